@@ -1,0 +1,213 @@
+"""BIRD 2 as a speaker. What it really does is pinned in tests/announce/test_bird_behaviour.py.
+
+LocalPref and next hop stand in the static route's own block: a change there is one UPDATE for
+that one route, while in a filter every prefix would be sent again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed import process
+from anycast_routed.announce import bird_reading
+from anycast_routed.announce.bird_socket import ControlSocket, Reply
+from anycast_routed.errors import RejectedError, RouterUnavailableError
+from anycast_routed.model import Readback
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from anycast_routed.model import Announcement, Plan, Prefix
+
+_WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
+_OURS = "anycast_*"  # every protocol that we bring, as a pattern of BIRD's
+_MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
+_ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticBlock:
+    """One `protocol static`: the routes of one service in one family."""
+
+    name: str
+    family: str
+    table: str
+    routes: tuple[Announcement, ...]
+
+
+def variables(plan: Plan) -> Mapping[str, object]:
+    """Lay the plan out for bird.conf.j2. Pure.
+
+    With sessions of ours the routes stand in tables of ours, so that the operator's kernel
+    protocol never sees them; without, in the operator's master tables, for his sessions.
+    """
+    table = "anycast" if plan.sessions else "master"
+    blocks = tuple(
+        StaticBlock(
+            name=f"anycast_{service.replace('-', '_')}_v{version}",
+            family=f"ipv{version}",
+            table=f"{table}{version}",
+            routes=tuple(
+                a for a in plan.announcements if (a.service, a.prefix.version) == (service, version)
+            ),
+        )
+        for service in plan.services
+        for version in (4, 6)
+    )
+    peers = plan.sessions.peers if plan.sessions else ()
+    return {"sessions": plan.sessions, "peers": peers, "blocks": blocks}
+
+
+class BirdSpeaker:
+    """BIRD on this host, over its control socket."""
+
+    name = "bird"
+
+    def __init__(self, control_socket: Path, file: Path) -> None:
+        self._control_socket = control_socket
+        self.file = file
+
+    def incarnation(self) -> str:
+        """BIRD restarts with our file, which has the last verdict: nothing comes back."""
+        return ""
+
+    def may_be_stale(self) -> bool:
+        """Only what stands in the file could have come back; in /run it is gone after a boot."""
+        return self.file.exists()
+
+    def variables(self, plan: Plan) -> Mapping[str, object]:
+        """Lay the plan out for bird.conf.j2."""
+        return variables(plan)
+
+    def read(self) -> Readback:
+        """Ask for sessions, our routes and our exports. Changes nothing (`restrict`)."""
+        with self._connect(restricted=True) as bird:
+            router = bird_reading.version(_must(bird.ask("show status")))
+            sessions = bird_reading.sessions(_must(bird.ask("show protocols all")))
+            ours = f'where proto ~ "{_OURS}"'
+            originated = bird_reading.routes(_must(bird.ask(f"show route {ours} all")))
+            held = list(originated)
+            for table in ("anycast4", "anycast6"):
+                reply = bird.ask(f"show route table {table} all")
+                # The tables are ours; without sessions of ours they do not exist (9001).
+                held += () if reply.failed else bird_reading.routes(reply)
+            exported = {}
+            for session in sessions:
+                if session.established:
+                    which = "" if session.ours else ours
+                    # A session that has just gone down is not an error: it exports nothing.
+                    reply = bird.ask(f"show route export '{session.name}' {which} all")
+                    exported[session.address] = () if reply.failed else bird_reading.routes(reply)
+        return Readback(router, sessions, tuple(dict.fromkeys(held)), exported)
+
+    def is_loaded(self, text: str) -> bool:
+        """Compare the mark in the text with the one in BIRD's running config."""
+        mark = _MARK.search(text)
+        if mark is None:
+            return False
+        with self._connect(restricted=True) as bird:
+            reply = bird.ask("eval anycast_routed_loaded")
+        return not reply.failed and reply.text == mark.group(1)
+
+    def check(self, text: str) -> None:
+        """Let `bird -p` read the text alone: what crashes it must not crash the live daemon."""
+        if not _MARK.search(text):
+            message = "the template does not render `define anycast_routed_loaded`"
+            raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
+        check_config(text, self.file)
+
+    def load(self, text: str) -> None:
+        """`configure check`, then a plain `configure`; never with a timeout.
+
+        A timed `configure` would undo a withdrawal, and so announce a dead service, if we died
+        before we confirm it.
+        """
+        with self._connect() as bird:
+            for command in ("configure check", "configure"):
+                reply = bird.ask(command)
+                if reply.failed:
+                    raise RejectedError(reply.lines[-1].strip(), hint=_fault_hint(reply, self.file))
+        # A new connection also pokes BIRD 2.0.12, which may hold routes back for 3 s without.
+        if text and not self.is_loaded(text):
+            message = f"BIRD's own config does not include {self.file}"
+            raise RejectedError(message, hint="see: anycast-routed setup")
+
+    def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
+        """Cut the route lines out."""
+        if prefixes is None:
+            cut = _ROUTE_LINE.sub("", text)
+            return cut if " route " not in cut else ""
+        names = frozenset(str(prefix) for prefix in prefixes)
+        cut = _ROUTE_LINE.sub(lambda line: "" if line.group(1) in names else line.group(), text)
+        return cut if names.isdisjoint(cut.split()) else ""
+
+    def withdraw(self, prefixes: Collection[Prefix] | None = None) -> None:
+        """Disable the static protocols that hold these prefixes: whole services, to be safe.
+
+        It works within a millisecond even while the operator's bird.conf has a syntax error.
+        BIRD enables them again at its next successful `configure`.
+        """
+        with self._connect() as bird:
+            listed = _must(bird.ask(f'show protocols "{_OURS}"')).lines
+            for name in bird_reading.static_protocols(listed):
+                held = bird_reading.routes(_must(bird.ask(f"show route protocol {name} all")))
+                if prefixes is None or any(route.prefix in prefixes for route in held):
+                    _must(bird.ask(f"disable {name}"))
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: what BIRD does at a restart stands in our file alone."""
+        return ()
+
+    def _connect(self, *, restricted: bool = False) -> ControlSocket:
+        return ControlSocket(self._control_socket, within=_WITHIN, restricted=restricted)
+
+
+def include_line(file: Path) -> str:
+    """Return the one line for the operator's bird.conf.
+
+    The brackets make the folder's name a pattern, and a pattern that matches nothing is fine,
+    while a literal include of a missing file keeps BIRD from starting.
+    """
+    folder = str(file.parent)
+    return f'include "{folder[:-1]}[{folder[-1]}]/{file.name}";'
+
+
+def includes(bird_conf: str, file: Path) -> bool:
+    """Tell whether the operator's bird.conf has our include line already."""
+    return any(line.strip() == include_line(file) for line in bird_conf.splitlines())
+
+
+def check_config(text: str, path: Path) -> None:
+    """Let `bird -p` read a whole config; `path` is what a fault is reported against.
+
+    Raises:
+        RejectedError: with BIRD's line and column.
+    """
+    done = process.run([_program(), "-p", "-c", "/dev/stdin"], within=_WITHIN, stdin=text)
+    if done.code != 0:
+        said = done.err.strip() or f"`bird -p` ended with {done.code}"
+        raise RejectedError(said.replace("/dev/stdin", str(path)), hint="nothing was loaded")
+
+
+def _program() -> str:
+    # cron's PATH has no sbin, where Debian keeps BIRD.
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
+    return shutil.which("bird", path=path) or "bird"
+
+
+def _must(reply: Reply) -> Reply:
+    if reply.failed:
+        message = f"BIRD answered {reply.code}: {reply.text}"
+        raise RouterUnavailableError(message, hint="is it shutting down?")
+    return reply
+
+
+def _fault_hint(reply: Reply, file: Path) -> str:
+    if str(file) in reply.text:
+        return f"nothing was loaded; the refused text is kept as {file}.rejected"
+    return "nothing was loaded; BIRD refuses a part of its config that is not ours"

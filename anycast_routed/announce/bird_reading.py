@@ -1,0 +1,89 @@
+"""What BIRD's `show` commands say, as values. Pure: replies in, model out."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from anycast_routed.model import Route, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anycast_routed.announce.bird_socket import Reply
+    from anycast_routed.model import Address
+
+_VERSION = re.compile(r"BIRD \S+")
+_PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+\S+\s+\S+\s+\S+")
+_OUR_SESSION = re.compile(r"^anycast_peer_\d+$")
+_ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s")
+_ATTRIBUTE = re.compile(r"^\tBGP\.(next_hop|local_pref): (\S+)")
+
+
+def version(reply: Reply) -> str:
+    """`BIRD 2.0.12` from `show status`."""
+    found = _VERSION.search(reply.text)
+    return found.group() if found else "BIRD"
+
+
+def static_protocols(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the static protocols from `show protocols`."""
+    found = (_PROTOCOL.match(line) for line in lines)
+    return tuple(match.group(1) for match in found if match and match.group(2) == "Static")
+
+
+def sessions(reply: Reply) -> tuple[Session, ...]:
+    """Return the BGP sessions from `show protocols all`, in BIRD's order."""
+    found: list[Session] = []
+    name = ""
+    facts: dict[str, str] = {}
+
+    def close() -> None:
+        if "Neighbor address" in facts:
+            # A link-local neighbor is written with its interface: fe80::1%eth0.
+            address = ip_address(facts["Neighbor address"].partition("%")[0])
+            state = facts.get("BGP state", "Down")
+            ours = bool(_OUR_SESSION.match(name))
+            asn = int(facts.get("Neighbor AS", "0"))
+            found.append(Session(name, address, asn, ours, state, state == "Established"))
+
+    for line in reply.lines:
+        protocol = _PROTOCOL.match(line)
+        if protocol:
+            close()
+            name = protocol.group(1)
+            facts = {}
+        else:
+            key, colon, value = line.strip().partition(":")
+            if colon:
+                facts.setdefault(key, value.strip())
+    close()
+    return tuple(found)
+
+
+def routes(reply: Reply) -> tuple[Route, ...]:
+    """Return the routes from `show route … all`, in BIRD's order."""
+    found: list[Route] = []
+    prefix = ""
+    local_pref: int | None = None
+    next_hop: Address | None = None
+
+    def close() -> None:
+        if prefix:
+            found.append(Route(ip_network(prefix), local_pref, next_hop))
+
+    for line in reply.lines:
+        if line.startswith("\t"):
+            attribute = _ATTRIBUTE.match(line)
+            if attribute is None:
+                continue
+            if attribute.group(1) == "local_pref":
+                local_pref = int(attribute.group(2))
+            else:
+                next_hop = ip_address(attribute.group(2))
+        elif route := _ROUTE.match(line):
+            close()
+            prefix, local_pref, next_hop = route.group(1), None, None
+    close()
+    return tuple(found)

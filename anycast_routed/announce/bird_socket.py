@@ -1,0 +1,143 @@
+"""BIRD's control socket: the protocol that `birdc` speaks (BIRD 2 user's guide, section 4).
+
+Replies are judged by their number, never by their text. A reply ends at `NNNN<space>`; `NNNN-`
+and lines that start with a space continue it, `+` marks an asynchronous message.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from anycast_routed.errors import AccessDeniedError, RouterUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+ACCESS_DENIED = 8007
+_FIRST_ERROR = 8000
+_CODE = 4  # digits of a reply's number
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole reply: the number that ends it, and its lines without their numbers."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        """8xxx is a run-time error, 9xxx a syntax error of the command."""
+        return self.code >= _FIRST_ERROR
+
+    @property
+    def text(self) -> str:
+        """The lines as one sentence, for an error message."""
+        return " ".join(line.strip() for line in self.lines if line.strip())
+
+
+class ControlSocket:
+    """One connection to BIRD; a context manager.
+
+    Every reply must be there within `within` seconds: a stopped BIRD accepts the connection
+    (the kernel does that) and then never answers.
+
+    Raises:
+        RouterUnavailableError: BIRD does not run, or did not answer in time.
+        AccessDeniedError: the socket is not ours to use.
+    """
+
+    def __init__(self, path: Path, *, within: float, restricted: bool = False) -> None:
+        self._path = path
+        self._within = within
+        self._restricted = restricted
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._partial = b""
+        self._lines: deque[bytes] = deque()
+
+    def __enter__(self) -> Self:
+        try:
+            self._socket.settimeout(self._within)
+            self._socket.connect(str(self._path))
+        except OSError as error:
+            self._socket.close()
+            raise self._unavailable(error) from error
+        try:
+            self._reply("greeting")
+            if self._restricted:
+                self.ask("restrict")
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def ask(self, command: str) -> Reply:
+        """Send one command and return its whole reply, an error reply included."""
+        try:
+            self._socket.settimeout(self._within)
+            self._socket.sendall(command.encode("ascii") + b"\n")
+        except OSError as error:
+            raise self._unavailable(error) from error
+        reply = self._reply(command)
+        if reply.code == ACCESS_DENIED:
+            message = f"BIRD denied the command `{command}`: {reply.text}"
+            raise AccessDeniedError(message)
+        return reply
+
+    def _reply(self, command: str) -> Reply:
+        deadline = time.monotonic() + self._within
+        lines: list[str] = []
+        while True:
+            line = self._line(command, deadline)
+            if line.startswith("+"):
+                continue
+            if not line[:_CODE].isdigit():
+                lines.append(line[1:])
+                continue
+            lines.append(line[_CODE + 1 :])
+            if line[_CODE : _CODE + 1] != "-":
+                return Reply(int(line[:_CODE]), tuple(lines))
+
+    def _line(self, command: str, deadline: float) -> str:
+        while not self._lines:
+            try:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                received = self._socket.recv(1 << 18)
+            except OSError as error:
+                raise self._unavailable(error) from error
+            if not received:
+                message = f"BIRD closed {self._path} in the middle of its answer to `{command}`"
+                raise RouterUnavailableError(message, hint="see its log: journalctl -u bird")
+            whole = (self._partial + received).split(b"\n")
+            self._partial = whole.pop()
+            self._lines.extend(whole)
+        return self._lines.popleft().decode("utf-8", "replace")
+
+    def _unavailable(self, error: OSError) -> RouterUnavailableError | AccessDeniedError:
+        if isinstance(error, PermissionError):
+            return AccessDeniedError(
+                f"this user may not use BIRD's control socket {self._path}",
+                hint="add the user to group bird: usermod -aG bird USER",
+            )
+        if isinstance(error, TimeoutError):
+            return RouterUnavailableError(
+                f"BIRD did not answer on {self._path} within {self._within:g} s",
+                hint="is it stopped or overloaded? see: systemctl status bird",
+            )
+        return RouterUnavailableError(
+            f"BIRD does not answer on {self._path}: {error.strerror or error}",
+            hint="is it running? see: systemctl status bird; other path: router.control-socket",
+        )

@@ -1,0 +1,192 @@
+"""Check, swap, load, confirm; or put everything back.
+
+Whatever fails, and wherever we are killed: the file is the old one or the new one, and nothing
+that the plan no longer wants is ever brought back. So what is put back is not simply the old
+text, but the old text without the prefixes that are to be withdrawn.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic
+from anycast_routed.decide.compare import Fault, changes, faults
+from anycast_routed.decide.compare import Kind as ChangeKind
+from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.model import Plan, Prefix, Readback
+
+CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
+SESSIONS_WITHIN = 10.0  # seconds for sessions that this very transaction has brought
+_SETTLED = 1.0  # seconds without any change, after which a missing export is a fact
+_EVERY = 0.02  # seconds between two read-backs
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction did, and the router's word after it."""
+
+    changed: bool
+    """The router was given something to load."""
+    readback: Readback
+    faults: tuple[Fault, ...]
+    """Exports that a neighbor does not get; nothing blocking."""
+    seconds: float
+    """From the decision to the confirmation."""
+
+
+def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
+    """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
+
+    `before` is what the router said when the plan was made. Nothing is written or loaded where
+    the file, the router's running config and its exports agree with the plan already.
+
+    Raises:
+        RejectedError: refused; the file and the router are as they were, less the withdrawals.
+        NotConfirmedError: loaded, but the read-back never showed it; rolled back the same way.
+        ConfigError: a neighbor of ours is the operator's already.
+        CannotWriteError, AccessDeniedError, RouterUnavailableError: as they say.
+    """
+    begun = time.monotonic()
+    _refuse_foreign_neighbors(plan, before)
+    previous = atomic.read(speaker.file)
+    found = faults(plan, before)
+    if previous == text and not _blocking(found) and speaker.is_loaded(text):
+        return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
+    withdrawals = frozenset(
+        change.prefix for change in changes(plan, before) if change.kind is ChangeKind.WITHDRAWN
+    )
+    try:
+        _load(speaker, text, previous)
+        readback = _confirm(speaker, plan, before)
+    except (RejectedError, NotConfirmedError) as error:
+        if isinstance(error, RejectedError):
+            _keep_rejected(speaker.file, text)
+        _put_back(speaker, previous, withdrawals, reload=isinstance(error, NotConfirmedError))
+        raise
+    except AnycastRoutedError:
+        # The router fell silent or the disk is full: what must go, goes by the short way.
+        if withdrawals:
+            withdraw(speaker, withdrawals)
+        raise
+    return Outcome(
+        changed=True, readback=readback, faults=faults(plan, readback), seconds=_since(begun)
+    )
+
+
+def withdraw(speaker: Speaker, prefixes: frozenset[Prefix] | None = None) -> None:
+    """Withdraw these prefixes, or all of ours, at the router and then in the file.
+
+    It works with a broken config of the operator's and on a full disk: where the shortened
+    file cannot be written it is deleted, which every router of ours takes as "nothing".
+    """
+    try:
+        speaker.withdraw(prefixes)
+    finally:
+        # A router that is down must not come back with them.
+        disarm(speaker, prefixes)
+
+
+def disarm(speaker: Speaker, prefixes: frozenset[Prefix] | None = None) -> None:
+    """Take these prefixes, or all, out of the file, so that no restart announces them again."""
+    current = atomic.read(speaker.file)
+    if current is None:
+        return
+    shortened = speaker.without(current, prefixes)
+    if shortened == current:
+        return
+    try:
+        atomic.write(speaker.file, shortened)
+    except AnycastRoutedError:
+        atomic.remove(speaker.file)
+
+
+def _load(speaker: Speaker, text: str, previous: str | None) -> None:
+    speaker.check(text)
+    if previous != text:
+        atomic.write(speaker.file, text)
+    speaker.load(text)
+
+
+def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> Readback:
+    """Read back until the router shows the plan.
+
+    Sessions that were there before must show it soon. Those that this transaction has brought
+    get longer to come up; one that does not is the peer's affair and only ends the wait, and
+    so does an export that a filter of the operator's refuses.
+    """
+    begun = settled = time.monotonic()
+    known = {session.address for session in before.sessions}
+    readback = speaker.read()
+    while True:
+        found = faults(plan, readback)
+        coming = any(
+            not session.established and session.ours and session.address not in known
+            for session in readback.sessions
+        )
+        if not found and not coming:
+            return readback
+        blocking = _blocking(found)
+        if _since(begun) > (CONFIRM_WITHIN if blocking else SESSIONS_WITHIN):
+            break
+        if not blocking and not coming and _since(settled) > _SETTLED:
+            break
+        time.sleep(_EVERY)
+        latest = speaker.read()
+        if latest != readback:
+            readback, settled = latest, time.monotonic()
+    if blocking:
+        shown = "; ".join(_sentence(fault) for fault in blocking[:5])
+        message = f"the router does not show what was planned: {shown}"
+        hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
+        raise NotConfirmedError(message, hint=hint)
+    return readback
+
+
+def _put_back(
+    speaker: Speaker, previous: str | None, withdrawals: frozenset[Prefix], *, reload: bool
+) -> None:
+    """Restore the file, less the withdrawals; `reload` where the router took the new text."""
+    kept = speaker.without(previous, withdrawals) if previous and withdrawals else previous
+    if kept is None:
+        atomic.remove(speaker.file)
+    else:
+        atomic.write(speaker.file, kept)
+    if reload:
+        speaker.load(kept or "")
+    if withdrawals:
+        withdraw(speaker, withdrawals)
+
+
+def _refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
+    foreign = {session.address: session for session in before.sessions if not session.ours}
+    for peer in plan.sessions.peers if plan.sessions else ():
+        if peer.address in foreign:
+            name = foreign[peer.address].name
+            key = f"bgp.peers[{peer.number - 1}].ip"
+            message = f"{key}: the router's own config has {peer.address} already, as {name}"
+            hint = "take it out of one of the two; without `bgp` your own sessions are used"
+            raise ConfigError(message, hint=hint)
+
+
+def _keep_rejected(file: Path, text: str) -> None:
+    atomic.write(file.with_name(f"{file.name}.rejected"), text)
+
+
+def _blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    return tuple(fault for fault in found if fault.blocking)
+
+
+def _sentence(fault: Fault) -> str:
+    where = [str(fact) for fact in (fault.prefix, fault.peer) if fact is not None]
+    return f"{' to '.join(where)}: {fault.detail}"
+
+
+def _since(begun: float) -> float:
+    return time.monotonic() - begun

@@ -1,0 +1,212 @@
+"""The verbs that change the router, and `plan`, which says what they would change."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed import atomic, lock, reconcile, record
+from anycast_routed.announce import transaction
+from anycast_routed.config import Config, Router
+from anycast_routed.decide.compare import unheard
+from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, NotConfirmedError
+from anycast_routed.report import text
+from anycast_routed.report.document import plain
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.model import CheckResult, Readback
+
+_WITHDRAW_LOCK_WITHIN = 5.0  # seconds that `withdraw` waits for another instance to end
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the program."""
+    app.command()(apply)
+    app.command()(plan)
+    app.command()(withdraw)
+
+
+def apply(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and load nothing.")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show the change of the router's config.")
+    ] = False,
+) -> int:
+    """Check, plan, load what differs, and prove it at the router."""
+    settings: Settings = context.obj
+    if dry_run:
+        return _preview(settings, "apply", diff=diff, pending=Exit.OK)
+    begun = time.monotonic()
+    config = settings.load()
+    speaker = reconcile.choose_speaker(config)
+    with lock.hold(config.daemon.run_dir, "apply"):
+        try:
+            known = reconcile.recall(config, speaker)
+            observed, results = reconcile.observe(config, known.health)
+            latest = record.Record(known.boot, known.router, dict(observed.health))
+            if latest != record.load(config.daemon.run_dir):
+                record.save(config.daemon.run_dir, latest)
+            wish = reconcile.wish(config, speaker, observed)
+            if diff:
+                settings.say(_difference(speaker, wish.text))
+            outcome = reconcile.announce(speaker, wish)
+        except AnycastRoutedError as error:
+            reconcile.disarm_if_down(speaker, error)
+            raise
+    seconds = {"confirmed": outcome.seconds, "total": time.monotonic() - begun}
+    settings.emit(
+        "apply",
+        changed=outcome.changed,
+        changes=wish.changes,
+        **_facts(wish, outcome.readback, results),
+        faults=outcome.faults,
+        seconds=seconds,
+    )
+    _say_outcome(settings, wish, outcome, seconds["total"])
+    missing = unheard(wish.plan, outcome.readback)
+    return Exit.NOT_CONFIRMED if missing else Exit.OK
+
+
+def plan(
+    context: typer.Context,
+    *,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 2 when something would change.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show the change of the router's config.")
+    ] = False,
+) -> int:
+    """Say what `apply` would do. Changes nothing."""
+    pending = Exit.CHANGE_PENDING if exit_code else Exit.OK
+    return _preview(context.obj, "plan", diff=diff, pending=pending)
+
+
+def withdraw(context: typer.Context) -> int:
+    """Withdraw everything of ours now; works without a readable config and on a full disk.
+
+    The next `apply` announces again what is healthy: stop its timer first.
+    """
+    settings: Settings = context.obj
+    begun = time.monotonic()
+    config = _config_or_defaults(settings)
+    speaker = reconcile.choose_speaker(config)
+    try:
+        with lock.hold(config.daemon.run_dir, "withdraw", within=_WITHDRAW_LOCK_WITHIN):
+            before, after = _withdraw_all(speaker)
+    except AnycastRoutedError as error:
+        if error.exit_code not in {Exit.CANNOT_WRITE, Exit.PERMISSION}:
+            raise
+        settings.talk([f"warning: going on without the lock: {error.message}"])
+        before, after = _withdraw_all(speaker)
+    seconds = time.monotonic() - begun
+    gone = [route.prefix for route in before.originated]
+    settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
+    settings.say(f"- {prefix}" for prefix in gone)
+    settings.say([f"{text.confirmation(after, ())}; {text.duration(seconds)} in all"])
+    return Exit.OK
+
+
+def _withdraw_all(speaker: Speaker) -> tuple[Readback, Readback]:
+    before = speaker.read()
+    transaction.withdraw(speaker)
+    if (shortened := atomic.read(speaker.file)) is not None:
+        # Where the operator's own part is broken it stays withdrawn all the same: the
+        # read-back decides.
+        with contextlib.suppress(AnycastRoutedError):
+            speaker.load(shortened)
+    after = speaker.read()
+    if after.originated:
+        left = ", ".join(str(route.prefix) for route in after.originated[:5])
+        message = f"the router still holds {left}"
+        raise NotConfirmedError(message)
+    return before, after
+
+
+def _config_or_defaults(settings: Settings) -> Config:
+    try:
+        return settings.load()
+    except ConfigError as error:
+        settings.talk([f"warning: going on without the config: {error.message}"])
+        router = Router() if settings.router is None else Router(daemon=settings.router)
+        return Config.model_construct(services=(), bgp=None, router=router)
+
+
+def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
+    config = settings.load()
+    speaker = reconcile.choose_speaker(config)
+    known = record.load(config.daemon.run_dir)
+    observed, results = reconcile.observe(config, known.health if known else {})
+    wish = reconcile.wish(config, speaker, observed)
+    current = atomic.read(speaker.file) == wish.text and speaker.is_loaded(wish.text)
+    changed = bool(wish.changes) or not current
+    facts = _facts(wish, wish.before, results)
+    settings.emit(verb, changed=changed, changes=wish.changes, **facts)
+    if changed or not settings.quiet:
+        settings.say(text.change_lines(wish.plan, wish.changes))
+        settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
+        if diff:
+            settings.say(_difference(speaker, wish.text))
+        settings.say([_summary(wish, changed=changed)])
+    return pending if changed else Exit.OK
+
+
+def _summary(wish: reconcile.Wish, *, changed: bool) -> str:
+    if wish.changes:
+        return f"{len(wish.changes)} to change; nothing was written"
+    if changed:
+        return (
+            "the prefixes are as planned, the router's config of ours is not; nothing was written"
+        )
+    return f"nothing to change: {_confirmed(wish, wish.before)}"
+
+
+def _say_outcome(
+    settings: Settings, wish: reconcile.Wish, outcome: transaction.Outcome, total: float
+) -> None:
+    trouble = text.trouble_lines(outcome.readback, outcome.faults)
+    if settings.quiet and not outcome.changed and not trouble:
+        return
+    settings.say(text.change_lines(wish.plan, wish.changes))
+    settings.say(trouble)
+    settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
+    if settings.verbose:
+        settings.say(text.announced_lines(wish.plan))
+    said = _confirmed(wish, outcome.readback)
+    if outcome.changed:
+        took = f"confirmed in {text.duration(outcome.seconds)}, {text.duration(total)} in all"
+    else:
+        took = f"unchanged, {text.duration(total)} in all"
+    settings.say([f"{said}; {took}"])
+
+
+def _confirmed(wish: reconcile.Wish, readback: Readback) -> str:
+    return text.confirmation(readback, (a.prefix for a in wish.plan.announcements))
+
+
+def _difference(speaker: Speaker, wanted: str) -> list[str]:
+    before = (atomic.read(speaker.file) or "").splitlines()
+    name = str(speaker.file)
+    return list(difflib.unified_diff(before, wanted.splitlines(), name, name, lineterm=""))
+
+
+def _facts(
+    wish: reconcile.Wish, readback: Readback, results: dict[str, tuple[CheckResult, ...]]
+) -> dict[str, object]:
+    return {
+        "router": readback.router,
+        "announcements": wish.plan.announcements,
+        "withheld": wish.plan.withheld,
+        "warnings": wish.plan.warnings,
+        "checks": {name: plain(seen[-1]) for name, seen in results.items()},
+        "sessions": readback.sessions,
+        "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
+    }

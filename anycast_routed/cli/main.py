@@ -1,0 +1,124 @@
+"""The program: options, verbs, and every way it can end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anycast_routed import __version__
+from anycast_routed.cli import change, look, setup
+from anycast_routed.cli.settings import Settings, hoist
+from anycast_routed.errors import AnycastRoutedError, Exit
+from anycast_routed.report.document import plain
+
+_EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+# typer's own name for click's UsageError differs from version to version; its child's does not.
+_UsageError = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="anycast-routed",
+    help="Announce anycast addresses through BIRD or FRR while the DNS server here is healthy.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+change.register(app)
+look.register(app)
+setup.register(app)
+
+
+class RouterName(StrEnum):
+    """What `--router` takes."""
+
+    AUTO = "auto"
+    BIRD = "bird"
+    FRR = "frr"
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        print(f"anycast-routed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Config file; else $ANYCAST_ROUTED_CONFIG, else /etc/anycast-routed/config.toml "
+            "or config.json.",
+        ),
+    ] = None,
+    router: Annotated[
+        RouterName | None, typer.Option(help="In place of the config's router.daemon.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing where nothing has changed.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    """Keep the options that every verb takes."""
+    context.obj = Settings(config, router.value if router else None, json, verbose, quiet)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return its exit code. No traceback reaches the user."""
+    given = hoist(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name="anycast-routed", standalone_mode=False)
+        sys.stdout.flush()
+    except AnycastRoutedError as error:
+        _say_error(error, as_json="--json" in given)
+        return error.exit_code
+    except _UsageError as error:
+        error.show()  # type: ignore[attr-defined]
+        return Exit.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`); what was asked for is done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001 - the last line before the user
+        return _bug(error)
+    return int(code or 0)
+
+
+def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
+    if as_json:
+        import json  # noqa: PLC0415 - errors only
+
+        facts = {"schema": 1, "error": error.message, "hint": error.hint, "exit": error.exit_code}
+        faults = getattr(error, "faults", None)
+        print(json.dumps(facts if faults is None else {**facts, "faults": plain(faults)}, indent=2))
+    print(f"anycast-routed: {error}", file=sys.stderr)
+
+
+def _bug(error: Exception) -> int:
+    if "ANYCAST_ROUTED_DEBUG" in os.environ:
+        raise error
+    where = error.__traceback__
+    while where and where.tb_next:
+        where = where.tb_next
+    place = f" ({Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno})" if where else ""
+    print(
+        f"anycast-routed: this is a bug: {type(error).__name__}: {error}{place}\n"
+        "  please report it, with the output under ANYCAST_ROUTED_DEBUG=1",
+        file=sys.stderr,
+    )
+    return Exit.BUG

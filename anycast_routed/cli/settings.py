@@ -1,0 +1,79 @@
+"""The options that every verb takes, before or after its name, and how a verb speaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed import config as config_file
+from anycast_routed.report.document import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from anycast_routed.config import Config
+
+FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
+VALUES = frozenset({"--config", "--router"})
+_COLOURS = {"+": "32", "-": "31", "~": "33", "!": "35"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options before the verb have set."""
+
+    config: Path | None = None
+    router: str | None = None
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+    def load(self) -> Config:
+        """Read the config file, with `--router` in place of its `router.daemon`."""
+        path = config_file.locate(self.config, os.environ)
+        loaded = config_file.load(path)
+        if self.router is None:
+            return loaded
+        router = loaded.router.model_copy(update={"daemon": self.router})
+        return loaded.model_copy(update={"router": router})
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Print the result for people, on stdout; nothing with `--json`."""
+        if self.json:
+            return
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        for line in lines:
+            code = _COLOURS.get(line[:1]) if colour else None
+            print(f"\x1b[{code}m{line[0]}\x1b[0m{line[1:]}" if code else line)
+
+    def talk(self, lines: Iterable[str]) -> None:
+        """Print what is said beside the result, on stderr; nothing with `-q`."""
+        if not self.quiet:
+            for line in lines:
+                print(line, file=sys.stderr)
+
+    def emit(self, verb: str, **facts: object) -> None:
+        """Print the result for programs, on stdout, with `--json` only."""
+        if self.json:
+            print(json.dumps(document(verb, **facts), indent=2))
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """Move the options of every verb before the verb, so that they may stand anywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument in FLAGS or (argument.partition("=")[0] in VALUES and "=" in argument):
+            front.append(argument)
+        elif argument in VALUES:
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        else:
+            rest.append(argument)
+    return front + rest

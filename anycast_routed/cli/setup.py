@@ -1,0 +1,128 @@
+"""`setup`: our include line in bird.conf, and the systemd units; shown first, written on demand."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed import atomic, reconcile
+from anycast_routed.announce.bird import check_config, include_line, includes
+from anycast_routed.errors import ConfigError, Exit
+
+if TYPE_CHECKING:
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.config import Config
+
+_UNITS = Path("/etc/systemd/system")
+_SERVICE = """\
+[Unit]
+Description=Announce anycast addresses while the DNS server is healthy
+After=network-online.target bird.service frr.service
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart={program} -q apply
+# Without the next two lines systemd would delete the file that BIRD includes at each exit.
+RuntimeDirectory=anycast-routed
+RuntimeDirectoryPreserve=yes
+"""
+_TIMER = """\
+[Unit]
+Description=Run anycast-routed every ten seconds
+
+[Timer]
+OnBootSec=5s
+OnUnitInactiveSec=10s
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command()(setup)
+
+
+def setup(
+    context: typer.Context,
+    *,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write it; a changed file keeps a backup beside it.")
+    ] = False,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="The units of a timer that runs `apply`.")
+    ] = False,
+) -> int:
+    """Show what this host's router needs once, or with --write put it there."""
+    settings: Settings = context.obj
+    config = settings.load()
+    files = _unit_files() if systemd else _router_files(config)
+    changed = {path: text for path, text in files.items() if atomic.read(path) != text}
+    settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
+    for path, text in changed.items():
+        settings.say(_difference(path, text))
+        if write:
+            _install(path, text)
+    if not changed:
+        settings.say(["nothing is missing"])
+    elif write:
+        settings.say(f"wrote {path}" for path in changed)
+    else:
+        settings.say(["nothing was written; --write does it"])
+    if write and systemd and changed:
+        settings.say(
+            ["now: systemctl daemon-reload && systemctl enable --now anycast-routed.timer"]
+        )
+    return Exit.OK
+
+
+def _router_files(config: Config) -> dict[Path, str]:
+    """FRR needs no file: what we own there lives in its running config only."""
+    if reconcile.choose_speaker(config).name != "bird":
+        return {}
+    path = config.router.config_file
+    current = atomic.read(path)
+    if current is None:
+        message = f"router.config-file: {path} does not exist"
+        raise ConfigError(message, hint="name BIRD's config file, or install bird2")
+    if includes(current, config.router.include_file):
+        return {}
+    line = include_line(config.router.include_file)
+    text = (
+        f"{current.rstrip()}\n\n# What anycast-routed announces; a missing file is fine.\n{line}\n"
+    )
+    check_config(text, path)
+    return {path: text}
+
+
+def _unit_files() -> dict[Path, str]:
+    found = shutil.which("anycast-routed") or sys.argv[0]
+    service = _SERVICE.format(program=Path(found).absolute())
+    return {
+        _UNITS / "anycast-routed.service": service,
+        _UNITS / "anycast-routed.timer": _TIMER,
+    }
+
+
+def _install(path: Path, text: str) -> None:
+    mode = 0o644
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+        backup = path.with_name(f"{path.name}.before-anycast-routed")
+        if not backup.exists():
+            shutil.copy2(path, backup)
+    atomic.write(path, text, mode=mode)
+
+
+def _difference(path: Path, text: str) -> list[str]:
+    before = (atomic.read(path) or "").splitlines()
+    name = str(path)
+    return list(difflib.unified_diff(before, text.splitlines(), name, name, lineterm=""))

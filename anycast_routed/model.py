@@ -1,0 +1,216 @@
+"""The frozen values that flow: facts first, then a plan, then the router's word.
+
+    CheckResult -> Health \
+                           Observed -> Plan -> (the router) -> Readback
+    HostAddress ---------/
+
+Nothing here does anything; every rule about these values lives in `decide`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Prefix = IPv4Network | IPv6Network
+
+
+class Outcome(StrEnum):
+    """What one check has shown. UNKNOWN means that the check itself could not run."""
+
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One question to one DNS server, answered or not. A failed check is a value with a reason."""
+
+    outcome: Outcome
+    reason: str
+    """A short sentence for people: `SERVFAIL`, `no reply within 1 s`, `connection refused`."""
+    rcode: str = ""
+    """The rcode's mnemonic (RFC 1035 section 4.1.1), empty without a reply."""
+    ede: tuple[str, ...] = ()
+    """Extended DNS Errors of the reply (RFC 8914), such as `22 (No Reachable Authority): text`."""
+    latency: float | None = None
+    """Seconds from the answered transmission to its reply; None without a reply."""
+    transmissions: int = 0
+    transport: str = ""
+    """`udp` or `tcp`: what the judged reply came over."""
+
+
+class Verdict(StrEnum):
+    """What rise and fall have made of the results so far. UNKNOWN: not decided yet."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict on one service, and how far the results lean against it."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    passes: int = 0
+    """Passes in a row, counted up to `rise`."""
+    fails: int = 0
+    """Failures in a row, counted up to `fall`."""
+    reason: str = "not checked yet"
+    """The latest result's reason."""
+    unknown_since: float | None = None
+    """Monotonic seconds of the first of the latest run of checks that could not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """One address of this host, as the kernel has it (rtnetlink(7), IFA_*)."""
+
+    interface: str
+    address: Interface
+    label: str = ""
+    """IFA_LABEL; always empty for IPv6, which has no labels."""
+    scope: int = 0
+    """RT_SCOPE_*: 0 is global, 253 link, 254 host."""
+    secondary: bool = False
+    deprecated: bool = False
+    tentative: bool = False
+    """IPv6 duplicate address detection is not through, or has failed."""
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that a decision may rest on, at one moment."""
+
+    health: Mapping[str, Health]
+    """By service name."""
+    interfaces: frozenset[str]
+    addresses: tuple[HostAddress, ...]
+
+
+class Reason(StrEnum):
+    """Why a prefix is withheld."""
+
+    SERVICE_DOWN = "service-down"
+    SERVICE_UNDECIDED = "service-undecided"
+    INTERFACE_MISSING = "interface-missing"
+    NO_NEXT_HOP = "no-next-hop"
+    LOCAL_PREF_UNDERFLOW = "local-pref-underflow"
+    DUPLICATE = "duplicate"
+    BAD_LABEL = "bad-label"
+    NOT_USABLE = "not-usable"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One prefix that the router is to export, with its attributes."""
+
+    prefix: Prefix
+    service: str
+    source: str
+    """Where it comes from: a kernel label (`lo:dns1`) or the label of a configured route."""
+    local_pref: int
+    next_hop: Address
+    on_host: bool
+    """Its address is on this host, so the kernel has a route to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """One prefix that is not to be exported, and why."""
+
+    prefix: Prefix | None
+    """None where not even the prefix can be known (an interface that does not exist)."""
+    service: str
+    source: str
+    reason: Reason
+    detail: str
+    """A sentence for people with the facts of this case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One BGP neighbor that our config brings."""
+
+    number: int
+    """1, 2, ... in the config's order; names the protocol in BIRD."""
+    address: Address
+    asn: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The BGP sessions that our config brings."""
+
+    local_as: int
+    router_id: IPv4Address
+    peers: tuple[Peer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole wish: what the router is to export, and nothing else of ours."""
+
+    services: tuple[str, ...]
+    sessions: Sessions | None
+    """None where the operator's own sessions export what we provide."""
+    announcements: tuple[Announcement, ...]
+    """Sorted by prefix, IPv4 first; no prefix stands twice."""
+    withheld: tuple[Withheld, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One BGP session as the router reports it."""
+
+    name: str
+    """The router's own name for it: BIRD's protocol, FRR's neighbor."""
+    address: Address
+    remote_as: int
+    ours: bool
+    """Our config brings it; the others are the operator's."""
+    state: str
+    """The router's word: `Established`, `Active`, `Idle (Admin)`."""
+    established: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One prefix of ours, as the router holds or exports it."""
+
+    prefix: Prefix
+    local_pref: int | None
+    next_hop: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What the router itself says of everything of ours: the only proof there is."""
+
+    router: str
+    """Name and version: `BIRD 2.0.12`, `FRR 8.4.4`."""
+    sessions: tuple[Session, ...]
+    originated: tuple[Route, ...]
+    """What we have put into its tables."""
+    exported: Mapping[Address, tuple[Route, ...]] = field(default_factory=dict)
+    """For each Established session, by neighbor address: what of ours it exports there."""

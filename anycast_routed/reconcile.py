@@ -1,0 +1,169 @@
+"""The one reconcile path: observe, decide, announce. `apply` walks it once, the daemon for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from anycast_routed import atomic, record
+from anycast_routed.announce import transaction
+from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.frr import FrrSpeaker
+from anycast_routed.announce.render import Renderer
+from anycast_routed.decide.compare import changes
+from anycast_routed.decide.health import decided, step
+from anycast_routed.decide.plan import plan
+from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
+from anycast_routed.model import CheckResult, Health, Observed, Outcome
+from anycast_routed.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.config import Config, Service
+    from anycast_routed.decide.compare import Change
+    from anycast_routed.model import Plan, Readback
+
+_MOST_UNKNOWN = 3  # checks that cannot run, before one pass gives up on a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be, beside what is: a plan, its rendering, and the router's word before it."""
+
+    plan: Plan
+    text: str
+    before: Readback
+    changes: tuple[Change, ...]
+
+
+def choose_speaker(config: Config) -> Speaker:
+    """Return the router that the config names, or the one that is running here.
+
+    Raises:
+        RouterUnavailableError: `auto`, and neither runs.
+        ConfigError: `auto`, and both run.
+    """
+    router = config.router
+    bird = BirdSpeaker(router.control_socket, router.include_file)
+    frr = FrrSpeaker(router.vty_dir, router.vtysh, config.daemon.run_dir / "frr.conf")
+    match router.daemon:
+        case "bird":
+            return bird
+        case "frr":
+            return frr
+        case "auto":
+            has_bird = router.control_socket.exists()
+            has_frr = (router.vty_dir / "bgpd.vty").exists()
+        case _:
+            assert_never(router.daemon)
+    if has_bird and has_frr:
+        message = "router.daemon: both BIRD and FRR run here"
+        raise ConfigError(message, hint='say which one: "bird" or "frr" (or --router)')
+    if not has_bird and not has_frr:
+        sought = f"neither {router.control_socket} nor {router.vty_dir}/bgpd.vty exists"
+        message = f"no router runs here: {sought}"
+        hint = "see: systemctl status bird frr; or name it with --router"
+        raise RouterUnavailableError(message, hint=hint)
+    return bird if has_bird else frr
+
+
+def recall(config: Config, speaker: Speaker) -> Record:
+    """Return what the last run left, or an empty record at the first run of a boot.
+
+    At the first run of a boot, and after a restart of a router that keeps its own config,
+    whatever it announces of ours rests on no verdict: it is withdrawn before anything is probed.
+    """
+    known = record.load(config.daemon.run_dir)
+    router = f"{speaker.name} {speaker.incarnation()}".strip()
+    if known is not None and known.router == router:
+        return known
+    if speaker.may_be_stale() and speaker.read().originated:
+        transaction.withdraw(speaker)
+    return Record(record.this_boot(), router, known.health if known else {})
+
+
+def observe(
+    config: Config, health: Mapping[str, Health]
+) -> tuple[Observed, dict[str, tuple[CheckResult, ...]]]:
+    """Probe every service until its verdict is decided, and read this host's addresses.
+
+    Returns the facts, and for each service the results of its checks in their order.
+    """
+    results = asyncio.run(_probe_all(config, health))
+    observed = facts(config, {name: one for name, (one, _) in results.items()})
+    return observed, {name: tuple(seen) for name, (_, seen) in results.items()}
+
+
+def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
+    """Ask each service's question once, all at the same time; by service name."""
+    from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
+
+    async def ask() -> list[CheckResult]:
+        return await asyncio.gather(*(dns.check(service.dns) for service in services))
+
+    return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
+
+
+def facts(config: Config, health: Mapping[str, Health]) -> Observed:
+    """Read this host's addresses beside verdicts that are known already."""
+    from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
+
+    known = {service.name: health.get(service.name, Health()) for service in config.services}
+    interfaces, found = addresses.read()
+    return Observed(known, interfaces, found)
+
+
+def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:
+    """Decide, and compare with what the router has. Changes nothing."""
+    decision = plan(config, observed)
+    before = speaker.read()
+    text = render(config, speaker, decision)
+    return Wish(decision, text, before, changes(decision, before))
+
+
+def render(config: Config, speaker: Speaker, decision: Plan) -> str:
+    """Return the router config of a plan; the file's own text where that is still the same."""
+    renderer = Renderer(speaker.name, config.router.template_dir)
+    return renderer.render(speaker.variables(decision), current=atomic.read(speaker.file))
+
+
+def announce(speaker: Speaker, wanted: Wish) -> transaction.Outcome:
+    """Make the router do as wished, and prove it; see `transaction.bring` for the errors."""
+    return transaction.bring(speaker, wanted.plan, wanted.text, wanted.before)
+
+
+def disarm_if_down(speaker: Speaker, error: AnycastRoutedError) -> None:
+    """After the router could not be reached: it must not come back with an old verdict."""
+    if isinstance(error, RouterUnavailableError):
+        transaction.disarm(speaker)
+
+
+async def _probe_all(
+    config: Config, health: Mapping[str, Health]
+) -> dict[str, tuple[Health, list[CheckResult]]]:
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            service.name: group.create_task(_probe(service, health.get(service.name, Health())))
+            for service in config.services
+        }
+    return {name: task.result() for name, task in tasks.items()}
+
+
+async def _probe(service: Service, health: Health) -> tuple[Health, list[CheckResult]]:
+    """Check at `fast-interval` until the verdict is decided; bounded, should the server flap."""
+    from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
+
+    rise, fall = service.dns.rise, service.dns.fall
+    results: list[CheckResult] = []
+    for _ in range(2 * (rise + fall)):
+        results.append(await dns.check(service.dns))
+        health = step(health, results[-1], rise=rise, fall=fall, at=time.monotonic())
+        unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
+        if decided(health) or unknown >= _MOST_UNKNOWN:
+            break
+        await asyncio.sleep(service.dns.fast_interval)
+    return health, results

@@ -1,0 +1,69 @@
+"""What a one-shot run leaves for the next one of the same boot: health, and which router it met.
+
+It lives in the run folder and carries the boot's identity (random(4), `boot_id`), so that no
+verdict survives a boot even where that folder is on a disk.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from anycast_routed import atomic
+from anycast_routed.model import Health, Verdict
+
+_SCHEMA = 1
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state between two runs of the same boot."""
+
+    boot: str
+    router: str
+    """The router's name and incarnation when we last reconciled."""
+    health: dict[str, Health] = field(default_factory=dict)
+
+
+def this_boot() -> str:
+    """Return the identity of this boot of the machine."""
+    return _BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def load(run_dir: Path) -> Record | None:
+    """Return the last run's record; None after a boot, or where it is missing or corrupt.
+
+    A lost record costs a few probes and, at most, a withdrawal before them: never a false
+    announcement.
+    """
+    text = atomic.read(_path(run_dir))
+    if text is None:
+        return None
+    try:
+        raw = json.loads(text)
+        health = {
+            str(name): Health(
+                verdict=Verdict(one["verdict"]),
+                passes=int(one["passes"]),
+                fails=int(one["fails"]),
+                reason=str(one["reason"]),
+                unknown_since=None if one["unknown_since"] is None else float(one["unknown_since"]),
+            )
+            for name, one in raw["health"].items()
+        }
+        record = Record(str(raw["boot"]), str(raw["router"]), health)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None
+
+
+def save(run_dir: Path, record: Record) -> None:
+    """Write the record. A power cut ends the boot that it is about: it need not be durable."""
+    text = json.dumps({"schema": _SCHEMA, **asdict(record)}, indent=1, sort_keys=True) + "\n"
+    atomic.write(_path(run_dir), text, durable=False)
+
+
+def _path(run_dir: Path) -> Path:
+    return run_dir / "state.json"

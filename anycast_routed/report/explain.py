@@ -1,0 +1,79 @@
+"""The whole chain for one prefix, from the check to each peer, with the first link that says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed.model import Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anycast_routed.model import Health, Plan, Prefix, Readback, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain: does it hold, and by which fact."""
+
+    name: str
+    holds: bool | None
+    """None where an earlier link has made the question idle."""
+    fact: str
+
+
+def explain(
+    prefix: Prefix, plan: Plan, health: Mapping[str, Health], readback: Readback | None
+) -> tuple[Link, ...]:
+    """Follow one prefix; `readback` is None where the router does not answer."""
+    announcement = next((a for a in plan.announcements if a.prefix == prefix), None)
+    withheld = next((w for w in plan.withheld if w.prefix == prefix), None)
+    known = announcement or withheld
+    if known is None:
+        fact = f"neither a configured route nor a labelled address here gives {prefix}"
+        return (Link("source", holds=False, fact=fact),)
+    chain = [Link("source", holds=True, fact=f"{known.source} of service {known.service}")]
+    chain.append(_verdict(health, known.service))
+    if announcement is None:
+        if withheld is not None and withheld.reason not in _BY_HEALTH:
+            chain.append(Link("plan", holds=False, fact=withheld.detail))
+        return _until_no(chain, readback, prefix)
+    fact = f"LocalPref {announcement.local_pref}, next hop {announcement.next_hop}"
+    chain.append(Link("plan", holds=True, fact=fact))
+    return _until_no(chain, readback, prefix)
+
+
+_BY_HEALTH = frozenset({Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED})
+
+
+def _verdict(health: Mapping[str, Health], service: str) -> Link:
+    one = health[service]
+    return Link("check", holds=one.verdict is Verdict.UP, fact=f"{one.verdict}: {one.reason}")
+
+
+def _until_no(chain: list[Link], readback: Readback | None, prefix: Prefix) -> tuple[Link, ...]:
+    if readback is None:
+        return (*chain, Link("router", holds=False, fact="the router does not answer"))
+    route = next((one for one in readback.originated if one.prefix == prefix), None)
+    planned = all(link.holds for link in chain)
+    if route is None:
+        fact = f"{readback.router} does not hold it"
+        return (*chain, Link("router", holds=False if planned else None, fact=fact))
+    fact = f"{readback.router} holds it: LocalPref {route.local_pref}, next hop {route.next_hop}"
+    links = [*chain, Link("router", holds=planned, fact=fact)]
+    if not readback.sessions:
+        links.append(Link("peer", holds=False, fact="the router has no BGP session"))
+    links += [_peer(readback, session, prefix) for session in readback.sessions]
+    return tuple(links)
+
+
+def _peer(readback: Readback, session: Session, prefix: Prefix) -> Link:
+    name = f"peer {session.address}"
+    if not session.established:
+        return Link(name, holds=False, fact=f"session {session.name} is {session.state}")
+    for route in readback.exported.get(session.address, ()):
+        if route.prefix == prefix:
+            fact = f"exported: LocalPref {route.local_pref}, next hop {route.next_hop}"
+            return Link(name, holds=True, fact=fact)
+    return Link(name, holds=False, fact="session Established, but not exported: see its filter")

@@ -1,0 +1,133 @@
+"""Plans and the router's word as short, aligned lines for people.
+
+`+` announced, `-` withdrawn, `~` changed, `!` withheld or not as it should be, each with why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anycast_routed.decide.compare import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from anycast_routed.decide.compare import Change, Fault
+    from anycast_routed.model import CheckResult, Plan, Prefix, Readback
+
+_LONGEST = 200  # characters of a text that comes from outside
+
+
+def safe(text: str) -> str:
+    """Make a text from outside harmless for a terminal: printable ASCII, of bounded length."""
+    shown = text.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+
+
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Align the cells of all rows; no trailing blanks."""
+    table = [list(row) for row in rows]
+    widths = [
+        max((len(row[index]) for row in table if index < len(row) - 1), default=0)
+        for index in range(max((len(row) for row in table), default=0))
+    ]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in table
+    ]
+
+
+def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
+    """One line a change, then one for each prefix that stays withheld."""
+    rows: list[tuple[str, ...]] = []
+    announced = {a.prefix: a for a in plan.announcements}
+    reasons = {w.prefix: w.detail for w in plan.withheld}
+    for change in changes:
+        match change.kind:
+            case Kind.ANNOUNCED | Kind.CHANGED:
+                one = announced[change.prefix]
+                mark = "+" if change.kind is Kind.ANNOUNCED else "~"
+                facts = (
+                    _from_to(
+                        "LocalPref", change.before and change.before.local_pref, one.local_pref
+                    ),
+                    _from_to("next hop", change.before and change.before.next_hop, one.next_hop),
+                )
+                rows.append((f"{mark} {change.prefix}", *facts, safe(one.source)))
+            case Kind.WITHDRAWN:
+                why = reasons.get(change.prefix, "no longer in the config or on this host")
+                rows.append((f"- {change.prefix}", safe(why)))
+    gone = {change.prefix for change in changes if change.kind is Kind.WITHDRAWN}
+    rows += [
+        (f"! {w.prefix or safe(w.source)}", safe(w.detail))
+        for w in plan.withheld
+        if w.prefix not in gone
+    ]
+    return _with_own_columns(rows)
+
+
+def announced_lines(plan: Plan) -> list[str]:
+    """One line for each prefix that is announced, with its attributes."""
+    return columns(
+        (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", safe(a.source))
+        for a in plan.announcements
+    )
+
+
+def trouble_lines(readback: Readback, faults: Sequence[Fault]) -> list[str]:
+    """One line for each neighbor or export that is not as it should be."""
+    lines = [
+        f"! peer {session.address}: session is {session.state}, nothing is exported there"
+        for session in readback.sessions
+        if session.ours and not session.established
+    ]
+    if not any(session.established for session in readback.sessions):
+        lines.append("! no BGP session is Established: nobody hears these prefixes")
+    for fault in faults:
+        where = " to ".join(str(fact) for fact in (fault.prefix, fault.peer) if fact is not None)
+        hint = "" if fault.blocking else ": refused by an export filter, or a family not in use"
+        lines.append(f"! {where}: {fault.detail}{hint}")
+    return lines
+
+
+def confirmation(readback: Readback, prefixes: Iterable[Prefix]) -> str:
+    """Say in one sentence what the router itself confirms."""
+    ours = frozenset(prefixes)
+    peers = [
+        str(session.address)
+        for session in readback.sessions
+        if session.established
+        and any(route.prefix in ours for route in readback.exported.get(session.address, ()))
+    ]
+    if not ours:
+        return f"{readback.router} exports nothing of ours"
+    count = f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
+    if not peers:
+        return f"{readback.router} holds {count}, exported to no peer"
+    return f"{readback.router} exports {count} to {', '.join(peers)}"
+
+
+def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
+    """One line a service: its name, the server asked, and what it said."""
+    rows = []
+    for service, server, result in results:
+        latency = "" if result.latency is None else f"{result.latency * 1000:.1f} ms"
+        ede = f" ({'; '.join(safe(code) for code in result.ede)})" if result.ede else ""
+        rows.append((service, str(result.outcome), server, latency, safe(result.reason) + ede))
+    return columns(rows)
+
+
+def duration(seconds: float) -> str:
+    """`12 ms` or `1.21 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _from_to(name: str, before: object, after: object) -> str:
+    return f"{name} {after}" if before in (None, after) else f"{name} {before} -> {after}"
+
+
+def _with_own_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Align the prefixes of all rows, and the attributes only among rows that have them."""
+    wide = [row for row in rows if len(row) > 2]  # noqa: PLR2004 - mark and reason are two
+    facts = iter(columns(row[1:] for row in wide))
+    return columns((row[0], next(facts) if len(row) > 2 else row[1]) for row in rows)  # noqa: PLR2004
