@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal
 
 from anycast_routed import atomic, record
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
-from anycast_routed.announce.frr import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.compare import changes
 from anycast_routed.decide.health import decided, step
@@ -47,19 +46,22 @@ def choose_speaker(config: Config) -> Speaker:
         RouterUnavailableError: `auto`, and neither runs.
         ConfigError: `auto`, and both run.
     """
-    router = config.router
-    bird = BirdSpeaker(router.control_socket, router.include_file)
-    frr = FrrSpeaker(router.vty_dir, router.vtysh, config.daemon.run_dir / "frr.conf")
-    match router.daemon:
+    match _which(config):
         case "bird":
-            return bird
+            return BirdSpeaker(config.router.control_socket, config.router.include_file)
         case "frr":
-            return frr
-        case "auto":
-            has_bird = router.control_socket.exists()
-            has_frr = (router.vty_dir / "bgpd.vty").exists()
-        case _:
-            assert_never(router.daemon)
+            from anycast_routed.announce.frr import FrrSpeaker  # noqa: PLC0415 - or BIRD, not both
+
+            file = config.daemon.run_dir / "frr.conf"
+            return FrrSpeaker(config.router.vty_dir, config.router.vtysh, file)
+
+
+def _which(config: Config) -> Literal["bird", "frr"]:
+    router = config.router
+    if router.daemon != "auto":
+        return router.daemon
+    has_bird = router.control_socket.exists()
+    has_frr = (router.vty_dir / "bgpd.vty").exists()
     if has_bird and has_frr:
         message = "router.daemon: both BIRD and FRR run here"
         raise ConfigError(message, hint='say which one: "bird" or "frr" (or --router)')
@@ -68,7 +70,7 @@ def choose_speaker(config: Config) -> Speaker:
         message = f"no router runs here: {sought}"
         hint = "see: systemctl status bird frr; or name it with --router"
         raise RouterUnavailableError(message, hint=hint)
-    return bird if has_bird else frr
+    return "bird" if has_bird else "frr"
 
 
 def recall(config: Config, speaker: Speaker) -> Record:

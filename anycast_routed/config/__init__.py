@@ -1,0 +1,36 @@
+"""The config file: `load` is the door, the sections are what comes through it."""
+
+from anycast_routed.config.faults import Fault, InvalidConfigError
+from anycast_routed.config.load import DEFAULTS, VARIABLE, load, loads, locate
+from anycast_routed.config.sections import (
+    Anycast,
+    Bgp,
+    BgpPeer,
+    Config,
+    Daemon,
+    Dns,
+    Router,
+    Section,
+    Service,
+    StaticRoute,
+)
+
+__all__ = [
+    "DEFAULTS",
+    "VARIABLE",
+    "Anycast",
+    "Bgp",
+    "BgpPeer",
+    "Config",
+    "Daemon",
+    "Dns",
+    "Fault",
+    "InvalidConfigError",
+    "Router",
+    "Section",
+    "Service",
+    "StaticRoute",
+    "load",
+    "loads",
+    "locate",
+]

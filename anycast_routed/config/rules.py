@@ -1,0 +1,151 @@
+"""What the keys of the config file may say together.
+
+The rules read what the file says, not the models: so a fault in one key hides no other fault, and
+a key that is missing or wrong is left to the models.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from anycast_routed.config.addresses import address, host_prefix, router_id
+from anycast_routed.config.names import IFNAMSIZ, interface, label_prefix, path, service_name
+from anycast_routed.config.sections import Router
+from anycast_routed.config.values import Refused
+
+if TYPE_CHECKING:
+    from anycast_routed.model import Address, Prefix
+
+T = TypeVar("T")
+
+Loc = tuple[str | int, ...]
+"""Where something stands in the file: keys, and positions from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Keys that do not go together: `message` has a `{}` for the path of the `other` one."""
+
+    loc: Loc
+    message: str
+    other: Loc = ()
+    hint: str = ""
+
+
+def clashes(raw: Mapping[str, object]) -> Iterator[Clash]:
+    """Find what does not go together in a file whose services stand in `services`."""
+    services = list(_entries(raw, "services"))
+    yield from _names(services)
+    for loc, service in services:
+        if isinstance(service, Mapping) and isinstance(service.get("anycast"), Mapping):
+            yield from _labels((*loc, "anycast"), service["anycast"])
+    yield from _prefixes(services)
+    yield from _overlaps(services)
+    yield from _peers(_section(raw, "bgp"))
+    yield from _files(_section(raw, "router"))
+
+
+def _names(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
+    first: dict[str, Loc] = {}
+    for loc, service in services:
+        name = _read(service, "name", service_name)
+        place = (*loc, "name")
+        if name is not None and first.setdefault(name, place) != place:
+            yield Clash(place, "must be unique: {} is the same", first[name])
+
+
+def _labels(loc: Loc, anycast: Mapping[str, object]) -> Iterator[Clash]:
+    """Labelled addresses need both keys, and the kernel has 15 octets for a whole label."""
+    for one, other in (("interface", "prefix"), ("prefix", "interface")):
+        if one in anycast and other not in anycast:
+            yield Clash((*loc, other), "is missing: {} finds nothing without it", (*loc, one))
+    if not {"interface", "prefix"} & anycast.keys() and not anycast.get("routes"):
+        hint = "write interface and prefix, or routes"
+        yield Clash(loc, "has nothing to announce", hint=hint)
+    device = _read(anycast, "interface", interface)
+    prefix = _read(anycast, "prefix", label_prefix)
+    if device and prefix and len(label := f"{device}:{prefix}") > IFNAMSIZ:
+        message = f"is too long: the kernel has {IFNAMSIZ} characters for a label, and "
+        yield Clash((*loc, "prefix"), f'{message}"{label}" has {len(label)}')
+
+
+def _prefixes(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
+    first: dict[Prefix, Loc] = {}
+    for loc, service in services:
+        anycast = _section(service, "anycast")
+        for entry, route in _entries(anycast, "routes", (*loc, "anycast")):
+            prefix = _read(route, "ip", host_prefix)
+            place = (*entry, "ip")
+            if prefix is not None and first.setdefault(prefix, place) != place:
+                yield Clash(place, f"must not announce {prefix} again: {{}} does", first[prefix])
+
+
+def _overlaps(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
+    """A labelled address belongs to one service, or two checks would fight over it."""
+    seen: list[tuple[str, str, Loc]] = []
+    for loc, service in services:
+        anycast = _section(service, "anycast")
+        device = _read(anycast, "interface", interface)
+        prefix = _read(anycast, "prefix", label_prefix)
+        if not device or not prefix:
+            continue
+        place = (*loc, "anycast", "prefix")
+        for other, start, where in seen:
+            if other == device and (prefix.startswith(start) or start.startswith(prefix)):
+                message = f"must not overlap: labels on {device} could match {{}} as well"
+                yield Clash(place, message, where, "let neither start with the other")
+        seen.append((device, prefix, place))
+
+
+def _peers(bgp: Mapping[str, object]) -> Iterator[Clash]:
+    own = _read(bgp, "id", router_id)
+    first: dict[Address, Loc] = {}
+    for loc, peer in _entries(bgp, "peers", ("bgp",)):
+        ip = _read(peer, "ip", address("IPv4 link-local"))
+        place = (*loc, "ip")
+        if ip is None:
+            continue
+        if ip == own:
+            yield Clash(place, "must not be this router itself, which is {}", ("bgp", "id"))
+        if first.setdefault(ip, place) != place:
+            yield Clash(place, f"must not name {ip} again: {{}} does", first[ip])
+
+
+def _files(router: Mapping[str, object]) -> Iterator[Clash]:
+    """The include file is replaced at every change, so it must be nothing else."""
+    included = _place(router, "include-file")
+    for name in ("config-file", "control-socket"):
+        if included is not None and included == _place(router, name):
+            message = "must be a file of its own, which {} is not"
+            yield Clash(("router", "include-file"), message, ("router", name))
+
+
+def _place(router: Mapping[str, object], name: str) -> Path | None:
+    if name in router:
+        return _read(router, name, path())
+    default = Router.model_fields[name.replace("-", "_")].default
+    return default if isinstance(default, Path) else None
+
+
+def _section(holder: object, name: str) -> Mapping[str, object]:
+    section = holder.get(name) if isinstance(holder, Mapping) else None
+    return section if isinstance(section, Mapping) else {}
+
+
+def _entries(
+    holder: Mapping[str, object], name: str, loc: Loc = ()
+) -> Iterator[tuple[Loc, object]]:
+    entries = holder.get(name)
+    if isinstance(entries, list):
+        for number, entry in enumerate(entries):
+            yield (*loc, name, number), entry
+
+
+def _read(section: object, name: str, parse: Callable[[object], T]) -> T | None:
+    if isinstance(section, Mapping) and name in section:
+        try:
+            return parse(section[name])
+        except Refused:
+            return None
+    return None

@@ -1,0 +1,62 @@
+"""Rise and fall: how a stream of check results becomes a verdict on one service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from anycast_routed.model import Health, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from anycast_routed.model import CheckResult
+
+UNKNOWN_LIMIT = 30.0
+"""Seconds after which a check that cannot run counts as a failed one."""
+
+
+def step(health: Health, result: CheckResult, *, rise: int, fall: int, at: float) -> Health:
+    """Fold one result into the health of a service.
+
+    `rise` passes in a row make it UP, `fall` failures in a row make it DOWN; a check that could
+    not run breaks no row and changes nothing until UNKNOWN_LIMIT is over. The counts stop at
+    `rise` and `fall`, so a stream of equal results settles on one equal value.
+
+    Args:
+        health: what was known before.
+        result: what the check has shown now.
+        rise: passes in a row that are needed, at least 1.
+        fall: failures in a row that are needed, at least 1.
+        at: monotonic seconds of this result.
+    """
+    match result.outcome:
+        case Outcome.PASS:
+            passes = min(health.passes + 1, rise)
+            verdict = Verdict.UP if passes == rise else health.verdict
+            return Health(verdict, passes=passes, reason=result.reason)
+        case Outcome.FAIL:
+            fails = min(health.fails + 1, fall)
+            verdict = Verdict.DOWN if fails == fall else health.verdict
+            return Health(verdict, fails=fails, reason=result.reason)
+        case Outcome.UNKNOWN:
+            return _unknown(health, result.reason, fall=fall, at=at)
+
+
+def decided(health: Health) -> bool:
+    """Tell whether there is a verdict, and no result that leans against it."""
+    match health.verdict:
+        case Verdict.UP:
+            return health.fails == 0
+        case Verdict.DOWN:
+            return health.passes == 0
+        case Verdict.UNKNOWN:
+            return False
+
+
+def _unknown(health: Health, reason: str, *, fall: int, at: float) -> Health:
+    # A stored time that lies ahead is from before a reboot: the count of seconds begins anew.
+    since = at if health.unknown_since is None else min(health.unknown_since, at)
+    if at - since < UNKNOWN_LIMIT:
+        return replace(health, reason=reason, unknown_since=since)
+    # The failures are counted as full: after this, one pass alone must not make it UP.
+    reason = f"the check could not run for {UNKNOWN_LIMIT:g} s: {reason}"
+    return Health(Verdict.DOWN, fails=fall, reason=reason, unknown_since=since)

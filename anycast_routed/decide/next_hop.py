@@ -1,0 +1,66 @@
+"""Which of an interface's own addresses stands as the next hop of what we announce."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from anycast_routed.config.addresses import kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from anycast_routed.model import Address, HostAddress
+
+Family = Literal[4, 6]
+
+
+def next_hop(
+    addresses: Iterable[HostAddress],
+    interface: str,
+    family: Family,
+    *,
+    excluded: Collection[Address] = (),
+    peers: Collection[Address] = (),
+) -> Address | None:
+    """Choose the next hop among the addresses of one interface and family; None if none is fit.
+
+    Fit is an address in which `unfit` finds nothing. Among several, in this order: one whose
+    subnet holds a BGP peer, since such a peer can reach it; one with a subnet at all, not a /32
+    or /128; the lowest. The order in which the addresses are given never matters.
+
+    Args:
+        addresses: all addresses of the host.
+        interface: the name of the interface.
+        family: 4 or 6.
+        excluded: service addresses, which other hosts have too and which so lead nowhere.
+        peers: the addresses of the BGP peers, where they are known.
+    """
+    fit = (
+        host
+        for host in addresses
+        if host.interface == interface
+        and host.address.version == family
+        and not unfit(host, excluded)
+    )
+    best = min(fit, key=lambda host: _rank(host, peers), default=None)
+    return None if best is None else best.address.ip
+
+
+def unfit(host: HostAddress, excluded: Collection[Address] = ()) -> str:
+    """Say in a few words what keeps an address from being a next hop; empty if nothing does."""
+    facts = (
+        (host.address.ip in excluded, "a service address"),
+        (bool(kind(host.address.ip)), kind(host.address.ip)),
+        (host.scope != 0, "not of global scope"),
+        (host.secondary, "secondary"),
+        (host.tentative, "tentative"),
+        (host.deprecated, "deprecated"),
+        (host.temporary, "temporary"),
+    )
+    return next((words for holds, words in facts if holds), "")
+
+
+def _rank(host: HostAddress, peers: Collection[Address]) -> tuple[bool, bool, int]:
+    network = host.address.network
+    near_no_peer = not any(peer in network for peer in peers)
+    return near_no_peer, network.prefixlen == network.max_prefixlen, int(host.address.ip)

@@ -1,0 +1,209 @@
+"""Who is announced and with which attributes; who is withheld, and why.
+
+The chain that `explain` shows is the order in which reasons win: the service's verdict, the
+candidate itself (label, address, LocalPref), who else has the prefix, the next hop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from anycast_routed.decide.candidates import Addresses, Candidate, No, candidates, label_start
+from anycast_routed.decide.next_hop import next_hop, unfit
+from anycast_routed.model import (
+    Announcement,
+    Health,
+    Peer,
+    Plan,
+    Reason,
+    Sessions,
+    Verdict,
+    Withheld,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from anycast_routed.config import Anycast, Config, Service
+    from anycast_routed.decide.next_hop import Family
+    from anycast_routed.model import Address, Observed, Prefix
+
+_NAMED = 3
+"""How many unfit addresses a sentence names."""
+
+
+def plan(config: Config, observed: Observed) -> Plan:
+    """Decide on every candidate of every service. Whatever the host is like, this never raises.
+
+    Each candidate stands in the plan once, announced or withheld. A prefix belongs to the first
+    candidate (services as configured, labels before routes) without a fault of its own. That
+    does not depend on health or next hops, so one service's fall never moves a prefix of another.
+    """
+    found = candidates(config, observed)
+    owners = _owners(found)
+    hops = _hops(config, observed, found)
+    verdicts = {service.name: _service_no(service, observed) for service in config.services}
+    on_host = Addresses(observed).usable
+    announcements: list[Announcement] = []
+    withheld = list(_interfaces_missing(config, observed))
+    for candidate in found:
+        service, prefix, source = candidate.service, candidate.prefix, candidate.source
+        no = verdicts[service] or candidate.fault or _taken(candidate, owners)
+        hop = no or hops[service, prefix.version]
+        if isinstance(hop, No):
+            withheld.append(Withheld(prefix, service, source, hop.reason, hop.detail))
+        else:
+            here = prefix.network_address in on_host
+            local_pref = candidate.local_pref
+            announcements.append(Announcement(prefix, service, source, local_pref, hop, here))
+    return Plan(
+        services=tuple(service.name for service in config.services),
+        sessions=_sessions(config),
+        announcements=tuple(sorted(announcements, key=_place)),
+        withheld=tuple(sorted(withheld, key=_place)),
+        warnings=tuple(_warnings(config, observed, found)),
+    )
+
+
+def withdrawn(plan: Plan, detail: str) -> Plan:
+    """Give the same plan with every announcement withheld, for the reason that `detail` says."""
+    withheld = [
+        Withheld(was.prefix, was.service, was.source, Reason.WITHDRAWN, detail)
+        for was in plan.announcements
+    ]
+    every = sorted([*plan.withheld, *withheld], key=_place)
+    return replace(plan, announcements=(), withheld=tuple(every))
+
+
+def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
+    """Give the first candidate of each prefix that has no fault of its own."""
+    owners: dict[Prefix, Candidate] = {}
+    for candidate in found:
+        if candidate.fault is None:
+            owners.setdefault(candidate.prefix, candidate)
+    return owners
+
+
+def _taken(candidate: Candidate, owners: Mapping[Prefix, Candidate]) -> No | None:
+    """Say who else owns the prefix of a candidate that has no fault of its own."""
+    owner = owners[candidate.prefix]
+    if owner is candidate:
+        return None
+    first = f"{owner.source} of service {owner.service}"
+    return No(Reason.DUPLICATE, f"{candidate.prefix} belongs to {first}, which comes first")
+
+
+def _service_no(service: Service, observed: Observed) -> No | None:
+    health = observed.health.get(service.name, Health())
+    match health.verdict:
+        case Verdict.UP:
+            return None
+        case Verdict.DOWN if health.passes:
+            so_far = f"{health.passes} of the {service.dns.rise} passes in a row that it needs"
+            detail = f"{service.name} is down, with {so_far}: {health.reason}"
+            return No(Reason.SERVICE_DOWN, detail)
+        case Verdict.DOWN:
+            return No(Reason.SERVICE_DOWN, f"{service.name} is down: {health.reason}")
+        case Verdict.UNKNOWN:
+            detail = f"{service.name} is not decided yet: {health.reason}"
+            return No(Reason.SERVICE_UNDECIDED, detail)
+
+
+def _hops(
+    config: Config, observed: Observed, found: Sequence[Candidate]
+) -> dict[tuple[str, int], Address | No]:
+    """Give the next hop of each service and family, or why there is none.
+
+    No service address can be one, withheld or not: that must not change with a service's health.
+    """
+    excluded = frozenset(candidate.prefix.network_address for candidate in found)
+    peers = () if config.bgp is None else tuple(peer.ip for peer in config.bgp.peers)
+    families: tuple[Family, ...] = (4, 6)
+    return {
+        (service.name, family): _hop(service.anycast, family, observed, excluded, peers)
+        for service in config.services
+        for family in families
+    }
+
+
+def _hop(
+    anycast: Anycast,
+    family: Family,
+    observed: Observed,
+    excluded: Collection[Address],
+    peers: Collection[Address],
+) -> Address | No:
+    explicit = {4: anycast.next_hop_ipv4, 6: anycast.next_hop_ipv6}[family]
+    if explicit is not None:
+        return explicit
+    interface = anycast.nexthop_interface
+    if interface is None:
+        detail = f"neither nexthop-interface nor next-hop-ipv{family} is configured"
+        return No(Reason.NO_NEXT_HOP, detail)
+    if interface not in observed.interfaces:
+        detail = f"the nexthop-interface {interface} does not exist on this host"
+        return No(Reason.INTERFACE_MISSING, detail)
+    hop = next_hop(observed.addresses, interface, family, excluded=excluded, peers=peers)
+    return hop or No(Reason.NO_NEXT_HOP, _no_hop(interface, family, observed, excluded))
+
+
+def _no_hop(
+    interface: str, family: Family, observed: Observed, excluded: Collection[Address]
+) -> str:
+    refused = sorted(
+        (host.address.ip, unfit(host, excluded))
+        for host in observed.addresses
+        if host.interface == interface and host.address.version == family
+    )
+    if not refused:
+        return f"{interface} has no IPv{family} address, so there is no next hop"
+    named = [f"{address} is {why}" for address, why in refused[:_NAMED]]
+    more = [f"and {len(refused) - _NAMED} more"] if len(refused) > _NAMED else []
+    words = ", ".join([*named, *more])
+    return f"{interface} has no IPv{family} address that can be a next hop: {words}"
+
+
+def _interfaces_missing(config: Config, observed: Observed) -> Iterator[Withheld]:
+    for service in config.services:
+        interface, start = service.anycast.interface, label_start(service.anycast)
+        if start is not None and interface not in observed.interfaces:
+            detail = f"the interface {interface} does not exist on this host, nor do its labels"
+            yield Withheld(None, service.name, start, Reason.INTERFACE_MISSING, detail)
+
+
+def _sessions(config: Config) -> Sessions | None:
+    if config.bgp is None:
+        return None
+    peers = (
+        Peer(number, peer.ip, peer.as_, peer.description)
+        for number, peer in enumerate(config.bgp.peers, start=1)
+    )
+    return Sessions(config.bgp.as_, config.bgp.id, tuple(peers))
+
+
+def _place(entry: Announcement | Withheld) -> tuple[int, int]:
+    """Give the sort key: what has no prefix, then IPv4, then IPv6, by address."""
+    if entry.prefix is None:
+        return 0, 0
+    return entry.prefix.version, int(entry.prefix.network_address)
+
+
+def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> Iterator[str]:
+    yield from (candidate.warning for candidate in found if candidate.warning)
+    with_any = {candidate.service for candidate in found}
+    for service in config.services:
+        start = label_start(service.anycast)
+        if service.name in with_any or (
+            start is not None and service.anycast.interface not in observed.interfaces
+        ):
+            continue
+        labels = f"no IPv4 address here has a label that starts with {start}, and " if start else ""
+        yield f"{service.name} has nothing to announce: {labels}no routes are configured"
+    if config.bgp is None:
+        return
+    for peer in config.bgp.peers:
+        if peer.as_ != config.bgp.as_:
+            who = f"{peer.ip} ({peer.description})" if peer.description else f"{peer.ip}"
+            ases = f"is in AS {peer.as_} and we are in AS {config.bgp.as_}"
+            yield f"{who} {ases}: LocalPref does not reach it (RFC 4271 section 5.1.5)"

@@ -1,0 +1,139 @@
+"""gobgpd in a host: a BGP peer that is not the router under test."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from anycast_routed.lab.communities import as_numbers
+from anycast_routed.lab.programs import find
+from anycast_routed.lab.route import Family, Route, Session
+from anycast_routed.lab.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anycast_routed.lab.daemon import Daemon
+    from anycast_routed.lab.host import Host
+
+CONF = "/etc/gobgpd.toml"
+_API_PORT = 50051
+_AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _COMMUNITIES, _MP_REACH = 2, 3, 4, 5, 8, 14
+# gobgp prints a session's state as the number of api.PeerState.SessionState.
+_STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")
+
+
+class Gobgp:
+    """A running gobgpd. It installs nothing in the kernel: it only speaks BGP."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.daemon = self._start()
+
+    def _start(self) -> Daemon:
+        argv = (
+            find("gobgpd"),
+            "-f",
+            CONF,
+            "--api-hosts",
+            f"127.0.0.1:{_API_PORT}",
+            "--pprof-disable",
+        )
+        daemon = self.host.start(*argv, configs=(CONF,))
+        eventually(
+            lambda: not daemon.alive or self.host.listens(_API_PORT),
+            within=5.0,
+            every=0.005,
+            why=f"{daemon.name} answers",
+        )
+        daemon.check()
+        return daemon
+
+    def restart(self) -> None:
+        """Kill gobgpd, and start it again with the same config."""
+        self.daemon.kill()
+        self.daemon = self._start()
+
+    def gobgp(self, *argv: str) -> str:
+        """Run a gobgp command, such as `gobgp("global", "rib", "add", "10.0.0.0/8")`."""
+        return self.host.run(find("gobgp"), *argv).out
+
+    def paths(self, family: Family) -> dict[str, list[Route]]:
+        """Return all paths to each prefix that are known, the best first."""
+        table = json.loads(self.gobgp("-j", "global", "rib", "-a", family) or "{}")
+        return {prefix: [_route(prefix, path) for path in paths] for prefix, paths in table.items()}
+
+    def rib(self, family: Family = "ipv4") -> dict[str, Route]:
+        """Return the best path to each prefix."""
+        return {prefix: paths[0] for prefix, paths in self.paths(family).items() if paths}
+
+    def sessions(self) -> dict[str, Session]:
+        """Return the session with each configured peer, by its address."""
+        neighbors = json.loads(self.gobgp("-j", "neighbor") or "[]")
+        return dict(_session(neighbor) for neighbor in neighbors)
+
+
+def start(  # noqa: PLR0913 - one value each, all but the first three by name
+    host: Host,
+    asn: int,
+    router_id: str,
+    peers: Mapping[str, int],
+    *,
+    passive: bool = False,
+    hold_time: int = 90,
+) -> Gobgp:
+    """Start gobgpd with a session to each of `peers` (address: AS), and return when it answers.
+
+    Every session carries IPv4 and IPv6 unicast. With `passive` it waits for the peer to connect;
+    else it also tries itself, every second. `hold_time` is in seconds.
+
+    Raises:
+        LabUnavailableError: gobgpd is not installed.
+    """
+    lines = ["[global.config]", f"  as = {asn}", f'  router-id = "{router_id}"']
+    for address, peer_as in peers.items():
+        lines += [
+            "[[neighbors]]",
+            f'  [neighbors.config]\n    neighbor-address = "{address}"\n    peer-as = {peer_as}',
+            f"  [neighbors.transport.config]\n    passive-mode = {str(passive).lower()}",
+            f"  [neighbors.timers.config]\n    hold-time = {hold_time}\n    connect-retry = 1",
+            "    idle-hold-time-after-reset = 1",
+            f"    keepalive-interval = {max(1, hold_time // 3)}",
+        ]
+        for family in ("ipv4-unicast", "ipv6-unicast"):
+            lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]"]
+            lines += [f'      afi-safi-name = "{family}"']
+    host.write(CONF, "\n".join(lines) + "\n")
+    return Gobgp(host)
+
+
+def _route(prefix: str, path: dict[str, Any]) -> Route:
+    attributes = {int(attribute["type"]): attribute for attribute in path["attrs"]}
+
+    def value(kind: int, key: str) -> Any:  # noqa: ANN401 - foreign JSON
+        return attributes.get(kind, {}).get(key)
+
+    segments = value(_AS_PATH, "as_paths") or ()
+    neighbor = path.get("neighbor-ip", "")
+    return Route(
+        prefix=prefix,
+        next_hop=value(_NEXT_HOP, "nexthop") or value(_MP_REACH, "nexthop") or "",
+        local_pref=value(_LOCAL_PREF, "value"),
+        med=value(_MED, "metric"),
+        as_path=tuple(asn for segment in segments for asn in segment["asns"]),
+        communities=tuple(as_numbers(one) for one in value(_COMMUNITIES, "communities") or ()),
+        peer=neighbor if neighbor != "<nil>" else "",
+    )
+
+
+def _session(neighbor: dict[str, Any]) -> tuple[str, Session]:
+    state = neighbor["state"]
+    number = state.get("session_state", 0)
+    name = _STATES[number]
+    uptime = neighbor.get("timers", {}).get("state", {}).get("uptime", {}).get("seconds")
+    address = neighbor["conf"]["neighbor_address"]
+    return address, Session(
+        state=name,
+        established_at=int(uptime) if name == "established" and uptime else None,
+        flaps=int(state.get("flops", 0)),
+    )

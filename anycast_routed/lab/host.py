@@ -1,0 +1,221 @@
+"""One host of a lab: run commands in it, start daemons, read and write its files."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from anycast_routed.errors import RouterUnavailableError
+from anycast_routed.lab.daemon import Daemon
+from anycast_routed.lab.failures import LabError
+from anycast_routed.lab.holder import Holder
+from anycast_routed.lab.programs import find
+from anycast_routed.process import Completed, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LISTEN = "0A"  # TCP_LISTEN, and 07 is an unconnected UDP socket: include/net/tcp_states.h
+_UNCONNECTED = "07"
+
+# Two commands, so that no shell replaces itself with the first one.
+_WAITING_SHELL = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+
+
+class Host:
+    """A host with its own network, processes, name, /etc, /run and /var/tmp.
+
+    Everything else (programs, /tmp, /home) is the machine's own. A daemon's default paths, such as
+    /run/bird/bird.ctl and /etc/frr/frr.conf, work unchanged and touch nothing outside. All files
+    that are private to the host are in memory, and gone when it closes.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            message = f"{name!r} cannot be the name of a host"
+            raise LabError(message, hint="use lower-case letters, digits and hyphens, at most 63")
+        self.name = name
+        self.daemons: list[Daemon] = []
+        self._ip = find("ip")
+        self._holder = Holder(name)
+        self._enter = [find("nsenter"), "-t", str(self.pid), "-n", "-m", "-p", "-u"]
+        self._tied = [find("setpriv"), "--pdeathsig", "KILL", "--"]
+
+    @property
+    def pid(self) -> int:
+        """The PID, as seen from outside, of the process that holds the host's namespaces."""
+        return self._holder.pid
+
+    def command(self, *argv: str) -> list[str]:
+        """Return the argument list that runs `argv` in the host, for a caller's own subprocess.
+
+        The process is killed when nsenter, its parent, is.
+        """
+        return [*self._enter, "--", *self._tied, *argv]
+
+    def run(
+        self,
+        *argv: str,
+        within: float = 10.0,
+        stdin: str = "",
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a command in the host to its end, and return its exit code and output.
+
+        The code is 127 when the program does not exist. `within` is in seconds.
+
+        Raises:
+            LabError: it did not end in time, or `check` and its exit code is not 0.
+        """
+        return self._finish(self.command(*argv), argv, within, stdin, check=check, env=env)
+
+    def ip(self, *argv: str) -> str:
+        """Run the ip command (iproute2) in the host's network, and return its output.
+
+        Raises:
+            LabError: it failed.
+        """
+        # The network namespace alone is enough, and costs half of what the whole host does.
+        command = [*self._enter[:4], "--", self._ip, *argv]
+        return self._finish(command, ("ip", *argv), 10.0, "", check=True, env=None).out
+
+    def _finish(  # noqa: PLR0913 - the arguments of run, handed on
+        self,
+        command: Sequence[str],
+        argv: Sequence[str],
+        within: float,
+        stdin: str,
+        *,
+        check: bool,
+        env: Mapping[str, str] | None,
+    ) -> Completed:
+        text = f"{self.name}: {shlex.join(argv)}"
+        try:
+            done = run(command, within=within, stdin=stdin, env=env)
+        except RouterUnavailableError as error:
+            message = f"{text}: did not end within {within:g} s and was killed"
+            raise LabError(message) from error
+        if check and done.code != 0:
+            message = f"{text}: exit code {done.code}"
+            raise LabError(message, hint=f"{done.out}{done.err}".strip())
+        return done
+
+    def start(
+        self,
+        *argv: str,
+        name: str | None = None,
+        env: Mapping[str, str] | None = None,
+        configs: Sequence[str] = (),
+    ) -> Daemon:
+        """Start a foreground process in the host; return at once, when the process exists.
+
+        `name` (default: the program's) names it in the report, and its log file; a second one of
+        that name is called "name 2".
+        `configs` are files of the host that belong in the report.
+        """
+        name = name or argv[0].rsplit("/", 1)[-1]
+        again = sum(daemon.name.split(" ")[0] == f"{self.name}/{name}" for daemon in self.daemons)
+        name = f"{name} {again + 1}" if again else name
+        daemon = Daemon(
+            f"{self.name}/{name}",
+            argv,
+            # nsenter would wait for the process itself, but it stops when the process is stopped,
+            # and a stopped process outlives everything.
+            command=[*self._enter, "--no-fork", "--", *_WAITING_SHELL, *self._tied, *argv],
+            log=self.path(f"/run/.lab/log/{name}.log"),
+            env=env,
+            configs=configs,
+        )
+        self.daemons.append(daemon)
+        return daemon
+
+    def path(self, path: str) -> Path:
+        """Return where a file of the host is seen from outside. `path` is absolute.
+
+        A symbolic link with an absolute target would lead out of the host: name the target.
+        """
+        return self._holder.root() / path.lstrip("/")
+
+    def write(self, path: str, text: str, *, mode: int = 0o644) -> Path:
+        """Write a file of the host, and make its folders; return where it is seen from outside."""
+        outside = self.path(path)
+        outside.parent.mkdir(parents=True, exist_ok=True)
+        outside.write_text(text, "utf-8")
+        outside.chmod(mode)
+        return outside
+
+    def read(self, path: str) -> str:
+        """Return the text of a file of the host."""
+        return self.path(path).read_text("utf-8")
+
+    def address(self, interface: str, cidr: str, *, label: str | None = None) -> Host:
+        """Add an address such as "172.17.2.1/24", usable at once; return the host, to chain.
+
+        `label` is for IPv4 and must begin with the interface's name ("lo:dns1").
+        """
+        extra = ("label", label) if label else ()
+        nodad = ("nodad",) if ":" in cidr else ()
+        self.ip("address", "add", cidr, "dev", interface, *extra, *nodad)
+        return self
+
+    def remove_address(self, interface: str, cidr: str) -> Host:
+        """Remove an address."""
+        self.ip("address", "del", cidr, "dev", interface)
+        return self
+
+    def up(self, interface: str) -> Host:
+        """Set an interface up."""
+        self.ip("link", "set", interface, "up")
+        return self
+
+    def down(self, interface: str) -> Host:
+        """Set an interface down; its peer loses the carrier."""
+        self.ip("link", "set", interface, "down")
+        return self
+
+    def route(self, *argv: str) -> Host:
+        """Add a route, in the words of ip-route(8): `route("default", "via", "172.17.2.254")`."""
+        family = "-6" if any(":" in word for word in argv) else "-4"
+        self.ip(family, "route", "add", *argv)
+        return self
+
+    def sysctl(self, name: str, value: str | int) -> Host:
+        """Set a kernel parameter of the host's network, such as "net.ipv4.ip_forward".
+
+        A name with slashes is taken as it is, for interfaces with a dot in their name.
+        """
+        file = name if "/" in name else name.replace(".", "/")
+        self.run("/bin/sh", "-c", 'printf %s "$1" > "/proc/sys/$2"', "sh", str(value), file)
+        return self
+
+    def listens(self, port: int, *, protocol: str = "tcp") -> bool:
+        """Return whether a socket on `port` takes connections ("tcp") or datagrams ("udp")."""
+        wanted = _LISTEN if protocol == "tcp" else _UNCONNECTED
+        for table in (protocol, f"{protocol}6"):
+            with contextlib.suppress(FileNotFoundError):  # a machine without IPv6
+                text = self.path(f"/proc/1/net/{table}").read_text("ascii")
+                for line in text.splitlines()[1:]:
+                    _, local, _, state, *_ = line.split()
+                    if state == wanted and int(local.rsplit(":", 1)[1], 16) == port:
+                        return True
+        return False
+
+    def dig(self, *argv: str, within: float = 5.0) -> str:
+        """Ask as a client: dig with one try of 1 s; return the short answer, "" when there is none.
+
+        `host.dig("@10.10.10.10", "google.com", "SOA")`
+        """
+        short = ("+short", "+time=1", "+tries=1")
+        done = self.run(find("dig"), *short, *argv, within=within, check=False)
+        return done.out.strip() if done.code == 0 else ""
+
+    def close(self) -> None:
+        """End every process of the host. Its namespaces and private files go with the last one."""
+        self._holder.close()
+        for daemon in self.daemons:
+            daemon.wait(5.0)

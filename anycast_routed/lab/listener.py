@@ -1,0 +1,184 @@
+"""A passive BGP speaker that writes down what it hears: the program behind `lab.receiver`.
+
+`python -m anycast_routed.lab.listener --listen ADDRESS --as N --id A.B.C.D --peer ADDRESS=AS`
+appends one JSON object a line to standard output, and flushes each: an event, see `receiver.Event`.
+It uses the standard library only, announces nothing, and no message of a peer can end it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from typing import Any
+
+from anycast_routed.lab import wire
+
+_HEADER = 19
+_OPEN_WITHIN = 30.0
+_CEASE, _HOLD_TIMER_EXPIRED, _OPEN_ERROR, _UPDATE_ERROR = 6, 4, 2, 3
+
+
+class Listener:
+    """Takes BGP sessions from the peers that it knows; one at a time from each, the newest wins."""
+
+    def __init__(self, asn: int, router_id: str, hold_time: int, peers: dict[str, int]) -> None:
+        self._asn = asn
+        self._router_id = router_id
+        self._hold_time = hold_time
+        self._peers = peers
+        self._updates = 0
+        self._current: dict[str, asyncio.StreamWriter] = {}
+
+    async def serve(self, address: str | None, port: int) -> None:
+        """Take sessions until cancelled."""
+        server = await asyncio.start_server(self._session, address, port)
+        async with server:
+            _write("ready", "")
+            await server.serve_forever()
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = str(writer.get_extra_info("peername")[0])
+        established = False
+        why = "the peer has closed the connection"
+        try:
+            if peer not in self._peers:
+                why = "not a peer of ours"
+                _write("odd", peer, text=why)
+                return
+            hello = await asyncio.wait_for(self._greet(reader, writer, peer), _OPEN_WITHIN)
+            if before := self._current.pop(peer, None):
+                before.close()
+            self._current[peer] = writer
+            established = True
+            _write("up", peer, text=f"AS {hello.asn}, router ID {hello.router_id}")
+            await self._listen(reader, writer, peer, hello)
+        except wire.MalformedError as error:
+            why = str(error)
+            _write("odd", peer, text=why)
+            _notify(writer, _UPDATE_ERROR if established else _OPEN_ERROR)
+        except TimeoutError:
+            why = "the hold timer has expired"
+            _notify(writer, _HOLD_TIMER_EXPIRED)
+        except (OSError, asyncio.IncompleteReadError, EOFError) as error:
+            why = str(error) or why
+        finally:
+            if self._current.get(peer) is writer:
+                del self._current[peer]
+            if established:
+                _write("down", peer, text=why)
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), 1)
+
+    async def _greet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str
+    ) -> wire.Open:
+        writer.write(wire.open_message(self._asn, self._hold_time, self._router_id))
+        kind, body = await _read(reader)
+        if kind != wire.OPEN:
+            text = f"message {kind} instead of an OPEN"
+            raise wire.MalformedError(text)
+        hello = wire.parse_open(body)
+        if hello.asn != self._peers[peer]:
+            text = f"AS {hello.asn} instead of {self._peers[peer]}"
+            raise wire.MalformedError(text)
+        writer.write(wire.message(wire.KEEPALIVE))
+        kind, body = await _read(reader)
+        if kind != wire.KEEPALIVE:
+            text = f"message {kind} instead of a KEEPALIVE: {body.hex()}"
+            raise wire.MalformedError(text)
+        return hello
+
+    async def _listen(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: str,
+        hello: wire.Open,
+    ) -> None:
+        hold = min(self._hold_time, hello.hold_time)
+        async with asyncio.TaskGroup() as tasks:
+            alive = tasks.create_task(_keep_alive(writer, hold / 3)) if hold else None
+            try:
+                while True:
+                    kind, body = await asyncio.wait_for(_read(reader), hold or None)
+                    if kind == wire.UPDATE:
+                        self._update(peer, body, four_octet=hello.four_octet)
+                    elif kind == wire.NOTIFICATION:
+                        _write("odd", peer, text=f"NOTIFICATION {body[:2].hex()}")
+                    elif kind not in (wire.KEEPALIVE, wire.ROUTE_REFRESH):
+                        _write("odd", peer, text=f"message of kind {kind}")
+            finally:
+                if alive:
+                    alive.cancel()
+
+    def _update(self, peer: str, body: bytes, *, four_octet: bool) -> None:
+        now = time.monotonic()
+        self._updates += 1
+        shared = {"update": self._updates, "at": now}
+        try:
+            update = wire.parse_update(body, four_octet=four_octet)
+        except wire.MalformedError as error:
+            _write("odd", peer, text=f"{error}: {body.hex()}", **shared)
+            return
+        for prefix in update.withdrawn:
+            _write("withdraw", peer, prefix=prefix, **shared)
+        for prefix, next_hop in update.announced:
+            _write(
+                "announce",
+                peer,
+                prefix=prefix,
+                next_hop=next_hop,
+                local_pref=update.local_pref,
+                med=update.med,
+                as_path=update.as_path,
+                communities=update.communities,
+                **shared,
+            )
+        if update.end_of_rib:
+            _write("end-of-rib", peer, text=update.end_of_rib, **shared)
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    size, kind = wire.header(await reader.readexactly(_HEADER))
+    return kind, await reader.readexactly(size)
+
+
+async def _keep_alive(writer: asyncio.StreamWriter, every: float) -> None:
+    while True:
+        writer.write(wire.message(wire.KEEPALIVE))
+        await asyncio.sleep(every)
+
+
+def _notify(writer: asyncio.StreamWriter, code: int) -> None:
+    with contextlib.suppress(OSError):
+        writer.write(wire.message(wire.NOTIFICATION, bytes((code, 0))))
+
+
+def _write(kind: str, peer: str, **facts: Any) -> None:  # noqa: ANN401 - as JSON has them
+    line = json.dumps({"at": time.monotonic(), "kind": kind, "peer": peer} | facts)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Listen until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--listen", help="default: every address, IPv4 and IPv6")
+    parser.add_argument("--port", type=int, default=179)
+    parser.add_argument("--as", type=int, required=True, dest="asn")
+    parser.add_argument("--id", required=True, dest="router_id")
+    parser.add_argument("--hold-time", type=int, default=90)
+    parser.add_argument("--peer", action="append", default=[], metavar="ADDRESS=AS")
+    given = parser.parse_args()
+    peers = {address: int(asn) for address, asn in (peer.rsplit("=", 1) for peer in given.peer)}
+    listener = Listener(given.asn, given.router_id, given.hold_time, peers)
+    asyncio.run(listener.serve(given.listen, given.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""A BGP peer that writes down every message with the time: what the router really told it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from anycast_routed.lab.route import Route
+from anycast_routed.lab.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anycast_routed.lab.daemon import Daemon
+    from anycast_routed.lab.host import Host
+
+Kind = Literal["up", "down", "announce", "withdraw", "end-of-rib", "odd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that a peer did.
+
+    `at` is in seconds of time.monotonic(), which all processes of a machine share. An UPDATE with
+    several prefixes gives an event for each, all with its number in `update`, which counts the
+    UPDATEs of all sessions since the receiver started (0: not an UPDATE). `route` belongs to
+    "announce", `text` to the others: the family of an "end-of-rib", the reason of a "down" or of
+    an "odd" message, which was counted but not understood.
+    """
+
+    at: float
+    kind: Kind
+    peer: str
+    update: int = 0
+    prefix: str = ""
+    route: Route | None = None
+    text: str = ""
+
+
+class Receiver:
+    """A running receiver: `daemon` is its process."""
+
+    def __init__(self, host: Host, daemon: Daemon) -> None:
+        self.host = host
+        self.daemon = daemon
+
+    def events(self) -> list[Event]:
+        """Return all events since the start, in their order."""
+        # The last line may be half written; its newline comes last.
+        lines = self.daemon.log().split("\n")[:-1]
+        facts = [json.loads(line) for line in lines if line.startswith("{")]
+        return [_event(fact) for fact in facts if fact["kind"] != "ready"]
+
+    def mark(self) -> int:
+        """Return a mark of this moment for `since`."""
+        return len(self.events())
+
+    def since(self, mark: int) -> list[Event]:
+        """Return the events since the mark was taken."""
+        return self.events()[mark:]
+
+    def table(self) -> dict[str, Route]:
+        """Return what is announced now, by prefix; of two peers the later one counts."""
+        routes: dict[tuple[str, str], Route] = {}
+        for event in self.events():
+            if event.route is not None:
+                # Taken out first, so that the later announcement comes last.
+                routes.pop((event.peer, event.prefix), None)
+                routes[event.peer, event.prefix] = event.route
+            elif event.kind == "withdraw":
+                routes.pop((event.peer, event.prefix), None)
+            elif event.kind in {"up", "down"}:
+                routes = {key: route for key, route in routes.items() if key[0] != event.peer}
+        return {prefix: route for (_, prefix), route in routes.items()}
+
+    def sessions(self) -> set[str]:
+        """Return the addresses of the peers whose session is established."""
+        up: set[str] = set()
+        for event in self.events():
+            if event.kind == "up":
+                up.add(event.peer)
+            elif event.kind == "down":
+                up.discard(event.peer)
+        return up
+
+
+def start(  # noqa: PLR0913 - one value each, all by name
+    host: Host,
+    *,
+    asn: int,
+    router_id: str,
+    peers: Mapping[str, int],
+    hold_time: int = 90,
+    listen: str = "",
+) -> Receiver:
+    """Start a receiver for sessions from `peers` (address: AS), and return when it listens.
+
+    It is passive: the peers connect, to port 179 of `listen` (default: every address). It offers
+    IPv4 and IPv6 unicast on each session and announces nothing. `hold_time` is in seconds.
+
+    Raises:
+        LabError: it ended, for example because another BGP speaker of the host has the port.
+    """
+    argv = [sys.executable, "-m", "anycast_routed.lab.listener"]
+    argv += ["--as", str(asn), "--id", router_id, "--hold-time", str(hold_time)]
+    argv += ["--listen", listen] if listen else []
+    for address, peer_as in peers.items():
+        argv += ["--peer", f"{address}={peer_as}"]
+    # The package may be importable here by the current folder only, which counts for nothing there.
+    package = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    daemon = host.start(*argv, name="receiver", env={**os.environ, "PYTHONPATH": path})
+    eventually(
+        lambda: not daemon.alive or '"ready"' in daemon.log(),
+        within=10.0,
+        every=0.005,
+        why=f"{daemon.name} listens",
+    )
+    daemon.check()
+    return Receiver(host, daemon)
+
+
+def _event(fact: dict[str, Any]) -> Event:
+    kind: Kind = fact["kind"]
+    route = None
+    if kind == "announce":
+        route = Route(
+            prefix=fact["prefix"],
+            next_hop=fact["next_hop"],
+            local_pref=fact["local_pref"],
+            med=fact["med"],
+            as_path=tuple(fact["as_path"]),
+            communities=tuple(fact["communities"]),
+            peer=fact["peer"],
+        )
+    return Event(
+        at=fact["at"],
+        kind=kind,
+        peer=fact["peer"],
+        update=fact.get("update", 0),
+        prefix=fact.get("prefix", ""),
+        route=route,
+        text=fact.get("text", ""),
+    )

@@ -1,0 +1,43 @@
+"""The one way to wait for something: ask again until it is so, and not for ever."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from anycast_routed.lab.failures import LateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+Value = TypeVar("Value")
+
+
+def eventually(
+    predicate: Callable[[], Value], *, within: float, every: float = 0.02, why: str = ""
+) -> Value:
+    """Call `predicate` every `every` seconds until its value is true, and return that value.
+
+    An exception of the predicate means "not yet". It is always called at least once, and once
+    more after the deadline has passed.
+
+    Raises:
+        LateError: not within `within` seconds. It says `why` and gives the last value or exception.
+    """
+    end = time.monotonic() + within
+    while True:
+        last_try = time.monotonic() >= end
+        cause: Exception | None = None
+        try:
+            value = predicate()
+            if value:
+                return value
+            seen = f"the last value was {value!r}"
+        except Exception as error:  # noqa: BLE001 - whatever it raises, it is not true yet
+            cause = error
+            seen = f"the last try raised {type(error).__name__}: {error}"
+        if last_try:
+            message = f"not within {within:g} s: {why or 'the predicate is true'}"
+            raise LateError(message, hint=seen) from cause
+        time.sleep(min(every, max(0.0, end - time.monotonic())))

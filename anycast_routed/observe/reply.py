@@ -1,0 +1,138 @@
+"""The question as a DNS message, and what a packet that came back is worth. No I/O, no clock."""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
+
+# dnspython would import these at the first reply, and take them for unknown without a descriptor.
+import dns.rdtypes.ANY.NS
+import dns.rdtypes.ANY.OPT
+import dns.rdtypes.ANY.SOA
+import dns.rrset
+
+from anycast_routed.model import Outcome
+
+PAYLOAD: Final = 1232
+"""Octets of UDP payload that we offer (EDNS0, RFC 6891): no fragments on any usual path."""
+_HEADER: Final = struct.Struct("!6H")
+_OPCODE: Final = 0x7800
+_LONGEST_TEXT: Final = 120
+_LONGEST_CHAIN: Final = 16
+_MOST_EDE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply to our question, and what it shows of the server."""
+
+    outcome: Outcome
+    reason: str
+    rcode: str
+    ede: tuple[str, ...] = ()
+    truncated: bool = False
+    """TC=1: no verdict yet, the reply is to be had over TCP (RFC 7766 section 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A packet that is no reply to our question: forged, late for another, or malformed."""
+
+    reason: str
+
+
+class Query:
+    """One question (class IN, recursion desired, EDNS0), to be sent under any number of IDs.
+
+    Raises ValueError where the name or the type can't be put into a DNS message.
+    """
+
+    def __init__(self, name: str, rrtype: str) -> None:
+        try:
+            message = dns.message.make_query(name, rrtype, use_edns=0, payload=PAYLOAD)
+        except dns.exception.DNSException as error:
+            raise ValueError(printable(f"cannot ask for {name} {rrtype}: {error}")) from error
+        self._question = message.question
+        self._tail = message.to_wire()[2:]
+
+    def wire(self, ident: int) -> bytes:
+        """Give the message with this ID (0 to 65535), without TCP's length prefix."""
+        return ident.to_bytes(2) + self._tail
+
+    def judge(self, wire: bytes, ident: int, *, over_tcp: bool = False) -> Reply | Stray:
+        """Judge one message which came for the query with this ID. Never raises.
+
+        It is ours when QR, ID, opcode and the question match (RFC 5452 section 9.1), the name
+        without regard to case, and the whole of it can be parsed. TC means nothing over TCP.
+        """
+        if fault := _header_fault(wire, ident):
+            return Stray(fault)
+        try:
+            # Records may be cut off anywhere in a truncated reply, so the question goes first.
+            if dns.message.from_wire(wire, question_only=True).question != self._question:
+                return Stray("another question")
+            if wire[2] & dns.flags.TC >> 8 and not over_tcp:
+                return Reply(Outcome.FAIL, "truncated", "", truncated=True)
+            return self._verdict(dns.message.from_wire(wire))
+        except (dns.exception.DNSException, ValueError) as error:
+            return Stray(printable(f"malformed: {error}"))
+
+    def _verdict(self, message: dns.message.Message) -> Reply:
+        rcode = dns.rcode.to_text(message.rcode())
+        ede = tuple(printable(text) for text in _extended_errors(message))
+        fault = rcode if message.rcode() != dns.rcode.NOERROR else self._lack(message)
+        if not fault:
+            return Reply(Outcome.PASS, rcode, rcode, ede)
+        reason = ", ".join([fault, *(f"EDE {text}" for text in ede[:1])])
+        return Reply(Outcome.FAIL, reason, rcode, ede)
+
+    def _lack(self, message: dns.message.Message) -> str:
+        """Say what a NOERROR reply lacks of an answer; empty when it has one."""
+        question = self._question[0]
+        wanted = dns.rdatatype.to_text(question.rdtype)
+        name = question.name
+        for _ in range(_LONGEST_CHAIN):
+            at_name = {rrset.rdtype: rrset for rrset in message.answer if rrset.name == name}
+            if question.rdtype in at_name:
+                return ""
+            alias = at_name.get(dns.rdatatype.CNAME)
+            if alias is None:
+                break
+            name = alias[0].target
+        else:
+            return f"more than {_LONGEST_CHAIN} CNAMEs, no {wanted}"
+        authority = {rrset.rdtype: rrset for rrset in message.authority}
+        referral = authority.get(dns.rdatatype.NS)
+        if referral and not message.answer and dns.rdatatype.SOA not in authority:
+            return f"lame: referral to {printable(referral.name.to_text())}, no answer"
+        return f"NODATA: {printable(name.to_text())} has no {wanted}"
+
+
+def printable(text: str) -> str:
+    """Make text from the wire safe to show: printable ASCII, at most 120 characters."""
+    if not (text.isascii() and text.isprintable()):
+        text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
+def _header_fault(wire: bytes, ident: int) -> str:
+    if len(wire) < _HEADER.size:
+        return f"only {len(wire)} octets"
+    given, flags, *_ = _HEADER.unpack_from(wire)
+    if given != ident:
+        return "another ID"
+    return "" if flags & dns.flags.QR and not flags & _OPCODE else "not a response to a query"
+
+
+def _extended_errors(message: dns.message.Message) -> list[str]:
+    """Give the reply's Extended DNS Errors (RFC 8914), such as `22 (No Reachable Authority)`."""
+    found = [option for option in message.options if isinstance(option, dns.edns.EDEOption)]
+    return [option.to_text().removeprefix("EDE ") for option in found[:_MOST_EDE]]

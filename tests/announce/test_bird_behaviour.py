@@ -1,0 +1,178 @@
+"""What BIRD itself does, as far as this project builds on it. Nothing of ours runs here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Host, Lab, LabError, bird, eventually, receiver
+
+if TYPE_CHECKING:
+    from anycast_routed.lab.bird import Bird
+    from anycast_routed.lab.receiver import Receiver
+
+pytestmark = pytest.mark.integration
+
+INCLUDE = 'include "/run/anycast-route[d]/bird.conf";\n'
+FILE = "/run/anycast-routed/bird.conf"
+SESSION = """
+protocol bgp anycast_peer_1 {
+  router id 172.17.2.1; local as 64512; neighbor 172.17.2.253 as 64512; connect delay time 0;
+  ipv4 { table anycast4; import none; export where proto ~ "anycast_*"; next hop keep; };
+  ipv6 { table anycast6; import none; export where proto ~ "anycast_*"; next hop keep; };
+}
+"""
+
+
+def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1") -> str:
+    """Render what our template renders, by hand: this file must not depend on ours."""
+    return (
+        f'define anycast_routed_loaded = "{mark}";\n'
+        "ipv4 table anycast4;\nipv6 table anycast6;\n"
+        "protocol static anycast_dns_v4 {\n  ipv4 { table anycast4; };\n"
+        f"  route 10.10.10.10/32 blackhole {{ bgp_local_pref = {first}; bgp_next_hop = {hop}; }};\n"
+        "  route 10.10.10.11/32 blackhole { bgp_local_pref = 190; bgp_next_hop = 172.17.2.1; };\n}\n"
+        "protocol static anycast_dns_v6 {\n  ipv6 { table anycast6; };\n"
+        "  route fd00::10:10:10:10/128 blackhole"
+        " { bgp_local_pref = 200; bgp_next_hop = fd00:17:2::1; };\n}\n"
+    ) + SESSION
+
+
+@pytest.fixture
+def dns1(lab: Lab) -> Host:
+    """Make a host with a peer that listens for BGP at 172.17.2.253."""
+    host, peer = lab.host("dns1"), lab.host("peer")
+    lab.lan("lan", host, peer)
+    host.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
+    peer.address("eth0", "172.17.2.253/24").address("eth0", "fd00:17:2::fd/64")
+    return host
+
+
+@pytest.fixture
+def listener(lab: Lab, dns1: Host) -> Receiver:
+    """Listen beside dns1."""
+    assert dns1
+    return receiver.start(
+        lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
+    )
+
+
+def announced(host: Host, listener: Receiver, text: str) -> Bird:
+    """Start BIRD with this fragment and wait until its three routes are at the listener."""
+    host.write(FILE, text)
+    router = bird.start(host, bird.STOCK + INCLUDE)
+    eventually(lambda: len(listener.table()) == 3, within=10, why="three routes")
+    return router
+
+
+def configure(router: Bird) -> str:
+    """Reload as we do, and poke as we do."""
+    said = router.birdc("configure")
+    router.birdc("show status")
+    return said
+
+
+def test_a_pattern_in_the_folders_name_may_match_nothing(dns1: Host) -> None:
+    router = bird.start(dns1, bird.STOCK + INCLUDE)
+    assert "Reconfigured" in router.birdc("configure")
+
+
+def test_a_literal_include_of_a_missing_file_is_refused(dns1: Host) -> None:
+    router = bird.start(dns1, bird.STOCK)
+    dns1.write("/etc/bird/bird.conf", bird.STOCK + f'include "{FILE}";\n')
+    with pytest.raises(LabError, match="Unable to open included file"):
+        router.birdc("configure")
+
+
+def test_the_operators_export_line_loads_without_our_file(dns1: Host) -> None:
+    own = (
+        bird.STOCK
+        + INCLUDE
+        + """protocol bgp upstream { local as 64512; neighbor 172.17.2.253 as 64512;
+        ipv4 { import none; export where proto ~ "anycast_*"; }; }\n"""
+    )
+    router = bird.start(dns1, own)
+    assert "Reconfigured" in router.birdc("configure")
+    dns1.write(FILE, fragment())
+    assert "Reconfigured" in router.birdc("configure")
+
+
+def test_both_families_go_over_one_ipv4_session_with_their_own_next_hops(
+    dns1: Host, listener: Receiver
+) -> None:
+    announced(dns1, listener, fragment())
+    table = listener.table()
+    assert {prefix: (r.local_pref, r.next_hop) for prefix, r in table.items()} == {
+        "10.10.10.10/32": (200, "172.17.2.1"),
+        "10.10.10.11/32": (190, "172.17.2.1"),
+        "fd00::10:10:10:10/128": (200, "fd00:17:2::1"),
+    }
+
+
+@pytest.mark.parametrize("change", [{"first": 150}, {"hop": "172.17.2.9"}])
+def test_an_attribute_of_one_static_route_changes_as_one_nlri(
+    dns1: Host, listener: Receiver, change: dict[str, object]
+) -> None:
+    router = announced(dns1, listener, fragment())
+    mark = listener.mark()
+    dns1.write(FILE, fragment(mark="b2", **change))  # type: ignore[arg-type]
+    configure(router)
+    eventually(lambda: listener.since(mark), within=2, why="the change")
+    configure(router)
+    assert [(e.kind, e.prefix) for e in listener.since(mark)] == [("announce", "10.10.10.10/32")]
+
+
+def test_a_define_alone_sends_nothing_and_can_be_read_back(dns1: Host, listener: Receiver) -> None:
+    router = announced(dns1, listener, fragment())
+    mark = listener.mark()
+    dns1.write(FILE, fragment(mark="c3"))
+    configure(router)
+    assert "c3" in router.birdc("eval anycast_routed_loaded")
+    dns1.write(FILE, fragment(mark="c3", first=1))
+    configure(router)
+    eventually(lambda: listener.since(mark), within=2, why="the fence")
+    assert [e.prefix for e in listener.since(mark)] == ["10.10.10.10/32"]
+
+
+def test_disable_withdraws_although_bird_conf_is_broken(dns1: Host, listener: Receiver) -> None:
+    router = announced(dns1, listener, fragment())
+    dns1.write("/etc/bird/bird.conf", "this is not BIRD's language\n")
+    mark = listener.mark()
+    router.birdc("disable anycast_dns_v4")
+    eventually(lambda: len(listener.since(mark)) == 2, within=2, why="two withdrawals")
+    assert {e.kind for e in listener.since(mark)} == {"withdraw"}
+
+
+def test_a_successful_configure_enables_what_was_disabled(dns1: Host, listener: Receiver) -> None:
+    router = announced(dns1, listener, fragment())
+    router.birdc("disable anycast_dns_v4")
+    dns1.write(FILE, fragment(mark="d4"))
+    configure(router)
+    eventually(lambda: len(listener.table()) == 3, within=5, why="announced again")
+
+
+def test_export_of_a_session_that_is_down_is_an_error_reply(dns1: Host) -> None:
+    dns1.write(FILE, fragment())
+    router = bird.start(dns1, bird.STOCK + INCLUDE)
+    with pytest.raises(LabError, match="No valid tables"):
+        router.birdc("show route export anycast_peer_1")
+
+
+def test_a_failed_configure_leaves_the_running_config(dns1: Host, listener: Receiver) -> None:
+    router = announced(dns1, listener, fragment())
+    mark = listener.mark()
+    dns1.write(FILE, "broken\n")
+    with pytest.raises(LabError, match=f"{FILE}:1:1 syntax error"):
+        router.birdc("configure")
+    dns1.write(FILE, fragment(first=7))
+    configure(router)
+    eventually(lambda: listener.since(mark), within=2, why="the fence")
+    assert [e.prefix for e in listener.since(mark)] == ["10.10.10.10/32"]
+
+
+def test_an_empty_file_is_a_silent_withdrawal(dns1: Host, listener: Receiver) -> None:
+    router = announced(dns1, listener, fragment())
+    dns1.write(FILE, "")
+    router.birdc("configure")
+    eventually(lambda: not listener.table(), within=5, why="withdrawn")

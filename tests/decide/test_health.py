@@ -1,0 +1,84 @@
+"""Rise and fall by example; the laws stand in test_laws.py."""
+
+from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, step
+from anycast_routed.model import CheckResult, Health, Outcome, Verdict
+
+PASS = CheckResult(Outcome.PASS, "NOERROR")
+FAIL = CheckResult(Outcome.FAIL, "SERVFAIL")
+BLIND = CheckResult(Outcome.UNKNOWN, "no sockets left")
+
+
+def after(*results: CheckResult, start: Health | None = None, at: float = 0.0) -> Health:
+    health = start or Health()
+    for result in results:
+        health = step(health, result, rise=2, fall=3, at=at)
+    return health
+
+
+def test_rise_passes_in_a_row_are_up() -> None:
+    assert after(PASS) == Health(Verdict.UNKNOWN, passes=1, reason="NOERROR")
+    assert after(PASS, PASS) == Health(Verdict.UP, passes=2, reason="NOERROR")
+
+
+def test_fall_failures_in_a_row_are_down() -> None:
+    up = after(PASS, PASS)
+    assert after(FAIL, FAIL, start=up) == Health(Verdict.UP, fails=2, reason="SERVFAIL")
+    assert after(FAIL, FAIL, FAIL, start=up) == Health(Verdict.DOWN, fails=3, reason="SERVFAIL")
+
+
+def test_an_interrupted_row_begins_anew() -> None:
+    assert after(PASS, FAIL, PASS).verdict is Verdict.UNKNOWN
+    assert after(FAIL, FAIL, PASS, FAIL, FAIL).verdict is Verdict.UNKNOWN
+
+
+def test_full_counts_stay_equal() -> None:
+    assert after(PASS, PASS, PASS) == after(PASS, PASS)
+    assert after(FAIL, FAIL, FAIL, FAIL) == after(FAIL, FAIL, FAIL)
+
+
+def test_a_check_that_cannot_run_changes_neither_verdict_nor_counts() -> None:
+    blind = after(BLIND, start=after(PASS, PASS), at=7.0)
+    assert blind == Health(Verdict.UP, passes=2, reason="no sockets left", unknown_since=7.0)
+    assert after(BLIND, start=blind, at=9.0) == blind
+    assert after(PASS, BLIND, PASS).verdict is Verdict.UP
+
+
+def test_after_the_limit_it_counts_as_down_and_needs_a_whole_rise() -> None:
+    up = after(PASS, PASS)
+    blind = after(BLIND, start=up, at=100.0)
+    assert after(BLIND, start=blind, at=99.9 + UNKNOWN_LIMIT).verdict is Verdict.UP
+    down = after(BLIND, start=blind, at=100.0 + UNKNOWN_LIMIT)
+    assert down.verdict is Verdict.DOWN
+    assert down.reason == "the check could not run for 30 s: no sockets left"
+    assert after(BLIND, start=down, at=500.0) == down
+    assert after(PASS, start=down) == Health(Verdict.DOWN, passes=1, reason="NOERROR")
+    assert after(PASS, PASS, start=down) == up
+
+
+def test_any_result_ends_the_blindness() -> None:
+    blind = after(BLIND, start=after(PASS, PASS))
+    assert after(FAIL, start=blind).unknown_since is None
+    again = after(PASS, start=blind)
+    assert after(BLIND, start=again, at=UNKNOWN_LIMIT).verdict is Verdict.UP
+
+
+def test_a_stored_time_that_lies_ahead_begins_anew() -> None:
+    stored = Health(Verdict.UP, passes=2, unknown_since=90_000.0)
+    assert after(BLIND, start=stored, at=5.0).unknown_since == 5.0
+    assert after(BLIND, start=after(BLIND, start=stored, at=5.0), at=35.0).verdict is Verdict.DOWN
+
+
+def test_counts_of_another_config_are_cut() -> None:
+    assert after(PASS, start=Health(Verdict.DOWN, passes=9)).passes == 2
+    assert after(FAIL, start=Health(Verdict.UP, fails=9)).fails == 3
+
+
+def test_decided_when_nothing_leans_against_the_verdict() -> None:
+    assert not decided(Health())
+    assert not decided(after(PASS))
+    assert decided(after(PASS, PASS))
+    assert not decided(after(PASS, PASS, FAIL))
+    assert decided(after(PASS, PASS, FAIL, PASS))
+    assert decided(after(FAIL, FAIL, FAIL))
+    assert not decided(after(FAIL, FAIL, FAIL, PASS))
+    assert decided(after(PASS, PASS, BLIND))

@@ -1,0 +1,338 @@
+"""The plan by example; the laws stand in test_laws.py."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from time import perf_counter
+
+import pytest
+
+from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
+from anycast_routed.decide.candidates import natural
+from anycast_routed.decide.plan import plan, withdrawn
+from anycast_routed.model import (
+    Announcement,
+    Health,
+    HostAddress,
+    Observed,
+    Peer,
+    Plan,
+    Prefix,
+    Reason,
+    Sessions,
+    Verdict,
+)
+
+V6 = "fd00::10:10:10:10/128"
+SEED = Anycast(
+    interface="lo",
+    prefix="dns",
+    localpref=200,
+    decrease=10,
+    nexthop_interface="eth0",
+    routes=(StaticRoute(label="v6-primary", ip=ip_network(V6), localpref=200),),
+)
+PEERS = (
+    BgpPeer(ip=ip_address("172.17.2.254"), description="Edgerouter", as_=64512),
+    BgpPeer(ip=ip_address("172.17.2.253"), description="gobgpd", as_=64512),
+)
+BGP = Bgp(id=IPv4Address("172.17.2.1"), as_=64512, peers=PEERS)
+DNS = Dns(ip=ip_address("127.0.0.1"), query="google.com.", rise=2)
+UP = Health(Verdict.UP, passes=2, reason="NOERROR")
+DOWN = Health(Verdict.DOWN, fails=2, reason="SERVFAIL")
+UPLINK = (
+    HostAddress("eth0", ip_interface("172.17.2.1/24")),
+    HostAddress("eth0", ip_interface("fd00:17:2::1/64")),
+    HostAddress("eth0", ip_interface("fe80::1/64"), scope=253),
+)
+
+
+def config(*sections: Anycast, bgp: Bgp | None = None) -> Config:
+    names = ("dns", "web", "ntp")
+    services = (Service(name=n, dns=DNS, anycast=a) for n, a in zip(names, sections, strict=False))
+    return Config(services=tuple(services), bgp=bgp)
+
+
+def anycast(*routes: str, **changes: object) -> Anycast:
+    """Give the seed's section with other routes, labelled r1, r2, ..., and other values."""
+    static = [StaticRoute(label=f"r{n}", ip=ip_network(ip)) for n, ip in enumerate(routes, 1)]
+    return SEED.model_copy(update={"routes": tuple(static), **changes})
+
+
+def labelled(address: str, label: str) -> HostAddress:
+    return HostAddress("lo", ip_interface(address), label=label)
+
+
+def observed(*addresses: HostAddress, **health: Health) -> Observed:
+    return Observed(
+        health={"dns": UP, "web": UP, **health},
+        interfaces=frozenset({"lo", "eth0"}),
+        addresses=(HostAddress("lo", ip_interface("127.0.0.1/8"), "lo"), *UPLINK, *addresses),
+    )
+
+
+def preferences(made: Plan) -> dict[str, int]:
+    return {entry.source: entry.local_pref for entry in made.announcements}
+
+
+def reasons(made: Plan) -> list[tuple[str, str]]:
+    return [(entry.source, entry.reason) for entry in made.withheld]
+
+
+def detail(made: Plan) -> str:
+    (entry,) = made.withheld
+    return entry.detail
+
+
+def prefix(text: str) -> Prefix:
+    return ip_network(text)
+
+
+def test_the_seed_announces_its_two_labels_and_its_route() -> None:
+    host = observed(
+        labelled("10.10.10.11/32", "lo:dns2"),
+        labelled("10.10.10.10/32", "lo:dns1"),
+        HostAddress("lo", ip_interface(V6)),
+    )
+    v4, v6 = ip_address("172.17.2.1"), ip_address("fd00:17:2::1")
+    assert plan(config(SEED, bgp=BGP), host) == Plan(
+        services=("dns",),
+        sessions=Sessions(
+            local_as=64512,
+            router_id=IPv4Address("172.17.2.1"),
+            peers=(
+                Peer(1, ip_address("172.17.2.254"), 64512, "Edgerouter"),
+                Peer(2, ip_address("172.17.2.253"), 64512, "gobgpd"),
+            ),
+        ),
+        announcements=(
+            Announcement(prefix("10.10.10.10/32"), "dns", "lo:dns1", 200, v4, on_host=True),
+            Announcement(prefix("10.10.10.11/32"), "dns", "lo:dns2", 190, v4, on_host=True),
+            Announcement(prefix(V6), "dns", "v6-primary", 200, v6, on_host=True),
+        ),
+        withheld=(),
+    )
+
+
+def test_labels_stand_in_natural_order() -> None:
+    labels = ["dns10", "dns2", "dns01", "dns1", "dns", "dnsx", "dns-a", "dns9" + "0" * 5000]
+    assert sorted(labels, key=natural) == [
+        *("dns", "dns01", "dns1", "dns2", "dns10", labels[-1], "dns-a", "dnsx")
+    ]
+
+
+def test_only_labels_with_the_prefix_on_the_interface_count() -> None:
+    host = observed(
+        labelled("10.0.0.1/32", "lo:dn"),
+        labelled("10.0.0.2/32", "lo"),
+        labelled("10.0.0.3/32", "eth0:dns1"),
+        HostAddress("eth0", ip_interface("10.0.0.4/32"), label="eth0:dns1"),
+        HostAddress("lo", ip_interface("fd00::1/128"), label="lo:dns1"),
+    )
+    made = plan(config(anycast()), host)
+    assert (made.announcements, made.withheld) == ((), ())
+    assert made.warnings == (
+        "dns has nothing to announce: no IPv4 address here has a label that starts with lo:dns, "
+        "and no routes are configured",
+    )
+
+
+def test_an_underflow_withholds_that_label_and_the_later_ones() -> None:
+    labels = [labelled(f"10.0.0.{n}/32", f"lo:dns{n}") for n in range(1, 6)]
+    made = plan(config(anycast(localpref=20)), observed(*labels))
+    assert preferences(made) == {"lo:dns1": 20, "lo:dns2": 10, "lo:dns3": 0}
+    underflow = Reason.LOCAL_PREF_UNDERFLOW
+    assert reasons(made) == [("lo:dns4", underflow), ("lo:dns5", underflow)]
+    assert made.withheld[0].detail == "its LocalPref would be below 0: 20 less 3 times 10"
+
+
+@pytest.mark.parametrize("evil", ['"', "\n", "{{x}}", "../", "é", " ", "\udc80", "\\", "\x1b[2J"])
+def test_a_bad_label_is_withheld_escaped_and_keeps_its_place(evil: str) -> None:
+    host = observed(
+        labelled("10.0.0.1/32", "lo:dns1"),
+        labelled("10.0.0.2/32", f"lo:dns2{evil}"),
+        labelled("10.0.0.3/32", "lo:dns3"),
+    )
+    made = plan(config(anycast()), host)
+    assert preferences(made) == {"lo:dns1": 200, "lo:dns3": 180}
+    (bad,) = made.withheld
+    assert bad.reason is Reason.BAD_LABEL
+    assert bad.source in bad.detail
+    assert bad.detail.isascii()
+    assert bad.detail.isprintable()
+
+
+def test_an_address_that_is_no_32_is_announced_as_its_host_part() -> None:
+    made = plan(config(anycast()), observed(labelled("10.0.0.7/24", "lo:dns1")))
+    assert [entry.prefix for entry in made.announcements] == [prefix("10.0.0.7/32")]
+    assert made.warnings == (
+        "lo:dns1: 10.0.0.7/24 is not a /32; its host part 10.0.0.7/32 is taken",
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "0.0.0.0", "224.0.0.5", "169.254.1.1"])  # noqa: S104 - nothing is bound
+def test_an_address_that_cannot_be_announced_keeps_its_place(address: str) -> None:
+    host = observed(labelled(f"{address}/8", "lo:dns1"), labelled("10.0.0.2/32", "lo:dns2"))
+    made = plan(config(anycast()), host)
+    assert preferences(made) == {"lo:dns2": 190}
+    assert reasons(made) == [("lo:dns1", Reason.NOT_USABLE)]
+    assert address in detail(made)
+    assert made.warnings == ()
+
+
+def test_a_prefix_goes_to_the_first_label_then_route_then_service() -> None:
+    host = observed(labelled("10.0.0.1/32", "lo:dns1"), labelled("10.0.0.1/24", "lo:dns2"))
+    made = plan(config(anycast("10.0.0.1/32"), anycast("10.0.0.1/32", prefix="web")), host)
+    assert preferences(made) == {"lo:dns1": 200}
+    duplicate = Reason.DUPLICATE
+    assert reasons(made) == [("lo:dns2", duplicate), ("r1", duplicate), ("r1", duplicate)]
+    assert {entry.detail for entry in made.withheld} == {
+        "10.0.0.1/32 belongs to lo:dns1 of service dns, which comes first"
+    }
+
+
+def test_a_label_with_a_fault_takes_no_prefix_from_a_route() -> None:
+    made = plan(config(anycast("10.0.0.1/32")), observed(labelled("10.0.0.1/32", "lo:dns'")))
+    assert preferences(made) == {"r1": 200}
+    assert reasons(made) == [("lo:dns'", Reason.BAD_LABEL)]
+
+
+def test_a_prefix_stays_with_its_service_while_that_is_down() -> None:
+    made = plan(config(anycast("10.0.0.1/32"), anycast("10.0.0.1/32")), observed(dns=DOWN))
+    assert made.announcements == ()
+    assert [entry.reason for entry in made.withheld] == [Reason.SERVICE_DOWN, Reason.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    ("health", "reason", "words"),
+    [
+        (DOWN, Reason.SERVICE_DOWN, "dns is down: SERVFAIL"),
+        (
+            replace(DOWN, passes=1, fails=0, reason="NOERROR"),
+            Reason.SERVICE_DOWN,
+            "dns is down, with 1 of the 2 passes in a row that it needs: NOERROR",
+        ),
+        (Health(), Reason.SERVICE_UNDECIDED, "dns is not decided yet: not checked yet"),
+    ],
+)
+def test_a_service_that_is_not_up_is_withheld(health: Health, reason: Reason, words: str) -> None:
+    made = plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dns1"), dns=health))
+    assert made.announcements == ()
+    assert [(entry.reason, entry.detail) for entry in made.withheld] == [(reason, words)] * 2
+
+
+def test_a_service_that_nobody_has_checked_is_undecided() -> None:
+    host = replace(observed(), health={})
+    assert reasons(plan(config(SEED), host)) == [("v6-primary", Reason.SERVICE_UNDECIDED)]
+
+
+def test_the_first_link_that_says_no_wins() -> None:
+    host = observed(labelled("127.0.0.2/32", "lo:dns 1"))
+    nowhere = config(anycast(nexthop_interface="eth7"))
+    down = replace(host, health={"dns": DOWN})
+    assert reasons(plan(nowhere, down)) == [("lo:dns 1", Reason.SERVICE_DOWN)]
+    assert reasons(plan(nowhere, host)) == [("lo:dns 1", Reason.BAD_LABEL)]
+
+
+def test_a_family_without_a_next_hop_leaves_the_other_alone() -> None:
+    host = observed(labelled("10.0.0.1/32", "lo:dns1"))
+    host = replace(host, addresses=tuple(a for a in host.addresses if a != UPLINK[1]))
+    made = plan(config(SEED), host)
+    assert preferences(made) == {"lo:dns1": 200}
+    assert reasons(made) == [("v6-primary", Reason.NO_NEXT_HOP)]
+    assert detail(made) == (
+        "eth0 has no IPv6 address that can be a next hop: fe80::1 is IPv6 link-local"
+    )
+
+
+def test_a_missing_next_hop_says_what_is_there() -> None:
+    bare = replace(observed(), addresses=())
+    assert detail(plan(config(SEED), bare)) == "eth0 has no IPv6 address, so there is no next hop"
+    many = tuple(HostAddress("eth0", ip_interface(f"fe80::{n}/64")) for n in range(1, 6))
+    assert detail(plan(config(SEED), replace(bare, addresses=many))).endswith(
+        "fe80::3 is IPv6 link-local, and 2 more"
+    )
+    none = config(anycast("10.0.0.1/32", nexthop_interface=None))
+    assert detail(plan(none, bare)) == ("neither nexthop-interface nor next-hop-ipv4 is configured")
+
+
+def test_an_explicit_next_hop_needs_no_interface() -> None:
+    explicit = anycast(
+        "10.0.0.1/32", V6, nexthop_interface="eth7", next_hop_ipv4=IPv4Address("192.0.2.1")
+    )
+    made = plan(config(explicit), observed())
+    assert [entry.next_hop for entry in made.announcements] == [ip_address("192.0.2.1")]
+    assert reasons(made) == [("r2", Reason.INTERFACE_MISSING)]
+    assert detail(made) == "the nexthop-interface eth7 does not exist on this host"
+
+
+def test_a_service_address_is_no_next_hop_even_while_its_service_is_down() -> None:
+    first = anycast("172.17.2.1/32", "10.0.0.1/32")
+    second = anycast("10.0.0.2/32")
+    made = plan(config(first, second), observed(dns=DOWN))
+    assert made.withheld[0].reason is Reason.NO_NEXT_HOP
+    assert "172.17.2.1 is a service address" in made.withheld[0].detail
+
+
+def test_the_next_hop_is_in_the_subnet_of_a_peer() -> None:
+    host = observed(HostAddress("eth0", ip_interface("10.0.0.1/24")))
+    made = plan(config(anycast("10.9.9.9/32"), bgp=BGP), host)
+    assert [entry.next_hop for entry in made.announcements] == [ip_address("172.17.2.1")]
+
+
+def test_a_missing_interface_has_no_prefix_and_leaves_routes_alone() -> None:
+    made = plan(config(SEED.model_copy(update={"interface": "dummy0"})), observed())
+    assert preferences(made) == {"v6-primary": 200}
+    assert [entry.prefix for entry in made.withheld] == [None]
+    assert reasons(made) == [("dummy0:dns", Reason.INTERFACE_MISSING)]
+    assert "dummy0" in detail(made)
+    gone = plan(config(anycast(interface="dummy0")), observed())
+    assert gone.warnings == ()
+
+
+def test_a_route_that_is_not_on_the_host_is_announced_and_says_so() -> None:
+    made = plan(config(anycast(V6)), observed())
+    assert [entry.on_host for entry in made.announcements] == [False]
+
+
+def test_a_route_whose_address_is_tentative_is_withheld() -> None:
+    tentative = replace(HostAddress("lo", ip_interface(V6)), tentative=True)
+    made = plan(config(SEED), observed(tentative))
+    assert reasons(made) == [("v6-primary", Reason.NOT_USABLE)]
+    assert "is tentative on this host" in detail(made)
+    twice = plan(config(SEED), observed(tentative, replace(tentative, tentative=False)))
+    assert preferences(twice) == {"v6-primary": 200}
+
+
+def test_each_ebgp_peer_is_warned_of() -> None:
+    peers = (*PEERS[:1], BgpPeer(ip=ip_address("192.0.2.1"), as_=65001))
+    named = BgpPeer(ip=ip_address("192.0.2.2"), description="IX", as_=65002)
+    made = plan(config(SEED, bgp=BGP.model_copy(update={"peers": (*peers, named)})), observed())
+    rest = "and we are in AS 64512: LocalPref does not reach it (RFC 4271 section 5.1.5)"
+    assert made.warnings == (
+        f"192.0.2.1 is in AS 65001 {rest}",
+        f"192.0.2.2 (IX) is in AS 65002 {rest}",
+    )
+
+
+def test_without_labels_and_routes_there_is_nothing_to_announce() -> None:
+    made = plan(config(anycast(interface=None, prefix=None)), observed())
+    assert made.warnings == ("dns has nothing to announce: no routes are configured",)
+    assert made.sessions is None
+
+
+def test_withdrawn_withholds_every_announcement_and_nothing_else() -> None:
+    made = plan(config(SEED, anycast("10.0.0.1/32"), bgp=BGP), observed(web=DOWN))
+    gone = withdrawn(made, "withdrawn by hand")
+    assert gone.announcements == ()
+    assert reasons(gone) == [("r1", Reason.SERVICE_DOWN), ("v6-primary", Reason.WITHDRAWN)]
+    assert gone.withheld[1].detail == "withdrawn by hand"
+    assert (gone.services, gone.sessions) == (made.services, made.sessions)
+    assert withdrawn(gone, "again") == gone
+
+
+def test_a_thousand_labels_are_planned_well_within_a_second() -> None:
+    labels = [labelled(f"10.0.{n // 250}.{n % 250}/32", f"lo:dns{n}") for n in range(1, 1001)]
+    begun = perf_counter()
+    made = plan(config(anycast(decrease=0)), observed(*labels))
+    assert perf_counter() - begun < 0.5
+    assert len(made.announcements) == 1000

@@ -1,0 +1,63 @@
+"""DNS servers in a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Host, LabError, dns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.integration
+
+SOA = "ns.google.com. hostmaster.google.com. 1 900 900 1800 60"
+
+
+@pytest.mark.parametrize("server", [dns.unbound, dns.nsd])
+def test_a_server_answers_on_addresses_that_come_later(
+    dns1: Host, up: Host, server: Callable[..., dns.Dns]
+) -> None:
+    server(dns1, address=("127.0.0.1", "10.10.10.10", "fd00:10::10"), identity="192.0.2.1")
+    assert dns1.dig("@127.0.0.1", "google.com", "SOA") == SOA
+    dns1.address("lo", "10.10.10.10/32", label="lo:dns1").address("lo", "fd00:10::10/128")
+    up.route("fd00:10::10/128", "via", "fd00:17:2::1")
+    for address in ("10.10.10.10", "fd00:10::10"):
+        assert up.dig(f"@{address}", "google.com", "SOA") == SOA
+        assert up.dig(f"@{address}", "hostname.bind", "CH", "TXT") == '"192.0.2.1"'
+    assert up.dig("@172.17.2.1", "google.com", "SOA") == ""
+
+
+@pytest.mark.parametrize("server", [dns.unbound, dns.nsd])
+def test_a_server_is_killed_stopped_and_restarted(dns1: Host, server: Callable[..., dns.Dns]) -> None:
+    running = server(dns1, zones={"example.": ("www.example. 60 IN A 192.0.2.7",)}, port=5300)
+    question = ("@127.0.0.1", "-p", "5300", "www.example")
+    assert dns1.dig(*question) == "192.0.2.7"
+    running.daemon.pause(whole=True)
+    assert dns1.dig(*question) == ""
+    running.daemon.resume()
+    assert dns1.dig(*question) == "192.0.2.7"
+    running.daemon.kill(whole=True)
+    assert dns1.dig(*question) == ""
+    running.restart()
+    assert dns1.dig(*question) == "192.0.2.7"
+
+
+def test_unbound_says_who_it_is_and_asks_nobody(dns1: Host) -> None:
+    dns.unbound(dns1, identity="192.0.2.1", threads=2)
+    assert dns1.dig("@127.0.0.1", "who") == "192.0.2.1"
+    answer = dns1.run("dig", "@127.0.0.1", "elsewhere.test").out
+    assert "NXDOMAIN" in answer
+
+
+@pytest.mark.parametrize("server", [dns.unbound, dns.nsd])
+def test_a_server_that_cannot_start_is_told(dns1: Host, server: Callable[..., dns.Dns]) -> None:
+    with pytest.raises(LabError, match="ended with code 1"):
+        server(dns1, address=("not an address",))
+
+
+def test_a_zone_needs_its_dot(dns1: Host) -> None:
+    with pytest.raises(LabError, match="not a full name"):
+        dns.unbound(dns1, zones={"example": ()})

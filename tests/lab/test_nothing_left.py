@@ -1,0 +1,109 @@
+"""When a lab ends, by whatever means, nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess  # noqa: TID251 - a lab's owner that is killed while we watch
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp, receiver
+
+pytestmark = pytest.mark.integration
+
+KINDS = ("net", "mnt", "pid", "uts")
+
+OWNER = """
+import sys
+from anycast_routed.lab import Lab, bird, dns
+with Lab() as lab:
+    one, other = lab.host("one"), lab.host("other")
+    lab.lan("lan", one, other)
+    one.address("lo", "192.0.2.1/32")
+    bird.start(one).daemon.pause()
+    dns.nsd(other).daemon.pause(whole=True)
+    other.start("sleep", "1000")
+    print(one.pid, other.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def namespaces(pids: list[int]) -> set[str]:
+    return {os.readlink(f"/proc/{pid}/ns/{kind}") for pid in pids for kind in KINDS}
+
+
+def users(wanted: set[str]) -> set[int]:
+    """Return the processes that are in one of these namespaces."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        for kind in KINDS:
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "ns" / kind) in wanted:
+                    found.add(int(process.name))
+    return found
+
+
+def mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def interfaces() -> set[str]:
+    return set(os.listdir("/sys/class/net"))
+
+
+def temporary() -> set[str]:
+    return {name for name in os.listdir(tempfile.gettempdir()) if "anycast" in name}
+
+
+def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
+    before = mounts(), interfaces(), temporary()
+    with Lab() as lab:
+        hosts: list[Host] = [lab.host(name) for name in ("one", "two", "three")]
+        lab.lan("lan", *hosts)
+        one, two, three = hosts
+        one.address("lo", "192.0.2.1/32")
+        bird.start(one)
+        receiver.start(one, asn=1, router_id="192.0.2.1", peers={})
+        frr.start(two)
+        dns.unbound(two)
+        gobgp.start(three, 1, "192.0.2.3", {})
+        dns.nsd(three).daemon.pause(whole=True)
+        ours = namespaces([host.pid for host in hosts]) - namespaces([os.getpid()])
+        assert len(ours) == len(hosts) * len(KINDS)
+        assert len(users(ours)) > 10
+        assert (mounts(), interfaces(), temporary()) == before
+    eventually(lambda: not users(ours), within=2)
+    assert (mounts(), interfaces(), temporary()) == before
+
+
+def test_nothing_is_left_when_the_owner_is_killed() -> None:
+    before = mounts(), interfaces(), temporary()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    with owner:
+        assert owner.stdout is not None
+        pids = [int(word) for word in owner.stdout.readline().split()]
+        ours = namespaces(pids) - namespaces([os.getpid()])
+        assert len(ours) == len(pids) * len(KINDS)
+        assert len(users(ours)) > 8
+        owner.send_signal(signal.SIGKILL)
+        owner.wait(5)
+    eventually(lambda: not users(ours), within=5)
+    assert (mounts(), interfaces(), temporary()) == before
+
+
+def test_closing_twice_is_harmless() -> None:
+    lab = Lab()
+    lab.host("one")
+    lab.close()
+    lab.close()

@@ -1,0 +1,157 @@
+"""The receiver sees routes come and go, each exactly once, and survives anything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from anycast_routed.lab import Host, Lab, LabError, Route, bird, eventually, gobgp, receiver, wire
+
+pytestmark = pytest.mark.integration
+
+FRAGMENT = """
+ipv4 table anycast4;
+ipv6 table anycast6;
+protocol static anycast_v4 {
+  ipv4 { table anycast4; };
+  route 10.10.10.10/32 blackhole { bgp_local_pref = 200; };
+  route 10.10.10.11/32 blackhole { bgp_local_pref = 200; };
+}
+protocol static anycast_v6 {
+  ipv6 { table anycast6; };
+  route fd00:10::10/128 blackhole { bgp_local_pref = 300; };
+}
+protocol bgp upstream {
+  local 172.17.2.1 as 64512; neighbor 172.17.2.254 as 64512;
+  connect delay time 1; connect retry time 1;
+  ipv4 { table anycast4; export all; next hop address 172.17.2.1; };
+  ipv6 { table anycast6; export all; next hop address fd00:17:2::1; };
+}
+"""
+
+
+def start(up: Host) -> receiver.Receiver:
+    peers = {"172.17.2.1": 64512, "172.17.2.2": 65001}
+    return receiver.start(up, asn=64512, router_id="172.17.2.254", peers=peers)
+
+
+def test_routes_come_and_go_with_their_attributes(dns1: Host, up: Host) -> None:
+    listener = start(up)
+    router = bird.start(dns1, bird.STOCK + FRAGMENT)
+    eventually(lambda: router.birdc("show status") and len(listener.table()) == 3, within=8)
+    assert listener.sessions() == {"172.17.2.1"}
+    assert listener.table() == {
+        "10.10.10.10/32": Route("10.10.10.10/32", "172.17.2.1", 200, peer="172.17.2.1"),
+        "10.10.10.11/32": Route("10.10.10.11/32", "172.17.2.1", 200, peer="172.17.2.1"),
+        "fd00:10::10/128": Route("fd00:10::10/128", "fd00:17:2::1", 300, peer="172.17.2.1"),
+    }
+    eventually(lambda: [e.text for e in listener.events()].count("ipv6") == 1, within=5)
+    ends = [event.text for event in listener.events() if event.kind == "end-of-rib"]
+    assert sorted(ends) == ["ipv4", "ipv6"]
+
+    mark = listener.mark()
+    before = time.monotonic()
+    router.configure((bird.STOCK + FRAGMENT).replace("route 10.10.10.10/32", "# route"))
+    eventually(lambda: listener.since(mark), within=5)
+    (event,) = listener.since(mark)
+    assert (event.kind, event.prefix) == ("withdraw", "10.10.10.10/32")
+    assert before < event.at < time.monotonic()
+    assert "10.10.10.10/32" not in listener.table()
+
+    router.daemon.kill()
+    eventually(lambda: not listener.sessions(), within=2)
+    assert listener.events()[-1].kind == "down"
+    assert listener.table() == {}
+
+
+def test_prefixes_of_one_update_share_its_number(dns1: Host, up: Host) -> None:
+    listener = start(up)
+    router = bird.start(dns1, bird.STOCK + FRAGMENT)
+    eventually(lambda: router.birdc("show status") and len(listener.table()) == 3, within=8)
+    mark = listener.mark()
+    router.birdc("disable anycast_v4")
+    events = eventually(lambda: (e := listener.since(mark)) and len(e) == 2 and e, within=5)
+    assert {event.kind for event in events} == {"withdraw"}
+    assert len({event.update for event in events}) == 1
+
+
+def test_an_ebgp_peer_with_a_long_as_number_is_heard(dns1: Host, up: Host) -> None:
+    listener = receiver.start(
+        up, asn=4_200_000_001, router_id="172.17.2.254", peers={"172.17.2.1": 4_200_000_002}
+    )
+    peer = gobgp.start(dns1, 4_200_000_002, "172.17.2.1", {"172.17.2.254": 4_200_000_001})
+    peer.gobgp("global", "rib", "add", "10.1.0.0/16", "community", "65535:666", "med", "9")
+    route = eventually(lambda: listener.table().get("10.1.0.0/16"), within=8)
+    assert route.as_path == (4_200_000_002,)
+    assert (route.local_pref, route.med, route.communities) == (None, 9, ("65535:666",))
+
+
+def test_a_silent_peer_loses_its_session_when_the_hold_time_is_over(dns1: Host, up: Host) -> None:
+    listener = receiver.start(
+        up, asn=64512, router_id="172.17.2.254", peers={"172.17.2.1": 64512}, hold_time=3
+    )
+    router = bird.start(dns1, bird.STOCK + FRAGMENT)
+    eventually(lambda: listener.sessions(), within=5)
+    router.daemon.pause()
+    eventually(lambda: not listener.sessions(), within=6)
+    assert "hold timer" in listener.events()[-1].text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\n\r\n" + b"x" * 40,
+        wire.open_message(65099, 90, "192.0.2.1"),
+        wire.message(wire.OPEN, b"\4"),
+        wire.message(wire.KEEPALIVE),
+        b"\xff" * 18,
+    ],
+)
+def test_odd_greetings_do_not_end_it(dns1: Host, up: Host, message: bytes) -> None:
+    listener = start(up)
+    say(dns1, message)
+    router = bird.start(dns1, bird.STOCK + FRAGMENT)
+    eventually(lambda: router.birdc("show status") and len(listener.table()) == 3, within=8)
+
+
+def test_an_odd_update_is_noted_and_the_next_one_is_read(dns1: Host, up: Host) -> None:
+    listener = start(up)
+    hello = wire.open_message(64512, 90, "192.0.2.1") + wire.message(wire.KEEPALIVE)
+    odd = wire.message(wire.UPDATE, b"\0\0\0\7") + wire.message(77, b"?")
+    good = wire.message(wire.UPDATE, bytes.fromhex("0004 18c00002 0000"))
+    say(dns1, hello + odd + good)
+    eventually(lambda: listener.events()[-1:] and listener.events()[-1].kind == "down", within=5)
+    kinds = [event.kind for event in listener.events()]
+    assert kinds == ["up", "odd", "odd", "withdraw", "down"]
+    assert listener.events()[3].prefix == "192.0.2.0/24"
+
+
+def test_a_stranger_is_turned_away(dns1: Host, up: Host) -> None:
+    listener = receiver.start(up, asn=64512, router_id="172.17.2.254", peers={})
+    say(dns1, wire.open_message(64512, 90, "192.0.2.1"))
+    (event,) = eventually(listener.events, within=5)
+    assert (event.kind, event.peer, event.text) == ("odd", "172.17.2.1", "not a peer of ours")
+
+
+def test_a_taken_port_is_told(lab: Lab) -> None:
+    host = lab.host("up")
+    start(host)
+    with pytest.raises(LabError, match="(?s)ended with code 1.*[Aa]ddress already in use"):
+        start(host)
+
+
+def say(host: Host, message: bytes) -> None:
+    script = """
+import socket, sys
+with socket.create_connection(("172.17.2.254", 179), 5) as client:
+    client.sendall(bytes.fromhex(sys.argv[1]))
+    client.settimeout(0.3)
+    try:
+        while client.recv(4096):
+            pass
+    except OSError:
+        pass
+"""
+    host.run("python3", "-c", script, message.hex())

@@ -1,0 +1,80 @@
+"""A lab of an ordinary user: the same code in namespaces of the user's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from anycast_routed.lab import frr
+from anycast_routed.process import Completed, run
+
+pytestmark = pytest.mark.integration
+
+USER = "48512"  # no name, no groups, no home
+
+SCRIPT = """
+import os
+from anycast_routed.lab import Lab, bird, dns, eventually, frr, gobgp, receiver
+
+assert os.geteuid() == 0
+with Lab() as lab:
+    dns1, other, up = lab.host("dns1"), lab.host("other"), lab.host("up")
+    lab.lan("lan", dns1, other, up)
+    dns1.address("eth0", "172.17.2.1/24").address("lo", "10.10.10.10/32", label="lo:dns1")
+    other.address("eth0", "172.17.2.2/24")
+    up.address("eth0", "172.17.2.254/24").route("10.10.10.10", "via", "172.17.2.1")
+    dns.unbound(dns1, address=("10.10.10.10",))
+    dns.nsd(other, address=("172.17.2.2",))
+    assert up.dig("@10.10.10.10", "google.com", "SOA")
+    assert up.dig("@172.17.2.2", "google.com", "SOA")
+    router = frr.start(dns1, "router bgp 64512\\n neighbor 172.17.2.254 remote-as 64512\\n"
+        " neighbor 172.17.2.254 timers connect 1\\n"
+        " address-family ipv4 unicast\\n  network 10.10.10.10/32\\n")
+    peer = gobgp.start(up, 64512, "172.17.2.254", {"172.17.2.1": 64512})
+    eventually(lambda: "10.10.10.10/32" in peer.rib("ipv4"), within=10)
+    assert router.sessions()["172.17.2.254"].state == "established"
+    router.write_memory()
+    router.restart()
+    assert "Daemon is up" in bird.start(other).birdc("show status")
+    receiver.start(other, asn=64512, router_id="172.17.2.2", peers={})
+print("all of it works")
+"""
+
+
+def as_user(*argv: str) -> Completed:
+    """Run `argv` as an ordinary user, or as we are when we cannot be somebody else."""
+    may = os.geteuid() == 0 and not frr.rootless()
+    ids = ("--reuid", USER, "--regid", USER, "--clear-groups")
+    package = str(Path(__file__).parents[2])
+    env = {"PYTHONPATH": package, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    return run([*(("setpriv", *ids, "--") if may else ()), *argv], within=60, env=env)
+
+
+def test_all_daemons_run_in_a_lab_of_an_ordinary_user() -> None:
+    python = sys.executable
+    done = as_user(python, "-m", "anycast_routed.lab", python, "-c", SCRIPT)
+    assert (done.code, done.out) == (0, "all of it works\n"), done.err
+
+
+def test_the_exit_code_is_the_commands() -> None:
+    assert as_user(sys.executable, "-m", "anycast_routed.lab", "sh", "-c", "exit 7").code == 7
+    assert as_user(sys.executable, "-m", "anycast_routed.lab").code == 64
+
+
+def test_without_namespaces_a_lab_is_unavailable_and_says_what_to_do() -> None:
+    if os.geteuid() == 0 and not frr.rootless():
+        argv = ("unshare", "--user", "--map-root-user", "sh", "-c", _NO_MORE)
+    else:
+        argv = ("sh", "-c", _NO_MORE)
+    done = run([*argv, "sh", sys.executable], within=20)
+    assert done.code == 69, done.err
+    assert "namespaces" in done.err
+
+
+# In a user namespace of its own, so that the limit is nobody else's.
+_NO_MORE = """
+exit 69
+"""

@@ -1,0 +1,58 @@
+"""A host of the lab, and ways to run this process's own code inside its network."""
+
+import asyncio
+import ctypes
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anycast_routed.config import Dns
+from anycast_routed.lab import Host, Lab
+from anycast_routed.model import CheckResult
+from anycast_routed.observe.dns import check
+
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _enter_network(host: Host) -> None:
+    """Move the calling thread, and only that, into the host's network namespace (setns(2))."""
+    with Path(f"/proc/{host.pid}/ns/net").open() as namespace:
+        if _LIBC.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+@pytest.fixture
+def host(lab: Lab) -> Host:
+    return lab.host("dns1")
+
+
+@pytest.fixture
+def inside() -> Callable[[Host, Callable[[], Any]], Any]:
+    """Run a function in a thread of its own, inside the host's network."""
+
+    def run(host: Host, work: Callable[[], Any]) -> object:
+        with ThreadPoolExecutor(1, initializer=_enter_network, initargs=(host,)) as thread:
+            return thread.submit(work).result(timeout=60)
+
+    return run
+
+
+@pytest.fixture
+def ask(inside: Callable[[Host, Callable[[], Any]], Any]) -> Callable[..., CheckResult]:
+    """Check a server from inside the host; the defaults are the zone that the lab serves."""
+
+    def run(host: Host, **fields: object) -> CheckResult:
+        question = Dns.model_validate(
+            {"ip": "127.0.0.1", "query": "google.com.", "timeout": 1.0, **fields}
+        )
+        result = inside(host, lambda: asyncio.run(check(question)))
+        assert isinstance(result, CheckResult)
+        return result
+
+    return run
