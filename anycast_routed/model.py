@@ -151,7 +151,7 @@ class Peer:
     """One BGP neighbor that our config brings."""
 
     number: int
-    """1, 2, ... in the config's order; names the protocol in BIRD."""
+    """1, 2, ... in the config's order, for messages that name the key."""
     address: Address
     asn: int
     description: str

@@ -9,12 +9,14 @@ import pytest
 from anycast_routed.lab import eventually, receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from seed_site import Held, Site
+
+    from anycast_routed.lab.receiver import Event, Receiver
 
 pytestmark = pytest.mark.integration
 
 
-def test_announced_withdrawn_and_announced_again(site: Any, announced: Any) -> None:
+def test_announced_withdrawn_and_announced_again(site: Site, announced: Held) -> None:
     first = site.document("apply")
     assert first["changed"]
     site.both_hold(announced)
@@ -38,7 +40,7 @@ def test_announced_withdrawn_and_announced_again(site: Any, announced: Any) -> N
     assert {ip: session.established_at for ip, session in sessions.items()} == up_since
 
 
-def listening(site: Any) -> Any:
+def listening(site: Site) -> Receiver:
     """Put a listener that timestamps UPDATEs in gobgpd's place."""
     site.gobgp.daemon.kill()
     return receiver.start(
@@ -46,13 +48,13 @@ def listening(site: Any) -> Any:
     )
 
 
-def changes(events: Any) -> list[tuple[str, str]]:
+def changes(events: list[Event]) -> list[tuple[str, str]]:
     """Return what was announced and withdrawn, in order."""
     return [(e.kind, e.prefix) for e in events if e.kind in {"announce", "withdraw", "up", "down"}]
 
 
 def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
-    site: Any, announced: Mapping[str, object]
+    site: Site, announced: Held
 ) -> None:
     listener = listening(site)
     site.run("apply")
@@ -66,7 +68,7 @@ def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
 
 
 def test_a_changed_local_pref_is_one_update_for_that_one_route(
-    site: Any, announced: Mapping[str, object], seed: Any
+    site: Site, announced: Held, seed: dict[str, Any]
 ) -> None:
     listener = listening(site)
     site.run("apply")
@@ -80,7 +82,7 @@ def test_a_changed_local_pref_is_one_update_for_that_one_route(
     assert listener.table()["fd00::10:10:10:10/128"].local_pref == 150
 
 
-def test_a_label_added_and_removed(site: Any, announced: Any) -> None:
+def test_a_label_added_and_removed(site: Site, announced: Held) -> None:
     site.run("apply")
     site.both_hold(announced)
     site.dns1.address("lo", "10.10.10.12/32", label="lo:dns3")

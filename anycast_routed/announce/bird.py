@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from anycast_routed.model import Announcement, Plan, Prefix
+    from anycast_routed.model import Address, Announcement, Plan, Prefix
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _OURS = "anycast_*"  # every protocol that we bring, as a pattern of BIRD's
@@ -38,6 +38,16 @@ class StaticBlock:
     family: str
     table: str
     routes: tuple[Announcement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BgpBlock:
+    """One `protocol bgp`, named by its neighbor: a name by number would reset other sessions."""
+
+    name: str
+    address: Address
+    asn: int
+    description: str
 
 
 def variables(plan: Plan) -> Mapping[str, object]:
@@ -59,7 +69,15 @@ def variables(plan: Plan) -> Mapping[str, object]:
         for service in plan.services
         for version in (4, 6)
     )
-    peers = plan.sessions.peers if plan.sessions else ()
+    peers = tuple(
+        BgpBlock(
+            name="anycast_peer_" + re.sub("[.:]", "_", str(peer.address)),
+            address=peer.address,
+            asn=peer.asn,
+            description=peer.description,
+        )
+        for peer in (plan.sessions.peers if plan.sessions else ())
+    )
     return {"sessions": plan.sessions, "peers": peers, "blocks": blocks}
 
 
@@ -103,6 +121,7 @@ class BirdSpeaker:
                     # A session that has just gone down is not an error: it exports nothing.
                     reply = bird.ask(f"show route export '{session.name}' {which} all")
                     exported[session.address] = () if reply.failed else bird_reading.routes(reply)
+        held.sort(key=lambda route: (route.prefix.version, int(route.prefix.network_address)))
         return Readback(router, sessions, tuple(dict.fromkeys(held)), exported)
 
     def is_loaded(self, text: str) -> bool:

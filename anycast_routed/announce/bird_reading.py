@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"BIRD \S+")
 _PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+\S+\s+\S+\s+\S+")
-_OUR_SESSION = re.compile(r"^anycast_peer_\d+$")
+_OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s")
 _ATTRIBUTE = re.compile(r"^\tBGP\.(next_hop|local_pref): (\S+)")
 

@@ -111,7 +111,7 @@ def withdraw(context: typer.Context) -> int:
     gone = [route.prefix for route in before.originated]
     settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in gone)
-    settings.say([f"{text.confirmation(after, ())}; {text.duration(seconds)} in all"])
+    settings.say([f"{text.confirmation(after)}; {text.duration(seconds)} in all"])
     return Exit.OK
 
 
@@ -166,7 +166,7 @@ def _summary(wish: reconcile.Wish, *, changed: bool) -> str:
         return (
             "the prefixes are as planned, the router's config of ours is not; nothing was written"
         )
-    return f"nothing to change: {_confirmed(wish, wish.before)}"
+    return f"nothing to change: {text.confirmation(wish.before)}"
 
 
 def _say_outcome(
@@ -180,16 +180,12 @@ def _say_outcome(
     settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
     if settings.verbose:
         settings.say(text.announced_lines(wish.plan))
-    said = _confirmed(wish, outcome.readback)
+    said = text.confirmation(outcome.readback)
     if outcome.changed:
         took = f"confirmed in {text.duration(outcome.seconds)}, {text.duration(total)} in all"
     else:
         took = f"unchanged, {text.duration(total)} in all"
     settings.say([f"{said}; {took}"])
-
-
-def _confirmed(wish: reconcile.Wish, readback: Readback) -> str:
-    return text.confirmation(readback, (a.prefix for a in wish.plan.announcements))
 
 
 def _difference(speaker: Speaker, wanted: str) -> list[str]:

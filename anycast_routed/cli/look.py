@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import config as config_file
 from anycast_routed import reconcile, record
 from anycast_routed.decide.compare import faults
 from anycast_routed.decide.next_hop import next_hop
@@ -46,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Services; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Services; all by default.")
     ] = None,
 ) -> int:
     """Run each check once and say what it saw; ends with 1 when one is down."""
@@ -131,13 +130,15 @@ def validate(context: typer.Context) -> int:
 
 def schema() -> int:
     """Print the JSON Schema of the config file, for editors."""
-    print(json.dumps(config_file.schema(), indent=2))
+    from anycast_routed.config.schema import schema as build  # noqa: PLC0415 - this verb only
+
+    print(json.dumps(build(), indent=2))
     return Exit.OK
 
 
 def status(
     context: typer.Context,
-    prefix: Annotated[str | None, typer.Argument(metavar="[PREFIX]")] = None,
+    prefix: Annotated[str | None, typer.Argument(metavar="PREFIX")] = None,
 ) -> int:
     """Show what is announced, to whom, and why, read back from the router. Probes nothing."""
     settings: Settings = context.obj
@@ -148,7 +149,7 @@ def status(
     observed = reconcile.facts(config, known.health if known else {})
     plan = _only(decide(config, observed), wanted)
     readback = speaker.read()
-    found = tuple(f for f in faults(plan, readback) if wanted is None or f.prefix == wanted)
+    found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
     notes = speaker.notes()
     settings.emit(
         "status",
@@ -165,7 +166,7 @@ def status(
     settings.say(_status_lines(plan, readback, observed, wanted))
     settings.say(text.trouble_lines(readback, found))
     settings.say(f"! {note}" for note in notes)
-    settings.say([text.confirmation(readback, (a.prefix for a in plan.announcements))])
+    settings.say([text.confirmation(readback, wanted)])
     return Exit.OK
 
 

@@ -19,7 +19,7 @@ from anycast_routed.report.document import plain
 _EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer's own name for click's UsageError differs from version to version; its child's does not.
-_UsageError = typer.BadParameter.__mro__[1]
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
 
 app = typer.Typer(
     name="anycast-routed",
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say_error(error, as_json="--json" in given)
         return error.exit_code
     except _UsageError as error:
-        error.show()  # type: ignore[attr-defined]
+        error.show()
         return Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED

@@ -104,8 +104,9 @@ def _router_files(config: Config) -> dict[Path, str]:
 
 
 def _unit_files() -> dict[Path, str]:
-    found = shutil.which("anycast-routed") or sys.argv[0]
-    service = _SERVICE.format(program=Path(found).absolute())
+    found = shutil.which("anycast-routed")
+    program = found or f"{sys.executable} -m anycast_routed"
+    service = _SERVICE.format(program=program)
     return {
         _UNITS / "anycast-routed.service": service,
         _UNITS / "anycast-routed.timer": _TIMER,

@@ -12,6 +12,8 @@ from anycast_routed.errors import ConfigError
 
 _PRINTED = 100
 """So many faults are printed; a file with more of them is another file by mistake."""
+_NEAR = 0.65
+"""So alike must two keys be (difflib's ratio) for one to be a misspelling of the other."""
 _PLAIN = re.compile("[A-Za-z0-9_-]{1,60}")
 
 
@@ -97,7 +99,7 @@ def _nearest(loc: Loc) -> str:
     if places and spelling not in keys:
         where = [f"in {place}" if place else "at the top" for place in places]
         return f"it belongs {' or '.join(where)}"
-    near = get_close_matches(spelling, keys, n=1)
+    near = get_close_matches(spelling, keys, n=1, cutoff=_NEAR)
     return f'did you mean "{near[0]}"?' if near else f"its keys are {', '.join(sorted(keys))}"
 
 

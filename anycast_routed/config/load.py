@@ -108,7 +108,7 @@ def _services(raw: dict[str, object]) -> tuple[dict[str, object], int | None]:
     others = raw.get("services", [])
     if not seed or not isinstance(others, list):
         return {name: value for name, value in raw.items() if name not in seed}, None
-    name = "at-the-top" if others else "dns"
+    name = "at-the-top" if others else "dns"  # both forms: refused, but not for a second "dns"
     return {
         **{name: value for name, value in raw.items() if name not in seed},
         "services": [*others, {"name": name, **seed}],
@@ -142,12 +142,15 @@ def _read(path: Path) -> bytes:
     name = str(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        try:
+            mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 form = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 stop(name, f"is {form}", "name a file")
-            content = file.read(LARGEST + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(LARGEST + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         stop(name, "does not exist", f"--config or ${VARIABLE} names another")
     except PermissionError:

@@ -127,10 +127,10 @@ def path(longest: int = LONGEST_PATH) -> Callable[[object], Path]:
             refuse(f"must be an absolute path, not {quoted(given)}", "start it with /")
         if len(given) > longest:
             refuse(f"must be at most {longest} characters, not {len(given)}")
-        if not re.fullmatch(_PATH, given) or ".." in given.split("/"):
+        if not re.fullmatch(_PATH, given) or {".", ".."} & {*given.split("/")}:
             refuse(
                 "must be folders and a name of letters, digits, single spaces "
-                f"and . _ @ + = : , ~ -, without .., not {quoted(given)}"
+                f"and . _ @ + = : , ~ -, without . and .. alone, not {quoted(given)}"
             )
         return Path(given)
 

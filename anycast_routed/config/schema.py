@@ -8,6 +8,11 @@ from anycast_routed.config.keys import SEED, every, fields, inner, is_list, know
 from anycast_routed.config.sections import Config, Section
 from anycast_routed.config.values import Value, spelled
 
+_FORMS = {
+    **dict.fromkeys(SEED, "required, or services"),
+    "services": f"required, or {' and '.join(SEED)}",
+}
+
 
 class Row(NamedTuple):
     """One line of the reference: a key, what it takes, its default as in the file, and its use."""
@@ -22,7 +27,12 @@ class Row(NamedTuple):
 def reference() -> list[Row]:
     """List every key of the file, in the order of the file."""
     return [
-        Row(key.path, _type(key.field), _default(key.field), key.field.description or "")
+        Row(
+            key.path,
+            _type(key.field),
+            _FORMS.get(key.path) or _default(key.field),
+            key.field.description or "",
+        )
         for key in every()
     ]
 

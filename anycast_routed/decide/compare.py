@@ -109,12 +109,17 @@ def _wrong_exports(plan: Plan, readback: Readback, session: Session) -> list[Fau
         Fault(prefix, session.address, "exported, but not planned", blocking=session.ours)
         for prefix in exported.keys() - goal.keys()
     ]
+    held = {route.prefix for route in readback.originated}
     crosses_as = plan.sessions is not None and session.remote_as != plan.sessions.local_as
     for prefix, route in goal.items():
         seen = exported.get(prefix)
-        if seen is None:
+        if seen is None and prefix in held:
             found.append(Fault(prefix, session.address, "not exported", blocking=False))
-        elif session.ours and _differs(seen, route, ignore_local_pref=crosses_as):
+        elif (
+            seen is not None
+            and session.ours
+            and _differs(seen, route, ignore_local_pref=crosses_as)
+        ):
             detail = f"exported as {_text(seen)}"
             found.append(Fault(prefix, session.address, detail, blocking=True))
     return found

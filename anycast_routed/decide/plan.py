@@ -42,7 +42,7 @@ def plan(config: Config, observed: Observed) -> Plan:
     """
     found = candidates(config, observed)
     owners = _owners(found)
-    hops = _hops(config, observed, found)
+    hops = next_hops(config, observed, found)
     verdicts = {service.name: _service_no(service, observed) for service in config.services}
     on_host = Addresses(observed).usable
     announcements: list[Announcement] = []
@@ -74,6 +74,23 @@ def withdrawn(plan: Plan, detail: str) -> Plan:
     ]
     every = sorted([*plan.withheld, *withheld], key=_place)
     return replace(plan, announcements=(), withheld=tuple(every))
+
+
+def next_hops(
+    config: Config, observed: Observed, found: Sequence[Candidate]
+) -> dict[tuple[str, int], Address | No]:
+    """Give the next hop of each service and family, or why there is none.
+
+    No service address can be one, withheld or not: that must not change with a service's health.
+    """
+    excluded = frozenset(candidate.prefix.network_address for candidate in found)
+    peers = () if config.bgp is None else tuple(peer.ip for peer in config.bgp.peers)
+    families: tuple[Family, ...] = (4, 6)
+    return {
+        (service.name, family): _hop(service.anycast, family, observed, excluded, peers)
+        for service in config.services
+        for family in families
+    }
 
 
 def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
@@ -108,23 +125,6 @@ def _service_no(service: Service, observed: Observed) -> No | None:
         case Verdict.UNKNOWN:
             detail = f"{service.name} is not decided yet: {health.reason}"
             return No(Reason.SERVICE_UNDECIDED, detail)
-
-
-def _hops(
-    config: Config, observed: Observed, found: Sequence[Candidate]
-) -> dict[tuple[str, int], Address | No]:
-    """Give the next hop of each service and family, or why there is none.
-
-    No service address can be one, withheld or not: that must not change with a service's health.
-    """
-    excluded = frozenset(candidate.prefix.network_address for candidate in found)
-    peers = () if config.bgp is None else tuple(peer.ip for peer in config.bgp.peers)
-    families: tuple[Family, ...] = (4, 6)
-    return {
-        (service.name, family): _hop(service.anycast, family, observed, excluded, peers)
-        for service in config.services
-        for family in families
-    }
 
 
 def _hop(

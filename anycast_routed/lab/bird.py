@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from anycast_routed.lab.programs import find
@@ -48,18 +49,25 @@ class Bird:
         self.host.path(CONTROL).unlink(missing_ok=True)
         daemon = self.host.start(find("bird"), "-f", configs=(CONF,))
         eventually(
-            lambda: not daemon.alive or self.host.path(CONTROL).exists(),
+            lambda: not daemon.alive or self._greets(),
             within=5.0,
             every=0.002,
-            why=f"{daemon.name} opens {CONTROL}",
+            why=f"{daemon.name} answers on {CONTROL}",
         )
         daemon.check()
         return daemon
 
+    def _greets(self) -> bool:
+        # BIRD opens its socket before it reads its config, and greets when it has loaded it.
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(1.0)
+            client.connect(str(self.host.path(CONTROL)))
+            return client.recv(4) == b"0001"
+
     def birdc(self, *command: str, within: float = 10.0) -> str:
         """Run a birdc command and return its answer without the greeting.
 
-        birdc exits with 1 on some errors of the command (LabError) and with 0 on others: look.
+        birdc exits with 1 when BIRD answers with an error, which is a LabError here.
         """
         done = self.host.run(find("birdc"), *" ".join(command).split(), within=within)
         return done.out.split("\n", 1)[-1]

@@ -137,7 +137,9 @@ def start(
 
     The daemons run as `user`, by default as "frr", which is Debian's choice, or as "root" where
     the lab is an ordinary user's, who has no other user in there.
-    A session comes up fast with `neighbor X timers connect 1` in its router's block.
+    A session comes up fast with `neighbor X timers connect 1` in its router's block, and, for IPv6
+    over an IPv4 session, `bgp default ipv6-unicast` before the neighbor: activating the family
+    afterwards resets the session that has just begun, and gobgpd then sulks for 5 s.
 
     Raises:
         LabError: a daemon ended, or vtysh refused a line of `conf`.
@@ -159,6 +161,7 @@ def start(
 
 
 def rootless() -> bool:
+    """Return whether we are root of a user namespace only, where there is no other user."""
     return int(Path("/proc/self/uid_map").read_text("ascii").split()[2]) != 2**32 - 1
 
 

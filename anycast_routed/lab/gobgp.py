@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.lab.communities import as_numbers
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CONF = "/etc/gobgpd.toml"
 _API_PORT = 50051
 _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _COMMUNITIES, _MP_REACH = 2, 3, 4, 5, 8, 14
+_LOST = '"msg":"Peer Down"'
 # gobgp prints a session's state as the number of api.PeerState.SessionState.
 _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")
 
@@ -70,7 +72,13 @@ class Gobgp:
     def sessions(self) -> dict[str, Session]:
         """Return the session with each configured peer, by its address."""
         neighbors = json.loads(self.gobgp("-j", "neighbor") or "[]")
-        return dict(_session(neighbor) for neighbor in neighbors)
+        # gobgpd 3.10 has a count of flaps that stays 0: its log has the true one.
+        log = self.daemon.log().splitlines()
+        downs = Counter(json.loads(line).get("Key") for line in log if _LOST in line)
+        return {
+            (address := neighbor["conf"]["neighbor_address"]): _session(neighbor, downs[address])
+            for neighbor in neighbors
+        }
 
 
 def start(  # noqa: PLR0913 - one value each, all but the first three by name
@@ -126,14 +134,11 @@ def _route(prefix: str, path: dict[str, Any]) -> Route:
     )
 
 
-def _session(neighbor: dict[str, Any]) -> tuple[str, Session]:
-    state = neighbor["state"]
-    number = state.get("session_state", 0)
-    name = _STATES[number]
+def _session(neighbor: dict[str, Any], flaps: int) -> Session:
+    state = _STATES[neighbor["state"].get("session_state", 0)]
     uptime = neighbor.get("timers", {}).get("state", {}).get("uptime", {}).get("seconds")
-    address = neighbor["conf"]["neighbor_address"]
-    return address, Session(
-        state=name,
-        established_at=int(uptime) if name == "established" and uptime else None,
-        flaps=int(state.get("flops", 0)),
+    return Session(
+        state=state,
+        established_at=int(uptime) if state == "established" and uptime else None,
+        flaps=flaps,
     )

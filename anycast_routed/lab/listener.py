@@ -19,7 +19,7 @@ from anycast_routed.lab import wire
 
 _HEADER = 19
 _OPEN_WITHIN = 30.0
-_CEASE, _HOLD_TIMER_EXPIRED, _OPEN_ERROR, _UPDATE_ERROR = 6, 4, 2, 3
+_OPEN_ERROR, _UPDATE_ERROR, _HOLD_TIMER_EXPIRED = 2, 3, 4  # RFC 4271, 4.5
 
 
 class Listener:
@@ -101,20 +101,15 @@ class Listener:
         hello: wire.Open,
     ) -> None:
         hold = min(self._hold_time, hello.hold_time)
-        async with asyncio.TaskGroup() as tasks:
-            alive = tasks.create_task(_keep_alive(writer, hold / 3)) if hold else None
-            try:
-                while True:
-                    kind, body = await asyncio.wait_for(_read(reader), hold or None)
-                    if kind == wire.UPDATE:
-                        self._update(peer, body, four_octet=hello.four_octet)
-                    elif kind == wire.NOTIFICATION:
-                        _write("odd", peer, text=f"NOTIFICATION {body[:2].hex()}")
-                    elif kind not in (wire.KEEPALIVE, wire.ROUTE_REFRESH):
-                        _write("odd", peer, text=f"message of kind {kind}")
-            finally:
-                if alive:
-                    alive.cancel()
+        with _Heart(writer, hold / 3):
+            while True:
+                kind, body = await asyncio.wait_for(_read(reader), hold or None)
+                if kind == wire.UPDATE:
+                    self._update(peer, body, four_octet=hello.four_octet)
+                elif kind == wire.NOTIFICATION:
+                    _write("odd", peer, text=f"NOTIFICATION {body[:2].hex()}")
+                elif kind not in (wire.KEEPALIVE, wire.ROUTE_REFRESH):
+                    _write("odd", peer, text=f"message of kind {kind}")
 
     def _update(self, peer: str, body: bytes, *, four_octet: bool) -> None:
         now = time.monotonic()
@@ -148,10 +143,25 @@ async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return kind, await reader.readexactly(size)
 
 
-async def _keep_alive(writer: asyncio.StreamWriter, every: float) -> None:
-    while True:
-        writer.write(wire.message(wire.KEEPALIVE))
-        await asyncio.sleep(every)
+class _Heart:
+    """Sends a KEEPALIVE `every` seconds while the `with` block runs; never when `every` is 0."""
+
+    def __init__(self, writer: asyncio.StreamWriter, every: float) -> None:
+        self._writer = writer
+        self._every = every
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        if self._every:
+            self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        self._writer.write(wire.message(wire.KEEPALIVE))
+        self.__enter__()
 
 
 def _notify(writer: asyncio.StreamWriter, code: int) -> None:

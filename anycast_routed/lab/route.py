@@ -31,7 +31,7 @@ class Session:
     """One BGP session: its state in lower case ("established", "active", ...).
 
     `established_at` is in seconds since the epoch (whole seconds), None when the session is not up.
-    `flaps` counts how often an established session was lost.
+    `flaps` counts how often an established session was lost since the daemon's start.
     """
 
     state: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from anycast_routed.lab.failures import LateError
 
@@ -15,7 +15,11 @@ Value = TypeVar("Value")
 
 
 def eventually(
-    predicate: Callable[[], Value], *, within: float, every: float = 0.02, why: str = ""
+    predicate: Callable[[], Value | Literal[False] | None],
+    *,
+    within: float,
+    every: float = 0.02,
+    why: str = "",
 ) -> Value:
     """Call `predicate` every `every` seconds until its value is true, and return that value.
 

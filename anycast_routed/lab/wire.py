@@ -15,7 +15,7 @@ IPV4, IPV6 = 1, 2
 AS_TRANS: Final = 23456  # RFC 6793: stands in the OPEN for an AS number that needs four bytes
 
 _MARKER = b"\xff" * 16
-_HEADER = 19
+_HEADER, _LONGEST = 19, 4096  # bytes: RFC 4271, 4.1
 _UNICAST = 1
 _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _COMMUNITIES, _REACH, _UNREACH = 2, 3, 4, 5, 8, 14, 15
 _EXTENDED_LENGTH = 0x10
@@ -76,9 +76,11 @@ def open_message(asn: int, hold_time: int, router_id: str) -> bytes:
 
 def header(data: bytes) -> tuple[int, int]:
     """Return the length of the body and the kind of the message that begins with these 19 bytes."""
-    length, kind = struct.unpack("!HB", data[16:_HEADER])
-    if data[:16] != _MARKER or not _HEADER <= length <= 4096:  # noqa: PLR2004 - RFC 4271, 4.1
-        text = f"bad header {data.hex()}"
+    text = f"bad header {data.hex()}"
+    if len(data) != _HEADER or data[:16] != _MARKER:
+        raise MalformedError(text)
+    length, kind = struct.unpack("!HB", data[16:])
+    if not _HEADER <= length <= _LONGEST:
         raise MalformedError(text)
     return length - _HEADER, kind
 

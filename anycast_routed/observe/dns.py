@@ -53,6 +53,11 @@ async def check(dns: Dns) -> CheckResult:
         return await _Check(dns, query, sockets).run()
 
 
+class _ClosedEarlyError(ConnectionError):
+    def __str__(self) -> str:
+        return "closed before the reply was whole"
+
+
 class _Check:
     def __init__(self, dns: Dns, query: Query, sockets: contextlib.ExitStack) -> None:
         self._dns = dns
@@ -202,7 +207,7 @@ class _Check:
         while len(read) < size:
             part = await self._loop.sock_recv(tcp, size - len(read))
             if not part:
-                raise ConnectionResetError("closed before the reply was whole")
+                raise _ClosedEarlyError
             read += part
         return bytes(read)
 

@@ -90,14 +90,13 @@ def trouble_lines(readback: Readback, faults: Sequence[Fault]) -> list[str]:
     return lines
 
 
-def confirmation(readback: Readback, prefixes: Iterable[Prefix]) -> str:
-    """Say in one sentence what the router itself confirms."""
-    ours = frozenset(prefixes)
+def confirmation(readback: Readback, only: Prefix | None = None) -> str:
+    """Say in one sentence what the router itself confirms, of all of ours or of one prefix."""
+    ours = {route.prefix for route in readback.originated if only in (None, route.prefix)}
     peers = [
-        str(session.address)
-        for session in readback.sessions
-        if session.established
-        and any(route.prefix in ours for route in readback.exported.get(session.address, ()))
+        str(peer)
+        for peer, routes in readback.exported.items()
+        if any(route.prefix in ours for route in routes)
     ]
     if not ours:
         return f"{readback.router} exports nothing of ours"

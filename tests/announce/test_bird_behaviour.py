@@ -32,7 +32,8 @@ def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1") -> str
         "ipv4 table anycast4;\nipv6 table anycast6;\n"
         "protocol static anycast_dns_v4 {\n  ipv4 { table anycast4; };\n"
         f"  route 10.10.10.10/32 blackhole {{ bgp_local_pref = {first}; bgp_next_hop = {hop}; }};\n"
-        "  route 10.10.10.11/32 blackhole { bgp_local_pref = 190; bgp_next_hop = 172.17.2.1; };\n}\n"
+        "  route 10.10.10.11/32 blackhole"
+        " { bgp_local_pref = 190; bgp_next_hop = 172.17.2.1; };\n}\n"
         "protocol static anycast_dns_v6 {\n  ipv6 { table anycast6; };\n"
         "  route fd00::10:10:10:10/128 blackhole"
         " { bgp_local_pref = 200; bgp_next_hop = fd00:17:2::1; };\n}\n"
@@ -40,9 +41,15 @@ def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1") -> str
 
 
 @pytest.fixture
-def dns1(lab: Lab) -> Host:
-    """Make a host with a peer that listens for BGP at 172.17.2.253."""
-    host, peer = lab.host("dns1"), lab.host("peer")
+def peer(lab: Lab) -> Host:
+    """Make the host beside dns1."""
+    return lab.host("peer")
+
+
+@pytest.fixture
+def dns1(lab: Lab, peer: Host) -> Host:
+    """Make the host that BIRD runs on, on one LAN with the peer."""
+    host = lab.host("dns1")
     lab.lan("lan", host, peer)
     host.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     peer.address("eth0", "172.17.2.253/24").address("eth0", "fd00:17:2::fd/64")
@@ -50,12 +57,9 @@ def dns1(lab: Lab) -> Host:
 
 
 @pytest.fixture
-def listener(lab: Lab, dns1: Host) -> Receiver:
-    """Listen beside dns1."""
-    assert dns1
-    return receiver.start(
-        lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
-    )
+def listener(peer: Host) -> Receiver:
+    """Listen for BGP on the peer."""
+    return receiver.start(peer, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512})
 
 
 def announced(host: Host, listener: Receiver, text: str) -> Bird:

@@ -130,10 +130,9 @@ def test_only_labels_with_the_prefix_on_the_interface_count() -> None:
     )
     made = plan(config(anycast()), host)
     assert (made.announcements, made.withheld) == ((), ())
-    assert made.warnings == (
-        "dns has nothing to announce: no IPv4 address here has a label that starts with lo:dns, "
-        "and no routes are configured",
-    )
+    labels = "no IPv4 address here has a label that starts with lo:dns"
+    nothing = f"dns has nothing to announce: {labels}, and no routes are configured"
+    assert made.warnings == (nothing,)
 
 
 def test_an_underflow_withholds_that_label_and_the_later_ones() -> None:
@@ -266,10 +265,9 @@ def test_an_explicit_next_hop_needs_no_interface() -> None:
 
 
 def test_a_service_address_is_no_next_hop_even_while_its_service_is_down() -> None:
-    first = anycast("172.17.2.1/32", "10.0.0.1/32")
-    second = anycast("10.0.0.2/32")
-    made = plan(config(first, second), observed(dns=DOWN))
-    assert made.withheld[0].reason is Reason.NO_NEXT_HOP
+    both = config(anycast("172.17.2.1/32"), anycast("10.0.0.2/32"))
+    made = plan(both, observed(dns=DOWN))
+    assert [entry.reason for entry in made.withheld] == [Reason.NO_NEXT_HOP, Reason.SERVICE_DOWN]
     assert "172.17.2.1 is a service address" in made.withheld[0].detail
 
 

@@ -46,7 +46,8 @@ def test_a_restart_reads_the_config_of_now(dns1: Host) -> None:
 def test_configure_loads_and_a_refused_config_is_told(dns1: Host) -> None:
     router = bird.start(dns1)
     assert "Reconfigured" in router.configure(bird.STOCK + "protocol static extra { ipv4; }\n")
-    assert "syntax error" in router.configure("nonsense;\n")
+    with pytest.raises(LabError, match="syntax error"):
+        router.configure("nonsense;\n")
     with pytest.raises(LabError, match="(?s)ended with code 1.*syntax error"):
         router.restart()
 

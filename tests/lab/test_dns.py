@@ -31,7 +31,9 @@ def test_a_server_answers_on_addresses_that_come_later(
 
 
 @pytest.mark.parametrize("server", [dns.unbound, dns.nsd])
-def test_a_server_is_killed_stopped_and_restarted(dns1: Host, server: Callable[..., dns.Dns]) -> None:
+def test_a_server_is_killed_stopped_and_restarted(
+    dns1: Host, server: Callable[..., dns.Dns]
+) -> None:
     running = server(dns1, zones={"example.": ("www.example. 60 IN A 192.0.2.7",)}, port=5300)
     question = ("@127.0.0.1", "-p", "5300", "www.example")
     assert dns1.dig(*question) == "192.0.2.7"

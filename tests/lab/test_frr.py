@@ -17,13 +17,13 @@ route-map LP permit 10
 exit
 router bgp 64512
  bgp router-id 172.17.2.1
+ bgp default ipv6-unicast
  neighbor 172.17.2.254 remote-as 64512
  neighbor 172.17.2.254 timers connect 1
  address-family ipv4 unicast
   network 10.10.10.10/32 route-map LP
  exit-address-family
  address-family ipv6 unicast
-  neighbor 172.17.2.254 activate
   network fd00:10::10/128 route-map LP
  exit-address-family
 exit
@@ -49,14 +49,14 @@ def test_a_peer_holds_what_frr_announces_and_frr_what_the_peer_does(
     assert peer.rib("ipv6")["fd00:10::10/128"].next_hop == "fd00:17:2::1"
     assert router.rib("ipv4")["10.10.10.10/32"].peer == ""
 
-    peer.gobgp(*"global rib add 10.9.9.0/24 nexthop 172.17.2.254 local-pref 77 med 7".split())
-    route = eventually(lambda: router.rib("ipv4").get("10.9.9.0/24"), within=5)
-    assert (route.local_pref, route.med, route.next_hop) == (77, 7, "172.17.2.254")
-    assert route.peer == "172.17.2.254"
+    peer.gobgp("global", "rib", "add", "10.9.9.0/24", "local-pref", "77", "med", "7")
+    received = eventually(lambda: router.rib("ipv4").get("10.9.9.0/24"), within=5)
+    assert (received.local_pref, received.med, received.next_hop) == (77, 7, "172.17.2.254")
+    assert received.peer == "172.17.2.254"
     eventually(lambda: "10.9.9.0/24" in addressed.ip("route"), within=5, why="zebra installs it")
 
     router.kill("bgpd")
-    eventually(lambda: not peer.rib("ipv4"), within=2)
+    eventually(lambda: "10.10.10.10/32" not in peer.rib("ipv4"), within=2)
     assert router.daemons["zebra"].alive
 
 

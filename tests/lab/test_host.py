@@ -205,7 +205,9 @@ def test_an_exception_carries_the_report() -> None:
 
 def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_SEARCH", "/nowhere")
-    with pytest.raises(LabUnavailableError, match="(?s)bird is not installed.*apt-get install bird2"):
+    with pytest.raises(
+        LabUnavailableError, match="(?s)bird is not installed.*apt-get install bird2"
+    ):
         programs.find("bird")
 
 

@@ -34,7 +34,7 @@ with Lab() as lab:
 
 
 def namespaces(pids: list[int]) -> set[str]:
-    return {os.readlink(f"/proc/{pid}/ns/{kind}") for pid in pids for kind in KINDS}
+    return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for pid in pids for kind in KINDS}
 
 
 def users(wanted: set[str]) -> set[int]:
@@ -43,7 +43,7 @@ def users(wanted: set[str]) -> set[int]:
     for process in Path("/proc").glob("[0-9]*"):
         for kind in KINDS:
             with contextlib.suppress(OSError):
-                if os.readlink(process / "ns" / kind) in wanted:
+                if str((process / "ns" / kind).readlink()) in wanted:
                     found.add(int(process.name))
     return found
 
@@ -53,11 +53,11 @@ def mounts() -> str:
 
 
 def interfaces() -> set[str]:
-    return set(os.listdir("/sys/class/net"))
+    return {path.name for path in Path("/sys/class/net").iterdir()}
 
 
 def temporary() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if "anycast" in name}
+    return {path.name for path in Path(tempfile.gettempdir()).glob("*anycast*lab*")}
 
 
 def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:

@@ -29,7 +29,8 @@ def test_an_open_reads_back(asn: int, hold_time: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "family"), [("00000000", "ipv4"), ("00000006800f03000201", "ipv6"), ("0000000400010100", "")]
+    ("body", "family"),
+    [("00000000", "ipv4"), ("00000006800f03000201", "ipv6"), ("0000000400010100", "")],
 )
 def test_an_empty_update_ends_the_rib_of_its_family(body: str, family: str) -> None:
     assert wire.parse_update(bytes.fromhex(body), four_octet=True).end_of_rib == family

@@ -18,6 +18,17 @@ Ask = Callable[..., CheckResult]
 Inside = Callable[[Host, Callable[[], Any]], Any]
 BIG = {"google.com.": tuple(f'google.com. 60 IN TXT "{i} {"x" * 200}"' for i in range(12))}
 
+FORWARDING = """\
+server:
+  local-zone: "broken." transparent
+  do-not-query-localhost: no
+  ede: yes
+  access-control: ::1/128 refuse
+forward-zone:
+  name: "broken."
+  forward-addr: 127.0.0.1@5300
+"""
+
 
 def nft(host: Host, rule: str, *, hook: str = "input") -> None:
     chain = f"type filter hook {hook} priority 0\n{rule}\n"
@@ -30,28 +41,17 @@ def test_a_healthy_server_passes_with_one_query(
 ) -> None:
     start(host, address=("127.0.0.1", "::1"))
     for address in ("127.0.0.1", "::1"):
-        result = ask(host, ip=address, query="GoogLE.com.")
+        # A server that has just started may take its time, hence the long timeout.
+        result = ask(host, ip=address, query="GoogLE.com.", timeout=10)
         assert result.outcome is Outcome.PASS, result
         assert (result.rcode, result.transport, result.transmissions) == ("NOERROR", "udp", 1)
         assert result.latency is not None
-        assert 0 < result.latency < 0.5
+        assert 0 < result.latency < 0.625
 
 
 def test_unbound_says_why_it_cannot_answer(host: Host, ask: Ask) -> None:
-    extra = "\n".join(
-        (
-            "server:",
-            '  local-zone: "broken." transparent',
-            "  do-not-query-localhost: no",
-            "  ede: yes",
-            "  access-control: ::1/128 refuse",
-            "forward-zone:",
-            '  name: "broken."',
-            "  forward-addr: 127.0.0.1@5300",
-        )
-    )
     dns.nsd(host, port=5300)  # it refuses every name below "broken."
-    dns.unbound(host, address=("127.0.0.1", "::1"), extra=f"{extra}\n")
+    dns.unbound(host, address=("127.0.0.1", "::1"), extra=FORWARDING)
     missing = ask(host, query="nowhere.google.com.")
     assert (missing.outcome, missing.reason) == (Outcome.FAIL, "NXDOMAIN")
     nodata = ask(host, rrtype="AAAA")
@@ -59,10 +59,10 @@ def test_unbound_says_why_it_cannot_answer(host: Host, ask: Ask) -> None:
     assert nodata.reason == "NODATA: google.com. has no AAAA"
     refused = ask(host, ip="::1")
     assert (refused.outcome, refused.rcode) == (Outcome.FAIL, "REFUSED")
+    assert refused.ede == ("18 (Prohibited)",)
+    assert refused.reason == "REFUSED, EDE 18 (Prohibited)"
     broken = ask(host, query="www.broken.", timeout=5)
     assert (broken.outcome, broken.rcode) == (Outcome.FAIL, "SERVFAIL"), broken
-    assert broken.ede
-    assert broken.reason == f"SERVFAIL, EDE {broken.ede[0]}"
 
 
 def test_nsd_aliases_and_referrals(host: Host, ask: Ask) -> None:
@@ -83,7 +83,7 @@ def test_nsd_aliases_and_referrals(host: Host, ask: Ask) -> None:
 
 def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
     dns.unbound(host, zones=BIG)
-    result = ask(host, rrtype="TXT")
+    result = ask(host, rrtype="TXT", timeout=10)
     assert (result.outcome, result.transport, result.transmissions) == (Outcome.PASS, "tcp", 2)
 
 

@@ -1,0 +1,146 @@
+"""The way from FRR's running config to the wanted one, in an order that is safe. Pure.
+
+First what is to go from the air, then maps before anything that names them (a network whose map
+is not defined yet is withdrawn), and last what nothing uses any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce import frr_lines
+from anycast_routed.announce.frr_lines import Line
+from anycast_routed.announce.frr_running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anycast_routed.model import Prefix
+
+_CREATION = ("bgp router-id ", "coalesce-time ")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Lines to give to FRR, each in its context. All are empty where nothing is to change."""
+
+    withdrawals: tuple[Line, ...] = ()
+    """bgpd: networks to take off."""
+    statics: tuple[Line, ...] = ()
+    """staticd: routes to add."""
+    additions: tuple[Line, ...] = ()
+    """bgpd: what is in the way goes; then maps, neighbors and networks come, in this order."""
+    unused_statics: tuple[Line, ...] = ()
+    """staticd: routes to take off."""
+    unused_maps: tuple[Line, ...] = ()
+    """bgpd: maps to take off."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+def withdrawals(running: Running, keep: Iterable[Prefix]) -> tuple[Line, ...]:
+    """Take off every network of ours but those to `keep`. FRR wants no route-map here."""
+    kept = frozenset(keep)
+    return tuple(
+        Line(line.context, f"no network {prefix}")
+        for prefix, line in running.networks.items()
+        if prefix not in kept
+    )
+
+
+def changes(wanted: Running, running: Running) -> Changes:
+    """Return what makes `running` hold exactly the lines of `wanted` that we own.
+
+    What describes the instance itself (its router id) is given only where the instance is new.
+    """
+    options = wanted.options
+    owned, goal = running.owned(options), wanted.owned(options)
+    have, needed = frozenset(owned), frozenset(goal)
+    new = [line for line in goal if line not in have]
+    superfluous = [line for line in owned if line not in needed]
+    instance = _creation(wanted) if running.instance is None else []
+    leaving = running.our_neighbors - wanted.our_neighbors
+    return Changes(
+        withdrawals=withdrawals(running, wanted.networks),
+        statics=tuple(line for line in new if frr_lines.static(line)),
+        additions=(
+            *_in_the_way(superfluous, goal, leaving),
+            *_leave(running, leaving),
+            *(line for line in new if frr_lines.is_map(line)),
+            *instance,
+            *(line for line in new if frr_lines.neighbor(line)),
+            *(line for line in new if frr_lines.network(line)),
+        ),
+        unused_statics=tuple(
+            Line((), f"no {line.text}") for line in superfluous if frr_lines.static(line)
+        ),
+        unused_maps=tuple(
+            Line((), f"no {line.text}")
+            for line in superfluous
+            if frr_lines.is_map(line) and not line.context
+        ),
+    )
+
+
+def way_back(before: Running, now: Running, withdrawn: Iterable[Prefix]) -> Changes:
+    """Return what restores our lines of `before`, except for networks that were `withdrawn`."""
+    back = changes(Running(frr_lines.cut(before.text, frozenset(withdrawn))), now)
+    if before.instance is None and now.instance is not None and _is_ours_alone(now):
+        return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
+    return back
+
+
+def _creation(wanted: Running) -> list[Line]:
+    return [
+        line
+        for line in wanted.lines
+        if line == wanted.instance
+        or (frr_lines.in_instance(line) and not frr_lines.neighbor(line) and not _is_family(line))
+    ]
+
+
+def _is_family(line: Line) -> bool:
+    return line.text.startswith("address-family ")
+
+
+def _leave(running: Running, names: frozenset[str]) -> list[Line]:
+    if running.instance is None:
+        return []
+    context = (running.instance.text,)
+    return [Line(context, f"no neighbor {name}") for name in sorted(names)]
+
+
+def _in_the_way(
+    superfluous: list[Line], goal: tuple[Line, ...], leaving: frozenset[str]
+) -> list[Line]:
+    """Take off lines of maps and neighbors that stay, unless a new value replaces them."""
+    replaced = {_slot(line) for line in goal if frr_lines.neighbor(line)}
+    headers = {line.text for line in goal if frr_lines.is_map(line) and not line.context}
+    found = []
+    for line in superfluous:
+        name = frr_lines.neighbor(line)
+        if name:
+            wrong = name not in leaving and _slot(line) not in replaced
+        else:
+            wrong = line.context != () and line.context[0] in headers
+        if wrong:
+            found.append(Line(line.context, _negated(line.text)))
+    return found
+
+
+def _slot(line: Line) -> tuple[tuple[str, ...], str, str]:
+    return (line.context, frr_lines.neighbor(line), frr_lines.neighbor_key(line))
+
+
+def _negated(text: str) -> str:
+    return text.removeprefix("no ") if text.startswith("no ") else f"no {text}"
+
+
+def _is_ours_alone(running: Running) -> bool:
+    return all(
+        running.owns(line) or line.text.startswith(("address-family ", *_CREATION))
+        for line in running.lines
+        if running.instance and line.context[:1] == (running.instance.text,)
+    )

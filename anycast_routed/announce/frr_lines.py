@@ -1,0 +1,204 @@
+"""FRR's config as lines in their contexts, and the names by which ours are known. Pure.
+
+FRR indents one space a level, in its running config and in our template: so a line's context is
+the lines above it that are indented less.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from anycast_routed.errors import RejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from anycast_routed.model import Prefix
+
+OURS = "ANYCAST-ROUTED-"
+"""Every route-map of ours begins with this; nothing else of the operator's may."""
+MAP_OUT = f"{OURS}OUT"
+"""Lets out what carries our tag, and makes a neighbor ours."""
+MAP_IN = f"{OURS}IN"
+TAG = 53179
+"""Set by a network's route-map. It is local to bgpd and never on the wire."""
+STATIC_TAG = 53180
+"""Marks a static route as ours. It differs from TAG, or `redistribute static` would export it."""
+STATIC_DISTANCE = 250
+"""Beside an operator's static of another distance; at the same one FRR would overwrite his."""
+
+_NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
+_STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
+_CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)
+_INSTANCE = re.compile(r"router bgp ([0-9.]+)(?: as-notation \S+)?")
+_HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny) \d+$")
+_FAMILY = re.compile(r"address-family ipv[46] unicast")
+_SKIPPED = re.compile(r"!|exit(?:-\S+)?$|end$")
+_UNSAFE = re.compile(r"[^ -~]|[\"\\|;{}$#`]")
+_LONGEST = 1024  # bytes; vtysh 8.4.4 hangs on a line of about 4 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of config, with the lines that open its context, outermost first."""
+
+    context: tuple[str, ...]
+    text: str
+    number: int = field(default=0, compare=False)
+    """Where it stands in the text that it was parsed from, from 1."""
+
+    @property
+    def words(self) -> list[str]:
+        """The line's words."""
+        return self.text.split()
+
+
+def parse(text: str) -> tuple[Line, ...]:
+    """Read a config as vtysh prints it, without what only lays it out. Spaces are collapsed."""
+    lines: list[Line] = []
+    above: list[tuple[int, str]] = []
+    for number, raw in enumerate(text.split("\n"), 1):
+        words = " ".join(raw.split())
+        if not words or _SKIPPED.match(words):
+            continue
+        if (number_of_as := instance_as(words)) is not None:
+            words = f"router bgp {number_of_as}"
+        indent = len(raw) - len(raw.lstrip(" "))
+        while above and above[-1][0] >= indent:
+            above.pop()
+        lines.append(Line(tuple(opener for _, opener in above), words, number))
+        above.append((indent, words))
+    return tuple(lines)
+
+
+def refuse_unsafe(text: str) -> None:
+    """Refuse what could become another line, or hang vtysh.
+
+    Raises:
+        RejectedError: with the line.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("!"):
+            continue
+        if len(line) > _LONGEST or _UNSAFE.search(line):
+            what = "is too long" if len(line) > _LONGEST else "has a character that vtysh acts on"
+            message = f"line {number} {what}: {line[:80]!r}"
+            raise RejectedError(message, hint="nothing was loaded")
+
+
+def script(lines: Iterable[Line]) -> list[str]:
+    """Return the commands of configure mode that give each line in its context."""
+    commands: list[str] = []
+    inside: tuple[str, ...] = ()
+    for line in lines:
+        if inside == (*line.context, line.text):
+            continue  # a context that is open already
+        while inside != line.context[: len(inside)]:
+            commands.append("exit-address-family" if inside[-1].startswith("address-") else "exit")
+            inside = inside[:-1]
+        commands += (*line.context[len(inside) :], line.text)
+        inside = (*line.context, line.text) if is_header(line.text) else line.context
+    return commands
+
+
+def is_header(text: str) -> bool:
+    """Tell whether this line opens a context."""
+    return _HEADER.match(text) is not None
+
+
+def instance_as(text: str) -> int | None:
+    """Return the AS number where this line opens BGP's instance of the default VRF, else None."""
+    found = _INSTANCE.fullmatch(text)
+    if found is None:
+        return None
+    high, _, low = found.group(1).rpartition(".")
+    return int(high or 0) * 65536 + int(low)  # RFC 5396: asdot
+
+
+@cache
+def _place(context: tuple[str, ...]) -> str:
+    # A config of 10,000 networks has a handful of contexts: each is looked at once.
+    if not context:
+        return "top"
+    if context[0].startswith(f"route-map {OURS}"):
+        return "map"
+    if instance_as(context[0]) is None:
+        return "elsewhere"
+    if len(context) == 1:
+        return "instance"
+    return "family" if len(context) == 2 and _FAMILY.fullmatch(context[1]) else "elsewhere"  # noqa: PLR2004
+
+
+def in_instance(line: Line) -> bool:
+    """Tell whether a line stands in the default VRF's instance itself."""
+    return _place(line.context) == "instance"
+
+
+def in_family(line: Line) -> bool:
+    """Tell whether a line stands in one of its two unicast families."""
+    return _place(line.context) == "family"
+
+
+def network(line: Line) -> Prefix | None:
+    """Return the prefix where this is one of our networks, else None."""
+    found = _NETWORK.fullmatch(line.text) if in_family(line) else None
+    return ip_network(found.group(1)) if found else None
+
+
+def static(line: Line) -> Prefix | None:
+    """Return the prefix where this is one of our static routes, else None."""
+    found = None if line.context else _STATIC.fullmatch(line.text)
+    return ip_network(found.group(1)) if found else None
+
+
+def is_map(line: Line) -> bool:
+    """Tell whether a line opens a route-map of ours, or stands in one."""
+    return _place(line.context) == "map" or (
+        not line.context and line.text.startswith(f"route-map {OURS}")
+    )
+
+
+def neighbor(line: Line) -> str:
+    """Return the neighbor that this line of BGP's instance is about, or the empty string."""
+    words = line.words
+    if words[0] == "no":
+        words = words[1:]
+    named = words[0] == "neighbor" and len(words) > 1 and (in_instance(line) or in_family(line))
+    return words[1] if named else ""
+
+
+def neighbor_key(line: Line) -> str:
+    """Return which of a neighbor's options a line sets: one value each in its context."""
+    words = [word for word in line.words if word != "no"][2:]
+    if words[0] == "route-map":
+        return f"route-map {words[-1]}"
+    return " ".join(words[:2]) if words[0] == "timers" else words[0]
+
+
+def cut(text: str, prefixes: Collection[Prefix] | None) -> str:
+    """Cut the networks and statics of these prefixes, or all of ours, out of a config."""
+    names = None if prefixes is None else frozenset(str(prefix) for prefix in prefixes)
+    return _CUT.sub(
+        lambda found: "" if names is None or (found[1] or found[2]) in names else found[0], text
+    )
+
+
+def without(text: str, prefixes: Collection[Prefix] | None) -> str:
+    """Cut like `cut`; the empty text where something of them would be left over."""
+    kept = cut(text, prefixes)
+    words = kept.split()
+    clean = (
+        "network" not in words
+        if prefixes is None
+        else {str(prefix) for prefix in prefixes}.isdisjoint(words)
+    )
+    return kept if clean else ""
+
+
+def count_networks(text: str) -> int:
+    """Return how many lines of any config are networks of ours."""
+    return sum(_NETWORK.fullmatch(line.strip()) is not None for line in text.split("\n"))

@@ -1,0 +1,319 @@
+"""What is refused, each with the path that the operator wrote."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from anycast_routed.config import InvalidConfigError, loads
+
+Raw = dict[str, Any]
+Faults = Callable[[object], dict[str, str]]
+
+
+def change(raw: Raw, path: str, value: object) -> None:
+    """Put a value at a path such as `bgp.peers[1].as`."""
+    *parents, last = [
+        int(part) if part.isdigit() else part for part in re.findall(r"[A-Za-z0-9_-]+", path)
+    ]
+    holder: Any = raw
+    for part in parents:
+        holder = holder.setdefault(part, {}) if isinstance(holder, dict) else holder[part]
+    holder[last] = value
+
+
+LONG_NAME = ".".join(["a" * 60] * 5)
+ADDRESSES = ["", "x", 1, "1.2.3", "01.2.3.4", "::1%eth0", '::1%";', "::", "224.0.0.1"]
+ADDRESSES += ["255.255.255.255", "ff02::1", "fe80::1", "::ffff:10.0.0.1", "10.0.0.1/32", "0.0.0.0"]  # noqa: S104
+STRINGS: dict[str, list[object]] = {
+    "dns.query": ["", "..", ".a", "a..b", "a b", "ä.example", "a\n", "a" * 64, LONG_NAME, 'a"', 3],
+    "dns.rrtype": ["", "ANY", "axfr", "IXFR", "OPT", "NOPE", "\u017foa", 6],
+    "anycast.interface": ["", "a" * 16, "lo:dns", "a/b", "a b", ".", "..", "ä", "a;", "a\n"],
+    "anycast.prefix": ["", "lo:dns", "a b", "a" * 14, "{{x}}", "a\n", "ä"],
+    "anycast.nexthop-interface": ["", "a" * 16, "eth0:1", "$x"],
+    "anycast.routes[0].label": ["", "a" * 65, "a b", "a:b", "ä", "a\n", '"'],
+    "bgp.peers[0].description": [*'"\\|;{}$#`', "a" * 81, " a", "a ", "a  b", "a\nb", "ä", 5],
+    "router.daemon": ["", "BIRD", "quagga", True],
+    "router.vtysh": ["", "a b", "./vtysh", "-c", "a;b", "/usr/bin/../vtysh"],
+    "router.control-socket": ["bird.ctl", "/" + "a" * 107, "", 1],
+    "router.config-file": ["etc/bird.conf", '/a"b', "/a\nb", "/a/../b", "/", "//a", "/a b ", "/*"],
+    "router.include-file": ["/" + "a" * 255, "/run/[d]/x", "/{x}", "/a  b", "/ä"],
+    "router.vty-dir": ["run", "/a;b"],
+    "router.template-dir": ["templates", "/$HOME"],
+    "daemon.run-dir": ["run", "/a`b`"],
+}
+NUMBERS: dict[str, list[object]] = {
+    "dns.port": ["", "0", "65536", "dns", "-1", "5 3", "\u0665\u0663", 0, 65536, 53.0, True],
+    "dns.timeout": ["", "5", "-1s", "+1s", "1x", "1d", "1s ", "0s", "61s", 0, -1, 61, True, "1e3s"],
+    "dns.interval": ["", "0s", "2h", "100us", "1ns", [], {}],
+    "dns.fast-interval": ["0.5", "0s", False],
+    "dns.rise": [0, 101, "2", 2.0, True],
+    "dns.fall": [0, 101, -1],
+    "anycast.localpref": [-1, 4294967296, "200", "x", 200.0, True, 10**50],
+    "anycast.decrease": [-1, 4294967296, "0"],
+    "anycast.routes[0].localpref": [-1, 4294967296, "200"],
+    "bgp.as": [0, 23456, 65535, 4294967295, 4294967296, -1, "64512", "1.10", 64512.0, True],
+    "bgp.peers[1].as": [0, 23456, 65535, 4294967295],
+}
+PREFIXES = ["", "x", "10.0.0.1", "10.0.0.0/24", "10.0.0.1/24", "fd00::1/64", "fd00::1", "10.0.0.1/"]
+PREFIXES += ["10.0.0.1/255.255.255.255", "10.0.0.1/032", "0.0.0.0/32", "::/128", "127.0.0.1/32"]
+PREFIXES += ["::1/128", "224.0.0.1/32", "ff02::1/128", "169.254.1.1/32", "fe80::1/128", "::5/128"]
+PREFIXES += ["::ffff:10.0.0.1/128", "fd00::1%x/128", "240.0.0.1/32", "10.0.0.1/128", "fd00::1/32"]
+CASES = [
+    *((path, value) for path, values in {**STRINGS, **NUMBERS}.items() for value in values),
+    *(("anycast.routes[0].ip", value) for value in PREFIXES),
+    *(("dns.ip", value) for value in ADDRESSES),
+    *(("bgp.peers[1].ip", value) for value in [*ADDRESSES, "127.0.0.1", "::1", "172.17.2.1"]),
+    *(("bgp.id", value) for value in ["224.0.0.1", "0.1.1.1", "::1", "fd00::1", 1, "1"]),
+    *(("anycast.next-hop-ipv4", value) for value in [*ADDRESSES, "127.0.0.1", "fd00::1"]),
+    *(("anycast.next-hop-ipv6", value) for value in [*ADDRESSES, "::1", "10.0.0.1"]),
+]
+LISTS = ["bgp.peers", "anycast.routes", "services"]
+SECTIONS = ["dns", "anycast", "bgp", "router", "daemon", "bgp.peers[0]", "anycast.routes[0]"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [pytest.param(*case, id=f"{case[0]}={ascii(case[1])[:90]}") for case in CASES],
+)
+def test_a_wrong_value_is_refused_at_its_path(
+    seed: Raw, faults: Faults, path: str, value: object
+) -> None:
+    change(seed, path, value)
+    found = faults(seed)
+    assert list(found) == [path]
+    assert not re.search("[Ii]nput|valid |pydantic", found[path])
+    assert found[path].isprintable()
+
+
+@pytest.mark.parametrize("path", [*STRINGS, *NUMBERS, "dns.ip", "bgp", "router", "dns"])
+def test_null_is_refused(seed: Raw, faults: Faults, path: str) -> None:
+    change(seed, path, None)
+    assert faults(seed)[path] == "must not be null; leave the key out"
+
+
+@pytest.mark.parametrize("path", SECTIONS)
+def test_a_section_must_be_one(seed: Raw, faults: Faults, path: str) -> None:
+    change(seed, path, [1])
+    assert faults(seed) == {path: "must be a section, not a list; "}
+
+
+@pytest.mark.parametrize("value", [{}, "x", 1, True])
+def test_a_list_must_be_one(seed: Raw, faults: Faults, value: object) -> None:
+    change(seed, "bgp.peers", value)
+    assert faults(seed)["bgp.peers"].startswith("must be a list, not ")
+
+
+@pytest.mark.parametrize(
+    "path", ["dns", "anycast", "dns.ip", "dns.query", "bgp.id", "bgp.as", "bgp.peers"]
+)
+def test_a_missing_key_is_named(seed: Raw, faults: Faults, path: str) -> None:
+    holder, last = (
+        (seed[path.split(".", maxsplit=1)[0]], path.split(".")[1]) if "." in path else (seed, path)
+    )
+    del holder[last]
+    (fault,) = faults(seed).items()
+    assert fault[0] == path
+    assert fault[1].startswith("is missing; ")
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("anycast.nexthop_interface", 'did you mean "nexthop-interface"?'),
+        ("dns.time-out", 'did you mean "timeout"?'),
+        ("dns.Port", 'did you mean "port"?'),
+        ("bpg", 'did you mean "bgp"?'),
+        ("dns.localpref", "it belongs in anycast or in anycast.routes[]"),
+        ("bgp.timeout", "it belongs in dns"),
+        ("anycast.bgp", "it belongs at the top"),
+        ("daemon.vtysh", "it belongs in router"),
+        ("bgp.peers[0].qqq", "its keys are as, description, ip"),
+        ("dns.transport", "its keys are fall, fast-interval, interval, ip, port, query"),
+        ("bgp.peers[0].as_", 'did you mean "as"?'),
+    ],
+)
+def test_an_unknown_key_comes_with_the_nearest(
+    seed: Raw, faults: Faults, path: str, hint: str
+) -> None:
+    change(seed, path, 1)
+    (fault,) = faults(seed).items()
+    assert fault[0] == path
+    assert fault[1].startswith(f"is not a key of this section; {hint}")
+
+
+def test_an_unknown_key_cannot_hurt_a_terminal(seed: Raw, faults: Faults) -> None:
+    seed["\x1b[2J\ud800"] = 1
+    seed["x" * 500] = 1
+    for path in faults(seed):
+        assert path.isprintable()
+        assert len(path) < 100
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "hint"),
+    [
+        ("anycast.routes[0].ip", "10.0.0.1", "write 10.0.0.1/32"),
+        ("anycast.routes[0].ip", "FD00::1", "write fd00::1/128"),
+        ("anycast.routes[0].ip", "10.0.0.1/24", "write 10.0.0.1/32"),
+        ("dns.timeout", "5", 'write "5s", or the number 5 without the quotes'),
+        ("dns.timeout", "-1s", "without the minus"),
+        ("dns.ip", "::ffff:10.0.0.1", "write 10.0.0.1"),
+        ("anycast.interface", "lo:dns", 'write "lo"'),
+        ("anycast.prefix", "lo:dns", 'write "dns"'),
+        ("anycast.localpref", "200", "write 200 without the quotes"),
+        ("bgp.as", "1.10", "write 65546"),
+        ("bgp.as", 23456, "RFC 6793"),
+        ("bgp.as", 0, "RFC 7607"),
+        ("bgp.as", 65535, "RFC 7300"),
+        ("dns.query", "ä.example", "xn--"),
+        ("bgp.peers", [], "write at least one entry"),
+    ],
+)
+def test_the_hint_says_what_to_write(
+    seed: Raw, faults: Faults, path: str, value: object, hint: str
+) -> None:
+    change(seed, path, value)
+    assert hint in faults(seed)[path]
+
+
+def test_the_two_forms_exclude_each_other(seed: Raw, faults: Faults) -> None:
+    seed["services"] = [{"name": "dns", "dns": seed["dns"], "anycast": {"routes": []}}]
+    found = faults(seed)
+    assert found.pop("services").startswith("must not stand beside dns and anycast at the top; ")
+    assert list(found) == ["services[0].anycast"]
+
+
+def test_one_of_the_forms_is_needed(seed: Raw, faults: Faults) -> None:
+    assert list(faults({"bgp": seed["bgp"]})) == ["services"]
+    assert list(faults({"services": []})) == ["services"]
+    assert list(faults({"services": {}})) == ["services"]
+
+
+def test_faults_in_services_have_their_own_path(seed: Raw, faults: Faults) -> None:
+    dns, routes = seed["dns"], seed["anycast"]["routes"]
+    services = [
+        {"name": "a", "dns": dns, "anycast": {"interface": "lo", "prefix": "a"}},
+        {"name": "B", "dns": dns, "anycast": {"routes": routes}},
+        {"name": "a", "dns": {**dns, "port": 0}, "anycast": {"interface": "lo", "prefix": "ab"}},
+        {"name": "x" * 33, "dns": dns, "anycast": {"routes": routes}},
+    ]
+    found = faults({"services": services})
+    assert set(found) == {
+        "services[1].name",
+        "services[2].dns.port",
+        "services[2].name",
+        "services[2].anycast.prefix",
+        "services[3].name",
+        "services[3].anycast.routes[0].ip",
+    }
+    assert "services[0].name" in found["services[2].name"]
+    assert "services[0].anycast.prefix" in found["services[2].anycast.prefix"]
+    assert "services[1].anycast.routes[0].ip" in found["services[3].anycast.routes[0].ip"]
+
+
+def test_the_same_prefix_on_another_interface_is_fine(seed: Raw, faults: Faults) -> None:
+    services = [
+        {"name": name, "dns": seed["dns"], "anycast": {"interface": name, "prefix": "dns"}}
+        for name in ("lo", "dummy0")
+    ]
+    assert faults({"services": services}) == {}
+
+
+@pytest.mark.parametrize(
+    ("anycast", "path"),
+    [
+        ({}, "anycast"),
+        ({"routes": []}, "anycast"),
+        ({"localpref": 1}, "anycast"),
+        ({"interface": "lo"}, "anycast.prefix"),
+        ({"prefix": "dns"}, "anycast.interface"),
+        ({"interface": "eth0.100", "prefix": "anycast"}, "anycast.prefix"),
+    ],
+)
+def test_labels_need_two_keys_and_must_fit(
+    seed: Raw, faults: Faults, anycast: Raw, path: str
+) -> None:
+    seed["anycast"] = anycast
+    assert list(faults(seed)) == [path]
+
+
+def test_a_static_prefix_stands_once(seed: Raw, faults: Faults) -> None:
+    seed["anycast"]["routes"].append({"label": "b", "ip": "FD00:0::10:10:10:10/128"})
+    found = faults(seed)
+    assert list(found) == ["anycast.routes[1].ip"]
+    assert "anycast.routes[0].ip" in found["anycast.routes[1].ip"]
+
+
+def test_a_peer_stands_once_and_is_not_this_router(seed: Raw, faults: Faults) -> None:
+    peers = seed["bgp"]["peers"]
+    peers += [{"ip": "172.17.2.254", "as": 0}, {"ip": "172.17.2.1", "as": 64512}]
+    found = faults(seed)
+    assert set(found) == {"bgp.peers[2].as", "bgp.peers[2].ip", "bgp.peers[3].ip"}
+    assert "bgp.peers[0].ip" in found["bgp.peers[2].ip"]
+    assert "bgp.id" in found["bgp.peers[3].ip"]
+
+
+@pytest.mark.parametrize("other", ["config-file", "control-socket"])
+def test_the_include_file_overwrites_nothing(seed: Raw, faults: Faults, other: str) -> None:
+    seed["router"] = {"include-file": "/etc/x", other: "/etc/x"}
+    assert list(faults(seed)) == ["router.include-file"]
+    seed["router"] = {other: "/run/anycast-routed/bird.conf"}
+    assert list(faults(seed)) == ["router.include-file"]
+
+
+def test_all_faults_come_at_once(seed: Raw) -> None:
+    wrong = {"dns.port": 0, "dns.colour": 1, "bgp.peers[1].as": 0, "anycast.routes[0].ip": "x"}
+    wrong |= {"bgp.peers[1].ip": "172.17.2.254", "router.daemon": "x", "daemon": 1}
+    for path, value in wrong.items():
+        change(seed, path, value)
+    with pytest.raises(InvalidConfigError) as caught:
+        loads(json.dumps(seed), name="a.json", toml=False)
+    assert {fault.path for fault in caught.value.faults} == set(wrong)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(wrong)
+    assert all(line.startswith("a.json: ") for line in lines)
+    assert caught.value.exit_code == 78
+
+
+def test_a_hopeless_file_is_not_printed_whole() -> None:
+    text = json.dumps({f"key{number}": 1 for number in range(1000)})
+    with pytest.raises(InvalidConfigError) as caught:
+        loads(text, name="a.json", toml=False)
+    assert len(caught.value.faults) == 1001
+    assert str(caught.value).splitlines()[-1] == "a.json: and 901 more faults"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("dns.port", 5353),
+        ("dns.query", "."),
+        ("dns.query", "_a-b.xn--p1ai"),
+        ("dns.query", "a" * 63),
+        ("dns.rrtype", "aaaa"),
+        ("dns.timeout", "100us"),
+        ("dns.timeout", "1ns"),
+        ("dns.timeout", "60s"),
+        ("dns.timeout", 0.25),
+        ("dns.ip", "::1"),
+        ("dns.ip", "169.254.20.10"),
+        ("bgp.peers[0].description", ""),
+        ("bgp.peers[0].description", "it's <x> [y] (z) %s * & ~ @ ^ / , : = + ! ?"),
+        ("bgp.peers[0].ip", "169.254.1.1"),
+        ("bgp.peers[0].ip", "fd00::1"),
+        ("bgp.as", 4294967294),
+        ("anycast.localpref", 0),
+        ("anycast.localpref", 4294967295),
+        ("anycast.next-hop-ipv6", "fd00::1"),
+        ("anycast.next-hop-ipv4", "10.0.0.1"),
+        ("anycast.interface", "br-lan.100"),
+        ("router.vtysh", "/usr/local/bin/vtysh"),
+        ("router.template-dir", "/etc/anycast routed/templates"),
+    ],
+)
+def test_these_are_fine(seed: Raw, faults: Faults, path: str, value: object) -> None:
+    change(seed, path, value)
+    assert faults(seed) == {}

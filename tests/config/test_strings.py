@@ -1,0 +1,123 @@
+"""Whatever stands in a string of the config, only its alphabet comes through; and durations."""
+
+import math
+import random
+import re
+import string
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycast_routed.config import addresses, names, values
+
+HOSTILE = "\"\\|;{}$#`'\n\r\t\0 %/.:-_~*?[]<>()&!@=+,äß\u202e\u2028\ud800\U0001f600"
+PIECES = ["a", "dns", "10.0.0.1", "/32", "fd00::1", "/128", "{{x}}", "../", "/run/x", "; }", "::1%"]
+ALPHABETS: dict[str, tuple[Callable[[object], object], str]] = {
+    "service name": (names.service_name, r"[a-z][a-z0-9-]{0,31}"),
+    "route label": (names.route_label, r"[A-Za-z0-9._-]{1,64}"),
+    "interface": (names.interface, r"(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}"),
+    "label prefix": (names.label_prefix, r"[A-Za-z0-9._-]{1,13}"),
+    "query": (names.dns_name, r"\.|([A-Za-z0-9_-]{1,63}\.)+"),
+    "rrtype": (names.rrtype, r"[A-Z0-9]{1,10}"),
+    "description": (names.description, r"([^\x00- \x7f-\U0010ffff\"\\|;{}$#`]+ ?)*"),
+    "path": (names.path(), r"/[A-Za-z0-9._/@+=:,~ -]{1,254}"),
+    "program": (names.program, r"[A-Za-z0-9._/@+=:,~ -]{1,255}"),
+    "address": (addresses.address(), r"[0-9a-f.:]{2,39}"),
+    "prefix": (addresses.host_prefix, r"[0-9.]+/32|[0-9a-f:]+/128"),
+    "router id": (addresses.router_id, r"[0-9.]{7,15}"),
+    "port": (values.port, r"[1-9][0-9]{0,4}"),
+}
+
+
+def hostile(dice: random.Random) -> str:
+    """Make a text of plain characters, dangerous characters, and pieces that are nearly right."""
+    plain = string.ascii_letters + string.digits + "-."
+    parts = [
+        dice.choice(PIECES)
+        if dice.random() < 0.2
+        else dice.choice(plain + HOSTILE)
+        if dice.random() < 0.3
+        else dice.choice(plain)
+        for _ in range(dice.choice([0, 1, 2, 4, 8, 16, 64, 300]))
+    ]
+    return "".join(parts)
+
+
+def outcome(parse: Callable[[object], object], text: str) -> tuple[str, str]:
+    """Give the refusal, or else the value as text."""
+    try:
+        return "", str(parse(text))
+    except values.Refused as refusal:
+        return refusal.message + refusal.hint, ""
+
+
+@pytest.mark.parametrize("name", ALPHABETS)
+def test_ten_thousand_texts_are_refused_or_within_the_alphabet(name: str) -> None:
+    parse, alphabet = ALPHABETS[name]
+    dice = random.Random(name)  # noqa: S311 - the same texts in every run
+    for _ in range(10_000):
+        text = hostile(dice)
+        refused, result = outcome(parse, text)
+        assert refused.isprintable()
+        assert len(refused) < 400
+        assert refused or re.fullmatch(alphabet, result), (text, result)
+
+
+@given(st.text(max_size=40))
+def test_a_quoted_text_is_one_printable_line(text: str) -> None:
+    assert values.quoted(text).isprintable()
+
+
+terms = st.tuples(
+    st.integers(0, 10**9), st.integers(0, 999_999), st.sampled_from(sorted(values.NANOSECONDS))
+)
+
+
+@given(st.lists(terms, min_size=1, max_size=3))
+def test_a_duration_is_the_sum_of_its_terms(parts: list[tuple[int, int, str]]) -> None:
+    """Go cuts each term to whole nanoseconds."""
+    text = "".join(f"{whole}.{rest:06d}{unit}" for whole, rest, unit in parts)
+    exact = sum(
+        math.floor((whole + Fraction(rest, 10**6)) * values.NANOSECONDS[unit])
+        for whole, rest, unit in parts
+    )
+    assert values.seconds(0, 1e30)(text) == exact / 10**9
+
+
+@given(st.integers(1, 10**15))
+def test_a_duration_that_is_written_is_read_again(nanoseconds: int) -> None:
+    text = values.spelled(nanoseconds / 10**9)
+    assert values.seconds(0, 1e30)(text) == nanoseconds / 10**9
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1),
+        ("250ms", 0.25),
+        ("1m30s", 90),
+        ("1.5h", 5400),
+        ("100us", 0.0001),
+        ("100\u00b5s", 0.0001),
+        ("100\u03bcs", 0.0001),
+        ("1ns", 1e-9),
+        (".5s", 0.5),
+        ("1.s", 1),
+        ("1s1s", 2),
+        ("1h0m0.000000001s", 3600.000000001),
+    ],
+)
+def test_durations_as_go_has_them(text: str, seconds: float) -> None:
+    assert values.seconds(0, 1e9)(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "s", ".s", "1", "1 s", "1S", "-1s", "1s-", "1e3s", "\u0661s", "1s\n", "1.5.5s", "1" * 99],
+)
+def test_other_texts_are_no_durations(text: str) -> None:
+    with pytest.raises(values.Refused, match="must be a duration"):
+        values.seconds(0, 1e9)(text)

@@ -1,0 +1,388 @@
+"""What holds for every config, every host and every stream of results.
+
+The strategies draw from small pools, so that clashes of every kind are frequent.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
+from itertools import chain, pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
+from anycast_routed.decide.candidates import natural
+from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, step
+from anycast_routed.decide.next_hop import next_hop, unfit
+from anycast_routed.decide.plan import plan, withdrawn
+from anycast_routed.model import (
+    Announcement,
+    CheckResult,
+    Health,
+    HostAddress,
+    Observed,
+    Outcome,
+    Plan,
+    Reason,
+    Verdict,
+    Withheld,
+)
+
+unhurried = settings(deadline=None)  # a busy machine is no failure
+
+INTERFACES = ("lo", "eth0", "eth1")
+NAMES = ("dns", "web", "ntp")
+ROUTABLE = [f"10.0.0.{n}" for n in range(1, 6)] + [f"fd00::{n}" for n in range(1, 5)]
+ODD = ["127.0.0.1", "169.254.0.1", "0.0.0.0", "255.255.255.255", "::1", "fe80::1", "ff02::1", "::"]  # noqa: S104 - nothing is bound
+UPLINK = (
+    HostAddress("eth0", ip_interface("172.17.2.1/24")),
+    HostAddress("eth0", ip_interface("fd00:17:2::1/64")),
+)
+UNRELATED = ip_interface("198.51.100.77/24")
+
+mostly_lo = st.sampled_from(["lo", "lo", "lo", *INTERFACES])
+addresses = st.sampled_from(ROUTABLE * 3 + ODD)
+local_prefs = st.sampled_from([5, 100, 100, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+suffixes = st.sampled_from(["", "1", "2", "10", "02", "-a", "x", "\n", '"']) | st.text(max_size=5)
+labels = st.builds(
+    "{}:{}{}".format, mostly_lo, st.sampled_from(["dns", "dns", "web", ""]), suffixes
+)
+rarely = st.sampled_from([False, False, False, True])
+
+
+@st.composite
+def host_addresses(draw: st.DrawFn) -> HostAddress:
+    address = ip_address(draw(addresses))
+    length = draw(st.sampled_from([8, 24, address.max_prefixlen]))
+    return HostAddress(
+        interface=draw(mostly_lo),
+        address=ip_interface(f"{address}/{length}"),
+        label=draw(labels) if address.version == 4 else "",
+        scope=draw(st.sampled_from([0, 0, 0, 253, 254])),
+        secondary=draw(rarely),
+        deprecated=draw(rarely),
+        tentative=draw(rarely) and address.version == 6,
+        temporary=draw(rarely),
+    )
+
+
+routes = st.builds(
+    StaticRoute,
+    label=st.sampled_from(["a", "b", "c"]),
+    ip=st.sampled_from(ROUTABLE).map(ip_network),
+    localpref=st.none() | local_prefs,
+)
+sections = st.builds(
+    Anycast,
+    interface=mostly_lo | st.none(),
+    prefix=st.sampled_from(["dns", "dns", "dns", "web", None]),
+    localpref=local_prefs,
+    decrease=st.sampled_from([0, 1, 10, 10, 2**32 - 1]),
+    nexthop_interface=st.sampled_from([*INTERFACES, "eth0", "eth0", None]),
+    next_hop_ipv4=st.sampled_from([None, None, IPv4Address("192.0.2.1")]),
+    next_hop_ipv6=st.sampled_from([None, None, IPv6Address("2001:db8::1")]),
+    routes=st.lists(routes, max_size=3).map(tuple),
+)
+peers = st.builds(
+    BgpPeer,
+    ip=st.sampled_from(ROUTABLE).map(ip_address),
+    as_=st.sampled_from([64512, 65001]),
+)
+bgps = st.builds(
+    Bgp,
+    id=st.just(IPv4Address("192.0.2.9")),
+    as_=st.just(64512),
+    peers=st.lists(peers, min_size=1, max_size=3).map(tuple),
+)
+dns = Dns(ip=ip_address("127.0.0.1"), query="example.com.")
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    drawn = draw(st.lists(sections, min_size=1, max_size=3))
+    named = zip(NAMES, drawn, strict=False)
+    services = tuple(Service(name=name, dns=dns, anycast=section) for name, section in named)
+    return Config(services=services, bgp=draw(st.none() | bgps))
+
+
+healths = st.builds(
+    Health,
+    verdict=st.sampled_from([Verdict.UP] * 5 + [*Verdict]),
+    passes=st.integers(0, 3),
+    fails=st.integers(0, 3),
+    reason=st.text(max_size=5),
+    unknown_since=st.none() | st.floats(0, 100),
+)
+service_addresses = st.builds(
+    HostAddress,
+    st.just("lo"),
+    st.sampled_from([ip_interface(address) for address in ROUTABLE if ":" not in address]),
+    st.builds("lo:dns{}".format, st.integers(1, 12) | suffixes),
+)
+observed_addresses = st.builds(
+    lambda *parts: tuple(chain(*parts)),
+    st.sampled_from([UPLINK, UPLINK, UPLINK[:1], ()]),
+    st.lists(service_addresses, max_size=4),
+    st.lists(host_addresses(), max_size=6, unique=True),
+)
+observations = st.builds(
+    Observed,
+    health=st.fixed_dictionaries({"dns": healths}, optional={"web": healths, "ntp": healths}),
+    interfaces=st.sampled_from([INTERFACES, INTERFACES, INTERFACES, ("lo",)]).map(frozenset),
+    addresses=observed_addresses,
+)
+results = st.builds(
+    CheckResult, st.sampled_from([Outcome.PASS, *Outcome]), st.sampled_from(["a", "b"])
+)
+limits = st.integers(1, 4)
+
+
+def matching(service: Service, host: Observed) -> list[HostAddress]:
+    """Find the labelled addresses of a service, straight from the documentation."""
+    section = service.anycast
+    if section.interface is None or section.prefix is None:
+        return []
+    return [
+        found
+        for found in host.addresses
+        if found.interface == section.interface
+        and section.interface in host.interfaces
+        and found.label.startswith(f"{section.interface}:{section.prefix}")
+        and found.address.version == 4
+    ]
+
+
+def wanted(config: Config, host: Observed) -> Counter[tuple[str, str]]:
+    """Count each service's wishes for each address."""
+    wishes: Counter[tuple[str, str]] = Counter()
+    for service in config.services:
+        found = {(entry.label, entry.address) for entry in matching(service, host)}
+        wishes.update((service.name, str(address.ip)) for _, address in found)
+        static = (str(route.ip.network_address) for route in service.anycast.routes)
+        wishes.update((service.name, address) for address in static)
+    return wishes
+
+
+def settled(made: Plan) -> Counter[tuple[str, str]]:
+    entries: tuple[Announcement | Withheld, ...] = (*made.announcements, *made.withheld)
+    return Counter(
+        (entry.service, str(entry.prefix.network_address)) for entry in entries if entry.prefix
+    )
+
+
+@unhurried
+@given(configs(), observations)
+def test_every_candidate_is_announced_or_withheld_once(config: Config, host: Observed) -> None:
+    made = plan(config, host)
+    assert settled(made) == wanted(config, host)
+    for entry in made.withheld:
+        assert entry.detail
+        assert (entry.prefix is None) <= (entry.reason is Reason.INTERFACE_MISSING)
+
+
+@unhurried
+@given(configs(), observations)
+def test_no_prefix_stands_twice_and_all_are_sorted(config: Config, host: Observed) -> None:
+    prefixes = [entry.prefix for entry in plan(config, host).announcements]
+    assert len(set(prefixes)) == len(prefixes)
+    keys = [(prefix.version, int(prefix.network_address)) for prefix in prefixes]
+    assert keys == sorted(keys)
+
+
+@unhurried
+@given(configs(), observations)
+def test_an_announcement_is_a_host_route_with_fit_attributes(
+    config: Config, host: Observed
+) -> None:
+    assigned = {entry.address.ip for entry in host.addresses if not entry.tentative}
+    for entry in plan(config, host).announcements:
+        assert entry.prefix.prefixlen == entry.prefix.max_prefixlen
+        assert entry.next_hop.version == entry.prefix.version
+        assert 0 <= entry.local_pref < 2**32
+        assert entry.on_host == (entry.prefix.network_address in assigned)
+        assert entry.source.isascii()
+        assert entry.source.isprintable()
+
+
+@unhurried
+@given(configs(), observations)
+def test_only_services_that_are_up_are_announced(config: Config, host: Observed) -> None:
+    for entry in plan(config, host).announcements:
+        assert host.health[entry.service].verdict is Verdict.UP
+
+
+@unhurried
+@given(configs(), observations)
+def test_no_local_pref_rises_along_the_labels(config: Config, host: Observed) -> None:
+    made = plan(config, host)
+    for service in config.services:
+        announced = {
+            (entry.source, entry.prefix.network_address): entry.local_pref
+            for entry in made.announcements
+            if entry.service == service.name and ":" in entry.source
+        }
+        found = sorted(
+            {
+                (natural(entry.label), entry.address.ip, entry.label)
+                for entry in matching(service, host)
+            }
+        )
+        prefs = [announced[label, ip] for _, ip, label in found if (label, ip) in announced]
+        assert all(before >= after for before, after in pairwise(prefs))
+
+
+@unhurried
+@given(configs(), observations, st.data())
+def test_the_order_of_the_addresses_does_not_matter(
+    config: Config, host: Observed, data: st.DataObject
+) -> None:
+    shuffled = tuple(data.draw(st.permutations(host.addresses)))
+    assert plan(config, replace(host, addresses=shuffled)) == plan(config, host)
+
+
+@unhurried
+@given(configs(), observations, st.sampled_from(INTERFACES), rarely)
+def test_an_unrelated_address_changes_no_announcement(
+    config: Config,
+    host: Observed,
+    interface: str,
+    secondary: bool,  # noqa: FBT001 - drawn
+) -> None:
+    nexthops = {service.anycast.nexthop_interface for service in config.services}
+    unfit_there = secondary or interface in nexthops
+    more = HostAddress(interface, UNRELATED, label=interface, secondary=unfit_there)
+    wider = replace(host, addresses=(*host.addresses, more))
+    before, after = plan(config, host), plan(config, wider)
+    assert after.announcements == before.announcements
+    assert [(e.prefix, e.source, e.reason) for e in after.withheld] == [
+        (e.prefix, e.source, e.reason) for e in before.withheld
+    ]
+
+
+@unhurried
+@given(configs(), observations, st.sampled_from(NAMES), healths)
+def test_one_service_never_changes_another(
+    config: Config, host: Observed, name: str, health: Health
+) -> None:
+    before = plan(config, host)
+    after = plan(config, replace(host, health={**host.health, name: health}))
+
+    def others(made: Plan) -> tuple[list[Announcement], list[Withheld]]:
+        announced = [entry for entry in made.announcements if entry.service != name]
+        return announced, [entry for entry in made.withheld if entry.service != name]
+
+    assert others(after) == others(before)
+    assert after.warnings == before.warnings
+
+
+@unhurried
+@given(configs(), observations)
+def test_withdrawn_keeps_every_candidate_and_announces_none(config: Config, host: Observed) -> None:
+    made = plan(config, host)
+    gone = withdrawn(made, "now")
+    assert gone.announcements == ()
+    assert settled(gone) == settled(made)
+    assert withdrawn(gone, "again") == gone
+
+
+@unhurried
+@given(st.lists(host_addresses(), max_size=8), st.sampled_from(INTERFACES), st.data())
+def test_the_next_hop_is_fit_and_chosen_without_regard_to_order(
+    host: list[HostAddress], interface: str, data: st.DataObject
+) -> None:
+    excluded = [ip_address(address) for address in data.draw(st.lists(addresses, max_size=2))]
+    shuffled = data.draw(st.permutations(host))
+    for family in (4, 6):
+        hop = next_hop(host, interface, family, excluded=excluded)
+        assert hop == next_hop(shuffled, interface, family, excluded=excluded)
+        fit = {
+            entry.address.ip
+            for entry in host
+            if entry.interface == interface
+            and entry.address.version == family
+            and not unfit(entry, excluded)
+        }
+        assert hop in fit if fit else hop is None
+
+
+@unhurried
+@given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
+def test_the_natural_order_is_total(one: str, two: str, three: str) -> None:
+    assert (natural(one) == natural(two)) == (one == two)
+    once = sorted([one, two, three], key=natural)
+    assert sorted([three, one, two], key=natural) == once
+
+
+@unhurried
+@given(st.integers(0, 10**20), st.integers(0, 10**20), st.sampled_from(["", "x", "-1"]))
+def test_numbers_in_labels_stand_in_their_order(one: int, two: int, end: str) -> None:
+    assert (natural(f"lo:dns{one}{end}") < natural(f"lo:dns{two}{end}")) == (one < two)
+
+
+@unhurried
+@given(st.lists(results, max_size=20), limits, limits)
+def test_the_verdict_follows_the_last_full_row(
+    stream: list[CheckResult], rise: int, fall: int
+) -> None:
+    health, row, verdict = Health(), [Outcome.UNKNOWN], Verdict.UNKNOWN
+    for result in stream:
+        health = step(health, result, rise=rise, fall=fall, at=0.0)
+        if result.outcome is not Outcome.UNKNOWN:
+            row = [*row, result.outcome] if row[-1] is result.outcome else [result.outcome]
+        if row[-1] is Outcome.PASS and len(row) >= rise:
+            verdict = Verdict.UP
+        if row[-1] is Outcome.FAIL and len(row) >= fall:
+            verdict = Verdict.DOWN
+        assert health.verdict is verdict
+        assert health.reason == result.reason
+
+
+@unhurried
+@given(healths, results, limits, limits, st.floats(0, 1000))
+def test_counts_are_bounded_and_one_of_them_is_zero(
+    health: Health, result: CheckResult, rise: int, fall: int, at: float
+) -> None:
+    after = step(health, result, rise=rise, fall=fall, at=at)
+    if result.outcome is not Outcome.UNKNOWN:
+        assert 0 <= after.passes <= rise
+        assert 0 <= after.fails <= fall
+        assert 0 in {after.passes, after.fails}
+        assert after.unknown_since is None
+
+
+@unhurried
+@given(healths, results, limits, limits, st.floats(0, 1000))
+def test_a_stream_of_equal_results_settles(
+    health: Health, result: CheckResult, rise: int, fall: int, at: float
+) -> None:
+    for _ in range(max(rise, fall)):
+        health = step(health, result, rise=rise, fall=fall, at=at)
+    assert step(health, result, rise=rise, fall=fall, at=at) == health
+    if result.outcome is not Outcome.UNKNOWN:
+        assert step(health, result, rise=rise, fall=fall, at=at + 1000) == health
+        assert decided(health)
+
+
+@unhurried
+@given(st.lists(results, max_size=8), st.lists(st.floats(0, 20), min_size=1), st.floats(0, 1e6))
+def test_blindness_changes_nothing_before_its_limit_and_is_down_from_then_on(
+    stream: list[CheckResult], pauses: list[float], begin: float
+) -> None:
+    health = Health()
+    for result in stream:
+        health = step(health, result, rise=2, fall=2, at=begin)
+    blind = CheckResult(Outcome.UNKNOWN, "blind")
+    since = begin if health.unknown_since is not None else None
+    before, at = health, begin
+    for pause in pauses:
+        at += pause
+        since = at if since is None else since
+        health = step(health, blind, rise=2, fall=2, at=at)
+        assert health.unknown_since == since
+        if at - since < UNKNOWN_LIMIT:
+            assert replace(health, reason="", unknown_since=None) == replace(
+                before, reason="", unknown_since=None
+            )
+        else:
+            assert (health.verdict, decided(health)) == (Verdict.DOWN, True)
