@@ -166,8 +166,7 @@ class FrrSpeaker:
             self._vtysh.parse(text)
         if refused := self._add(todo):
             with contextlib.suppress(AnycastRoutedError):
-                now = self._both()
-                back = frr_changes.way_back(before, now, running.networks.keys() - wanted.networks)
+                back = frr_changes.way_back(before, self._both(), wanted)
                 self._take_off(back.withdrawals)
                 self._add(back)
                 self._tidy(back)

@@ -70,7 +70,7 @@ def changes(wanted: Running, running: Running) -> Changes:
             *_leave(running, leaving),
             *(line for line in new if frr_lines.is_map(line)),
             *instance,
-            *(line for line in new if frr_lines.neighbor(line)),
+            *_by_neighbor(new),
             *(line for line in new if frr_lines.network(line)),
         ),
         unused_statics=tuple(
@@ -84,12 +84,19 @@ def changes(wanted: Running, running: Running) -> Changes:
     )
 
 
-def way_back(before: Running, now: Running, withdrawn: Iterable[Prefix]) -> Changes:
-    """Return what restores our lines of `before`, except for networks that were `withdrawn`."""
-    back = changes(Running(frr_lines.cut(before.text, frozenset(withdrawn))), now)
-    if before.instance is None and now.instance is not None and _is_ours_alone(now):
+def way_back(before: Running, now: Running, wanted: Running) -> Changes:
+    """Return what restores our lines of `before` where a way to `wanted` ended half-way at `now`.
+
+    What `wanted` withdraws stays withdrawn.
+    """
+    withdrawn = before.networks.keys() - wanted.networks.keys()
+    back = changes(Running(frr_lines.cut(before.text, withdrawn)), now)
+    made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
+    if before.instance is None and now.instance is not None and _is_ours_alone(now, made):
         return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
-    return back
+    # One that has no map of ours yet would otherwise look like the operator's.
+    half_made = _leave(now, made - now.our_neighbors)
+    return replace(back, additions=(*half_made, *back.additions))
 
 
 def _creation(wanted: Running) -> list[Line]:
@@ -138,9 +145,25 @@ def _negated(text: str) -> str:
     return text.removeprefix("no ") if text.startswith("no ") else f"no {text}"
 
 
-def _is_ours_alone(running: Running) -> bool:
+def _is_ours_alone(running: Running, made: frozenset[str]) -> bool:
     return all(
-        running.owns(line) or line.text.startswith(("address-family ", *_CREATION))
+        running.owns(line)
+        or frr_lines.neighbor(line) in made
+        or line.text.startswith(("address-family ", *_CREATION))
         for line in running.lines
         if running.instance and line.context[:1] == (running.instance.text,)
     )
+
+
+def _urgency(line: Line) -> int:
+    """Order a neighbor's lines: no moment without our maps, which shut it for all but ours."""
+    key = frr_lines.neighbor_key(line)
+    return 0 if key == "remote-as" else 1 if key.startswith("route-map ") else 2
+
+
+def _by_neighbor(lines: Iterable[Line]) -> list[Line]:
+    grouped: dict[str, list[Line]] = {}
+    for line in lines:
+        if name := frr_lines.neighbor(line):
+            grouped.setdefault(name, []).append(line)
+    return [line for group in grouped.values() for line in sorted(group, key=_urgency)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -143,16 +143,21 @@ def in_family(line: Line) -> bool:
     return _place(line.context) == "family"
 
 
+@lru_cache(maxsize=1 << 15)
+def _prefix(text: str) -> Prefix:
+    return ip_network(text)
+
+
 def network(line: Line) -> Prefix | None:
     """Return the prefix where this is one of our networks, else None."""
     found = _NETWORK.fullmatch(line.text) if in_family(line) else None
-    return ip_network(found.group(1)) if found else None
+    return _prefix(found.group(1)) if found else None
 
 
 def static(line: Line) -> Prefix | None:
     """Return the prefix where this is one of our static routes, else None."""
     found = None if line.context else _STATIC.fullmatch(line.text)
-    return ip_network(found.group(1)) if found else None
+    return _prefix(found.group(1)) if found else None
 
 
 def is_map(line: Line) -> bool:

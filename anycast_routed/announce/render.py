@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from anycast_routed.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jinja2 import Environment
 
 _DIGITS = 16  # hex digits of a digest: 64 bits tell texts apart, nobody attacks them here
 _HEADER = re.compile(r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)\n")
@@ -57,11 +59,11 @@ class Renderer:
         message = f"no template {self._name} in {', '.join(map(str, self._folders))}"
         raise ConfigError(message, hint="reinstall anycast-routed")
 
-    def _body(self, variables: Mapping[str, object]) -> str:
-        import jinja2  # noqa: PLC0415 - 50 ms that a run which changes nothing need not spend
-        import jinja2.sandbox  # noqa: PLC0415
+    @cached_property
+    def _environment(self) -> Environment:
+        import jinja2.sandbox  # noqa: PLC0415 - 50 ms that a run which changes nothing can save
 
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        return jinja2.sandbox.ImmutableSandboxedEnvironment(
             loader=jinja2.FileSystemLoader(self._folders),
             undefined=jinja2.StrictUndefined,
             autoescape=False,
@@ -69,8 +71,12 @@ class Renderer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+
+    def _body(self, variables: Mapping[str, object]) -> str:
+        import jinja2  # noqa: PLC0415 - as above
+
         try:
-            return environment.get_template(self._name).render(variables)
+            return self._environment.get_template(self._name).render(variables)
         except jinja2.TemplateSyntaxError as error:
             message = f"{error.filename or self._name}:{error.lineno}: {error.message}"
             raise ConfigError(message, hint="compare it with the template we ship") from error

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed import reconcile, record
+from anycast_routed.decide.candidates import No, candidates
 from anycast_routed.decide.compare import faults
-from anycast_routed.decide.next_hop import next_hop
+from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
 from anycast_routed.model import Health, Outcome, Verdict
@@ -73,7 +74,11 @@ def scan(context: typer.Context) -> int:
     settings: Settings = context.obj
     config = settings.load()
     plan, observed = _assumed(config, Verdict.UP)
-    hops = _next_hops(config, observed)
+    found = next_hops(config, observed, candidates(config, observed))
+    hops = {
+        f"{service} IPv{family}": hop.detail if isinstance(hop, No) else str(hop)
+        for (service, family), hop in found.items()
+    }
     settings.emit(
         "scan",
         candidates=plan.announcements,
@@ -85,9 +90,8 @@ def scan(context: typer.Context) -> int:
     settings.say(text.change_lines(plan, ()))
     settings.say(
         text.columns(
-            (f"  {interface}", f"IPv{version} next hop", hop or "none")
-            for interface, found in hops.items()
-            for version, hop in found.items()
+            (f"  next hop of {service_and_family}", text.safe(hop))
+            for service_and_family, hop in hops.items()
         )
     )
     settings.talk(f"warning: {warning}" for warning in plan.warnings)
@@ -195,19 +199,6 @@ def _assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
     health = Health(verdict, reason=f"assumed {verdict}")
     observed = reconcile.facts(config, {service.name: health for service in config.services})
     return decide(config, observed), observed
-
-
-def _next_hops(config: Config, observed: Observed) -> dict[str, dict[str, str | None]]:
-    interfaces = {service.anycast.nexthop_interface for service in config.services}
-    return {
-        interface: {
-            str(version): str(hop)
-            if (hop := next_hop(observed.addresses, interface, version))
-            else None
-            for version in (4, 6)
-        }
-        for interface in sorted(name for name in interfaces if name)
-    }
 
 
 def _question(dns: Dns) -> str:

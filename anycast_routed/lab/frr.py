@@ -137,9 +137,8 @@ def start(
 
     The daemons run as `user`, by default as "frr", which is Debian's choice, or as "root" where
     the lab is an ordinary user's, who has no other user in there.
-    A session comes up fast with `neighbor X timers connect 1` in its router's block, and, for IPv6
-    over an IPv4 session, `bgp default ipv6-unicast` before the neighbor: activating the family
-    afterwards resets the session that has just begun, and gobgpd then sulks for 5 s.
+    A session comes up in 1 s with `neighbor X timers connect 1` in its router's block. A route-map
+    in `conf` holds it back for another 3 s, unless `bgp route-map delay-timer 1` is the first line.
 
     Raises:
         LabError: a daemon ended, or vtysh refused a line of `conf`.

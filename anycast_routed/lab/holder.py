@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import subprocess  # noqa: TID251 - the holder lives as long as its host; process.run only waits
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from anycast_routed.lab.failures import LabUnavailableError
 from anycast_routed.lab.programs import find
@@ -54,7 +54,8 @@ cat <&3 &
 wait $!
 """
 
-_READY_WITHIN = 10.0
+_READY_WITHIN = 10.0  # seconds
+_MOST_LINKS = 40  # as many as the kernel follows: path_resolution(7)
 
 
 class Holder:
@@ -103,9 +104,30 @@ class Holder:
             hint = "run as root, or as a user by: python -m anycast_routed.lab COMMAND"
             raise LabUnavailableError(message, hint=hint)
 
-    def root(self) -> Path:
-        """Return the root folder of the host, as seen from outside."""
-        return Path(f"/proc/{self.pid}/root")
+    def path(self, path: str) -> Path:
+        """Return where an absolute path of the host is, as seen from outside.
+
+        Symbolic links are followed here: the kernel would take an absolute one, such as /var/run,
+        for a path of the machine.
+        """
+        root = Path(f"/proc/{self.pid}/root")
+        found = root
+        left = _MOST_LINKS
+        parts = PurePosixPath(path).parts[::-1]
+        todo = [part for part in parts if part != "/"]
+        while todo:
+            part = todo.pop()
+            if part == "..":
+                found = found if found == root else found.parent
+                continue
+            if (found / part).is_symlink() and left:
+                left -= 1
+                target = (found / part).readlink()
+                found = root if target.is_absolute() else found
+                todo += [one for one in target.parts[::-1] if one != "/"]
+                continue
+            found /= part
+        return found
 
     def close(self) -> None:
         """End every process of the host, and with the last one its namespaces and files."""

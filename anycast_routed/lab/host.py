@@ -135,11 +135,8 @@ class Host:
         return daemon
 
     def path(self, path: str) -> Path:
-        """Return where a file of the host is seen from outside. `path` is absolute.
-
-        A symbolic link with an absolute target would lead out of the host: name the target.
-        """
-        return self._holder.root() / path.lstrip("/")
+        """Return where a file of the host is seen from outside. `path` is absolute."""
+        return self._holder.path(path)
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> Path:
         """Write a file of the host, and make its folders; return where it is seen from outside."""

@@ -75,7 +75,7 @@ class _Check:
         self._missed = 0
         """Transmissions that were due and that we could not make."""
         self._late = 0.0
-        """Seconds by which our loop woke up late, in all."""
+        """Seconds by which our loop woke up late, at worst."""
         self._own_error = ""
         self._strays = 0
         self._last_stray = ""
@@ -102,7 +102,7 @@ class _Check:
 
     async def _wait(self, until: float) -> None:
         await asyncio.wait({self._verdict}, timeout=max(0.0, until - self._loop.time()))
-        self._late += max(0.0, self._loop.time() - until)
+        self._late = max(self._late, self._loop.time() - until)
 
     async def _look_once_more(self) -> None:
         """Take what came while our own loop was late: that is not the server's fault."""

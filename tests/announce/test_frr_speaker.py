@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +20,14 @@ from anycast_routed.errors import (
     RouterUnavailableError,
 )
 from anycast_routed.lab import Host, Lab, eventually, frr, receiver
-from anycast_routed.lab.frr import Frr
-from anycast_routed.lab.receiver import Receiver
 from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from anycast_routed.announce.frr_lines import Line
+    from anycast_routed.lab.frr import Frr
+    from anycast_routed.lab.receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -59,10 +64,17 @@ def sessions(*peers: str, local_as: int = 64512) -> Sessions:
     return Sessions(local_as, IPv4Address("172.17.2.1"), listed)
 
 
-def announce(prefix: str, local_pref: int = 200, hop: str = "", *, here: bool = True) -> Announcement:
+def announce(
+    prefix: str, local_pref: int = 200, hop: str = "", *, here: bool = True
+) -> Announcement:
     net = ip_network(prefix)
     hop = hop or ("172.17.2.1" if net.version == 4 else "fd00:17:2::1")
     return Announcement(net, "dns", "lo:dns1", local_pref, ip_address(hop), on_host=here)
+
+
+def visible(lines: Iterable[Line]) -> list[Line]:
+    """Leave out the families' headers: FRR shows one when there is something in it."""
+    return [line for line in lines if not line.text.startswith("address-family ")]
 
 
 BOTH = (announce(V4), announce(V6))
@@ -96,21 +108,27 @@ class Site:
     router: Frr
     speaker: FrrSpeaker
 
-    def start(self, conf: str = "") -> None:
+    def start(self, conf: str) -> None:
+        """Start FRR anew with this frr.conf."""
+        for daemon in reversed(self.router.daemons.values()):
+            daemon.kill()
         self.router = frr.start(self.dns1, conf)
 
     def config(self) -> str:
+        """Return the whole running config."""
         return self.router.vtysh("show running-config")
 
-    def theirs(self) -> list[tuple[tuple[str, ...], str]]:
+    def theirs(self) -> list[Line]:
         """Return the operator's lines, in their order."""
         running = Running(self.config())
-        return [(one.context, one.text) for one in running.lines if not running.owns(one)]
+        return visible(line for line in running.lines if not running.owns(line))
 
-    def hears(self, wanted: dict[str, tuple[int | None, str]], within: float = 8) -> None:
+    def hears(self, wanted: Mapping[str, tuple[int | None, str]], within: float = 8) -> None:
+        """Wait until the listener holds exactly this."""
         eventually(lambda: self.table() == wanted, within=within, why=str(wanted))
 
     def table(self) -> dict[str, tuple[int | None, str]]:
+        """Return what the listener holds: prefix -> LocalPref, next hop."""
         routes = self.listener.table()
         return {prefix: (route.local_pref, route.next_hop) for prefix, route in routes.items()}
 
@@ -119,7 +137,8 @@ ALL = {V4: (200, "172.17.2.1"), V6: (200, "fd00:17:2::1")}
 
 
 @pytest.fixture
-def site(lab: Lab) -> Iterator[Site]:
+def site(lab: Lab) -> Site:
+    """Lay out dns1 with an empty FRR, and a listener at UP."""
     dns1, peer = lab.host("dns1"), lab.host("peer")
     lab.lan("lan", dns1, peer)
     dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
@@ -133,7 +152,7 @@ def site(lab: Lab) -> Iterator[Site]:
         dns1.path("/run/anycast-routed/frr.conf"),
         dns1.path("/etc/frr/frr.conf"),
     )
-    yield Site(lab, dns1, listener, router, speaker)
+    return Site(lab, dns1, listener, router, speaker)
 
 
 def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
@@ -156,7 +175,8 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
     mark, begun = site.listener.mark(), time.monotonic()
     load(speaker, plan(announce(V4, 100), announce(V6), announce(OFF, here=False)))
     (event,) = eventually(lambda: site.listener.since(mark), within=2)
-    assert (event.kind, event.prefix, event.route.local_pref) == ("announce", V4, 100)
+    assert (event.kind, event.prefix) == ("announce", V4)
+    assert site.table()[V4] == (100, "172.17.2.1")
     assert event.at - begun < 1
 
     mark, begun = site.listener.mark(), time.monotonic()
@@ -177,7 +197,7 @@ def test_the_operators_lines_stay_as_they_are(site: Site) -> None:
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
     load(site.speaker, plan(announce(V4, 50)))
     site.hears({V4: (50, "172.17.2.1")})
-    assert site.theirs() == [(line.context, line.text) for line in parse(before)]
+    assert site.theirs() == visible(parse(before))
     site.speaker.load("")
     assert site.config() == before
 
@@ -213,9 +233,7 @@ def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> No
         (f"ip route {OFF} 172.17.2.9 250\n", f"ip route {OFF} 172.17.2.9 250"),
     ],
 )
-def test_what_the_operator_has_already_is_refused_by_name(
-    site: Site, conf: str, says: str
-) -> None:
+def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str, says: str) -> None:
     site.router.vtysh("configure terminal\n" + conf.rstrip())
     before = site.config()
     text = render(site.speaker, plan(*BOTH, announce(OFF, here=False)))
@@ -269,7 +287,7 @@ def test_a_first_load_that_is_refused_leaves_nothing_behind(site: Site) -> None:
         "router ospf",
         f"router bgp 64512\n address-family ipv4 unicast\n  network {V4}",
         "router bgp 64512\n neighbor 10.0.0.1 remote-as 64512",
-        "route-map ANYCAST-ROUTED-X permit 10\n set local-preference twelve",
+        "route-map ANYCAST-ROUTED-X permit 10\n set tag twelve",
         "route-map ANYCAST-ROUTED-X permit 10\n description a|b",
         "route-map ANYCAST-ROUTED-X permit 10\n description " + "x" * 2000,
     ],
@@ -366,21 +384,6 @@ def test_a_stopped_bgpd_ends_every_call(site: Site) -> None:
     assert site.speaker.read().sessions == ()
 
 
-def test_an_absent_network_does_not_stop_the_withdrawal_of_the_others(site: Site) -> None:
-    load(site.speaker, plan(*BOTH))
-    running = Running(site.config())
-    site.router.vtysh(
-        f"configure terminal\nrouter bgp 64512\naddress-family ipv4 unicast\nno network {V4}"
-    )
-    speaker = site.speaker
-    lines = [line for line in running.networks.values()]
-    from anycast_routed.announce.frr_changes import withdrawals
-
-    speaker._take_off(withdrawals(running, ()))
-    assert len(lines) == 2
-    assert not Running(site.config()).networks
-
-
 def test_a_network_without_a_route_is_not_said_to_be_originated(site: Site) -> None:
     load(site.speaker, plan(*BOTH))
     site.hears(ALL)
@@ -407,13 +410,13 @@ def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None
     assert {str(route.next_hop) for route in exported} == {"172.17.2.7", "fd00:17:2::7"}
 
 
-def test_ten_thousand_prefixes(site: Site) -> None:
+def test_two_thousand_prefixes(site: Site) -> None:
     base = int(IPv4Address("10.50.0.0"))
-    many = [announce(f"{IPv4Address(base + i)}/32", here=False) for i in range(10_000)]
+    many = [announce(f"{IPv4Address(base + i)}/32", here=False) for i in range(2_000)]
     load(site.speaker, plan(*many))
-    eventually(lambda: len(site.speaker.read().originated) == 10_000, within=20)
+    eventually(lambda: len(site.speaker.read().originated) == 2_000, within=20)
     begun = time.monotonic()
     site.speaker.read()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 2
     site.speaker.withdraw()
     assert not site.speaker.read().originated

@@ -11,19 +11,20 @@ from anycast_routed.lab import Host, LabError, eventually, frr, gobgp
 pytestmark = pytest.mark.integration
 
 CONF = """\
+bgp route-map delay-timer 1
 route-map LP permit 10
  set local-preference 300
  set community 65535:0 no-export
 exit
 router bgp 64512
  bgp router-id 172.17.2.1
- bgp default ipv6-unicast
  neighbor 172.17.2.254 remote-as 64512
  neighbor 172.17.2.254 timers connect 1
  address-family ipv4 unicast
   network 10.10.10.10/32 route-map LP
  exit-address-family
  address-family ipv6 unicast
+  neighbor 172.17.2.254 activate
   network fd00:10::10/128 route-map LP
  exit-address-family
 exit

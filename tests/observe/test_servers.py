@@ -90,7 +90,7 @@ def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        ("tcp dport 53 drop", "truncated over UDP, and TCP gave no reply within 0.5 s"),
+        ("tcp dport 53 drop", "truncated over UDP, and TCP gave no reply within 2 s"),
         (
             "tcp dport 53 reject with tcp reset",
             "truncated over UDP, and TCP failed: connection refused",
@@ -100,7 +100,7 @@ def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
 def test_truncated_and_tcp_dead(host: Host, ask: Ask, rule: str, reason: str) -> None:
     dns.unbound(host, zones=BIG)
     nft(host, rule)
-    result = ask(host, rrtype="TXT", timeout=0.5)
+    result = ask(host, rrtype="TXT", timeout=2)
     assert (result.outcome, result.reason) == (Outcome.FAIL, reason)
     assert ask(host).outcome is Outcome.PASS, "a question that fits needs no TCP"
 
@@ -120,7 +120,8 @@ def test_a_stopped_server_is_silent(host: Host, ask: Ask) -> None:
     server.daemon.pause()
     result = ask(host, timeout=0.5)
     assert (result.outcome, result.reason) == (Outcome.FAIL, "no reply within 0.5 s")
-    assert (result.transmissions, result.latency) == (TRANSMISSIONS, None)
+    assert result.latency is None
+    assert ENOUGH <= result.transmissions <= TRANSMISSIONS
     server.daemon.resume()
     assert ask(host).outcome is Outcome.PASS
 
@@ -139,7 +140,7 @@ def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask
 def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> None:
     dns.unbound(host)
     nft(host, "udp dport 53 drop")
-    result = ask(host, timeout=0.5)
+    result = ask(host, timeout=1)
     assert (result.outcome, result.transport) == (Outcome.PASS, "tcp")
 
 
@@ -173,6 +174,8 @@ def test_thirty_percent_loss_each_way_is_no_failure(host: Host, inside: Inside) 
         return results
 
     results = inside(host, lambda: asyncio.run(checks()))
-    failed = [result for result in results if result.outcome is not Outcome.PASS]
+    failed = [result for result in results if result.outcome is Outcome.FAIL]
     assert len(failed) <= 1, failed
+    passed = [result for result in results if result.outcome is Outcome.PASS]
+    assert len(passed) > 100, "the rest is unknown: this machine was too busy"
     assert sum(result.transmissions for result in results) > 1.3 * len(results), "nothing was lost"

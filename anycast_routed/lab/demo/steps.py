@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _QUESTION = (f"@{ANYCAST['ipv4'].removesuffix('/32')}", "hostname.bind", "CH", "TXT")
 _WITHIN = 10.0  # seconds for routes to settle, and for the client to see it
 _IN_A_ROW = 3  # answers of one server, before we say that it answers the client
-_LOSSES = 5  # lost questions that the client sees before the operator's apply runs
+_LOSSES = 4  # lost questions that the client sees before the operator's apply runs
 
 
 class StepError(LabError):
@@ -37,8 +37,8 @@ class _Row:
     """One line of the table at the end."""
 
     title: str
-    begun: int  # the client's mark
-    ended: int = 0
+    begun: float  # monotonic seconds, as the client's
+    ended: float = 0.0
     answers: str = ""
     applied: list[str] = field(default_factory=list)
 
@@ -80,27 +80,26 @@ class _Story:
             self._show(row, "dns1")
 
     def killed(self, name: str, *, next_best: str) -> None:
-        with self._step(
-            f"unbound on {name} dies", f"apply withdraws, {next_best} takes over"
-        ) as row:
-            mark, died = self._asker.mark(), time.monotonic()
+        promise = f"apply withdraws, {next_best} takes over"
+        with self._step(f"unbound on {name} dies", promise) as row:
+            died = time.monotonic()
             self._site.servers[name].daemon.kill()
             self._paper.say(f"(unbound on {name} gets SIGKILL; the routers know nothing of it)")
             eventually(
-                lambda: lost(self._asker.since(mark)) >= _LOSSES,
+                lambda: lost(self._asker.asked(died)) >= _LOSSES,
                 within=_WITHIN,
                 why="the client loses its questions until apply runs",
             )
             applying = time.monotonic()
             self._apply(row, name, announces=False)
             self._show(row, next_best)
-            asked = self._asker.since(mark)
+            self._asker.settle()
+            asked = self._asker.asked(died)
             back = next(one.at for one in asked if one.answer == next_best)
             self._paper.say(
                 f"client: {lost(asked)} questions lost in {duration(back - died)}: "
-                f"{duration(applying - died)} until apply ran,",
-                f"        {duration(back - applying)} from its start to the first answer "
-                f"of {next_best}",
+                f"{duration(applying - died)} until apply ran, {duration(back - applying)} more "
+                f"until {next_best} answered",
             )
 
     def both_back(self) -> None:
@@ -114,22 +113,24 @@ class _Story:
 
     def sum_up(self) -> None:
         self._paper.heading("In short")
-        everything = self._asker.since()[: self._rows[-1].ended]
         rows = []
         for number, row in enumerate(self._rows, 1):
-            asked = everything[row.begun : row.ended]
             applied = ", ".join(row.applied) or "-"
-            counts = (len(asked), len(asked) - lost(asked), lost(asked))
-            rows.append((f"{number} {row.title}", applied, row.answers, *map(str, counts)))
-        total = (len(everything), len(everything) - lost(everything), lost(everything))
-        rows.append(("in all", "", "", *map(str, total)))
+            counts = self._counts(row.begun, row.ended)
+            rows.append((f"{number} {row.title}", applied, row.answers, *counts))
+        rows.append(("in all", "", "", *self._counts(self._rows[0].begun, self._rows[-1].ended)))
         head = ("step", "apply took", "answers at last", "asked", "answered", "lost")
         self._paper.table(head, rows)
+        self._paper.lines("apply took: from the command to its end, the start of Python included.")
+
+    def _counts(self, begun: float, ended: float) -> tuple[str, str, str]:
+        asked = self._asker.asked(begun, ended)
+        return str(len(asked)), str(len(asked) - lost(asked)), str(lost(asked))
 
     @contextmanager
     def _step(self, title: str, promise: str) -> Iterator[_Row]:
         """Open a step; name it in whatever goes wrong inside."""
-        row = _Row(title, self._rows[-1].ended if self._rows else 0)
+        row = _Row(title, self._rows[-1].ended if self._rows else time.monotonic())
         self._rows.append(row)
         number = len(self._rows)
         self._paper.heading(f"{number}. {title}: {promise}")
@@ -138,7 +139,7 @@ class _Story:
         except LabError as error:
             message = f"step {number} did not show what it should: {error.message}"
             raise StepError(message, hint=error.hint) from error
-        row.ended = self._asker.mark()
+        row.ended = self._asker.settle()
 
     def _apply(self, row: _Row, name: str, *, announces: bool) -> None:
         """Run apply on a host and show it; from now on its prefixes are announced, or not."""
@@ -154,10 +155,10 @@ class _Story:
         """Wait until routers and client show what they should; then print what they show."""
         for family in ANYCAST:
             self._await_paths(family)
-        mark = self._asker.mark()
+        settled = time.monotonic()
         eventually(
             lambda: (
-                [one.answer for one in self._asker.since(mark)[-_IN_A_ROW:]]
+                [one.answer for one in self._asker.asked(settled)[-_IN_A_ROW:]]
                 == [answers] * _IN_A_ROW
             ),
             within=_WITHIN,
