@@ -89,7 +89,7 @@ def way_back(before: Running, now: Running, wanted: Running) -> Changes:
 
     What `wanted` withdraws stays withdrawn.
     """
-    withdrawn = before.networks.keys() - wanted.networks.keys()
+    withdrawn = (before.networks.keys() | before.statics.keys()) - wanted.networks.keys()
     back = changes(Running(frr_lines.cut(before.text, withdrawn)), now)
     made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
     if before.instance is None and now.instance is not None and _is_ours_alone(now, made):

@@ -52,12 +52,13 @@ def apply(
             known = reconcile.recall(config, speaker)
             observed, results = reconcile.observe(config, known.health)
             latest = record.Record(known.boot, known.router, dict(observed.health))
-            if latest != record.load(config.daemon.run_dir):
-                record.save(config.daemon.run_dir, latest)
             wish = reconcile.wish(config, speaker, observed)
             if diff:
                 settings.say(_difference(speaker, wish.text))
             outcome = reconcile.announce(speaker, wish)
+            # Only now: a full disk must not stand between a verdict and its withdrawal.
+            if latest != record.load(config.daemon.run_dir):
+                record.save(config.daemon.run_dir, latest)
         except AnycastRoutedError as error:
             reconcile.disarm_if_down(speaker, error)
             raise

@@ -17,16 +17,17 @@ from anycast_routed.lab.programs import find
 #
 # /etc is a private copy: files are copied, folders are links to the machine's, and the folders that
 # the daemons of a lab own are empty ones. A program that is not installed makes no difference.
+# Without -n the first mount would make a folder /run/mount on the machine.
 _SCRIPT = r"""
 set -eu
 name=$1
 unset SCRIPT
 read -r pid rest < /proc/self/stat   # still the outer /proc, so the PID as our parent sees it
-mount -t tmpfs -o mode=755 lab /run
+mount -n -t tmpfs -o mode=755 lab /run
 mkdir -p /run/.lab/etc /run/.lab/log /run/lock /run/bird /run/frr /run/nsd
-mount --rbind /etc /run/.lab/etc
-mount -t tmpfs -o mode=755 lab /etc
-mount -t tmpfs -o mode=1777 lab /var/tmp
+mount -n --rbind /etc /run/.lab/etc
+mount -n -t tmpfs -o mode=755 lab /etc
+mount -n -t tmpfs -o mode=1777 lab /var/tmp
 mkdir /etc/anycast-routed /etc/bird /etc/frr /etc/knot /etc/nsd /etc/unbound
 set --
 for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
@@ -39,7 +40,7 @@ for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
   if [ -d "$entry" ] && ! [ -e "/etc/${entry##*/}" ]; then set -- "$@" "$entry"; fi
 done
 ln -s -- "$@" /etc/
-mount -t proc proc /proc
+mount -n -t proc proc /proc
 hostname "$name"
 ip link set lo up
 for which in all default; do

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALLED = 128  # as shells have it
+# An ordinary user's lab has a PID namespace, and its init must reap what others leave: when we are
+# interrupted, a host's processes are our orphans, and as zombies they would keep the host open.
+_INIT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 
-class _StopError(Exception):
-    """We were asked to end."""
+class _Stop(BaseException):
+    """We were asked to end: no Exception, which whoever waits in a loop may take as "not yet"."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -36,7 +39,6 @@ class _StopError(Exception):
 def main(arguments: list[str]) -> int:
     """Run the demo and return its exit code."""
     try:
-        # As init of a PID namespace, an ordinary user's demo would not even notice a signal.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         _run(arguments)
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
     except AnycastRoutedError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    except _StopError as stop:
+    except _Stop as stop:
         sys.stderr.write("\ninterrupted: the lab is gone, with all that was in it\n")
         return _SIGNALLED + stop.number
     except BrokenPipeError:
@@ -61,7 +63,7 @@ def _run(arguments: list[str]) -> None:
         message = f"the demo takes no arguments, and was given {arguments[0]!r}"
         raise UsageError(message)
     if os.geteuid() != 0:
-        enter([sys.executable, "-m", "anycast_routed.lab.demo"])
+        enter([*_INIT, sys.executable, "-m", "anycast_routed.lab.demo"])
     begun = time.monotonic()
     paper = Paper(sys.stdout)
     paper.lines(
@@ -80,7 +82,7 @@ def _run(arguments: list[str]) -> None:
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     for other in (signal.SIGINT, signal.SIGTERM):
         signal.signal(other, signal.SIG_IGN)  # one is enough; let the lab be taken down in peace
-    raise _StopError(number)
+    raise _Stop(number)
 
 
 if __name__ == "__main__":

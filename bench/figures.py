@@ -1,0 +1,58 @@
+"""Series of measurements, and the plain aligned tables that they are printed in."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass
+class Series:
+    """Measurements of one thing, in seconds."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, seconds: float) -> None:
+        """Take one more."""
+        self.seconds.append(seconds)
+
+    @property
+    def median(self) -> float:
+        """The median, in seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def p95(self) -> float:
+        """The 95th percentile within the sample, in seconds; of few rounds nearly the largest."""
+        if len(self.seconds) == 1:
+            return self.seconds[0]
+        return statistics.quantiles(self.seconds, n=20, method="inclusive")[-1]
+
+    def spread(self) -> str:
+        """`median (min / p95)` in milliseconds."""
+        figures = (self.median, min(self.seconds), self.p95)
+        median, least, most = (milliseconds(one) for one in figures)
+        return f"{median} ({least} / {most})"
+
+
+def milliseconds(seconds: float) -> str:
+    """Milliseconds, with a decimal where there is little else."""
+    digits = 1 if abs(seconds) < 0.01 else 0  # noqa: PLR2004 - 10 ms
+    return f"{seconds * 1000:,.{digits}f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out in columns: the first to the left, figures to the right."""
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = zip(row, widths, strict=True)
+        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        return "  ".join(cells).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(head), rule, *map(line, rows)])
