@@ -40,18 +40,22 @@ class Change(NamedTuple):
 
     def row(self, router: Router, count: int) -> list[str]:
         """Lay it out."""
-        ours, bare, floor = (one.median for one in (self.ours_update, self.bare_update, self.floor))
+        three = (self.ours_update, self.bare_update, self.floor)
+        pairs = [
+            (ours / (bare + floor), (ours - floor) / bare)
+            for ours, bare, floor in ([s.median for s in three], [s.least for s in three])
+        ]
         return [
             f"{router} {count:,} {self.name}",
             self.ours_end.spread(),
             self.ours_update.spread(),
             self.bare_update.spread(),
             self.floor.spread(),
-            f"{ours / (bare + floor):.2f}",
-            f"{(ours - floor) / bare:.1f}",
+            *(f"{median:.2f} ({least:.2f})" for median, least in zip(*pairs, strict=True)),
         ]
 
 
+_NO_OP_HEAD = ("", "apply", "bare imports", "ratio", "its CPU", "imports' CPU", "ratio")
 _CHANGE_HEAD = (
     "one prefix of N",
     "apply to its end",
@@ -88,8 +92,8 @@ def main() -> int:
         notes.append(f"{router}: slowest UPDATE of all {slowest:.2f} s; {repeated} repeated ones.")
         if router == "frr" and change_rows:
             notes[-1] += f" Its route-map timer would be {_ROUTE_MAP_TIMER:g} s on top."
-    print("\nMilliseconds: median (min / p95).\n\nNo-op")
-    print(table(("", "apply", "bare imports", "ratio"), noop_rows))
+    print("\nMilliseconds: median (min / p95). Ratios: of medians (of minima).\n\nNo-op")
+    print(table(_NO_OP_HEAD, noop_rows))
     print("\nWhere a no-op's time goes, step by step (medians)")
     print(_step_table(steps))
     if change_rows:
@@ -107,15 +111,19 @@ def _no_op(ground: Ground, rounds: int) -> tuple[list[str], dict[str, Series]]:
     script = str(Path(__file__).with_name("steps.py"))
     program = (sys.executable, "-m", "anycast_routed", *_APPLY)
     inside = (sys.executable, script, ground.router, ",".join(modules), *_APPLY)
-    apply, floor = Series(), Series()
+    apply, apply_cpu, floor, floor_cpu = Series(), Series(), Series(), Series()
     steps: dict[str, Series] = defaultdict(Series)
     for number in range(rounds * 2):
 
         def one_apply() -> None:
-            apply.add(ground.run(*program).ended)
+            timed = ground.run(*program)
+            apply.add(timed.ended)
+            apply_cpu.add(timed.cpu)
 
         def one_floor() -> None:
-            floor.add(ground.run(*floor_argv(modules)).ended)
+            timed = ground.run(*floor_argv(modules))
+            floor.add(timed.ended)
+            floor_cpu.add(timed.cpu)
 
         _in_turn(number, one_apply, one_floor)
         begun = time.monotonic()
@@ -125,8 +133,13 @@ def _no_op(ground: Ground, rounds: int) -> tuple[list[str], dict[str, Series]]:
         for name, taken in seconds.items():
             steps[name].add(taken)
         steps["start and end of Python"].add(whole - sum(seconds.values()))
-    ratio = f"{apply.median / floor.median:.2f}"
-    return [f"{ground.router} no-op", apply.spread(), floor.spread(), ratio], steps
+    row = [f"{ground.router} no-op", apply.spread(), floor.spread(), _ratio(apply, floor)]
+    row += [apply_cpu.spread(), floor_cpu.spread(), _ratio(apply_cpu, floor_cpu)]
+    return row, steps
+
+
+def _ratio(one: Series, other: Series) -> str:
+    return f"{one.median / other.median:.2f} ({one.least / other.least:.2f})"
 
 
 def _changes(ground: Ground, count: int, rounds: int) -> Iterator[Change]:

@@ -26,6 +26,11 @@ class Series:
         return statistics.median(self.seconds)
 
     @property
+    def least(self) -> float:
+        """The smallest, in seconds: what other work on the machine has disturbed least."""
+        return min(self.seconds)
+
+    @property
     def p95(self) -> float:
         """The 95th percentile within the sample, in seconds; of few rounds nearly the largest."""
         if len(self.seconds) == 1:
@@ -34,7 +39,7 @@ class Series:
 
     def spread(self) -> str:
         """`median (min / p95)` in milliseconds."""
-        figures = (self.median, min(self.seconds), self.p95)
+        figures = (self.median, self.least, self.p95)
         median, least, most = (milliseconds(one) for one in figures)
         return f"{median} ({least} / {most})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from anycast_routed.announce.frr_lines import script
 from anycast_routed.announce.frr_running import Running
 from anycast_routed.lab import Lab, bird, dns, eventually, frr, receiver
 from anycast_routed.lab.failures import LabError
+from anycast_routed.lab.programs import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,8 @@ class Timed:
     ended: float
     update: float | None = None
     """When the peer had the UPDATE."""
+    cpu: float = 0.0
+    """Seconds of processor time, which other work on the machine hardly changes."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Ground:
         if self.router == "bird":
             done = self.host.run("bird", "--version")
             return (done.out + done.err).strip().replace(" version", "")
-        return self.host.run("bgpd", "--version").out.splitlines()[0].replace("bgpd version", "FRR")
+        return "FRR " + self.host.run(find("bgpd"), "--version").out.split()[2]
 
     def load(self, wanted: str) -> Goal:
         """Bring a config into force, outside any timing; return what our program made of it."""
@@ -145,9 +149,9 @@ class Ground:
 
     def run(self, *argv: str) -> Timed:
         """Time one command in the host, from its start to its end."""
-        begun = time.monotonic()
+        begun, used = time.monotonic(), _cpu()
         self.host.run(*argv, within=_WITHIN)
-        return Timed(time.monotonic() - begun)
+        return Timed(time.monotonic() - begun, cpu=_cpu() - used)
 
     def ours(self, goal: Goal, expected: tuple[str, int | None]) -> Timed:
         """Time our `apply` of a new config, to its end and to the UPDATE."""
@@ -219,3 +223,9 @@ class Ground:
                 self._table.pop(event.prefix, None)
                 changed.append(event)
         return changed
+
+
+def _cpu() -> float:
+    """Return the processor time of all commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.decide.compare import Fault, changes, faults
+from anycast_routed.decide.compare import Fault, changes, faults, unheard
 from anycast_routed.decide.compare import Kind as ChangeKind
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
 SESSIONS_WITHIN = 10.0  # seconds for sessions that this very transaction has brought
 _SETTLED = 1.0  # seconds without any change, after which a missing export is a fact
+# The same where not one neighbor hears a prefix: for 5 s after its start FRR 8 exports nothing
+# through a route-map that stands below the neighbor in frr.conf.
+_UNHEARD_SETTLED = 6.0
 _EVERY = 0.02  # seconds between two read-backs
 
 
@@ -135,7 +138,8 @@ def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> Readback:
         blocking = _blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if blocking else SESSIONS_WITHIN):
             break
-        if not blocking and not coming and _since(settled) > _SETTLED:
+        patience = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
+        if not blocking and not coming and _since(settled) > patience:
             break
         time.sleep(_EVERY)
         latest = speaker.read()

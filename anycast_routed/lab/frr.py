@@ -184,7 +184,9 @@ def _best(prefix: str, entry: Any) -> Route | None:  # noqa: ANN401 - foreign JS
     if not best:
         return None
     path = best[0]
-    hops = sorted(path.get("nexthops", ()), key=lambda hop: not hop.get("used", False))
+    # A neighbor on the same link may send its link-local address too (RFC 2545 section 3), which
+    # FRR then uses; the global one is the route's next hop.
+    hops = sorted(path.get("nexthops", ()), key=lambda hop: hop.get("scope") == "link-local")
     sender = path.get("peer", {}).get("peerId", "")
     return Route(
         prefix=prefix,

@@ -73,7 +73,8 @@ def _run(arguments: list[str]) -> None:
     with Lab() as lab:
         built = site.build(lab)
         paper.lines("", *site.MAP, "")
-        paper.lines(f"Built in {duration(time.monotonic() - begun)}. An apply is what cron runs.")
+        took = duration(time.monotonic() - begun)
+        paper.lines(f"Built in {took}. Each apply is typed here; in production a timer runs it.")
         tell(built, paper)
     took = duration(time.monotonic() - begun)
     paper.lines("", f"Each step showed what it should. The lab is gone; {took} in all.")

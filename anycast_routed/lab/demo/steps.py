@@ -155,16 +155,16 @@ class _Story:
         """Wait until routers and client show what they should; then print what they show."""
         for family in ANYCAST:
             self._await_paths(family)
-        settled = time.monotonic()
-        eventually(
-            lambda: (
-                [one.answer for one in self._asker.asked(settled)[-_IN_A_ROW:]]
-                == [answers] * _IN_A_ROW
-            ),
-            within=_WITHIN,
-            every=0.05,
-            why=f"{answers} answers the client",
-        )
+        since = time.monotonic()
+
+        def answered() -> bool:
+            last = [one.answer or "nobody" for one in self._asker.asked(since)[-_IN_A_ROW:]]
+            if last == [answers] * _IN_A_ROW:
+                return True
+            message = f"the last answers came from {', '.join(last) or 'nobody'}"
+            raise LabError(message)
+
+        eventually(answered, within=_WITHIN, every=0.05, why=f"{answers} answers the client")
         self._paper.command("edge#", "show bgp ipv4 unicast", self._table())
         self._paper.say(f"gobgpd: {self._compact('ipv4')}  {self._compact('ipv6')}")
         answer = self._site.hosts["client"].dig(*_QUESTION)
@@ -182,9 +182,12 @@ class _Story:
         def settled() -> bool:
             views = (self._site.edge_paths(family), self._site.gobgp_paths(family))
             # The path in use comes first; the others come in no order that matters.
-            return all(view[:1] == wanted[:1] and sorted(view) == sorted(wanted) for view in views)
+            if all(view[:1] == wanted[:1] and sorted(view) == sorted(wanted) for view in views):
+                return True
+            message = f"edge holds {views[0]}, gobgpd {views[1]}"
+            raise LabError(message)
 
-        why = f"edge and gobgpd hold {wanted or 'nothing'} for {ANYCAST[family]}"
+        why = f"edge and gobgpd hold {wanted} for {ANYCAST[family]}"
         eventually(settled, within=_WITHIN, every=0.05, why=why)
 
     def _table(self) -> str:
