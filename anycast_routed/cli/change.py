@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anycast_routed import atomic, lock, reconcile, record
 from anycast_routed.announce import transaction
+from anycast_routed.cli.settings import since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.decide.compare import unheard
 from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, NotConfirmedError
@@ -44,7 +44,6 @@ def apply(
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
-    begun = time.monotonic()
     config = settings.load()
     speaker = reconcile.choose_speaker(config)
     with lock.hold(config.daemon.run_dir, "apply"):
@@ -62,7 +61,7 @@ def apply(
         except AnycastRoutedError as error:
             reconcile.disarm_if_down(speaker, error)
             raise
-    seconds = {"confirmed": outcome.seconds, "total": time.monotonic() - begun}
+    seconds = {"confirmed": outcome.seconds, "total": since_start()}
     settings.emit(
         "apply",
         changed=outcome.changed,
@@ -97,7 +96,6 @@ def withdraw(context: typer.Context) -> int:
     The next `apply` announces again what is healthy: stop its timer first.
     """
     settings: Settings = context.obj
-    begun = time.monotonic()
     config = _config_or_defaults(settings)
     speaker = reconcile.choose_speaker(config)
     try:
@@ -108,7 +106,7 @@ def withdraw(context: typer.Context) -> int:
             raise
         settings.talk([f"warning: going on without the lock: {error.message}"])
         before, after = _withdraw_all(speaker)
-    seconds = time.monotonic() - begun
+    seconds = since_start()
     gone = [route.prefix for route in before.originated]
     settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in gone)
@@ -137,7 +135,7 @@ def _config_or_defaults(settings: Settings) -> Config:
         return settings.load()
     except ConfigError as error:
         settings.talk([f"warning: going on without the config: {error.message}"])
-        router = Router() if settings.router is None else Router(daemon=settings.router)
+        router = Router().model_copy(update={"daemon": settings.router or "auto"})
         return Config.model_construct(services=(), bgp=None, router=router)
 
 

@@ -19,7 +19,7 @@ from anycast_routed.report.document import plain
 _EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer's own name for click's UsageError differs from version to version; its child's does not.
-_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="anycast-routed",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
@@ -13,12 +15,12 @@ from anycast_routed.report.document import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from anycast_routed.config import Config
 
 FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
 VALUES = frozenset({"--config", "--router"})
+_START_TIME = 19  # the place of `starttime` behind the command's name
 _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "35"}
 
 
@@ -60,6 +62,13 @@ class Settings:
         """Print the result for programs, on stdout, with `--json` only."""
         if self.json:
             print(json.dumps(document(verb, **facts), indent=2))
+
+
+def since_start() -> float:
+    """Return the seconds since this process began, Python's own start included (proc(5), stat)."""
+    facts = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    began = int(facts[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 def hoist(arguments: list[str]) -> list[str]:

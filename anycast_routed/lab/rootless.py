@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--fork")
 
+# The init of a PID namespace must reap what others leave: a host whose processes stay zombies would
+# keep its namespaces. A shell does, and the second command keeps it from becoming the first.
+_INIT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+
 _HINT = """\
 run as root, or let users have namespaces, as root, by those of these that the kernel knows:
   sysctl user.max_user_namespaces=10000
@@ -42,7 +46,7 @@ def enter(argv: Sequence[str]) -> None:
         if refused:
             message = f"this machine gives an ordinary user no namespaces: {refused}"
             raise LabUnavailableError(message, hint=_HINT)
-        command = [*unshare, *command]
+        command = [*unshare, *_INIT, *command]
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is what we want
     except OSError as error:

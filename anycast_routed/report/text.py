@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anycast_routed.decide.compare import Change, Fault
-    from anycast_routed.model import CheckResult, Plan, Prefix, Readback
+    from anycast_routed.model import Address, CheckResult, Plan, Prefix, Readback
 
 _LONGEST = 200  # characters of a text that comes from outside
 
@@ -95,7 +95,7 @@ def confirmation(readback: Readback, only: Prefix | None = None) -> str:
     ours = {route.prefix for route in readback.originated if only in (None, route.prefix)}
     peers = [
         str(peer)
-        for peer, routes in readback.exported.items()
+        for peer, routes in sorted(readback.exported.items(), key=lambda item: _place(item[0]))
         if any(route.prefix in ours for route in routes)
     ]
     if not ours:
@@ -119,6 +119,10 @@ def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
 def duration(seconds: float) -> str:
     """`12 ms` or `1.21 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _place(address: Address) -> tuple[int, int]:
+    return address.version, int(address)
 
 
 def _from_to(name: str, before: object, after: object) -> str:

@@ -259,7 +259,7 @@ def test_saved_lines_let_nothing_out_for_5_s_after_the_start(
     # frr.conf has the maps below the neighbors, so they wait for the route-map delay timer.
     begun = time.monotonic()
     router = frr.start(dns1, BGP + MAPS)
-    eventually(lambda: listener.sessions(), within=10)
+    eventually(listener.sessions, within=10)
     eventually(lambda: len(listener.table()) == 2, within=8)
     assert time.monotonic() - begun > 4.5
     assert len(router.rib("ipv4")) == 1

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALLED = 128  # as shells have it
-# An ordinary user's lab has a PID namespace, and its init must reap what others leave: when we are
-# interrupted, a host's processes are our orphans, and as zombies they would keep the host open.
-_INIT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 
 class _Stop(BaseException):
@@ -63,7 +60,7 @@ def _run(arguments: list[str]) -> None:
         message = f"the demo takes no arguments, and was given {arguments[0]!r}"
         raise UsageError(message)
     if os.geteuid() != 0:
-        enter([*_INIT, sys.executable, "-m", "anycast_routed.lab.demo"])
+        enter([sys.executable, "-m", "anycast_routed.lab.demo"])
     begun = time.monotonic()
     paper = Paper(sys.stdout)
     paper.lines(
