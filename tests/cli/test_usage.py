@@ -1,0 +1,119 @@
+"""What a user gets for a wrong word, a wrong file, or a fault of ours; in process, no daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycast_routed import lock
+from anycast_routed.cli import main
+from anycast_routed.cli.settings import FLAGS, VALUES, hoist
+from anycast_routed.errors import LockedError
+
+SEED = Path(__file__).parent.parent / "anycast-dns.json"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["aply"],
+        ["apply", "--foo"],
+        ["explain"],
+        ["--router", "quagga", "apply"],
+        ["check", "x", "-z"],
+    ],
+)
+def test_a_usage_error_is_64(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 64
+    assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prefix", ["10.10.10.10/24", "x", "300.1.1.1/32"])
+def test_a_bad_prefix_is_64_with_a_hint(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(SEED), "explain", prefix]) == 64
+    assert "192.0.2.1/32" in capsys.readouterr().err
+
+
+def test_no_verb_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) in {0, 64}
+    said = capsys.readouterr()
+    assert "Commands:" in said.out + said.err
+
+
+def test_the_seed_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(SEED), "validate"]) == 0
+    assert "the config is valid" in capsys.readouterr().out
+
+
+def test_every_fault_at_once_as_text_and_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = json.loads(SEED.read_text())
+    broken["anycast"]["nexthop-interfaces"] = broken["anycast"].pop("nexthop-interface")
+    broken["bgp"]["peers"][1]["as"] = 0
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(broken))
+    assert main(["--config", str(file), "validate", "--json"]) == 78
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["exit"] == 78
+    assert {fault["path"] for fault in document["faults"]} >= {
+        "anycast.nexthop-interfaces",
+        "bgp.peers[1].as",
+    }
+    assert '"nexthop-interface"' in said.err
+
+
+def test_broken_json_names_line_and_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{\n "dns": }')
+    assert main(["--config", str(file), "validate"]) == 78
+    assert "line 2, column 9" in capsys.readouterr().err
+
+
+def test_a_missing_router_is_69(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = json.loads(SEED.read_text())
+    config["router"] = {
+        "control-socket": str(tmp_path / "bird.ctl"),
+        "vty-dir": str(tmp_path),
+    }
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    assert main(["--config", str(file), "status"]) == 69
+    assert "systemctl status" in capsys.readouterr().err
+
+
+def test_the_schema_is_json_with_every_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "schema"]) == 0
+    assert {"dns", "anycast", "bgp", "services", "router", "daemon"} <= set(
+        json.loads(capsys.readouterr().out)["properties"]
+    )
+
+
+def test_the_lock_names_its_holder(tmp_path: Path) -> None:
+    with (
+        lock.hold(tmp_path, "apply"),
+        pytest.raises(LockedError, match=f"apply, PID {os.getpid()}"),
+        lock.hold(tmp_path, "withdraw"),
+    ):
+        pytest.fail("two held it")
+
+
+WORDS = st.sampled_from(["apply", "status", "10.0.0.1/32", "--diff", "-x", "up", "--", "--foo=1"])
+OPTIONS = st.sampled_from(sorted(FLAGS)) | st.sampled_from([f"{name}=x" for name in VALUES])
+
+
+@given(st.lists(WORDS | OPTIONS))
+def test_hoisting_loses_nothing_and_keeps_the_order(arguments: list[str]) -> None:
+    hoisted = hoist(arguments)
+    assert sorted(hoisted) == sorted(arguments)
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    words = [a for a in arguments[:cut] if a not in FLAGS and a.partition("=")[0] not in VALUES]
+    assert hoisted[len(hoisted) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]

@@ -1,0 +1,211 @@
+"""The README is true: its tables, configs and units are ours, and its transcripts happen."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+from seed_site import SEED, Site, lay_out
+
+from anycast_routed import config, process
+from anycast_routed.cli.main import app
+from anycast_routed.config import schema
+from anycast_routed.errors import Exit
+from anycast_routed.lab import bird
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anycast_routed.lab import Lab
+    from anycast_routed.process import Completed
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PROGRAM = "/usr/local/bin/anycast-routed"  # where the README's installation puts it
+
+_FENCE = re.compile(
+    r"(?:^<!-- runs on: (?P<site>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_VOLATILE = (
+    (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "TIME"),
+    (re.compile(r"\b(BIRD|FRR) \d+(\.\d+)+"), r"\1 VERSION"),
+    (re.compile(r" +"), " "),  # a shorter time moves the columns after it
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block; `site` is what its comment says that it runs on."""
+
+    language: str
+    text: str
+    site: str
+
+
+BLOCKS = [Block(one["language"], one["text"], one["site"] or "") for one in _FENCE.finditer(README)]
+CONFIGS = [block for block in BLOCKS if block.language in {"json", "toml"}]
+CONSOLES = [block for block in BLOCKS if block.language == "console"]
+
+
+def blocks(language: str) -> list[str]:
+    return [block.text for block in BLOCKS if block.language == language]
+
+
+def section(title: str) -> str:
+    """Return what stands below a heading, up to the next one."""
+    _, _, below = README.partition(f" {title}\n")
+    assert below, title
+    return re.split(r"^#+ ", below, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def table(title: str) -> list[tuple[str, ...]]:
+    """Return the cells of the first table below a heading, less its head."""
+    found = re.search(r"(?:^\|.*\n)+", section(title), re.MULTILINE)
+    assert found, title
+    lines = found.group().splitlines()[2:]
+    return [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
+
+
+def test_the_reference_table_has_every_key_and_nothing_else() -> None:
+    shown = [
+        (key.strip("`"), kind, default.strip("`"), use)
+        for key, kind, default, use in table("Every key")
+    ]
+    assert shown == [tuple(row) for row in schema.reference()]
+
+
+@pytest.mark.parametrize("block", CONFIGS, ids=range(1, len(CONFIGS) + 1))
+def test_every_config_loads(block: Block) -> None:
+    assert config.loads(block.text, name="README.md", toml=block.language == "toml").services
+
+
+def test_the_two_forms_of_the_first_config_say_the_same() -> None:
+    (json_form,) = blocks("json")
+    toml_form = blocks("toml")[0]
+    assert config.loads(json_form, name="json", toml=False) == config.loads(
+        toml_form, name="toml", toml=True
+    )
+
+
+def test_the_exit_codes_are_all_there() -> None:
+    assert [int(code) for code, _ in table("Exit codes and JSON")] == [int(code) for code in Exit]
+
+
+def test_the_verbs_are_all_there() -> None:
+    verbs = typer.main.get_group(app).commands
+    assert {verb.strip("`") for verb, _ in table("Verbs")} == set(verbs)
+
+
+def test_the_options_that_the_readme_names_exist() -> None:
+    group = typer.main.get_group(app)
+    known = {
+        option
+        for command in (group, *group.commands.values())
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    named = re.findall(r"`[^`\n]*?(?<![\w-])(--[a-z][a-z-]*)", section("Verbs"))
+    assert named
+    assert set(named) <= known
+
+
+def test_the_units_and_the_cron_line_are_those_of_setup() -> None:
+    files = units()
+    service, timer = blocks("ini")
+    assert (service, timer) == (files["anycast-routed.service"], files["anycast-routed.timer"])
+    assert f"* * * * * root {PROGRAM} -q apply\n" in blocks("text")
+    assert f"ExecStart={PROGRAM} -q apply\n" in service
+
+
+def units() -> dict[str, str]:
+    """Return the units that setup shows, as if it stood where the README installs it."""
+    argv = [sys.executable, "-m", "anycast_routed", "--json", "--config", str(SEED)]
+    done = process.run([*argv, "setup", "--systemd"], within=30, env={"PATH": "/nonexistent"})
+    assert done.code == 0, done.err
+    document: dict[str, Any] = json.loads(done.out)
+    found = f"{sys.executable} -m anycast_routed"
+    return {
+        Path(path).name: text.replace(found, PROGRAM) for path, text in document["files"].items()
+    }
+
+
+def test_the_links_lead_somewhere() -> None:
+    titles = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in titles}
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert links
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in anchors, link
+        else:
+            assert (ROOT / link).exists(), link
+
+
+def test_every_command_of_ours_is_run_below() -> None:
+    for block in CONSOLES:
+        assert block.text.startswith("$ ")
+        if not block.site:
+            ran = [line for line in block.text.splitlines() if line.startswith("$ anycast-routed")]
+            assert not ran
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("where", sorted({block.site for block in CONSOLES if block.site}))
+def test_the_transcripts_happen(lab: Lab, where: str) -> None:
+    site = lay_out(lab, "frr" if where == "frr" else "bird")
+    if where == "bird without the include line":
+        assert isinstance(site.router, bird.Bird)
+        site.router.configure(bird.STOCK)
+    for block in CONSOLES:
+        if block.site == where:
+            for command, shown in steps(block.text):
+                done = run(site, command)
+                assert done.code == 0, f"{command}: {done.code}\n{done.out}{done.err}"
+                assert_shows(f"{done.out}{done.err}", shown, command)
+
+
+def steps(text: str) -> Iterator[tuple[str, str]]:
+    """Give each command of a transcript with what is shown below it."""
+    starts = [match.start() for match in re.finditer(r"^\$ ", text, re.MULTILINE)]
+    for start, end in pairwise([*starts, len(text)]):
+        command, _, shown = text[start:end].partition("\n")
+        yield command.removeprefix("$ "), shown
+
+
+def run(site: Site, command: str) -> Completed:
+    """Run a line as the operator's shell does. The lab's host has no systemd: that is ours."""
+    if command == "systemctl stop unbound":
+        site.server.daemon.kill()
+        return process.Completed(0, "", "")
+    if command == "systemctl start unbound":
+        site.server.restart()
+        return process.Completed(0, "", "")
+    python = Path(sys.executable).parent
+    path = f"{python}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return site.dns1.run("/bin/sh", "-c", command, within=30, check=False, env={"PATH": path})
+
+
+def assert_shows(said: str, shown: str, command: str) -> None:
+    """Compare line by line, less what differs from run to run; `...` is any number of lines."""
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(f"{calm(line)}\n")
+        for line in shown.splitlines()
+    )
+    assert re.fullmatch(pattern, "".join(f"{calm(line)}\n" for line in said.splitlines())), (
+        f"$ {command}\n{said}\n--- the README has:\n{shown}"
+    )
+
+
+def calm(line: str) -> str:
+    """Mask times and versions."""
+    for volatile, name in _VOLATILE:
+        line = volatile.sub(name, line)
+    return line
