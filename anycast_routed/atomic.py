@@ -71,7 +71,7 @@ def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
     if isinstance(error, PermissionError):
         hint = f"let this user write in {path.parent}, or run as the user that may"
         return AccessDeniedError(message, hint=hint)
-    return CannotWriteError(message, hint="nothing was changed there; free space or remount")
+    return CannotWriteError(message, hint="free space on its file system, or make it writable")
 
 
 def _write_new(path: Path, text: str, mode: int, *, durable: bool) -> None:

@@ -54,6 +54,12 @@ class RouterUnavailableError(AnycastRoutedError):
     exit_code = Exit.UNAVAILABLE
 
 
+class HostUnreadableError(AnycastRoutedError):
+    """The kernel does not tell us what this host has."""
+
+    exit_code = Exit.UNAVAILABLE
+
+
 class AccessDeniedError(AnycastRoutedError):
     """The operating system or the router denies us access."""
 
@@ -73,9 +79,16 @@ class LockedError(AnycastRoutedError):
 
 
 class RejectedError(AnycastRoutedError):
-    """The router refused our text; nothing of it was loaded."""
+    """The router refused our text; nothing of it was loaded.
+
+    `text_at_fault` is False where the text is right and the operator's own part is not.
+    """
 
     exit_code = Exit.NOT_CONFIRMED
+
+    def __init__(self, message: str, *, hint: str = "", text_at_fault: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.text_at_fault = text_at_fault
 
 
 class NotConfirmedError(AnycastRoutedError):

@@ -4,7 +4,7 @@
                            Observed -> Plan -> (the router) -> Readback
     HostAddress ---------/
 
-Nothing here does anything; every rule about these values lives in `decide`.
+Nothing here decides anything; every rule about these values lives in `decide`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Prefix = IPv4Network | IPv6Network
+
+
+def by_address(address: Address) -> tuple[int, int]:
+    """Return the one sort key for addresses: IPv4 first, then by number."""
+    return address.version, int(address)
 
 
 class Outcome(StrEnum):

@@ -59,8 +59,13 @@ def load(run_dir: Path) -> Record | None:
     return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None
 
 
-def save(run_dir: Path, record: Record) -> None:
-    """Write the record. A power cut ends the boot that it is about: it need not be durable."""
+def keep(run_dir: Path, record: Record) -> None:
+    """Write the record unless it stands there already.
+
+    A power cut ends the boot that it is about, so it need not be durable.
+    """
+    if load(run_dir) == record:
+        return
     text = json.dumps({"schema": _SCHEMA, **asdict(record)}, indent=1, sort_keys=True) + "\n"
     atomic.write(_path(run_dir), text, durable=False)
 

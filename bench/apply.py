@@ -54,6 +54,11 @@ class Change(NamedTuple):
             *(f"{median:.2f} ({least:.2f})" for median, least in zip(*pairs, strict=True)),
         ]
 
+    def after_end(self) -> list[float]:
+        """How long after our program's end each UPDATE came; negative: before it."""
+        pairs = zip(self.ours_update.seconds, self.ours_end.seconds, strict=True)
+        return [update - end for update, end in pairs]
+
 
 _NO_OP_HEAD = ("", "apply", "bare imports", "ratio", "its CPU", "imports' CPU", "ratio")
 _CHANGE_HEAD = (
@@ -81,17 +86,17 @@ def main() -> int:
             print(ground.version, flush=True)
             row, steps[router] = _no_op(ground, options.rounds)
             noop_rows.append(row)
-        slowest, repeated = 0.0, 0
+        after_end: list[float] = []
+        repeated = 0
         for count in options.prefixes:
             with Ground(router) as ground:
                 for change in _changes(ground, count, options.rounds):
                     change_rows.append(change.row(router, count))
-                    slowest = max(slowest, *change.ours_update.seconds)
+                    after_end += change.after_end()
                     _progress(change_rows[-1])
                 repeated += ground.repeated
-        notes.append(f"{router}: slowest UPDATE of all {slowest:.2f} s; {repeated} repeated ones.")
-        if router == "frr" and change_rows:
-            notes[-1] += f" Its route-map timer would be {_ROUTE_MAP_TIMER:g} s on top."
+        if after_end:
+            notes.append(_note(router, after_end, repeated))
     print("\nMilliseconds: median (min / p95). Ratios: of medians (of minima).\n\nNo-op")
     print(table(_NO_OP_HEAD, noop_rows))
     print("\nWhere a no-op's time goes, step by step (medians)")
@@ -101,6 +106,18 @@ def main() -> int:
         print("\n".join(notes))
     print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s in all")
     return 0
+
+
+def _note(router: Router, after_end: Sequence[float], repeated: int) -> str:
+    """Say how late the latest UPDATE was, where a route-map timer of FRR's would show."""
+    latest = max(after_end)
+    said = "after" if latest > 0 else "before"
+    note = f"{router}: the latest UPDATE came {milliseconds(abs(latest))} ms {said} apply ended; "
+    note += f"{repeated} announcements came twice."
+    if router == "frr":
+        verdict = "never" if latest < _ROUTE_MAP_TIMER / 2 else "PERHAPS"
+        note += f" It was {verdict} the route-map timer ({_ROUTE_MAP_TIMER:g} s)."
+    return note
 
 
 def _no_op(ground: Ground, rounds: int) -> tuple[list[str], dict[str, Series]]:
@@ -144,17 +161,15 @@ def _ratio(one: Series, other: Series) -> str:
 
 def _changes(ground: Ground, count: int, rounds: int) -> Iterator[Change]:
     """Time a LocalPref that changes by one, and a withdrawal, beside the router's own client."""
-    lower = ground.load(config(count, local_pref=CHANGED_LOCAL_PREF))
     less = ground.load(config(count, without=True))
+    ground.configure(config(count, local_pref=CHANGED_LOCAL_PREF))
+    # What an apply that renders anew loads, jinja2 among it.
+    modules = outside_modules(ground.host, *_APPLY, within=_WITHIN)
+    lower = ground.load(config(count, local_pref=CHANGED_LOCAL_PREF))
     full = ground.load(config(count))
     ground.settle(count)
     last = prefix(count)
     rounds = max(2, rounds // 3) if count >= _LARGE else rounds
-    # What an apply that renders anew loads, jinja2 among it.
-    ground.bare(full, lower, (last, CHANGED_LOCAL_PREF))
-    ground.host.write("/etc/anycast-routed/config.json", full.config)
-    modules = outside_modules(ground.host, *_APPLY, within=_WITHIN)
-    ground.settle(count)
     yield _change(ground, ("LocalPref", full, lower, (last, CHANGED_LOCAL_PREF)), modules, rounds)
     yield _change(ground, ("withdrawal", full, less, (last, None)), modules, rounds)
 
@@ -180,7 +195,7 @@ def _change(
         ground.bare(goal, full, back)
 
     def floor() -> None:
-        change.floor.add(ground.run(*floor_argv(modules)).ended)
+        change.floor.add(ground.run(*floor_argv(modules, ends=False)).ended)
 
     for number in range(rounds):
         _in_turn(number, ours, bare, floor)
@@ -218,7 +233,7 @@ def _machine() -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--rounds", type=int, default=7, help="rounds (7); no-ops twice, large loads a third"
+        "--rounds", type=int, default=5, help="rounds (5); no-ops twice, large loads a third"
     )
     parser.add_argument(
         "--prefixes",

@@ -33,7 +33,7 @@ _US, _PEER, _AS = "172.17.2.1", "172.17.2.9", 64512
 _FIRST = IPv4Address("10.0.0.1")
 _WITHIN = 120.0  # seconds; the first load of 10,000 blackholes takes FRR's staticd some of them
 _UPDATE_WITHIN = 10.0
-_QUIET = 6.0  # seconds without an UPDATE after a first load: more than FRR's route-map timer
+_QUIET = {"bird": 1.0, "frr": 6.0}  # seconds without an UPDATE; FRR's route-map timer has 5
 
 
 def prefix(number: int) -> str:
@@ -130,7 +130,7 @@ class Ground:
 
     def load(self, wanted: str) -> Goal:
         """Bring a config into force, outside any timing; return what our program made of it."""
-        self._configure(wanted)
+        self.configure(wanted)
         self._program()
         file = "bird.conf" if self.router == "bird" else "frr.conf"
         self._file = f"/run/anycast-routed/{file}"
@@ -141,7 +141,7 @@ class Ground:
         eventually(lambda: len(self._peer.table()) == count, within=30, every=0.2)
         heard = self._peer.mark()
         since = time.monotonic()
-        while time.monotonic() - since < _QUIET:
+        while time.monotonic() - since < _QUIET[self.router]:
             time.sleep(0.5)
             if (now := self._peer.mark()) != heard:
                 heard, since = now, time.monotonic()
@@ -155,13 +155,13 @@ class Ground:
 
     def ours(self, goal: Goal, expected: tuple[str, int | None]) -> Timed:
         """Time our `apply` of a new config, to its end and to the UPDATE."""
-        self._configure(goal.config)
+        self.configure(goal.config)
         return self._until_update(self._program, expected)
 
     def bare(self, before: Goal, goal: Goal, expected: tuple[str, int | None]) -> Timed:
         """Time the router's own client with the same text."""
         self.host.write(self._file, goal.text)
-        self._configure(goal.config)
+        self.configure(goal.config)
         if self.router == "bird":
             return self._until_update(lambda: self.host.run("birdc", "configure"), expected)
         todo = changes(Running(goal.text), Running(before.text))
@@ -182,7 +182,8 @@ class Ground:
     def _program(self) -> None:
         self.host.run(sys.executable, "-m", "anycast_routed", "-q", "apply", within=_WITHIN)
 
-    def _configure(self, text: str) -> None:
+    def configure(self, text: str) -> None:
+        """Write our config file."""
         self.host.write("/etc/anycast-routed/config.json", text)
 
     def _until_update(

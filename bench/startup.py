@@ -41,7 +41,12 @@ def outside_modules(host: Host, *arguments: str, within: float) -> tuple[str, ..
     return tuple(json.loads(needed))
 
 
-def floor_argv(modules: Sequence[str]) -> tuple[str, ...]:
-    """Return the command that imports these modules and does nothing else."""
+def floor_argv(modules: Sequence[str], *, ends: bool = True) -> tuple[str, ...]:
+    """Return the command that imports these modules and does nothing else.
+
+    Without `ends` it stops right there, and Python does not tidy up: that is the floor of what
+    a program does before its end.
+    """
     # Not `import NAMES`: one module of the standard library has a hyphen in its name.
-    return (sys.executable, "-c", f"for name in '{','.join(modules)}'.split(','): __import__(name)")
+    imports = f"for name in '{','.join(modules)}'.split(','): __import__(name)"
+    return (sys.executable, "-c", imports if ends else f"{imports}\nimport os; os._exit(0)")

@@ -16,7 +16,7 @@ from anycast_routed import process
 from anycast_routed.announce import bird_reading
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
 from anycast_routed.errors import RejectedError, RouterUnavailableError
-from anycast_routed.model import Readback
+from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -106,7 +106,8 @@ class BirdSpeaker:
         """Ask for sessions, our routes and our exports. Changes nothing (`restrict`)."""
         with self._connect(restricted=True) as bird:
             router = bird_reading.version(_must(bird.ask("show status")))
-            sessions = bird_reading.sessions(_must(bird.ask("show protocols all")))
+            found = bird_reading.sessions(_must(bird.ask("show protocols all")))
+            sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))
             ours = f'where proto ~ "{_OURS}"'
             originated = bird_reading.routes(_must(bird.ask(f"show route {ours} all")))
             held = list(originated)
@@ -121,7 +122,7 @@ class BirdSpeaker:
                     # A session that has just gone down is not an error: it exports nothing.
                     reply = bird.ask(f"show route export '{session.name}' {which} all")
                     exported[session.address] = () if reply.failed else bird_reading.routes(reply)
-        held.sort(key=lambda route: (route.prefix.version, int(route.prefix.network_address)))
+        held.sort(key=lambda route: by_address(route.prefix.network_address))
         return Readback(router, sessions, tuple(dict.fromkeys(held)), exported)
 
     def is_loaded(self, text: str) -> bool:
@@ -150,11 +151,12 @@ class BirdSpeaker:
             for command in ("configure check", "configure"):
                 reply = bird.ask(command)
                 if reply.failed:
-                    raise RejectedError(reply.lines[-1].strip(), hint=_fault_hint(reply, self.file))
+                    raise _rejected(reply, self.file)
         # A new connection also pokes BIRD 2.0.12, which may hold routes back for 3 s without.
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
-            raise RejectedError(message, hint="see: anycast-routed setup")
+            hint = "see: anycast-routed setup"
+            raise RejectedError(message, hint=hint, text_at_fault=False)
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Cut the route lines out."""
@@ -226,7 +228,10 @@ def _must(reply: Reply) -> Reply:
     return reply
 
 
-def _fault_hint(reply: Reply, file: Path) -> str:
+def _rejected(reply: Reply, file: Path) -> RejectedError:
+    said = reply.lines[-1].strip()
     if str(file) in reply.text:
-        return f"nothing was loaded; the refused text is kept as {file}.rejected"
-    return "nothing was loaded; BIRD refuses a part of its config that is not ours"
+        hint = f"nothing was loaded; the refused text is kept as {file}.rejected"
+        return RejectedError(said, hint=hint)
+    hint = "nothing was loaded; mend the part of BIRD's config that is not ours"
+    return RejectedError(said, hint=hint, text_at_fault=False)

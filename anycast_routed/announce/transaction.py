@@ -69,7 +69,7 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
         _load(speaker, text, previous)
         readback = _confirm(speaker, plan, before)
     except (RejectedError, NotConfirmedError) as error:
-        if isinstance(error, RejectedError):
+        if isinstance(error, RejectedError) and error.text_at_fault:
             _keep_rejected(speaker.file, text)
         _put_back(speaker, previous, withdrawals, reload=isinstance(error, NotConfirmedError))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,14 +51,18 @@ def apply(
         try:
             known = reconcile.recall(config, speaker)
             observed, results = reconcile.observe(config, known.health)
-            latest = record.Record(known.boot, known.router, dict(observed.health))
-            wish = reconcile.wish(config, speaker, observed)
-            if diff:
-                settings.say(_difference(speaker, wish.text))
-            outcome = reconcile.announce(speaker, wish)
+            latest = replace(known, health=dict(observed.health))
+            try:
+                wish = reconcile.wish(config, speaker, observed)
+                if diff:
+                    settings.say(_difference(speaker, wish.text))
+                outcome = reconcile.announce(speaker, wish)
+            except AnycastRoutedError:
+                with contextlib.suppress(AnycastRoutedError):
+                    record.keep(config.daemon.run_dir, latest)
+                raise
             # Only now: a full disk must not stand between a verdict and its withdrawal.
-            if latest != record.load(config.daemon.run_dir):
-                record.save(config.daemon.run_dir, latest)
+            record.keep(config.daemon.run_dir, latest)
         except AnycastRoutedError as error:
             reconcile.disarm_if_down(speaker, error)
             raise

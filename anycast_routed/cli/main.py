@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from enum import StrEnum
@@ -17,6 +18,7 @@ from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.document import plain
 
 _EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
+_DEBUG = "ANYCAST_ROUTED_DEBUG"
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer's own name for click's UsageError differs from version to version; its child's does not.
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
@@ -78,6 +80,10 @@ def options(  # noqa: PLR0913 - one parameter an option
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code. No traceback reaches the user."""
+    if _DEBUG not in os.environ:
+        # What libraries log or drop at their end says nothing that our own message does not.
+        logging.lastResort = None
+        sys.unraisablehook = lambda _: None
     given = hoist(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(given, prog_name="anycast-routed", standalone_mode=False)
@@ -110,7 +116,7 @@ def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
 
 
 def _bug(error: Exception) -> int:
-    if "ANYCAST_ROUTED_DEBUG" in os.environ:
+    if _DEBUG in os.environ:
         raise error
     where = error.__traceback__
     while where and where.tb_next:
@@ -118,7 +124,7 @@ def _bug(error: Exception) -> int:
     place = f" ({Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno})" if where else ""
     print(
         f"anycast-routed: this is a bug: {type(error).__name__}: {error}{place}\n"
-        "  please report it, with the output under ANYCAST_ROUTED_DEBUG=1",
+        f"  please report it, with the output under {_DEBUG}=1",
         file=sys.stderr,
     )
     return Exit.BUG

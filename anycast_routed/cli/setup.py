@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
 
 _UNITS = Path("/etc/systemd/system")
+_NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now anycast-routed.timer"
+_NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
+_NOTHING_NEEDED = "FRR needs nothing: what we own there lives in its running config only"
 _SERVICE = """\
 [Unit]
 Description=Announce anycast addresses while the DNS server is healthy
@@ -71,16 +74,16 @@ def setup(
         settings.say(_difference(path, text))
         if write:
             _install(path, text)
-    if not changed:
+    if not files:
+        settings.say([_NOTHING_NEEDED])
+    elif not changed:
         settings.say(["nothing is missing"])
     elif write:
         settings.say(f"wrote {path}" for path in changed)
     else:
         settings.say(["nothing was written; --write does it"])
-    if write and systemd and changed:
-        settings.say(
-            ["now: systemctl daemon-reload && systemctl enable --now anycast-routed.timer"]
-        )
+    if write and changed:
+        settings.say([_NEXT_UNITS if systemd else _NEXT_BIRD])
     return Exit.OK
 
 
@@ -94,7 +97,7 @@ def _router_files(config: Config) -> dict[Path, str]:
         message = f"router.config-file: {path} does not exist"
         raise ConfigError(message, hint="name BIRD's config file, or install bird2")
     if includes(current, config.router.include_file):
-        return {}
+        return {path: current}
     line = include_line(config.router.include_file)
     text = (
         f"{current.rstrip()}\n\n# What anycast-routed announces; a missing file is fine.\n{line}\n"

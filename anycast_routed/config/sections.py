@@ -66,7 +66,9 @@ class Dns(Section):
         default=1.0, description="Time within which the reply must arrive, at most 60s."
     )
     interval: Interval = Field(
-        default=1.0, description="Time from one check to the next, 1ms to 1h."
+        default=1.0,
+        description="Time from one check to the next in a process that stays, 1ms to 1h; "
+        "a run of `apply` does not use it.",
     )
     fast_interval: Interval = Field(
         default=0.1, description="Time from one check to the next while the verdict is undecided."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from anycast_routed.model import Route
+from anycast_routed.model import Route, by_address
 
 if TYPE_CHECKING:
     from anycast_routed.model import Address, Plan, Prefix, Readback, Session
@@ -143,5 +143,5 @@ def _text(route: Route | None) -> str:
     return f"LocalPref {route.local_pref}, next hop {route.next_hop}"
 
 
-def _by_family(prefix: Prefix) -> tuple[int, int, int]:
-    return (prefix.version, int(prefix.network_address), prefix.prefixlen)
+def _by_family(prefix: Prefix) -> tuple[int, int]:
+    return by_address(prefix.network_address)

@@ -26,6 +26,8 @@ read -r pid rest < /proc/self/stat   # still the outer /proc, so the PID as our 
 mount -n -t tmpfs -o mode=755 lab /run
 mkdir -p /run/.lab/etc /run/.lab/log /run/lock /run/bird /run/frr /run/nsd
 mount -n --rbind /etc /run/.lab/etc
+# The links lead here. Root of a user namespace may not do this, and need not: no file is his.
+mount -n -o remount,bind,ro /run/.lab/etc 2>/dev/null || :
 mount -n -t tmpfs -o mode=755 lab /etc
 mount -n -t tmpfs -o mode=1777 lab /var/tmp
 mkdir /etc/anycast-routed /etc/bird /etc/frr /etc/knot /etc/nsd /etc/unbound

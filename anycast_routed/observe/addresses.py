@@ -10,7 +10,7 @@ from typing import Any, Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
-from anycast_routed.errors import AccessDeniedError, AnycastRoutedError
+from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, HostUnreadableError
 from anycast_routed.model import HostAddress
 
 _TRIES: Final = 10
@@ -34,7 +34,7 @@ def read() -> tuple[frozenset[str], tuple[HostAddress, ...]]:
     the local one.
 
     Blocks for about 0.1 ms an address, and can't be called in a running event loop: use
-    `asyncio.to_thread` there. Raises AccessDeniedError where netlink is denied, AnycastRoutedError
+    `asyncio.to_thread` there. Raises AccessDeniedError where netlink is denied, HostUnreadableError
     where it fails or where the addresses never stand still.
     """
     try:
@@ -58,7 +58,7 @@ def _dump() -> list[Any]:
             if not any(message["header"]["flags"] & _DUMP_INTERRUPTED for message in messages):
                 return messages
     message = f"the host's addresses changed during each of {_TRIES} readings"
-    raise AnycastRoutedError(message, hint="look for what sets them: ip monitor address")
+    raise HostUnreadableError(message, hint="look for what sets them: ip monitor address")
 
 
 def _address(message: Any, names: Mapping[int, str]) -> HostAddress:  # noqa: ANN401 - untyped library
@@ -95,4 +95,4 @@ def _failure(number: int | None, text: str) -> AnycastRoutedError:
     if number in {errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT}:
         hint = "allow AF_NETLINK sockets (systemd: RestrictAddressFamilies=AF_NETLINK ...)"
         return AccessDeniedError(message, hint=hint)
-    return AnycastRoutedError(message, hint="see whether `ip address` works here")
+    return HostUnreadableError(message, hint="see whether `ip address` works here")

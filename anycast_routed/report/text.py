@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anycast_routed.decide.compare import Change, Fault
-    from anycast_routed.model import Address, CheckResult, Plan, Prefix, Readback
+    from anycast_routed.model import CheckResult, Plan, Prefix, Readback
 
 _LONGEST = 200  # characters of a text that comes from outside
 
@@ -95,14 +95,17 @@ def confirmation(readback: Readback, only: Prefix | None = None) -> str:
     ours = {route.prefix for route in readback.originated if only in (None, route.prefix)}
     peers = [
         str(peer)
-        for peer, routes in sorted(readback.exported.items(), key=lambda item: _place(item[0]))
+        for peer, routes in readback.exported.items()
         if any(route.prefix in ours for route in routes)
     ]
     if not ours:
         return f"{readback.router} exports nothing of ours"
+    heard = {route.prefix for routes in readback.exported.values() for route in routes} & ours
     count = f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
     if not peers:
         return f"{readback.router} holds {count}, exported to no peer"
+    if len(heard) < len(ours):
+        count = f"only {len(heard)} of {count}"
     return f"{readback.router} exports {count} to {', '.join(peers)}"
 
 
@@ -119,10 +122,6 @@ def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
 def duration(seconds: float) -> str:
     """`12 ms` or `1.21 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _place(address: Address) -> tuple[int, int]:
-    return address.version, int(address)
 
 
 def _from_to(name: str, before: object, after: object) -> str:
