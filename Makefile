@@ -16,7 +16,7 @@ lint: $(VENV)/ready
 
 unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd bind9-dnsutils iproute2 nftables
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 demo: $(VENV)/ready
 	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2

@@ -1,7 +1,7 @@
 """Run our program and kill it, with SIGKILL, at its N-th step that others can see.
 
-Steps are Python's own audit events (PEP 578): a file is opened, renamed or deleted, a lock is
-taken, a socket connects, a command starts. Nothing of ours is patched.
+Steps are Python's own audit events (PEP 578), from the lock on: a file is opened for writing,
+renamed or deleted, a socket connects, a command starts. Nothing of ours is patched.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ import sys
 
 from anycast_routed.cli import main
 
-STEPS = frozenset(
-    {"fcntl.flock", "os.mkdir", "os.remove", "os.rename", "socket.connect", "subprocess.Popen"}
-)
+LOCKED = "fcntl.flock"
+STEPS = frozenset({LOCKED, "os.remove", "os.rename", "socket.connect", "subprocess.Popen"})
+WRITING = os.O_WRONLY | os.O_RDWR
+
+
+def is_writing(path: object, _mode: object, flags: object) -> bool:
+    """Tell whether a named file is opened for writing; a pipe to a command has a number only."""
+    return isinstance(path, (str, os.PathLike)) and isinstance(flags, int) and bool(flags & WRITING)
 
 
 def install(last: int) -> None:
@@ -23,9 +28,8 @@ def install(last: int) -> None:
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
-        path = str(arguments[0]) if arguments else ""
-        written = event == "open" and "anycast-routed" in path
-        if event in STEPS or written:
+        writes = event == "open" and is_writing(*arguments)
+        if (event in STEPS or writes) and (seen or event == LOCKED):
             seen += 1
             if seen == last:
                 os.kill(os.getpid(), signal.SIGKILL)

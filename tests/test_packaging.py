@@ -1,0 +1,60 @@
+"""What an operator installs: the wheel has the templates, and the program works from it alone."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from anycast_routed import __version__, process
+
+ROOT = Path(__file__).parent.parent
+RENDER = """
+import anycast_routed, anycast_routed.announce.render as render
+assert anycast_routed.__file__.startswith({folder!r}), anycast_routed.__file__
+print(render.Renderer("bird").render(dict(sessions=None, peers=(), blocks=())))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel once."""
+    folder = tmp_path_factory.mktemp("dist")
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = process.run(["env", "-C", str(ROOT), *argv], within=60)
+    assert done.code == 0, done.err
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_has_both_templates_and_nothing_beside_the_package(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"anycast_routed/templates/{name}.conf.j2" for name in ("bird", "frr")} < set(names)
+    assert {name.partition("/")[0] for name in names} == {
+        "anycast_routed",
+        f"anycast_routed-{__version__}.dist-info",
+    }
+
+
+def test_the_program_renders_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = RENDER.format(folder=str(tmp_path))
+    argv = ["env", "-C", "/", f"PYTHONPATH={tmp_path}", sys.executable, "-c", code]
+    done = process.run(argv, within=30)
+    assert (done.code, done.err) == (0, "")
+    assert "define anycast_routed_loaded" in done.out
+
+
+def test_the_version_stands_in_one_spelling_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+
+
+def test_every_run_time_dependency_earns_its_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = (ROOT / "docs" / "dependencies.md").read_text()
+    names = [one.partition(">")[0] for one in project["dependencies"]]
+    assert len(names) <= 10
+    assert all(f"| {name} | `" in listed for name in names)
