@@ -2,6 +2,6 @@
 
 import sys
 
-from anycast_routed.cli import main
+from anycast_routed.cli import run
 
-sys.exit(main())
+sys.exit(run())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _LISTED = """\
 import json, sys
-from anycast_routed.cli import main
+from anycast_routed.cli.main import main
 code = main(sys.argv[1:])
 ours = {"anycast_routed", "__main__"}
 names = [name for name in sys.modules if name.partition(".")[0] not in ours]

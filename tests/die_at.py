@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from anycast_routed.cli import main
+from anycast_routed.cli.main import main
 
 LOCKED = "fcntl.flock"
 STEPS = frozenset({LOCKED, "os.remove", "os.rename", "socket.connect", "subprocess.Popen"})

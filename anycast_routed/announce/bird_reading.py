@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anycast_routed.announce.bird_socket import Reply
-    from anycast_routed.model import Address
+    from anycast_routed.model import Address, Prefix
 
 _VERSION = re.compile(r"BIRD \S+")
 _PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+\S+\s+\S+\s+\S+")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s")
+_MOST = 1 << 16  # texts that are remembered: the same ones come for each table and session
 _ATTRIBUTE = re.compile(r"^\tBGP\.(next_hop|local_pref): (\S+)")
 
 
@@ -71,7 +73,7 @@ def routes(reply: Reply) -> tuple[Route, ...]:
 
     def close() -> None:
         if prefix:
-            found.append(Route(ip_network(prefix), local_pref, next_hop))
+            found.append(Route(_network(prefix), local_pref, next_hop))
 
     for line in reply.lines:
         if line.startswith("\t"):
@@ -81,9 +83,19 @@ def routes(reply: Reply) -> tuple[Route, ...]:
             if attribute.group(1) == "local_pref":
                 local_pref = int(attribute.group(2))
             else:
-                next_hop = ip_address(attribute.group(2))
+                next_hop = _address(attribute.group(2))
         elif route := _ROUTE.match(line):
             close()
             prefix, local_pref, next_hop = route.group(1), None, None
     close()
     return tuple(found)
+
+
+@lru_cache(_MOST)
+def _network(text: str) -> Prefix:
+    return ip_network(text)
+
+
+@lru_cache(_MOST)
+def _address(text: str) -> Address:
+    return ip_address(text)

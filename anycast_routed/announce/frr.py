@@ -7,6 +7,7 @@ other line stays as it is, byte for byte. Nothing is ever saved (`write memory`)
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,34 +137,28 @@ class FrrSpeaker:
         return not frr_changes.changes(Running(text), self._both())
 
     def check(self, text: str) -> None:
-        """Have vtysh parse it, and look whether it would overwrite a line of the operator's.
+        """Have vtysh parse it, without a daemon.
 
         Raises:
             RejectedError: with the line.
-            ConfigError: the operator has that line, or runs another AS.
         """
         frr_lines.refuse_unsafe(text)
         self._vtysh.parse(text)
-        wanted = Running(text)
-        frr_running.refuse_foreign(wanted)
-        frr_running.refuse_conflicts(wanted, self._both())
+        frr_running.refuse_foreign(Running(text))
 
     def load(self, text: str) -> None:
-        """Give FRR the difference, withdrawals first.
+        """Give FRR the difference, withdrawals first. The text has been through `check`.
 
         Raises:
             RejectedError: refused; what this call had changed is put back, except for the
                 withdrawals, which always stay.
             ConfigError: the operator has a line that we would overwrite, or runs another AS.
         """
-        wanted, running = Running(text), self._bgpd()
-        self._take_off(frr_changes.withdrawals(running, wanted.networks))
-        frr_running.refuse_foreign(wanted)
-        before = self._both()
+        wanted, running = Running(text), self._vtysh.ask("bgpd", [_SHOW])
+        self._take_off(frr_changes.withdrawals(Running(running), wanted.networks))
+        before = Running(running + self._statics())
         frr_running.refuse_conflicts(wanted, before)
         todo = frr_changes.changes(wanted, before)
-        if todo.additions:
-            self._vtysh.parse(text)
         if refused := self._add(todo):
             with contextlib.suppress(AnycastRoutedError):
                 back = frr_changes.way_back(before, self._both(), wanted)
@@ -222,11 +217,15 @@ class FrrSpeaker:
         return Running(self._vtysh.ask("bgpd", [_SHOW]))
 
     def _both(self) -> Running:
-        """Read bgpd's and staticd's config. Without staticd there are no statics."""
-        running = self._vtysh.ask("bgpd", [_SHOW])
+        """Read bgpd's and staticd's config, side by side. Without staticd there are no statics."""
+        with ThreadPoolExecutor(1) as beside:
+            statics = beside.submit(self._statics)
+            return Running(self._vtysh.ask("bgpd", [_SHOW]) + statics.result())
+
+    def _statics(self) -> str:
         with contextlib.suppress(RouterUnavailableError):
-            running += self._vtysh.ask("staticd", [_SHOW])
-        return Running(running)
+            return self._vtysh.ask("staticd", [_SHOW])
+        return ""
 
     def _ask_bgpd(self, *questions: str) -> tuple[Running, list[Any]]:
         running, _, answers = self._vtysh.ask("bgpd", [_SHOW, *questions]).partition(_SHOWN)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.decide.compare import Fault, changes, faults, unheard
-from anycast_routed.decide.compare import Kind as ChangeKind
+from anycast_routed.decide.compare import Fault, faults, unheard
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
     Raises:
         RejectedError: refused; the file and the router are as they were, less the withdrawals.
         NotConfirmedError: loaded, but the read-back never showed it; rolled back the same way.
-        ConfigError: a neighbor of ours is the operator's already.
+        ConfigError: the operator's own config has what ours would bring; put back as well.
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as they say.
     """
     begun = time.monotonic()
@@ -62,13 +61,12 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
     found = faults(plan, before)
     if previous == text and not _blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
-    withdrawals = frozenset(
-        change.prefix for change in changes(plan, before) if change.kind is ChangeKind.WITHDRAWN
-    )
+    wanted = {announcement.prefix for announcement in plan.announcements}
+    withdrawals = frozenset(route.prefix for route in before.originated) - wanted
     try:
         _load(speaker, text, previous)
-        readback = _confirm(speaker, plan, before)
-    except (RejectedError, NotConfirmedError) as error:
+        readback, found = _confirm(speaker, plan, before)
+    except (RejectedError, NotConfirmedError, ConfigError) as error:
         if isinstance(error, RejectedError) and error.text_at_fault:
             _keep_rejected(speaker.file, text)
         _put_back(speaker, previous, withdrawals, reload=isinstance(error, NotConfirmedError))
@@ -78,9 +76,7 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
         if withdrawals:
             withdraw(speaker, withdrawals)
         raise
-    return Outcome(
-        changed=True, readback=readback, faults=faults(plan, readback), seconds=_since(begun)
-    )
+    return Outcome(changed=True, readback=readback, faults=found, seconds=_since(begun))
 
 
 def withdraw(speaker: Speaker, prefixes: frozenset[Prefix] | None = None) -> None:
@@ -117,8 +113,8 @@ def _load(speaker: Speaker, text: str, previous: str | None) -> None:
     speaker.load(text)
 
 
-def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> Readback:
-    """Read back until the router shows the plan.
+def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> tuple[Readback, tuple[Fault, ...]]:
+    """Read back until the router shows the plan; return its word and what nobody can help.
 
     Sessions that were there before must show it soon. Those that this transaction has brought
     get longer to come up; one that does not is the peer's affair and only ends the wait, and
@@ -134,7 +130,7 @@ def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> Readback:
             for session in readback.sessions
         )
         if not found and not coming:
-            return readback
+            return readback, found
         blocking = _blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if blocking else SESSIONS_WITHIN):
             break
@@ -150,7 +146,7 @@ def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> Readback:
         message = f"the router does not show what was planned: {shown}"
         hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
         raise NotConfirmedError(message, hint=hint)
-    return readback
+    return readback, found
 
 
 def _put_back(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,14 +66,15 @@ def apply(
             reconcile.disarm_if_down(speaker, error)
             raise
     seconds = {"confirmed": outcome.seconds, "total": since_start()}
-    settings.emit(
-        "apply",
-        changed=outcome.changed,
-        changes=wish.changes,
-        **_facts(wish, outcome.readback, results),
-        faults=outcome.faults,
-        seconds=seconds,
-    )
+    if settings.json:
+        settings.emit(
+            "apply",
+            changed=outcome.changed,
+            changes=wish.changes,
+            **_facts(wish, outcome.readback, results),
+            faults=outcome.faults,
+            seconds=seconds,
+        )
     _say_outcome(settings, wish, outcome, seconds["total"])
     missing = unheard(wish.plan, outcome.readback)
     return Exit.NOT_CONFIRMED if missing else Exit.OK
@@ -152,8 +152,9 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     wish = reconcile.wish(config, speaker, observed)
     current = atomic.read(speaker.file) == wish.text and speaker.is_loaded(wish.text)
     changed = bool(wish.changes) or not current
-    facts = _facts(wish, wish.before, results)
-    settings.emit(verb, changed=changed, changes=wish.changes, **facts)
+    if settings.json:
+        facts = _facts(wish, wish.before, results)
+        settings.emit(verb, changed=changed, changes=wish.changes, **facts)
     if changed or not settings.quiet:
         settings.say(text.change_lines(wish.plan, wish.changes))
         settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
@@ -193,6 +194,8 @@ def _say_outcome(
 
 
 def _difference(speaker: Speaker, wanted: str) -> list[str]:
+    import difflib  # noqa: PLC0415 - only `--diff` needs it
+
     before = (atomic.read(speaker.file) or "").splitlines()
     name = str(speaker.file)
     return list(difflib.unified_diff(before, wanted.splitlines(), name, name, lineterm=""))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed import lock
-from anycast_routed.cli import main
+from anycast_routed.cli.main import main
 from anycast_routed.cli.settings import FLAGS, VALUES, hoist
 from anycast_routed.errors import LockedError
 
