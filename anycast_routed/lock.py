@@ -8,8 +8,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed import atomic
 from anycast_routed.atomic import cannot_write
-from anycast_routed.errors import LockedError
+from anycast_routed.errors import AnycastRoutedError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,19 +27,17 @@ def hold(run_dir: Path, holder: str, *, within: float = 0.0) -> Iterator[None]:
         LockedError: another instance still holds it after `within` seconds.
         CannotWriteError, AccessDeniedError: the run folder cannot be used.
     """
-    path = run_dir / "lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(path, flags, 0o644)
+        # The folder itself is locked, which also works on a full or read-only file system.
+        descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(run_dir, error) from error
+    path = run_dir / "lock"
     try:
         _acquire(descriptor, path, time.monotonic() + within)
-        # The text is for people only; a full disk must not keep us from a withdrawal.
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {holder}\n".encode(), 0)
+        with contextlib.suppress(AnycastRoutedError):
+            atomic.write(path, f"{os.getpid()} {holder}\n", durable=False)
         yield
     finally:
         os.close(descriptor)
@@ -50,13 +49,11 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                pid, _, verb = (
-                    os.pread(descriptor, 200, 0).decode("utf-8", "replace").partition(" ")
-                )
-                message = (
-                    f"another instance is at work: {verb.strip() or 'unknown'}, PID {pid or '?'}"
-                )
-                raise LockedError(message, hint=f"it holds {path}; try again later") from None
+                pid, _, verb = (atomic.read(path) or "? unknown").partition(" ")
+                message = f"another instance is at work: {verb.strip()}, PID {pid}"
+                raise LockedError(
+                    message, hint=f"it holds {path.parent}; try again later"
+                ) from None
             time.sleep(_EVERY)
         else:
             return

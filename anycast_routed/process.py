@@ -33,7 +33,7 @@ def run(
     `within` is in seconds; a command that takes longer is killed.
 
     Raises:
-        RouterUnavailableError: the program is not installed, or did not end in time.
+        RouterUnavailableError: the program is not installed, cannot start, or did not end in time.
         AccessDeniedError: we may not execute it.
     """
     try:
@@ -56,4 +56,7 @@ def run(
     except PermissionError as error:
         message = f"{argv[0]} may not be executed by this user"
         raise AccessDeniedError(message) from error
+    except OSError as error:
+        message = f"{argv[0]} cannot be run: {error.strerror}"
+        raise RouterUnavailableError(message, hint="see ulimit -a, and the memory") from error
     return Completed(done.returncode, done.stdout, done.stderr)

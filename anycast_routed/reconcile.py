@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
     from anycast_routed.decide.compare import Change
     from anycast_routed.model import Plan, Readback
 
+_SOCKETS = 20  # at most, that one check holds open
+_OTHER_FILES = 64  # descriptors that are not for checks
 _MOST_UNKNOWN = 3  # checks that cannot run, before one pass gives up on a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be, beside what is: a plan, its rendering, and the router's word before it."""
+    """What is to be, beside what is: a plan, and the router's word before it."""
 
     plan: Plan
-    text: str
     before: Readback
     changes: tuple[Change, ...]
 
@@ -77,14 +79,15 @@ def recall(config: Config, speaker: Speaker) -> Record:
     """Return what the last run left, or an empty record at the first run of a boot.
 
     At the first run of a boot, and after a restart of a router that keeps its own config,
-    whatever it announces of ours rests on no verdict: it is withdrawn before anything is probed.
+    whatever it announces of ours rests on no verdict: it is withdrawn before
+    anything is probed. Where the record is lost, that is so as well.
     """
     known = record.load(config.daemon.run_dir)
     router = f"{speaker.name} {speaker.incarnation()}".strip()
     if known is not None and known.router == router:
         return known
-    if speaker.may_be_stale() and speaker.read().originated:
-        transaction.withdraw(speaker)
+    if speaker.incarnation():
+        transaction.withdraw_all(speaker)
     return Record(record.this_boot(), router, known.health if known else {})
 
 
@@ -104,8 +107,13 @@ def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
     """Ask each service's question once, all at the same time; by service name."""
     from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
 
+    async def one(service: Service, at_once: asyncio.Semaphore) -> CheckResult:
+        async with at_once:
+            return await dns.check(service.dns)
+
     async def ask() -> list[CheckResult]:
-        return await asyncio.gather(*(dns.check(service.dns) for service in services))
+        at_once = _at_once()
+        return await asyncio.gather(*(one(service, at_once) for service in services))
 
     return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
 
@@ -123,8 +131,7 @@ def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:
     """Decide, and compare with what the router has. Changes nothing."""
     decision = plan(config, observed)
     before = speaker.read()
-    text = render(config, speaker, decision)
-    return Wish(decision, text, before, changes(decision, before))
+    return Wish(decision, before, changes(decision, before))
 
 
 def render(config: Config, speaker: Speaker, decision: Plan) -> str:
@@ -133,36 +140,64 @@ def render(config: Config, speaker: Speaker, decision: Plan) -> str:
     return renderer.render(speaker.variables(decision), current=atomic.read(speaker.file))
 
 
-def announce(speaker: Speaker, wanted: Wish) -> transaction.Outcome:
-    """Make the router do as wished, and prove it; see `transaction.bring` for the errors."""
-    return transaction.bring(speaker, wanted.plan, wanted.text, wanted.before)
+def announce(config: Config, speaker: Speaker, wanted: Wish) -> transaction.Outcome:
+    """Make the router do as wished, and prove it; see `transaction.bring` for the errors.
+
+    A template that is broken does not stand between a dead service and its withdrawal.
+    """
+    try:
+        text = render(config, speaker, wanted.plan)
+    except AnycastRoutedError:
+        transaction.withdraw_unplanned(speaker, wanted.plan, wanted.before)
+        raise
+    return transaction.bring(speaker, wanted.plan, text, wanted.before)
 
 
-def disarm_if_down(speaker: Speaker, error: AnycastRoutedError) -> None:
-    """After the router could not be reached: it must not come back with an old verdict."""
-    if isinstance(error, RouterUnavailableError):
-        transaction.disarm(speaker)
+def leave_only_wanted(config: Config) -> None:
+    """After the router could not be reached: BIRD must not come back with an old verdict.
+
+    What is healthy stays in its file, since the router may be only slow, or back in a moment.
+    """
+    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    if config.router.daemon == "frr" or atomic.read(bird.file) is None:
+        return
+    known = record.load(config.daemon.run_dir)
+    observed, _ = observe(config, known.health if known else {})
+    kept = frozenset(one.prefix for one in plan(config, observed).announcements)
+    transaction.disarm(bird, kept)
 
 
 async def _probe_all(
     config: Config, health: Mapping[str, Health]
 ) -> dict[str, tuple[Health, list[CheckResult]]]:
+    at_once = _at_once()
     async with asyncio.TaskGroup() as group:
         tasks = {
-            service.name: group.create_task(_probe(service, health.get(service.name, Health())))
+            service.name: group.create_task(
+                _probe(service, health.get(service.name, Health()), at_once)
+            )
             for service in config.services
         }
     return {name: task.result() for name, task in tasks.items()}
 
 
-async def _probe(service: Service, health: Health) -> tuple[Health, list[CheckResult]]:
+def _at_once() -> asyncio.Semaphore:
+    """As many checks at a time as have sockets enough: a hung server costs each of them many."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return asyncio.Semaphore(max(1, (soft - _OTHER_FILES) // _SOCKETS))
+
+
+async def _probe(
+    service: Service, health: Health, at_once: asyncio.Semaphore
+) -> tuple[Health, list[CheckResult]]:
     """Check at `fast-interval` until the verdict is decided; bounded, should the server flap."""
     from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
 
     rise, fall = service.dns.rise, service.dns.fall
     results: list[CheckResult] = []
     for _ in range(2 * (rise + fall)):
-        results.append(await dns.check(service.dns))
+        async with at_once:
+            results.append(await dns.check(service.dns))
         health = step(health, results[-1], rise=rise, fall=fall, at=time.monotonic())
         unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
         if decided(health) or unknown >= _MOST_UNKNOWN:

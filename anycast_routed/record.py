@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from anycast_routed import atomic
+from anycast_routed.errors import AccessDeniedError
 from anycast_routed.model import Health, Verdict
 
 _SCHEMA = 1
+_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -38,10 +40,10 @@ def load(run_dir: Path) -> Record | None:
     A lost record costs a few probes and, at most, a withdrawal before them: never a false
     announcement.
     """
-    text = atomic.read(_path(run_dir))
-    if text is None:
-        return None
     try:
+        text = atomic.read(_path(run_dir))
+        if text is None:
+            return None
         raw = json.loads(text)
         health = {
             str(name): Health(
@@ -54,7 +56,7 @@ def load(run_dir: Path) -> Record | None:
             for name, one in raw["health"].items()
         }
         record = Record(str(raw["boot"]), str(raw["router"]), health)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (AccessDeniedError, *_CORRUPT):
         return None
     return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _VERSION = re.compile(r"BIRD \S+")
 _PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+\S+\s+\S+\s+\S+")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
-_ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s")
+# What we bring is named so; an operator's own anycast_web is not ours.
+_OUR_STATIC = re.compile(r"anycast_[a-z0-9_]+_v[46]")
+_ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s.*?\[(\S+) ")
 _MOST = 1 << 16  # texts that are remembered: the same ones come for each table and session
 _ATTRIBUTE = re.compile(r"^\tBGP\.(next_hop|local_pref): (\S+)")
 
@@ -30,9 +32,13 @@ def version(reply: Reply) -> str:
 
 
 def static_protocols(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of the static protocols from `show protocols`."""
+    """Return the names of our static protocols from `show protocols`."""
     found = (_PROTOCOL.match(line) for line in lines)
-    return tuple(match.group(1) for match in found if match and match.group(2) == "Static")
+    return tuple(
+        match.group(1)
+        for match in found
+        if match and match.group(2) == "Static" and _OUR_STATIC.fullmatch(match.group(1))
+    )
 
 
 def sessions(reply: Reply) -> tuple[Session, ...]:
@@ -65,7 +71,7 @@ def sessions(reply: Reply) -> tuple[Session, ...]:
 
 
 def routes(reply: Reply) -> tuple[Route, ...]:
-    """Return the routes from `show route … all`, in BIRD's order."""
+    """Return our routes from `show route … all`, in BIRD's order."""
     found: list[Route] = []
     prefix = ""
     local_pref: int | None = None
@@ -86,7 +92,8 @@ def routes(reply: Reply) -> tuple[Route, ...]:
                 next_hop = _address(attribute.group(2))
         elif route := _ROUTE.match(line):
             close()
-            prefix, local_pref, next_hop = route.group(1), None, None
+            ours = _OUR_STATIC.fullmatch(route.group(2))
+            prefix, local_pref, next_hop = route.group(1) if ours else "", None, None
     close()
     return tuple(found)
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+RECONFIGURED = 8004
 ACCESS_DENIED = 8007
+_MOST_TRIES = 50
 _FIRST_ERROR = 8000
 _CODE = 4  # digits of a reply's number
 
@@ -85,17 +87,27 @@ class ControlSocket:
         self._socket.close()
 
     def ask(self, command: str) -> Reply:
-        """Send one command and return its whole reply, an error reply included."""
+        """Send one command and return its whole reply, an error reply included.
+
+        BIRD breaks off a listing when somebody reconfigures it meanwhile; that is asked again.
+        """
+        reply = self._ask(command)
+        for _ in range(_MOST_TRIES):
+            if reply.code != RECONFIGURED:
+                break
+            reply = self._ask(command)
+        if reply.code == ACCESS_DENIED:
+            message = f"BIRD denied the command `{command}`: {reply.text}"
+            raise AccessDeniedError(message)
+        return reply
+
+    def _ask(self, command: str) -> Reply:
         try:
             self._socket.settimeout(self._within)
             self._socket.sendall(command.encode("ascii") + b"\n")
         except OSError as error:
             raise self._unavailable(error) from error
-        reply = self._reply(command)
-        if reply.code == ACCESS_DENIED:
-            message = f"BIRD denied the command `{command}`: {reply.text}"
-            raise AccessDeniedError(message)
-        return reply
+        return self._reply(command)
 
     def _reply(self, command: str) -> Reply:
         deadline = time.monotonic() + self._within

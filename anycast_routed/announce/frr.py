@@ -59,10 +59,6 @@ class FrrSpeaker:
         made = self._vtysh.socket("bgpd")
         return f"{made.st_ino}-{made.st_mtime_ns}"
 
-    def may_be_stale(self) -> bool:
-        """FRR starts with what an operator's `write memory` has saved of ours; or none can say."""
-        return self.saved_lines() != 0 or self.file.exists()
-
     def saved_lines(self) -> int | None:
         """Count our networks in frr.conf; None where this user may not read it."""
         try:
@@ -168,6 +164,10 @@ class FrrSpeaker:
             message = f"FRR refused: {refused}"
             raise RejectedError(message, hint="what was changed is put back")
         self._tidy(todo)
+
+    def held(self, text: str) -> frozenset[Prefix]:
+        """Read the networks."""
+        return frozenset(Running(text).networks)
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Cut the networks and statics out; the empty text where something would be left."""

@@ -80,8 +80,9 @@ class Renderer:
         except jinja2.TemplateSyntaxError as error:
             message = f"{error.filename or self._name}:{error.lineno}: {error.message}"
             raise ConfigError(message, hint="compare it with the template we ship") from error
-        except jinja2.TemplateError as error:
-            message = f"{self._name} cannot be rendered: {error.message}"
+        except Exception as error:
+            # A template can fail as any program can.
+            message = f"{self._name} cannot be rendered: {type(error).__name__}: {error}"
             raise ConfigError(message, hint="compare it with the template we ship") from error
 
 

@@ -31,14 +31,11 @@ class Speaker(Protocol):
         ...
 
     def incarnation(self) -> str:
-        """Name this life of the router, where a restart of it may bring back what we withdrew.
+        """Name this life of a router that may start with what we have withdrawn since.
 
-        Empty where it cannot: BIRD restarts with our file, which has the last verdict.
+        Empty where it cannot: BIRD starts with our file, which has the last verdict or, after a
+        boot, is not there.
         """
-        ...
-
-    def may_be_stale(self) -> bool:
-        """Tell whether it may announce something from before a boot, without asking it."""
         ...
 
     def variables(self, plan: Plan) -> Mapping[str, object]:
@@ -71,6 +68,10 @@ class Speaker(Protocol):
         Raises:
             RejectedError: refused in context; the router runs what it ran before.
         """
+        ...
+
+    def held(self, text: str) -> frozenset[Prefix]:
+        """Return the prefixes that a text of ours announces. Pure, no I/O."""
         ...
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:

@@ -7,6 +7,7 @@ text, but the old text without the prefixes that are to be withdrawn.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,61 +50,70 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
     `before` is what the router said when the plan was made. Nothing is written or loaded where
     the file, the router's running config and its exports agree with the plan already.
 
+    Whatever fails, what the plan no longer wants is withdrawn. For the rest:
+
     Raises:
-        RejectedError: refused; the file and the router are as they were, less the withdrawals.
-        NotConfirmedError: loaded, but the read-back never showed it; rolled back the same way.
-        ConfigError: the operator's own config has what ours would bring; put back as well.
+        RejectedError: refused; the file and the router are as they were.
+        NotConfirmedError: loaded, but the read-back never showed it; rolled back.
+        ConfigError: the operator's own config has what ours would bring; nothing was loaded.
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as they say.
     """
     begun = time.monotonic()
-    _refuse_foreign_neighbors(plan, before)
     previous = atomic.read(speaker.file)
     found = faults(plan, before)
     if previous == text and not _blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
-    wanted = {announcement.prefix for announcement in plan.announcements}
-    withdrawals = frozenset(route.prefix for route in before.originated) - wanted
     try:
+        _refuse_foreign_neighbors(plan, before)
         _load(speaker, text, previous)
         readback, found = _confirm(speaker, plan, before)
     except (RejectedError, NotConfirmedError, ConfigError) as error:
+        reload = isinstance(error, NotConfirmedError)
+        _put_back(speaker, previous, plan, before, reload=reload)
         if isinstance(error, RejectedError) and error.text_at_fault:
             _keep_rejected(speaker.file, text)
-        _put_back(speaker, previous, withdrawals, reload=isinstance(error, NotConfirmedError))
         raise
-    except AnycastRoutedError:
-        # The router fell silent or the disk is full: what must go, goes by the short way.
-        if withdrawals:
-            withdraw(speaker, withdrawals)
+    except BaseException:
+        # The router fell silent, the disk is full, or it is a bug of ours.
+        withdraw_unplanned(speaker, plan, before)
         raise
     return Outcome(changed=True, readback=readback, faults=found, seconds=_since(begun))
 
 
-def withdraw(speaker: Speaker, prefixes: frozenset[Prefix] | None = None) -> None:
-    """Withdraw these prefixes, or all of ours, at the router and then in the file.
+def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
+    """Withdraw what the plan no longer wants by the short way; nothing where that is nothing."""
+    kept = frozenset(announcement.prefix for announcement in plan.announcements)
+    if gone := frozenset(route.prefix for route in before.originated) - kept:
+        try:
+            disarm(speaker, kept)
+        finally:
+            speaker.withdraw(gone)
 
-    It works with a broken config of the operator's and on a full disk: where the shortened
-    file cannot be written it is deleted, which every router of ours takes as "nothing".
+
+def withdraw_all(speaker: Speaker) -> None:
+    """Withdraw all of ours: first in the file, so that no reload brings it back, then in fact.
+
+    It works with a broken config of the operator's and on a full disk.
     """
     try:
-        speaker.withdraw(prefixes)
+        disarm(speaker, frozenset())
     finally:
-        # A router that is down must not come back with them.
-        disarm(speaker, prefixes)
+        speaker.withdraw()
 
 
-def disarm(speaker: Speaker, prefixes: frozenset[Prefix] | None = None) -> None:
-    """Take these prefixes, or all, out of the file, so that no restart announces them again."""
+def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
+    """Leave only these prefixes in the file, so that no start of the router brings others back.
+
+    Where the shortened file cannot be written it is deleted, which needs no space and which
+    every router of ours takes as "nothing".
+    """
     current = atomic.read(speaker.file)
     if current is None:
         return
-    shortened = speaker.without(current, prefixes)
-    if shortened == current:
-        return
-    try:
-        atomic.write(speaker.file, shortened)
-    except AnycastRoutedError:
-        atomic.remove(speaker.file)
+    gone = speaker.held(current) - kept
+    shortened = speaker.without(current, gone if kept else None)
+    if shortened != current:
+        _replace(speaker.file, shortened)
 
 
 def _load(speaker: Speaker, text: str, previous: str | None) -> None:
@@ -150,18 +160,30 @@ def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> tuple[Readback, 
 
 
 def _put_back(
-    speaker: Speaker, previous: str | None, withdrawals: frozenset[Prefix], *, reload: bool
+    speaker: Speaker, previous: str | None, plan: Plan, before: Readback, *, reload: bool
 ) -> None:
-    """Restore the file, less the withdrawals; `reload` where the router took the new text."""
-    kept = speaker.without(previous, withdrawals) if previous and withdrawals else previous
-    if kept is None:
-        atomic.remove(speaker.file)
-    else:
-        atomic.write(speaker.file, kept)
-    if reload:
-        speaker.load(kept or "")
-    if withdrawals:
-        withdraw(speaker, withdrawals)
+    """Restore the file, less what the plan withdraws; `reload` where the router took the new text.
+
+    What is to be withdrawn goes even if nothing else works here.
+    """
+    kept = frozenset(announcement.prefix for announcement in plan.announcements)
+    gone = speaker.held(previous or "") - kept
+    restored = speaker.without(previous, gone) if previous and gone else previous
+    try:
+        _replace(speaker.file, restored)
+        if reload:
+            speaker.load(restored or "")
+    finally:
+        withdraw_unplanned(speaker, plan, before)
+
+
+def _replace(file: Path, text: str | None) -> None:
+    """Write the text, or have no file: where there is no text, and where it cannot be written."""
+    if text is not None:
+        with contextlib.suppress(AnycastRoutedError):
+            atomic.write(file, text)
+            return
+    atomic.remove(file)
 
 
 def _refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
@@ -176,7 +198,8 @@ def _refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
 
 
 def _keep_rejected(file: Path, text: str) -> None:
-    atomic.write(file.with_name(f"{file.name}.rejected"), text)
+    with contextlib.suppress(AnycastRoutedError):
+        atomic.write(file.with_name(f"{file.name}.rejected"), text)
 
 
 def _blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anycast_routed import atomic, lock, reconcile, record
 from anycast_routed.announce import transaction
-from anycast_routed.cli.settings import since_start
+from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.cli.settings import difference, since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.decide.compare import unheard
-from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, NotConfirmedError
+from anycast_routed.errors import (
+    AnycastRoutedError,
+    ConfigError,
+    Exit,
+    NotConfirmedError,
+    RouterUnavailableError,
+)
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
 if TYPE_CHECKING:
-    from anycast_routed.announce.speaker import Speaker
+    from pathlib import Path
+
     from anycast_routed.cli.settings import Settings
-    from anycast_routed.model import CheckResult, Readback
+    from anycast_routed.model import CheckResult, Prefix, Readback
 
 _WITHDRAW_LOCK_WITHIN = 5.0  # seconds that `withdraw` waits for another instance to end
 
@@ -45,39 +53,62 @@ def apply(
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
     config = settings.load()
-    speaker = reconcile.choose_speaker(config)
     with lock.hold(config.daemon.run_dir, "apply"):
         try:
-            known = reconcile.recall(config, speaker)
-            observed, results = reconcile.observe(config, known.health)
-            latest = replace(known, health=dict(observed.health))
-            try:
-                wish = reconcile.wish(config, speaker, observed)
-                if diff:
-                    settings.say(_difference(speaker, wish.text))
-                outcome = reconcile.announce(speaker, wish)
-            except AnycastRoutedError:
-                with contextlib.suppress(AnycastRoutedError):
-                    record.keep(config.daemon.run_dir, latest)
-                raise
-            # Only now: a full disk must not stand between a verdict and its withdrawal.
-            record.keep(config.daemon.run_dir, latest)
-        except AnycastRoutedError as error:
-            reconcile.disarm_if_down(speaker, error)
+            done = _apply(config)
+        except RouterUnavailableError:
+            reconcile.leave_only_wanted(config)
             raise
-    seconds = {"confirmed": outcome.seconds, "total": since_start()}
+    seconds = {"confirmed": done.outcome.seconds, "total": since_start()}
     if settings.json:
+        facts = _facts(done.wish, done.outcome.readback, done.results)
+        changes, faults = done.wish.changes, done.outcome.faults
         settings.emit(
             "apply",
-            changed=outcome.changed,
-            changes=wish.changes,
-            **_facts(wish, outcome.readback, results),
-            faults=outcome.faults,
+            changed=done.outcome.changed,
+            changes=changes,
+            **facts,
+            faults=faults,
             seconds=seconds,
         )
-    _say_outcome(settings, wish, outcome, seconds["total"])
-    missing = unheard(wish.plan, outcome.readback)
-    return Exit.NOT_CONFIRMED if missing else Exit.OK
+    if diff:
+        settings.say(difference(done.file, done.text_before, atomic.read(done.file)))
+    _say_outcome(settings, done, seconds["total"])
+    return done.code
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One apply, for those who tell of it."""
+
+    wish: reconcile.Wish
+    outcome: transaction.Outcome
+    results: dict[str, tuple[CheckResult, ...]]
+    file: Path
+    text_before: str | None
+
+    @property
+    def code(self) -> Exit:
+        missing = unheard(self.wish.plan, self.outcome.readback)
+        return Exit.NOT_CONFIRMED if missing else Exit.OK
+
+
+def _apply(config: Config) -> _Done:
+    speaker = reconcile.choose_speaker(config)
+    text_before = atomic.read(speaker.file)
+    known = reconcile.recall(config, speaker)
+    observed, results = reconcile.observe(config, known.health)
+    latest = replace(known, health=dict(observed.health))
+    try:
+        wish = reconcile.wish(config, speaker, observed)
+        outcome = reconcile.announce(config, speaker, wish)
+    except AnycastRoutedError:
+        with contextlib.suppress(AnycastRoutedError):
+            record.keep(config.daemon.run_dir, latest)
+        raise
+    # Only now: a full disk must not stand between a verdict and its withdrawal.
+    record.keep(config.daemon.run_dir, latest)
+    return _Done(wish, outcome, results, speaker.file, text_before)
 
 
 def plan(
@@ -102,37 +133,48 @@ def withdraw(context: typer.Context) -> int:
     """
     settings: Settings = context.obj
     config = _config_or_defaults(settings)
-    speaker = reconcile.choose_speaker(config)
     try:
         with lock.hold(config.daemon.run_dir, "withdraw", within=_WITHDRAW_LOCK_WITHIN):
-            before, after = _withdraw_all(speaker)
+            gone, after = _withdraw_all(config)
     except AnycastRoutedError as error:
-        if error.exit_code not in {Exit.CANNOT_WRITE, Exit.PERMISSION}:
+        if error.exit_code not in {Exit.CANNOT_WRITE, Exit.PERMISSION, Exit.LOCKED}:
             raise
-        settings.talk([f"warning: going on without the lock: {error.message}"])
-        before, after = _withdraw_all(speaker)
+        warning = (
+            f"going on without the lock, so a run of apply may announce again: {error.message}"
+        )
+        settings.talk([f"warning: {warning}"])
+        gone, after = _withdraw_all(config)
     seconds = since_start()
-    gone = [route.prefix for route in before.originated]
     settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in gone)
     settings.say([f"{text.confirmation(after)}; {text.duration(seconds)} in all"])
     return Exit.OK
 
 
-def _withdraw_all(speaker: Speaker) -> tuple[Readback, Readback]:
+def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
+    """Withdraw in the file first, whether or not a router answers, and then at the router."""
+    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    transaction.disarm(bird, frozenset())
+    speaker = reconcile.choose_speaker(config)
     before = speaker.read()
-    transaction.withdraw(speaker)
-    if (shortened := atomic.read(speaker.file)) is not None:
-        # Where the operator's own part is broken it stays withdrawn all the same: the
-        # read-back decides.
-        with contextlib.suppress(AnycastRoutedError):
-            speaker.load(shortened)
+    transaction.withdraw_all(speaker)
+    shortened = atomic.read(speaker.file)
+    # Where the operator's own part is broken it stays withdrawn all the same: the read-back
+    # decides.
+    with contextlib.suppress(AnycastRoutedError):
+        speaker.load(shortened or "")
     after = speaker.read()
     if after.originated:
         left = ", ".join(str(route.prefix) for route in after.originated[:5])
         message = f"the router still holds {left}"
         raise NotConfirmedError(message)
-    return before, after
+    if before.originated and shortened is None and speaker.name == "bird":
+        message = f"withdrawn, but {speaker.file} is not there, so another file has the routes"
+        hint = (
+            "mend the config, which names that file, and withdraw again: a reload brings them back"
+        )
+        raise NotConfirmedError(message, hint=hint)
+    return tuple(route.prefix for route in before.originated), after
 
 
 def _config_or_defaults(settings: Settings) -> Config:
@@ -150,7 +192,9 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     known = record.load(config.daemon.run_dir)
     observed, results = reconcile.observe(config, known.health if known else {})
     wish = reconcile.wish(config, speaker, observed)
-    current = atomic.read(speaker.file) == wish.text and speaker.is_loaded(wish.text)
+    wanted = reconcile.render(config, speaker, wish.plan)
+    before = atomic.read(speaker.file)
+    current = before == wanted and speaker.is_loaded(wanted)
     changed = bool(wish.changes) or not current
     if settings.json:
         facts = _facts(wish, wish.before, results)
@@ -159,7 +203,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
         settings.say(text.change_lines(wish.plan, wish.changes))
         settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
         if diff:
-            settings.say(_difference(speaker, wish.text))
+            settings.say(difference(speaker.file, before, wanted))
         settings.say([_summary(wish, changed=changed)])
     return pending if changed else Exit.OK
 
@@ -174,14 +218,13 @@ def _summary(wish: reconcile.Wish, *, changed: bool) -> str:
     return f"nothing to change: {text.confirmation(wish.before)}"
 
 
-def _say_outcome(
-    settings: Settings, wish: reconcile.Wish, outcome: transaction.Outcome, total: float
-) -> None:
-    trouble = text.trouble_lines(outcome.readback, outcome.faults)
-    if settings.quiet and not outcome.changed and not trouble:
+def _say_outcome(settings: Settings, done: _Done, total: float) -> None:
+    wish, outcome = done.wish, done.outcome
+    blind = text.blind_lines({name: seen[-1] for name, seen in done.results.items()})
+    if settings.quiet and not outcome.changed and not blind and done.code is Exit.OK:
         return
     settings.say(text.change_lines(wish.plan, wish.changes))
-    settings.say(trouble)
+    settings.say([*blind, *text.trouble_lines(outcome.readback, outcome.faults)])
     settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
     if settings.verbose:
         settings.say(text.announced_lines(wish.plan))
@@ -191,14 +234,6 @@ def _say_outcome(
     else:
         took = f"unchanged, {text.duration(total)} in all"
     settings.say([f"{said}; {took}"])
-
-
-def _difference(speaker: Speaker, wanted: str) -> list[str]:
-    import difflib  # noqa: PLC0415 - only `--diff` needs it
-
-    before = (atomic.read(speaker.file) or "").splitlines()
-    name = str(speaker.file)
-    return list(difflib.unified_diff(before, wanted.splitlines(), name, name, lineterm=""))
 
 
 def _facts(

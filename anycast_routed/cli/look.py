@@ -219,7 +219,7 @@ def _status_lines(
             facts = (f"LocalPref {route.local_pref}", f"next hop {route.next_hop}")
             rows.append((f"+ {route.prefix}", *facts, f"to {', '.join(peers) or 'no peer'}"))
     services = [
-        f"  service {name}: {one.verdict}, {text.safe(one.reason)}"
+        f"  service {name}: {one.verdict} at the last run, {text.safe(one.reason)}"
         for name, one in observed.health.items()
         if wanted is None
     ]

@@ -84,25 +84,43 @@ def main(arguments: list[str] | None = None) -> int:
         # What libraries log or drop at their end says nothing that our own message does not.
         logging.lastResort = None
         sys.unraisablehook = lambda _: None
+    # A closed stream must not keep us from our work, nor must what we say go to another file.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     given = hoist(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, prog_name="anycast-routed", standalone_mode=False)
+        return _run(given)
+    except Exception as error:  # noqa: BLE001 - the last line before the user
+        return _bug(error)
+
+
+def _run(given: list[str]) -> int:
+    code: int
+    try:
+        code = app(given, prog_name="anycast-routed", standalone_mode=False) or Exit.OK
         sys.stdout.flush()
     except AnycastRoutedError as error:
         _say_error(error, as_json="--json" in given)
-        return error.exit_code
+        code = error.exit_code
     except _UsageError as error:
         error.show()
-        return Exit.USAGE
+        code = Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`); what was asked for is done.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
-    except Exception as error:  # noqa: BLE001 - the last line before the user
-        return _bug(error)
-    return int(code or 0)
+        # The reader has gone (`| head`): verbs print at their end, so the work is done.
+        _discard_output()
+        code = Exit.OK
+    except OSError as error:
+        # The work is done as well, but nobody is told: standard output is a full disk.
+        _discard_output()
+        print(f"anycast-routed: cannot write the result: {error.strerror}", file=sys.stderr)
+        code = Exit.CANNOT_WRITE
+    return code
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:

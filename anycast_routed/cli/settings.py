@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -64,6 +65,14 @@ class Settings:
             print(json.dumps(document(verb, **facts), indent=2))
 
 
+def difference(file: Path, before: str | None, after: str | None) -> list[str]:
+    """Return the change of a file as a unified diff."""
+    import difflib  # noqa: PLC0415 - only where somebody asks for it
+
+    old, new = (before or "").splitlines(), (after or "").splitlines()
+    return list(difflib.unified_diff(old, new, str(file), str(file), lineterm=""))
+
+
 def since_start() -> float:
     """Return the seconds since this process began, Python's own start included (proc(5), stat)."""
     facts = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -79,6 +88,8 @@ def hoist(arguments: list[str]) -> list[str]:
     for argument in waiting:
         if argument == "--":
             rest += [argument, *waiting]
+        elif re.fullmatch("-[vq]{2,}", argument):
+            front += [f"-{flag}" for flag in argument[1:]]
         elif argument in FLAGS or (argument.partition("=")[0] in VALUES and "=" in argument):
             front.append(argument)
         elif argument in VALUES:

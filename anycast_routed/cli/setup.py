@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ import typer
 
 from anycast_routed import atomic, reconcile
 from anycast_routed.announce.bird import check_config, include_line, includes
+from anycast_routed.cli.settings import difference
 from anycast_routed.errors import ConfigError, Exit
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def setup(
     changed = {path: text for path, text in files.items() if atomic.read(path) != text}
     settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
     for path, text in changed.items():
-        settings.say(_difference(path, text))
+        settings.say(difference(path, atomic.read(path), text))
         if write:
-            _install(path, text)
+            _install(path, text, for_bird=not systemd)
     if not files:
         settings.say([_NOTHING_NEEDED])
     elif not changed:
@@ -91,7 +92,8 @@ def _router_files(config: Config) -> dict[Path, str]:
     """FRR needs no file: what we own there lives in its running config only."""
     if reconcile.choose_speaker(config).name != "bird":
         return {}
-    path = config.router.config_file
+    # The file itself, should an operator have a link there.
+    path = config.router.config_file.resolve()
     current = atomic.read(path)
     if current is None:
         message = f"router.config-file: {path} does not exist"
@@ -102,7 +104,6 @@ def _router_files(config: Config) -> dict[Path, str]:
     text = (
         f"{current.rstrip()}\n\n# What anycast-routed announces; a missing file is fine.\n{line}\n"
     )
-    check_config(text, path)
     return {path: text}
 
 
@@ -116,17 +117,23 @@ def _unit_files() -> dict[Path, str]:
     }
 
 
-def _install(path: Path, text: str) -> None:
-    mode = 0o644
-    if path.exists():
-        mode = path.stat().st_mode & 0o777
-        backup = path.with_name(f"{path.name}.before-anycast-routed")
-        if not backup.exists():
-            shutil.copy2(path, backup)
-    atomic.write(path, text, mode=mode)
-
-
-def _difference(path: Path, text: str) -> list[str]:
-    before = (atomic.read(path) or "").splitlines()
-    name = str(path)
-    return list(difflib.unified_diff(before, text.splitlines(), name, name, lineterm=""))
+def _install(path: Path, text: str, *, for_bird: bool) -> None:
+    """Write the file with the owner and the mode that it has; BIRD reads a new config first."""
+    if not path.exists():
+        atomic.write(path, text)
+        return
+    was = path.stat()
+    mode, owner = stat.S_IMODE(was.st_mode), (was.st_uid, was.st_gid)
+    if for_bird:
+        # In the same folder, since an operator's own includes may be relative.
+        candidate = path.with_name(f"{path.name}.candidate")
+        atomic.write(candidate, text, mode=mode, owner=owner)
+        try:
+            check_config(candidate, path)
+        finally:
+            atomic.remove(candidate)
+    backup = path.with_name(f"{path.name}.before-anycast-routed")
+    if not backup.exists():
+        before = atomic.read(path)
+        atomic.write(backup, before or "", mode=mode, owner=owner)
+    atomic.write(path, text, mode=mode, owner=owner)

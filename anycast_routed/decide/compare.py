@@ -71,9 +71,10 @@ def faults(plan: Plan, readback: Readback) -> tuple[Fault, ...]:
         for change in changes(plan, readback)
     ]
     found += _missing_sessions(plan, readback)
+    heard = _heard(readback)
     for session in readback.sessions:
-        if session.established:
-            found += _wrong_exports(plan, readback, session)
+        if session.established and (session.ours or plan.sessions is None):
+            found += _wrong_exports(plan, readback, session, heard)
     return tuple(found)
 
 
@@ -81,7 +82,7 @@ def unheard(plan: Plan, readback: Readback) -> tuple[Prefix, ...]:
     """Return the prefixes that not one neighbor gets, although there are sessions up."""
     if not any(session.established for session in readback.sessions):
         return ()
-    heard = {route.prefix for routes in readback.exported.values() for route in routes}
+    heard = _heard(readback)
     return tuple(a.prefix for a in plan.announcements if a.prefix not in heard)
 
 
@@ -102,7 +103,15 @@ def _missing_sessions(plan: Plan, readback: Readback) -> list[Fault]:
     return found
 
 
-def _wrong_exports(plan: Plan, readback: Readback, session: Session) -> list[Fault]:
+def _heard(readback: Readback) -> frozenset[Prefix]:
+    exports = readback.exported.values()
+    return frozenset(route.prefix for routes in exports for route in routes)
+
+
+def _wrong_exports(
+    plan: Plan, readback: Readback, session: Session, heard: frozenset[Prefix]
+) -> list[Fault]:
+    """An operator's own session may well refuse what another one lets through."""
     goal = wanted(plan)
     exported = {route.prefix: route for route in readback.exported.get(session.address, ())}
     found = [
@@ -113,7 +122,7 @@ def _wrong_exports(plan: Plan, readback: Readback, session: Session) -> list[Fau
     crosses_as = plan.sessions is not None and session.remote_as != plan.sessions.local_as
     for prefix, route in goal.items():
         seen = exported.get(prefix)
-        if seen is None and prefix in held:
+        if seen is None and prefix in held and (session.ours or prefix not in heard):
             found.append(Fault(prefix, session.address, "not exported", blocking=False))
         elif (
             seen is not None

@@ -64,7 +64,12 @@ def _until_no(chain: list[Link], readback: Readback | None, prefix: Prefix) -> t
     links = [*chain, Link("router", holds=planned, fact=fact)]
     if not readback.sessions:
         links.append(Link("peer", holds=False, fact="the router has no BGP session"))
-    links += [_peer(readback, session, prefix) for session in readback.sessions]
+    brought = any(session.ours for session in readback.sessions)
+    links += [
+        _peer(readback, session, prefix)
+        for session in readback.sessions
+        if session.ours or not brought
+    ]
     return tuple(links)
 
 

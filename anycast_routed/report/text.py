@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.compare import Kind
+from anycast_routed.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anycast_routed.decide.compare import Change, Fault
     from anycast_routed.model import CheckResult, Plan, Prefix, Readback
@@ -64,6 +65,15 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
         if w.prefix not in gone
     ]
     return _with_own_columns(rows)
+
+
+def blind_lines(results: Mapping[str, CheckResult]) -> list[str]:
+    """One line for each service whose check could not run, by service name."""
+    return [
+        f"! service {name}: the check could not run: {safe(result.reason)}"
+        for name, result in results.items()
+        if result.outcome is Outcome.UNKNOWN
+    ]
 
 
 def announced_lines(plan: Plan) -> list[str]:
