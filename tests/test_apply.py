@@ -219,6 +219,34 @@ def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> N
     pytest.fail(f"apply takes more than {MOST_STEPS} steps")
 
 
+def test_a_reader_that_goes_away_stops_nothing(site: Site, announced: Held) -> None:
+    ours = f"{sys.executable} -m anycast_routed"
+    site.dns1.run("sh", "-c", f"{ours} apply --diff | true")
+    site.both_hold(announced)
+    site.server.daemon.kill()
+    site.dns1.run("sh", "-c", f"{ours} apply >&-")
+    site.both_hold({}, within=2)
+    full = site.dns1.run("sh", "-c", f"{ours} plan > /dev/full", check=False)
+    assert (full.code, "No space left" in full.err) == (73, True)
+
+
+def test_many_hung_services_are_all_judged(site: Site, seed: dict[str, Any]) -> None:
+    anycast = {"nexthop-interface": "eth0"}
+    seed["dns"]["timeout"] = "200ms"
+    services = [
+        {
+            "name": f"s{number}",
+            "dns": seed["dns"],
+            "anycast": {**anycast, "routes": [{"label": "r", "ip": f"10.30.0.{number}/32"}]},
+        }
+        for number in range(1, 101)
+    ]
+    site.configure({"services": services, "bgp": seed["bgp"]})
+    site.server.daemon.pause()
+    results = site.document("check", check=False)["results"]
+    assert {result["outcome"] for result in results.values()} == {"fail"}
+
+
 def test_json_stands_before_or_after_the_verb(site: Site) -> None:
     for arguments in (("--json", "scan"), ("scan", "--json")):
         assert json.loads(site.run(*arguments).out)["verb"] == "scan"

@@ -133,16 +133,14 @@ def withdraw(context: typer.Context) -> int:
     """
     settings: Settings = context.obj
     config = _config_or_defaults(settings)
-    try:
-        with lock.hold(config.daemon.run_dir, "withdraw", within=_WITHDRAW_LOCK_WITHIN):
-            gone, after = _withdraw_all(config)
-    except AnycastRoutedError as error:
-        if error.exit_code not in {Exit.CANNOT_WRITE, Exit.PERMISSION, Exit.LOCKED}:
-            raise
-        warning = (
-            f"going on without the lock, so a run of apply may announce again: {error.message}"
-        )
-        settings.talk([f"warning: {warning}"])
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(
+                lock.hold(config.daemon.run_dir, "withdraw", within=_WITHDRAW_LOCK_WITHIN)
+            )
+        except AnycastRoutedError as error:
+            warning = f"going on without the lock: {error.message}"
+            settings.talk([f"warning: {warning}; a run of apply may announce again"])
         gone, after = _withdraw_all(config)
     seconds = since_start()
     settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)

@@ -231,6 +231,86 @@ def test_a_stopped_bird_costs_a_bounded_time(site: Site, announced: Held) -> Non
     applied(site, announced)
 
 
+@pytest.mark.parametrize("template", ["{{ nonsense }}", "{{ 1 / 0 }}", "{% if %}"])
+def test_a_broken_template_does_not_stand_before_a_withdrawal(
+    site: Site, announced: Held, seed: dict[str, Any], template: str
+) -> None:
+    applied(site, announced)
+    site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", template)
+    seed["router"] = {"template-dir": "/etc/anycast-routed/templates"}
+    site.configure(seed)
+    site.server.daemon.kill()
+    done = site.run("apply", check=False)
+    assert done.code == 78
+    assert "bird.conf.j2" in done.err
+    site.both_hold({}, within=2)
+
+
+def test_a_neighbor_that_became_the_operators_does_not_stand_before_a_withdrawal(
+    site: Site, announced: Held
+) -> None:
+    applied(site, announced)
+    own = """protocol bgp mine { local 172.17.2.1 as 64512; neighbor 172.17.2.254 as 64512;
+      ipv4 { import none; export none; }; }\n"""
+    site.dns1.write(CONF, bird.STOCK + INCLUDE + own)
+    bird_of(site).birdc("configure")
+    site.server.daemon.kill()
+    done = site.run("apply", check=False)
+    assert done.code == 78
+    assert "as mine" in done.err
+    site.both_hold({}, within=2)
+
+
+def test_an_operators_protocol_of_a_like_name_is_not_ours(lab: Lab, announced: Held) -> None:
+    web = "protocol static anycast_web { ipv4; route 192.0.2.0/24 blackhole; }\n"
+    site = lay_out(lab, "bird", own=web)
+    done = site.run("apply")
+    assert "192.0.2.0" not in done.out
+    site.both_hold(announced)
+    site.run("withdraw")
+    site.both_hold({}, within=2)
+    assert "192.0.2.0/24" in bird_of(site).birdc("show route protocol anycast_web")
+
+
+def test_an_operators_session_to_somebody_else_is_no_fault(
+    lab: Lab, announced: Held, seed: dict[str, Any]
+) -> None:
+    site = lay_out(lab, "bird", own=OWN)
+    seed["bgp"]["peers"] = seed["bgp"]["peers"][1:]
+    site.configure(seed)
+    eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his session")
+    site.run("apply")
+    eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")
+    assert site.document("apply")["faults"] == []
+    assert (site.run("apply", "-q").out, site.run("explain", "10.10.10.10/32").out[-10:]) == (
+        "",
+        "announced\n",
+    )
+
+
+def test_setup_keeps_owner_mode_link_and_relative_includes(site: Site) -> None:
+    site.dns1.write("/etc/bird/peers.conf", "# mine\n")
+    site.dns1.write("/etc/bird/real.conf", bird.STOCK + 'include "peers.conf";\n', mode=0o640)
+    site.dns1.run("chown", "bird:bird", "/etc/bird/real.conf", check=False)
+    before = site.dns1.run("stat", "-c", "%u %g %a", "/etc/bird/real.conf").out
+    site.dns1.run("ln", "-sf", "real.conf", CONF)
+    site.run("setup", "--write")
+    assert site.dns1.run("readlink", CONF).out.strip() == "real.conf"
+    assert INCLUDE in site.dns1.read("/etc/bird/real.conf")
+    assert site.dns1.run("stat", "-c", "%u %g %a", "/etc/bird/real.conf").out == before
+    assert "candidate" not in site.dns1.run("ls", "/etc/bird").out
+
+
+def test_a_busy_operator_costs_no_healthy_route(site: Site, announced: Held) -> None:
+    applied(site, announced)
+    loop = "for i in $(seq 300); do birdc configure >/dev/null; done"
+    busy = site.dns1.start("sh", "-c", loop, name="busy")
+    for _ in range(5):
+        assert site.run("apply").code == 0
+        assert site.tables() == [announced, announced]
+    busy.kill()
+
+
 def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     socket = site.dns1.path("/run/bird/bird.ctl")
     socket.chmod(0o660)
