@@ -88,7 +88,7 @@ def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
     """Say in our words why `path` could not be written."""
     message = f"cannot write {path}: {error.strerror}"
     if isinstance(error, PermissionError):
-        hint = f"let this user write in {path.parent}, or run as the user that may"
+        hint = "make its folder for this user (tmpfiles.d(5)), or run as the user that may write"
         return AccessDeniedError(message, hint=hint)
     return CannotWriteError(message, hint="free space on its file system, or make it writable")
 

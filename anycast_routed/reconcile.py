@@ -50,12 +50,17 @@ def choose_speaker(config: Config) -> Speaker:
     """
     match _which(config):
         case "bird":
-            return BirdSpeaker(config.router.control_socket, config.router.include_file)
+            return _bird(config)
         case "frr":
             from anycast_routed.announce.frr import FrrSpeaker  # noqa: PLC0415 - or BIRD, not both
 
             file = config.daemon.run_dir / "frr.conf"
             return FrrSpeaker(config.router.vty_dir, config.router.vtysh, file)
+
+
+def _bird(config: Config) -> BirdSpeaker:
+    router = config.router
+    return BirdSpeaker(router.control_socket, router.include_file, router.config_file)
 
 
 def _which(config: Config) -> Literal["bird", "frr"]:
@@ -140,6 +145,14 @@ def render(config: Config, speaker: Speaker, decision: Plan) -> str:
     return renderer.render(speaker.variables(decision), current=atomic.read(speaker.file))
 
 
+def rehearse(config: Config, speaker: Speaker, wanted: Wish) -> str:
+    """Render the wish and let the router's parser read it, as `announce` does before it loads."""
+    transaction.refuse_foreign_neighbors(wanted.plan, wanted.before)
+    text = render(config, speaker, wanted.plan)
+    speaker.check(text)
+    return text
+
+
 def announce(config: Config, speaker: Speaker, wanted: Wish) -> transaction.Outcome:
     """Make the router do as wished, and prove it; see `transaction.bring` for the errors.
 
@@ -158,7 +171,7 @@ def leave_only_wanted(config: Config) -> None:
 
     What is healthy stays in its file, since the router may be only slow, or back in a moment.
     """
-    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    bird = _bird(config)
     if config.router.daemon == "frr" or atomic.read(bird.file) is None:
         return
     known = record.load(config.daemon.run_dir)

@@ -123,11 +123,16 @@ def test_the_units_and_the_cron_line_are_those_of_setup(lab: Lab) -> None:
     host = lab.host("dns1")
     # Folders in the host's /etc are the machine's own: this one has to be empty.
     host.run("mount", "-t", "tmpfs", "units", "/etc/systemd/system")
-    argv = (sys.executable, "-m", "anycast_routed", "--json", "--config", str(SEED))
+    host.write("/etc/anycast-routed/config.json", SEED.read_text())
+    argv = (sys.executable, "-m", "anycast_routed", "--json")
     done = host.run(*argv, "setup", "--systemd", env={"PATH": "/nonexistent"})
     found = f"{sys.executable} -m anycast_routed"  # where it is not in PATH
     files: dict[str, str] = json.loads(done.out)["files"]
     units = {Path(path).name: text.replace(found, PROGRAM) for path, text in files.items()}
+    other = host.run(
+        *argv, "--config", str(SEED), "setup", "--systemd", env={"PATH": "/nonexistent"}
+    )
+    assert f"-q --config {SEED} apply" in other.out, "the units run what was set up"
     service, timer = blocks("ini")
     assert units == {"anycast-routed.service": service, "anycast-routed.timer": timer}
     assert f"ExecStart={PROGRAM} -q apply\n" in service

@@ -6,6 +6,7 @@ that one route, while in a filter every prefix would be sent again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,10 +15,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed import process
+from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reading
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
-from anycast_routed.errors import RejectedError, RouterUnavailableError
+from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Address, Announcement, Plan, Prefix
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
+_BRACKETS = re.compile(r"[\[\]]")
 _STDIN = Path("/dev/stdin")
 _OURS = "anycast_*"  # every protocol that we bring, as a pattern of BIRD's
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
@@ -88,8 +90,9 @@ class BirdSpeaker:
 
     name = "bird"
 
-    def __init__(self, control_socket: Path, file: Path) -> None:
+    def __init__(self, control_socket: Path, file: Path, config_file: Path | None = None) -> None:
         self._control_socket = control_socket
+        self._config_file = config_file
         self.file = file
 
     def incarnation(self) -> str:
@@ -183,7 +186,12 @@ class BirdSpeaker:
                     _must(bird.ask(f"disable {name}"))
 
     def notes(self) -> tuple[str, ...]:
-        """Nothing: what BIRD does at a restart stands in our file alone."""
+        """Say when the operator's config does not include our file, as far as we may read it."""
+        with contextlib.suppress(AccessDeniedError):
+            text = atomic.read(self._config_file) if self._config_file else None
+            if text is not None and not includes(text, self.file):
+                missing = f"{self._config_file} does not include {self.file}"
+                return (f"{missing}: anycast-routed setup --write",)
         return ()
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
@@ -201,8 +209,9 @@ def include_line(file: Path) -> str:
 
 
 def includes(bird_conf: str, file: Path) -> bool:
-    """Tell whether the operator's bird.conf has our include line already."""
-    return any(line.strip() == include_line(file) for line in bird_conf.splitlines())
+    """Tell whether the operator's bird.conf has our include line, or one with other brackets."""
+    plain = _BRACKETS.sub("", f'include "{file}"')
+    return any(_BRACKETS.sub("", line.strip()).startswith(plain) for line in bird_conf.splitlines())
 
 
 def check_config(config: Path, path: Path, *, stdin: str = "") -> None:

@@ -64,7 +64,7 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
     if previous == text and not _blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
-        _refuse_foreign_neighbors(plan, before)
+        refuse_foreign_neighbors(plan, before)
         _load(speaker, text, previous)
         readback, found = _confirm(speaker, plan, before)
     except (RejectedError, NotConfirmedError, ConfigError) as error:
@@ -78,6 +78,22 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
         withdraw_unplanned(speaker, plan, before)
         raise
     return Outcome(changed=True, readback=readback, faults=found, seconds=_since(begun))
+
+
+def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
+    """Refuse by name what a router would take, and leave Idle: the operator's own neighbor.
+
+    Raises:
+        ConfigError: with the key and the session's name.
+    """
+    foreign = {session.address: session for session in before.sessions if not session.ours}
+    for peer in plan.sessions.peers if plan.sessions else ():
+        if peer.address in foreign:
+            name = foreign[peer.address].name
+            key = f"bgp.peers[{peer.number - 1}].ip"
+            message = f"{key}: the router's own config has {peer.address} already, as {name}"
+            hint = "take it out of one of the two; without `bgp` your own sessions are used"
+            raise ConfigError(message, hint=hint)
 
 
 def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
@@ -184,17 +200,6 @@ def _replace(file: Path, text: str | None) -> None:
             atomic.write(file, text)
             return
     atomic.remove(file)
-
-
-def _refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
-    foreign = {session.address: session for session in before.sessions if not session.ours}
-    for peer in plan.sessions.peers if plan.sessions else ():
-        if peer.address in foreign:
-            name = foreign[peer.address].name
-            key = f"bgp.peers[{peer.number - 1}].ip"
-            message = f"{key}: the router's own config has {peer.address} already, as {name}"
-            hint = "take it out of one of the two; without `bgp` your own sessions are used"
-            raise ConfigError(message, hint=hint)
 
 
 def _keep_rejected(file: Path, text: str) -> None:

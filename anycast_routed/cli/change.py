@@ -48,7 +48,7 @@ def apply(
         bool, typer.Option("--diff", help="Show the change of the router's config.")
     ] = False,
 ) -> int:
-    """Check, plan, load what differs, and prove it at the router."""
+    """Check, plan, load what differs, prove it."""
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
@@ -127,9 +127,10 @@ def plan(
 
 
 def withdraw(context: typer.Context) -> int:
-    """Withdraw everything of ours now; works without a readable config and on a full disk.
+    """Withdraw everything of ours now.
 
-    The next `apply` announces again what is healthy: stop its timer first.
+    It works without a readable config and on a full disk. The next `apply` announces again what
+    is healthy: stop its timer first.
     """
     settings: Settings = context.obj
     config = _config_or_defaults(settings)
@@ -190,7 +191,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     known = record.load(config.daemon.run_dir)
     observed, results = reconcile.observe(config, known.health if known else {})
     wish = reconcile.wish(config, speaker, observed)
-    wanted = reconcile.render(config, speaker, wish.plan)
+    wanted = reconcile.rehearse(config, speaker, wish)
     before = atomic.read(speaker.file)
     current = before == wanted and speaker.is_loaded(wanted)
     changed = bool(wish.changes) or not current
@@ -202,6 +203,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
         settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
         if diff:
             settings.say(difference(speaker.file, before, wanted))
+        settings.say(f"! {note}" for note in speaker.notes())
         settings.say([_summary(wish, changed=changed)])
     return pending if changed else Exit.OK
 
@@ -227,6 +229,8 @@ def _say_outcome(settings: Settings, done: _Done, total: float) -> None:
     if settings.verbose:
         settings.say(text.announced_lines(wish.plan))
     said = text.confirmation(outcome.readback)
+    if outcome.changed and not wish.changes:
+        settings.say(["~ our part of the router's config was put right"])
     if outcome.changed:
         took = f"confirmed in {text.duration(outcome.seconds)}, {text.duration(total)} in all"
     else:

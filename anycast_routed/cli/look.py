@@ -1,29 +1,26 @@
-"""The verbs that only look: check, scan, render, validate, status, explain, config schema."""
+"""The verbs that look at this host and at the config: check, scan, render, validate, schema."""
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anycast_routed import reconcile, record
 from anycast_routed.decide.candidates import No, candidates
-from anycast_routed.decide.compare import faults
 from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
-from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
+from anycast_routed.errors import Exit, UsageError
 from anycast_routed.model import Health, Outcome, Verdict
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
-from anycast_routed.report.explain import explain as follow
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
     from anycast_routed.config import Config, Dns
-    from anycast_routed.model import Observed, Plan, Prefix, Readback
+    from anycast_routed.model import Observed, Plan
 
 schema_app = typer.Typer(help="The config file's format.", no_args_is_help=True)
 
@@ -37,7 +34,7 @@ class Assume(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add these verbs to the program."""
-    for verb in (check, scan, render, validate, status, explain):
+    for verb in (check, scan, render, validate):
         app.command()(verb)
     schema_app.command("schema")(schema)
     app.add_typer(schema_app, name="config")
@@ -49,7 +46,10 @@ def check(
         list[str] | None, typer.Argument(metavar="NAME", help="Services; all by default.")
     ] = None,
 ) -> int:
-    """Run each check once and say what it saw; ends with 1 when one is down."""
+    """Run each check once and say what it saw.
+
+    Ends with 1 when a service does not pass.
+    """
     settings: Settings = context.obj
     config = settings.load()
     known = {service.name: service for service in config.services}
@@ -70,7 +70,7 @@ def check(
 
 
 def scan(context: typer.Context) -> int:
-    """Show the labelled addresses and the next hops that this host has."""
+    """Show the labelled addresses and the next hops here."""
     settings: Settings = context.obj
     config = settings.load()
     plan, observed = _assumed(config, Verdict.UP)
@@ -140,61 +140,6 @@ def schema() -> int:
     return Exit.OK
 
 
-def status(
-    context: typer.Context,
-    prefix: Annotated[str | None, typer.Argument(metavar="PREFIX")] = None,
-) -> int:
-    """Show what is announced, to whom, and why, read back from the router. Probes nothing."""
-    settings: Settings = context.obj
-    config = settings.load()
-    wanted = None if prefix is None else _prefix(prefix)
-    speaker = reconcile.choose_speaker(config)
-    known = record.load(config.daemon.run_dir)
-    observed = reconcile.facts(config, known.health if known else {})
-    plan = _only(decide(config, observed), wanted)
-    readback = speaker.read()
-    found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
-    notes = speaker.notes()
-    settings.emit(
-        "status",
-        router=readback.router,
-        health={name: plain(one) for name, one in observed.health.items()},
-        announcements=plan.announcements,
-        withheld=plan.withheld,
-        originated=readback.originated,
-        sessions=readback.sessions,
-        exported={str(peer): plain(routes) for peer, routes in readback.exported.items()},
-        faults=found,
-        notes=notes,
-    )
-    settings.say(_status_lines(plan, readback, observed, wanted))
-    settings.say(text.trouble_lines(readback, found))
-    settings.say(f"! {note}" for note in notes)
-    settings.say([text.confirmation(readback, wanted)])
-    return Exit.OK
-
-
-def explain(context: typer.Context, prefix: str) -> int:
-    """Follow one prefix from the check to each peer, to the first link that says no."""
-    settings: Settings = context.obj
-    wanted = _prefix(prefix)
-    config = settings.load()
-    known = record.load(config.daemon.run_dir)
-    observed, _ = reconcile.observe(config, known.health if known else {})
-    try:
-        readback = reconcile.choose_speaker(config).read()
-    except AnycastRoutedError as error:
-        settings.talk([f"warning: {error.message}"])
-        readback = None
-    chain = follow(wanted, decide(config, observed), observed.health, readback)
-    settings.emit("explain", prefix=wanted, chain=chain)
-    marks = {True: "+", False: "!", None: " "}
-    settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
-    first = next((link for link in chain if link.holds is False), None)
-    settings.say([f"{wanted} is announced" if first is None else f"the first no: {first.name}"])
-    return Exit.OK
-
-
 def _assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
     health = Health(verdict, reason=f"assumed {verdict}")
     observed = reconcile.facts(config, {service.name: health for service in config.services})
@@ -203,44 +148,3 @@ def _assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
 
 def _question(dns: Dns) -> str:
     return f"{dns.query} {dns.rrtype} @{dns.ip} port {dns.port}"
-
-
-def _status_lines(
-    plan: Plan, readback: Readback, observed: Observed, wanted: Prefix | None
-) -> list[str]:
-    rows = []
-    for route in readback.originated:
-        if wanted in (None, route.prefix):
-            peers = [
-                str(peer)
-                for peer, routes in readback.exported.items()
-                if any(one.prefix == route.prefix for one in routes)
-            ]
-            facts = (f"LocalPref {route.local_pref}", f"next hop {route.next_hop}")
-            rows.append((f"+ {route.prefix}", *facts, f"to {', '.join(peers) or 'no peer'}"))
-    services = [
-        f"  service {name}: {one.verdict} at the last run, {text.safe(one.reason)}"
-        for name, one in observed.health.items()
-        if wanted is None
-    ]
-    return services + text.columns(rows) + text.change_lines(plan, ())
-
-
-def _only(plan: Plan, wanted: Prefix | None) -> Plan:
-    if wanted is None:
-        return plan
-    from dataclasses import replace  # noqa: PLC0415 - one prefix only
-
-    return replace(
-        plan,
-        announcements=tuple(a for a in plan.announcements if a.prefix == wanted),
-        withheld=tuple(w for w in plan.withheld if w.prefix == wanted),
-    )
-
-
-def _prefix(given: str) -> Prefix:
-    try:
-        return ip_network(given)
-    except ValueError:
-        message = f"{text.safe(given)!r} is not a prefix"
-        raise UsageError(message, hint="write it as 192.0.2.1/32 or 2001:db8::1/128") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import sys
@@ -13,12 +14,14 @@ import typer
 from anycast_routed import atomic, reconcile
 from anycast_routed.announce.bird import check_config, include_line, includes
 from anycast_routed.cli.settings import difference
+from anycast_routed.config import DEFAULTS, locate
 from anycast_routed.errors import ConfigError, Exit
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
     from anycast_routed.config import Config
 
+_NAME = "anycast-routed"
 _UNITS = Path("/etc/systemd/system")
 _NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now anycast-routed.timer"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
@@ -31,7 +34,7 @@ Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart={program} -q apply
+ExecStart={command}
 # Without the next two lines systemd would delete the file that BIRD includes at each exit.
 RuntimeDirectory=anycast-routed
 RuntimeDirectoryPreserve=yes
@@ -65,10 +68,10 @@ def setup(
         bool, typer.Option("--systemd", help="The units of a timer that runs `apply`.")
     ] = False,
 ) -> int:
-    """Show what this host's router needs once, or with --write put it there."""
+    """Show what the router needs once, or write it."""
     settings: Settings = context.obj
     config = settings.load()
-    files = _unit_files() if systemd else _router_files(config)
+    files = _unit_files(settings) if systemd else _router_files(config)
     changed = {path: text for path, text in files.items() if atomic.read(path) != text}
     settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
     for path, text in changed.items():
@@ -107,10 +110,14 @@ def _router_files(config: Config) -> dict[Path, str]:
     return {path: text}
 
 
-def _unit_files() -> dict[Path, str]:
-    found = shutil.which("anycast-routed")
+def _unit_files(settings: Settings) -> dict[Path, str]:
+    own = Path(sys.argv[0])
+    found = str(own.absolute()) if own.name == _NAME else shutil.which(_NAME)
     program = found or f"{sys.executable} -m anycast_routed"
-    service = _SERVICE.format(program=program)
+    path = locate(settings.config, os.environ).absolute()
+    options = ["-q", *([] if path in DEFAULTS else ["--config", str(path)])]
+    options += ["--router", settings.router] if settings.router else []
+    service = _SERVICE.format(command=" ".join([program, *options, "apply"]))
     return {
         _UNITS / "anycast-routed.service": service,
         _UNITS / "anycast-routed.timer": _TIMER,

@@ -51,9 +51,9 @@ def load(path: Path) -> Config:
     """Read a config file, JSON or TOML by its suffix. Raises InvalidConfigError."""
     name = str(path)
     suffix = path.suffix.lower()
+    content = _read(path)
     if suffix not in {".json", ".toml"}:
         stop(name, "has neither .json nor .toml as its suffix", "rename it after its language")
-    content = _read(path)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

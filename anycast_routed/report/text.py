@@ -101,17 +101,17 @@ def trouble_lines(readback: Readback, faults: Sequence[Fault]) -> list[str]:
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:
-    """Say in one sentence what the router itself confirms, of all of ours or of one prefix."""
-    ours = {route.prefix for route in readback.originated if only in (None, route.prefix)}
+    """Say in one sentence what the router itself confirms, of all of ours or of only one."""
+    ours = {route.prefix for route in readback.originated}
     peers = [
         str(peer)
         for peer, routes in readback.exported.items()
         if any(route.prefix in ours for route in routes)
     ]
     if not ours:
-        return f"{readback.router} exports nothing of ours"
+        return f"{readback.router} exports {f'no {only}' if only else 'nothing of ours'}"
     heard = {route.prefix for routes in readback.exported.values() for route in routes} & ours
-    count = f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
+    count = str(only) if only else f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
     if not peers:
         return f"{readback.router} holds {count}, exported to no peer"
     if len(heard) < len(ours):

@@ -60,6 +60,7 @@ def test_the_first_default_that_exists_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["config", "config.yaml", "config.json.bak"])
 def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
     assert refused(tmp_path / name).startswith("has neither .json nor .toml")
 
 
