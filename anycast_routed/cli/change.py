@@ -1,4 +1,4 @@
-"""The verbs that change the router, and `plan`, which says what they would change."""
+"""`apply`, and `plan`, which says what it would change."""
 
 from __future__ import annotations
 
@@ -9,35 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed import atomic, lock, reconcile, record
-from anycast_routed.announce import transaction
-from anycast_routed.announce.bird import BirdSpeaker
 from anycast_routed.cli.settings import difference, since_start
-from anycast_routed.config import Config, Router
 from anycast_routed.decide.compare import unheard
-from anycast_routed.errors import (
-    AnycastRoutedError,
-    ConfigError,
-    Exit,
-    NotConfirmedError,
-    RouterUnavailableError,
-)
+from anycast_routed.errors import AnycastRoutedError, Exit, RouterUnavailableError
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anycast_routed.announce import transaction
     from anycast_routed.cli.settings import Settings
-    from anycast_routed.model import CheckResult, Prefix, Readback
-
-_WITHDRAW_LOCK_WITHIN = 5.0  # seconds that `withdraw` waits for another instance to end
+    from anycast_routed.config import Config
+    from anycast_routed.model import CheckResult, Readback
 
 
 def register(app: typer.Typer) -> None:
     """Add these verbs to the program."""
     app.command()(apply)
     app.command()(plan)
-    app.command()(withdraw)
 
 
 def apply(
@@ -124,65 +114,6 @@ def plan(
     """Say what `apply` would do. Changes nothing."""
     pending = Exit.CHANGE_PENDING if exit_code else Exit.OK
     return _preview(context.obj, "plan", diff=diff, pending=pending)
-
-
-def withdraw(context: typer.Context) -> int:
-    """Withdraw everything of ours now.
-
-    It works without a readable config and on a full disk. The next `apply` announces again what
-    is healthy: stop its timer first.
-    """
-    settings: Settings = context.obj
-    config = _config_or_defaults(settings)
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(
-                lock.hold(config.daemon.run_dir, "withdraw", within=_WITHDRAW_LOCK_WITHIN)
-            )
-        except AnycastRoutedError as error:
-            warning = f"going on without the lock: {error.message}"
-            settings.talk([f"warning: {warning}; a run of apply may announce again"])
-        gone, after = _withdraw_all(config)
-    seconds = since_start()
-    settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
-    settings.say(f"- {prefix}" for prefix in gone)
-    settings.say([f"{text.confirmation(after)}; {text.duration(seconds)} in all"])
-    return Exit.OK
-
-
-def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
-    """Withdraw in the file first, whether or not a router answers, and then at the router."""
-    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
-    transaction.disarm(bird, frozenset())
-    speaker = reconcile.choose_speaker(config)
-    before = speaker.read()
-    transaction.withdraw_all(speaker)
-    shortened = atomic.read(speaker.file)
-    # Where the operator's own part is broken it stays withdrawn all the same: the read-back
-    # decides.
-    with contextlib.suppress(AnycastRoutedError):
-        speaker.load(shortened or "")
-    after = speaker.read()
-    if after.originated:
-        left = ", ".join(str(route.prefix) for route in after.originated[:5])
-        message = f"the router still holds {left}"
-        raise NotConfirmedError(message)
-    if before.originated and shortened is None and speaker.name == "bird":
-        message = f"withdrawn, but {speaker.file} is not there, so another file has the routes"
-        hint = (
-            "mend the config, which names that file, and withdraw again: a reload brings them back"
-        )
-        raise NotConfirmedError(message, hint=hint)
-    return tuple(route.prefix for route in before.originated), after
-
-
-def _config_or_defaults(settings: Settings) -> Config:
-    try:
-        return settings.load()
-    except ConfigError as error:
-        settings.talk([f"warning: going on without the config: {error.message}"])
-        router = Router().model_copy(update={"daemon": settings.router or "auto"})
-        return Config.model_construct(services=(), bgp=None, router=router)
 
 
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:

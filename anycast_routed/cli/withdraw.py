@@ -1,0 +1,86 @@
+"""`withdraw`: the way out, with as little as possible that must be in order."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import typer
+
+from anycast_routed import atomic, lock, reconcile
+from anycast_routed.announce import transaction
+from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.cli.settings import since_start
+from anycast_routed.config import Config, Router
+from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, NotConfirmedError
+from anycast_routed.report import text
+
+if TYPE_CHECKING:
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.model import Prefix, Readback
+
+_LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command()(withdraw)
+
+
+def withdraw(context: typer.Context) -> int:
+    """Withdraw everything of ours now.
+
+    It works without a readable config and on a full disk. The next `apply` announces again what
+    is healthy: stop its timer first.
+    """
+    settings: Settings = context.obj
+    config = _config_or_defaults(settings)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock.hold(config.daemon.run_dir, "withdraw", within=_LOCK_WITHIN))
+        except AnycastRoutedError as error:
+            warning = f"going on without the lock: {error.message}"
+            settings.talk([f"warning: {warning}; a run of apply may announce again"])
+        gone, after = _withdraw_all(config)
+    seconds = since_start()
+    settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
+    settings.say(f"- {prefix}" for prefix in gone)
+    settings.say([f"{text.confirmation(after)}; {text.duration(seconds)} in all"])
+    return Exit.OK
+
+
+def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
+    """Withdraw in the file first, whether or not a router answers, and then at the router."""
+    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    # What is wrong with the file is said once more below, when the router has been told.
+    with contextlib.suppress(AnycastRoutedError):
+        transaction.disarm(bird, frozenset())
+    speaker = reconcile.choose_speaker(config)
+    before = speaker.read()
+    transaction.withdraw_all(speaker)
+    shortened = atomic.read(speaker.file)
+    # Where the operator's own part is broken it stays withdrawn all the same: the read-back
+    # decides.
+    with contextlib.suppress(AnycastRoutedError):
+        speaker.load(shortened or "")
+    after = speaker.read()
+    if after.originated:
+        left = ", ".join(str(route.prefix) for route in after.originated[:5])
+        message = f"the router still holds {left}"
+        raise NotConfirmedError(message)
+    if before.originated and shortened is None and speaker.name == "bird":
+        message = f"withdrawn, but {speaker.file} is not there, so another file has the routes"
+        hint = (
+            "mend the config, which names that file, and withdraw again: a reload brings them back"
+        )
+        raise NotConfirmedError(message, hint=hint)
+    return tuple(route.prefix for route in before.originated), after
+
+
+def _config_or_defaults(settings: Settings) -> Config:
+    try:
+        return settings.load()
+    except ConfigError as error:
+        settings.talk([f"warning: going on without the config: {error.message}"])
+        router = Router().model_copy(update={"daemon": settings.router or "auto"})
+        return Config.model_construct(services=(), bgp=None, router=router)
