@@ -33,7 +33,7 @@ _STEPS = (
     ("load the text", "announce.{router}", "{Router}Speaker.load"),
     ("the rest of the transaction", "reconcile", "announce"),
 )
-_OURS = ("cli", "reconcile", "observe.dns", "observe.addresses", "announce.{router}")
+_OURS = ("cli.main", "reconcile", "observe.dns", "observe.addresses", "announce.{router}")
 
 
 class Steps:
@@ -92,7 +92,7 @@ def main() -> int:
     steps.timed("import of others' modules", outside)()
     steps.timed("import of our modules", ours)()
     _wrap_all(steps, router)
-    run = _module("cli", router).main
+    run = _module("cli.main", router).main
     code: int = steps.timed("command line and the rest", run)(arguments)
     print(f"\n{json.dumps(steps.seconds)}")
     return code

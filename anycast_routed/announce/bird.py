@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reading
-from anycast_routed.announce.bird_socket import ControlSocket, Reply
+from anycast_routed.announce.bird_socket import NO_SUCH_PROTOCOL, ControlSocket, Reply
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
@@ -179,8 +179,10 @@ class BirdSpeaker:
         BIRD enables them again at its next successful `configure`.
         """
         with self._connect() as bird:
-            listed = _must(bird.ask(f'show protocols "{_OURS}"')).lines
-            for name in bird_reading.static_protocols(listed):
+            listed = bird.ask(f'show protocols "{_OURS}"')
+            if listed.code == NO_SUCH_PROTOCOL:
+                return
+            for name in bird_reading.static_protocols(_must(listed).lines):
                 held = bird_reading.routes(_must(bird.ask(f"show route protocol {name} all")))
                 if prefixes is None or any(route.prefix in prefixes for route in held):
                     _must(bird.ask(f"disable {name}"))

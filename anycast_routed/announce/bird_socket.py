@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+NO_SUCH_PROTOCOL = 8003
 RECONFIGURED = 8004
 ACCESS_DENIED = 8007
 _MOST_TRIES = 50

@@ -52,6 +52,7 @@ def withdraw(context: typer.Context) -> int:
 def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
     """Withdraw in the file first, whether or not a router answers, and then at the router."""
     bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    was_there = atomic.read(bird.file) is not None
     # What is wrong with the file is said once more below, when the router has been told.
     with contextlib.suppress(AnycastRoutedError):
         transaction.disarm(bird, frozenset())
@@ -68,7 +69,7 @@ def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
         left = ", ".join(str(route.prefix) for route in after.originated[:5])
         message = f"the router still holds {left}"
         raise NotConfirmedError(message)
-    if before.originated and shortened is None and speaker.name == "bird":
+    if before.originated and not was_there and speaker.name == "bird":
         message = f"withdrawn, but {speaker.file} is not there, so another file has the routes"
         hint = (
             "mend the config, which names that file, and withdraw again: a reload brings them back"
