@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -312,26 +313,19 @@ def test_a_busy_operator_costs_no_healthy_route(site: Site, announced: Held) -> 
 
 
 def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
-    socket = site.dns1.path("/run/bird/bird.ctl")
-    socket.chmod(0o660)
-    user = ("setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups")
-    done = site.dns1.run(*user, "/usr/bin/python3", "-c", REFUSED, check=False)
-    assert "EACCES" in done.out
-    assert socket.exists()
+    site.dns1.run("chown", "12345:12345", "/run/bird/bird.ctl")
+    site.dns1.run("chmod", "660", "/run/bird/bird.ctl")
+    # Root without its power over files is a stranger to the socket, but may read our Python.
+    powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
+    ours = (sys.executable, "-m", "anycast_routed", "apply")
+    done = site.dns1.run(*powerless, *ours, check=False)
+    assert done.code == 77
+    assert "may not use BIRD's control socket" in done.err
+    assert "usermod -aG bird" in done.err
 
 
-REFUSED = """
-import errno, socket
-try:
-    socket.socket(socket.AF_UNIX).connect("/run/bird/bird.ctl")
-except OSError as error:
-    print(errno.errorcode[error.errno])
-"""
-
-
-@pytest.mark.parametrize("size", ["full"])
 def test_a_full_disk_keeps_the_old_file_and_still_withdraws(
-    site: Site, announced: Held, file: Path, size: str
+    site: Site, announced: Held, file: Path
 ) -> None:
     site.dns1.run("mkdir", "-p", "/run/anycast-routed")
     site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", "/run/anycast-routed")
@@ -340,7 +334,7 @@ def test_a_full_disk_keeps_the_old_file_and_still_withdraws(
     site.dns1.run("sh", "-c", "cat /dev/zero > /run/anycast-routed/filler", check=False)
     site.dns1.address("lo", "10.10.10.12/32", label="lo:dns3")
     done = site.run("apply", check=False)
-    assert (done.code, size) == (73, "full")
+    assert done.code == 73
     assert "cannot write" in done.err
     assert file.read_bytes() == before
     assert site.tables() == [announced, announced]

@@ -10,7 +10,7 @@ import pytest
 from anycast_routed.config import InvalidConfigError, loads
 
 Raw = dict[str, Any]
-SEED = Path(__file__).with_name("anycast-dns.json")
+SEED = Path(__file__).parent.parent / "anycast-dns.json"
 
 
 @pytest.fixture

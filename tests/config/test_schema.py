@@ -14,7 +14,7 @@ from anycast_routed.config.schema import reference, schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEED = Path(__file__).with_name("anycast-dns.json")
+SEED = Path(__file__).parent.parent / "anycast-dns.json"
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float}
 
 

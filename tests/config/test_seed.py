@@ -11,7 +11,7 @@ import pytest
 
 from anycast_routed.config import Config, Dns, load, loads
 
-SEED = Path(__file__).with_name("anycast-dns.json")
+SEED = Path(__file__).parent.parent / "anycast-dns.json"
 TOML = """
 [dns]
 ip = "127.0.0.1"
