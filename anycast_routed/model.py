@@ -121,7 +121,6 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     BAD_LABEL = "bad-label"
     NOT_USABLE = "not-usable"
-    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _BRACKETS = re.compile(r"[\[\]]")
 _STDIN = Path("/dev/stdin")
 _OURS = "anycast_*"  # every protocol that we bring, as a pattern of BIRD's
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
+_ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
 _ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
 
 
@@ -160,8 +161,12 @@ class BirdSpeaker:
             raise RejectedError(message, hint=hint, text_at_fault=False)
 
     def held(self, text: str) -> frozenset[Prefix]:
-        """Read the route lines."""
-        return frozenset(ip_network(found) for found in _ROUTE_LINE.findall(text))
+        """Read the routes, however an operator's own template lays them out."""
+        found: set[Prefix] = set()
+        for written in _ROUTED.findall(text):
+            with contextlib.suppress(ValueError):  # edited by hand; BIRD does not take it either
+                found.add(ip_network(written))
+        return frozenset(found)
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Cut the route lines out."""

@@ -6,7 +6,6 @@ candidate itself (label, address, LocalPref), who else has the prefix, the next 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.candidates import Addresses, Candidate, No, candidates, label_start
@@ -64,16 +63,6 @@ def plan(config: Config, observed: Observed) -> Plan:
         withheld=tuple(sorted(withheld, key=_place)),
         warnings=tuple(_warnings(config, observed, found)),
     )
-
-
-def withdrawn(plan: Plan, detail: str) -> Plan:
-    """Give the same plan with every announcement withheld, for the reason that `detail` says."""
-    withheld = [
-        Withheld(was.prefix, was.service, was.source, Reason.WITHDRAWN, detail)
-        for was in plan.announcements
-    ]
-    every = sorted([*plan.withheld, *withheld], key=_place)
-    return replace(plan, announcements=(), withheld=tuple(every))
 
 
 def next_hops(

@@ -15,7 +15,7 @@ from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, S
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, step
 from anycast_routed.decide.next_hop import next_hop, unfit
-from anycast_routed.decide.plan import plan, withdrawn
+from anycast_routed.decide.plan import plan
 from anycast_routed.model import (
     Announcement,
     CheckResult,
@@ -274,16 +274,6 @@ def test_one_service_never_changes_another(
 
     assert others(after) == others(before)
     assert after.warnings == before.warnings
-
-
-@unhurried
-@given(configs(), observations)
-def test_withdrawn_keeps_every_candidate_and_announces_none(config: Config, host: Observed) -> None:
-    made = plan(config, host)
-    gone = withdrawn(made, "now")
-    assert gone.announcements == ()
-    assert settled(gone) == settled(made)
-    assert withdrawn(gone, "again") == gone
 
 
 @unhurried

@@ -8,7 +8,7 @@ import pytest
 
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.candidates import natural
-from anycast_routed.decide.plan import plan, withdrawn
+from anycast_routed.decide.plan import plan
 from anycast_routed.model import (
     Announcement,
     Health,
@@ -316,16 +316,6 @@ def test_without_labels_and_routes_there_is_nothing_to_announce() -> None:
     made = plan(config(anycast(interface=None, prefix=None)), observed())
     assert made.warnings == ("dns has nothing to announce: no routes are configured",)
     assert made.sessions is None
-
-
-def test_withdrawn_withholds_every_announcement_and_nothing_else() -> None:
-    made = plan(config(SEED, anycast("10.0.0.1/32"), bgp=BGP), observed(web=DOWN))
-    gone = withdrawn(made, "withdrawn by hand")
-    assert gone.announcements == ()
-    assert reasons(gone) == [("r1", Reason.SERVICE_DOWN), ("v6-primary", Reason.WITHDRAWN)]
-    assert gone.withheld[1].detail == "withdrawn by hand"
-    assert (gone.services, gone.sessions) == (made.services, made.sessions)
-    assert withdrawn(gone, "again") == gone
 
 
 def test_a_thousand_labels_are_planned_well_within_a_second() -> None:
