@@ -81,6 +81,8 @@ class Health:
     """The latest result's reason."""
     unknown_since: float | None = None
     """Monotonic seconds of the first of the latest run of checks that could not run."""
+    ever_up: bool = False
+    """It has been UP at some time of this boot: only such a service may be lowered when DOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,46 @@ class HostAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """The interfaces and addresses of this host, at one moment."""
+
+    interfaces: frozenset[str]
+    addresses: tuple[HostAddress, ...]
+    down: frozenset[str] = frozenset()
+    """Interfaces that carry nothing: administratively down, or without a carrier (RFC 2863)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaps:
+    """How often a service has gone down of late, as a neighbour would count it (RFC 2439)."""
+
+    penalty: float = 0.0
+    """The figure of merit at the time `at`; it halves with each half-life."""
+    at: float = 0.0
+    """Monotonic seconds of the latest withdrawal."""
+    count: int = 0
+    """Withdrawals since the penalty was last as good as nothing."""
+
+
+class Stage(StrEnum):
+    """How far a drain has come."""
+
+    LOWERED = "lowered"
+    """Announced with LocalPref 0 and the community GRACEFUL_SHUTDOWN (RFC 8326)."""
+    OUT = "out"
+    """Withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A service or a prefix that its operator has taken out of use."""
+
+    stage: Stage
+    detail: str = ""
+    """A sentence for people: the operator's reason, and until when."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that a decision may rest on, at one moment."""
 
@@ -108,6 +150,12 @@ class Observed:
     """By service name."""
     interfaces: frozenset[str]
     addresses: tuple[HostAddress, ...]
+    down: frozenset[str] = frozenset()
+    """Interfaces that carry nothing."""
+    drains: Mapping[str, Drain] = field(default_factory=dict)
+    """By what is drained: the name of a service, or a prefix as text."""
+    damped: Mapping[str, str] = field(default_factory=dict)
+    """Services that are up and wait because of their flapping, each with a sentence for people."""
 
 
 class Reason(StrEnum):
@@ -115,6 +163,8 @@ class Reason(StrEnum):
 
     SERVICE_DOWN = "service-down"
     SERVICE_UNDECIDED = "service-undecided"
+    DRAINED = "drained"
+    DAMPED = "damped"
     INTERFACE_MISSING = "interface-missing"
     NO_NEXT_HOP = "no-next-hop"
     LOCAL_PREF_UNDERFLOW = "local-pref-underflow"
@@ -135,6 +185,10 @@ class Announcement:
     next_hop: Address
     on_host: bool
     """Its address is on this host, so the kernel has a route to it."""
+    graceful_shutdown: bool = False
+    """It carries the community GRACEFUL_SHUTDOWN, 65535:0 (RFC 8326)."""
+    note: str = ""
+    """Why it is announced with less than its own LocalPref; empty where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

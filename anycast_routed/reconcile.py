@@ -128,8 +128,8 @@ def facts(config: Config, health: Mapping[str, Health]) -> Observed:
     from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
 
     known = {service.name: health.get(service.name, Health()) for service in config.services}
-    interfaces, found = addresses.read()
-    return Observed(known, interfaces, found)
+    host = addresses.read()
+    return Observed(known, host.interfaces, host.addresses, host.down)
 
 
 def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:

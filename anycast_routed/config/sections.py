@@ -30,7 +30,15 @@ from anycast_routed.config.names import (
     ServiceName,
     SocketPath,
 )
-from anycast_routed.config.values import Count, Interval, LocalPref, Port, Timeout
+from anycast_routed.config.values import (
+    Count,
+    DrainTime,
+    HalfLife,
+    Interval,
+    LocalPref,
+    Port,
+    Timeout,
+)
 
 
 def key(attribute: str) -> str:
@@ -67,7 +75,7 @@ class Dns(Section):
     )
     interval: Interval = Field(
         default=1.0,
-        description="Time from one check to the next in a process that stays, 1ms to 1h; "
+        description="Time from one check of the daemon to the next, 1ms to 1h; "
         "a run of `apply` does not use it.",
     )
     fast_interval: Interval = Field(
@@ -78,6 +86,27 @@ class Dns(Section):
     )
     fall: Count = Field(
         default=2, description="Failed checks in a row after which the service is down, 1 to 100."
+    )
+    pulse: bool | None = Field(
+        default=None,
+        description="Whether the daemon watches the server's sockets and processes between checks; "
+        "by default where the server is on this host.",
+    )
+    pulse_interval: Interval = Field(
+        default=0.1, description="Time from one pulse of the daemon to the next."
+    )
+    pid_file: PathValue | None = Field(
+        default=None,
+        description="PID file of the server, for a pulse that may not see who holds its sockets.",
+    )
+    on_fail: Literal["withdraw", "lower"] = Field(
+        default="withdraw",
+        description="What a service that goes down gets: withdrawn, or lowered to `floor`.",
+    )
+    half_life: HalfLife = Field(
+        default=900.0,
+        description="Half-life of the penalty that keeps a flapping service withdrawn (RFC 2439), "
+        "at most 24h; 0 turns it off.",
     )
 
 
@@ -118,6 +147,14 @@ class Anycast(Section):
     )
     routes: tuple[StaticRoute, ...] = Field(
         default=(), description="Prefixes to announce beside the labelled addresses."
+    )
+    floor: LocalPref = Field(
+        default=0, description="LocalPref while the service is down and `on-fail` is `lower`."
+    )
+    drain_time: DrainTime = Field(
+        default=5.0,
+        description="Time for which a drained prefix is announced with LocalPref 0 before it is "
+        "withdrawn, at most 1h.",
     )
 
 
@@ -179,8 +216,15 @@ class Router(Section):
 class Daemon(Section):
     """The files of anycast-routed itself."""
 
+    on_stop: Literal["withdraw", "keep"] = Field(
+        default="withdraw", description="What is done with the announcements when the daemon stops."
+    )
     run_dir: PathValue = Field(
         default=Path("/run/anycast-routed"), description="Folder for locks and for state."
+    )
+    state_dir: PathValue = Field(
+        default=Path("/var/lib/anycast-routed"),
+        description="Folder for what outlives a boot: drains, and the history of changes.",
     )
 
 

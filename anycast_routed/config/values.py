@@ -179,7 +179,7 @@ def _duration_hint(value: str) -> str:
 _DURATION_SCHEMA = {
     "anyOf": [
         {"type": "string", "pattern": f"^(?:{DURATION})+$"},
-        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "number", "minimum": 0},
     ]
 }
 
@@ -198,6 +198,8 @@ Port = Annotated[
 ]
 Timeout = Annotated[float, Value("duration", seconds(1e-9, 60), _DURATION_SCHEMA)]
 Interval = Annotated[float, Value("duration", seconds(0.001, 3600), _DURATION_SCHEMA)]
+DrainTime = Annotated[float, Value("duration", seconds(0, 3600), _DURATION_SCHEMA)]
+HalfLife = Annotated[float, Value("duration", seconds(0, 86400), _DURATION_SCHEMA)]
 Count = Annotated[
     int, Value("number", whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100})
 ]

@@ -11,7 +11,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, HostUnreadableError
-from anycast_routed.model import HostAddress
+from anycast_routed.model import Host, HostAddress
 
 _TRIES: Final = 10
 _DUMP_INTERRUPTED: Final = 0x10
@@ -25,7 +25,7 @@ _DEPRECATED: Final = 0x20
 _TENTATIVE: Final = 0x40
 
 
-def read() -> tuple[frozenset[str], tuple[HostAddress, ...]]:
+def read() -> Host:
     """Give the names of all interfaces, and all their addresses, always in the same order.
 
     Every state, scope and family is in it; which addresses are of use is decided elsewhere. Names
@@ -48,7 +48,7 @@ def read() -> tuple[frozenset[str], tuple[HostAddress, ...]]:
     except NetlinkDecodeError as error:
         raise _failure(None, f"a message of the kernel cannot be read: {error}") from error
     found = [_address(message, names) for message in messages if message["index"] in names]
-    return frozenset(names.values()), tuple(sorted(found, key=_order))
+    return Host(frozenset(names.values()), tuple(sorted(found, key=_order)))
 
 
 def _dump() -> list[Any]:

@@ -1,0 +1,1 @@
+"""The daemon: tasks that replace the facts, and one loop that reconciles."""
