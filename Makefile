@@ -15,7 +15,7 @@ lint: $(VENV)/ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd bind9-dnsutils iproute2 nftables
+	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 demo: $(VENV)/ready
@@ -23,7 +23,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m anycast_routed.lab.demo
 
 bench: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2
+	.ci/packages bird2 frr gobgpd unbound dnsperf bind9-dnsutils iproute2
 	$(BIN)/python bench/apply.py
 
 $(VENV)/ready: pyproject.toml

@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from anycast_routed import atomic, record
+from anycast_routed import atomic, drains, record
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.compare import changes
-from anycast_routed.decide.health import decided, step
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
-from anycast_routed.model import CheckResult, Health, Observed, Outcome
+from anycast_routed.facts import Facts, Held
+from anycast_routed.model import CheckResult, Outcome
 from anycast_routed.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Service
     from anycast_routed.decide.compare import Change
-    from anycast_routed.model import Plan, Readback
+    from anycast_routed.model import Observed, Plan, Readback
 
 _SOCKETS = 20  # at most, that one check holds open
 _OTHER_FILES = 64  # descriptors that are not for checks
@@ -87,25 +87,32 @@ def recall(config: Config, speaker: Speaker) -> Record:
     whatever it announces of ours rests on no verdict: it is withdrawn before
     anything is probed. Where the record is lost, that is so as well.
     """
-    known = record.load(config.daemon.run_dir)
-    router = f"{speaker.name} {speaker.incarnation()}".strip()
-    if known is not None and known.router == router:
-        return known
-    if speaker.incarnation():
+    known, router = remembered(config), life(speaker)
+    if known.router != router and speaker.incarnation():
         transaction.withdraw_all(speaker)
-    return Record(record.this_boot(), router, known.health if known else {})
+    return replace(known, router=router)
+
+
+def life(speaker: Speaker) -> str:
+    """Name the router and this life of it, as the record does."""
+    return f"{speaker.name} {speaker.incarnation()}".strip()
+
+
+def remembered(config: Config) -> Record:
+    """Return what the last process of this boot has left, or an empty record."""
+    return record.load(config.daemon.run_dir) or Record(record.this_boot(), "")
 
 
 def observe(
-    config: Config, health: Mapping[str, Health]
-) -> tuple[Observed, dict[str, tuple[CheckResult, ...]]]:
+    config: Config, known: Record, speaker: Speaker | None
+) -> tuple[Facts, dict[str, tuple[CheckResult, ...]]]:
     """Probe every service until its verdict is decided, and read this host's addresses.
 
     Returns the facts, and for each service the results of its checks in their order.
     """
-    results = asyncio.run(_probe_all(config, health))
-    observed = facts(config, {name: one for name, (one, _) in results.items()})
-    return observed, {name: tuple(seen) for name, (_, seen) in results.items()}
+    found = facts(config, known, speaker)
+    results = asyncio.run(_probe_all(found))
+    return found, {name: tuple(seen) for name, seen in results.items()}
 
 
 def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
@@ -123,13 +130,19 @@ def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
     return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
 
 
-def facts(config: Config, health: Mapping[str, Health]) -> Observed:
-    """Read this host's addresses beside verdicts that are known already."""
+def facts(config: Config, known: Record, speaker: Speaker | None) -> Facts:
+    """Read this host's addresses and what is drained, beside verdicts that are known already.
+
+    `speaker` is asked what it holds where a drain depends on that; without one it holds nothing.
+    """
     from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
 
-    known = {service.name: health.get(service.name, Health()) for service in config.services}
-    host = addresses.read()
-    return Observed(known, host.interfaces, host.addresses, host.down)
+    found = Facts(config, known, addresses.read(), trusting=True)
+    if (orders := drains.load(config.daemon.state_dir, time.time())) and speaker is not None:
+        held = (route.prefix for route in speaker.read().originated)
+        found.held = Held.of(held, plan(config, found.observed(time.monotonic())))
+    found.order(orders)
+    return found
 
 
 def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:
@@ -153,8 +166,13 @@ def rehearse(config: Config, speaker: Speaker, wanted: Wish) -> str:
     return text
 
 
-def announce(config: Config, speaker: Speaker, wanted: Wish) -> transaction.Outcome:
-    """Make the router do as wished, and prove it; see `transaction.bring` for the errors.
+def announce(
+    config: Config,
+    speaker: Speaker,
+    wanted: Wish,
+    superseded: Callable[[], bool] = lambda: False,
+) -> transaction.Outcome:
+    """Make the router do as wished, and prove it; see `transaction.bring`, also for the errors.
 
     A template that is broken does not stand between a dead service and its withdrawal.
     """
@@ -163,33 +181,33 @@ def announce(config: Config, speaker: Speaker, wanted: Wish) -> transaction.Outc
     except AnycastRoutedError:
         transaction.withdraw_unplanned(speaker, wanted.plan, wanted.before)
         raise
-    return transaction.bring(speaker, wanted.plan, text, wanted.before)
+    return transaction.bring(speaker, wanted.plan, text, wanted.before, superseded)
 
 
 def leave_only_wanted(config: Config) -> None:
+    """Probe, and `disarm`: what `apply` does when the router could not be reached."""
+    if config.router.daemon == "frr" or atomic.read(config.router.include_file) is None:
+        return
+    observed, _ = observe(config, remembered(config), None)
+    disarm(config, plan(config, observed.observed(time.monotonic())))
+
+
+def disarm(config: Config, decision: Plan) -> None:
     """After the router could not be reached: BIRD must not come back with an old verdict.
 
     What is healthy stays in its file, since the router may be only slow, or back in a moment.
     """
-    bird = _bird(config)
-    if config.router.daemon == "frr" or atomic.read(bird.file) is None:
-        return
-    known = record.load(config.daemon.run_dir)
-    observed, _ = observe(config, known.health if known else {})
-    kept = frozenset(one.prefix for one in plan(config, observed).announcements)
-    transaction.disarm(bird, kept)
+    if config.router.daemon != "frr":
+        kept = frozenset(one.prefix for one in decision.announcements)
+        transaction.disarm(_bird(config), kept)
 
 
-async def _probe_all(
-    config: Config, health: Mapping[str, Health]
-) -> dict[str, tuple[Health, list[CheckResult]]]:
+async def _probe_all(found: Facts) -> dict[str, list[CheckResult]]:
     at_once = _at_once()
     async with asyncio.TaskGroup() as group:
         tasks = {
-            service.name: group.create_task(
-                _probe(service, health.get(service.name, Health()), at_once)
-            )
-            for service in config.services
+            service.name: group.create_task(_probe(service, found, at_once))
+            for service in found.config.services
         }
     return {name: task.result() for name, task in tasks.items()}
 
@@ -200,20 +218,19 @@ def _at_once() -> asyncio.Semaphore:
     return asyncio.Semaphore(max(1, (soft - _OTHER_FILES) // _SOCKETS))
 
 
-async def _probe(
-    service: Service, health: Health, at_once: asyncio.Semaphore
-) -> tuple[Health, list[CheckResult]]:
+async def _probe(service: Service, found: Facts, at_once: asyncio.Semaphore) -> list[CheckResult]:
     """Check at `fast-interval` until the verdict is decided; bounded, should the server flap."""
     from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
 
-    rise, fall = service.dns.rise, service.dns.fall
+    asked, name = service.dns, service.name
     results: list[CheckResult] = []
-    for _ in range(2 * (rise + fall)):
+    for _ in range(2 * (asked.rise + asked.fall)):
         async with at_once:
-            results.append(await dns.check(service.dns))
-        health = step(health, results[-1], rise=rise, fall=fall, at=time.monotonic())
+            began = time.monotonic()
+            results.append(await dns.check(asked))
+        found.fold(name, asked, results[-1], began=began, at=time.monotonic())
         unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
-        if decided(health) or unknown >= _MOST_UNKNOWN:
+        if found.settled(name) or unknown >= _MOST_UNKNOWN:
             break
-        await asyncio.sleep(service.dns.fast_interval)
-    return health, results
+        await asyncio.sleep(asked.fast_interval)
+    return results

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from anycast_routed import atomic
 from anycast_routed.errors import AccessDeniedError
-from anycast_routed.model import Health, Verdict
+from anycast_routed.model import Flaps, Health, Verdict
 
-_SCHEMA = 1
+_SCHEMA = 2
 _CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -27,6 +27,10 @@ class Record:
     router: str
     """The router's name and incarnation when we last reconciled."""
     health: dict[str, Health] = field(default_factory=dict)
+    flaps: dict[str, Flaps] = field(default_factory=dict)
+    """How often each service has gone down of late."""
+    lowered: dict[str, float] = field(default_factory=dict)
+    """When each drained service or prefix was first seen lowered, in monotonic seconds."""
 
 
 def this_boot() -> str:
@@ -52,10 +56,16 @@ def load(run_dir: Path) -> Record | None:
                 fails=int(one["fails"]),
                 reason=str(one["reason"]),
                 unknown_since=None if one["unknown_since"] is None else float(one["unknown_since"]),
+                ever_up=one["ever_up"] is True,
             )
             for name, one in raw["health"].items()
         }
-        record = Record(str(raw["boot"]), str(raw["router"]), health)
+        flaps = {
+            str(name): Flaps(float(one["penalty"]), float(one["at"]), int(one["count"]))
+            for name, one in raw["flaps"].items()
+        }
+        lowered = {str(target): float(at) for target, at in raw["lowered"].items()}
+        record = Record(str(raw["boot"]), str(raw["router"]), health, flaps, lowered)
     except (AccessDeniedError, *_CORRUPT):
         return None
     return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None

@@ -64,6 +64,12 @@ class Site:
         """Write the config file."""
         self.dns1.write("/etc/anycast-routed/config.json", json.dumps(config))
 
+    def undamped(self) -> None:
+        """Have the service return at once, however often it dies: many deaths are one test."""
+        config = seed()
+        config["dns"]["half-life"] = 0
+        self.configure(config)
+
     def tables(self) -> list[Held]:
         """Return what each of the two peers holds: prefix -> LocalPref, next hop."""
         return [

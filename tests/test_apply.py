@@ -179,6 +179,7 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
 
 def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None:
     """Whatever the step: the file is the old or the new one, and the next run converges."""
+    site.undamped()
     site.run("apply")
     site.both_hold(announced)
     file = site.dns1.path(f"/run/anycast-routed/{site.router_name}.conf")
@@ -204,6 +205,7 @@ def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None
 
 def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> None:
     """Nothing of a dead service comes back: it dies again right after the kill."""
+    site.undamped()
     site.run("apply")
     site.both_hold(announced)
     file = site.dns1.path(f"/run/anycast-routed/{site.router_name}.conf")

@@ -46,13 +46,22 @@ def of(boot: str) -> Record:
 
 def text(**changed: object) -> str:
     """Return a good record's text, with one service's fields changed."""
-    health = {"verdict": "up", "passes": 2, "fails": 0, "reason": "", "unknown_since": None}
+    health = {
+        "verdict": "up",
+        "passes": 2,
+        "fails": 0,
+        "reason": "",
+        "unknown_since": None,
+        "ever_up": True,
+    }
     return json.dumps(
         {
-            "schema": 1,
+            "schema": 2,
             "boot": record.this_boot(),
             "router": "bird",
             "health": {"dns": health | changed},
+            "flaps": {"dns": {"penalty": 1000.0, "at": 1.5, "count": 1}},
+            "lowered": {"10.10.10.10/32": 2.5},
         }
     )
 
@@ -98,7 +107,7 @@ CORRUPT: dict[str, Callable[[Path], None]] = {
     "number": holding("1"),
     "health-list": holding(text().replace('"health": {', '"health": [], "other": {')),
     "service-text": holding(text().replace('"dns": {', '"dns": "up", "other": {')),
-    "schema": holding(text().replace('"schema": 1', '"schema": 2')),
+    "schema": holding(text().replace('"schema": 2', '"schema": 1')),
     "no-schema": holding(text().replace('"schema"', '"other"')),
     "folder": lambda path: path.mkdir(),
     "fifo": os.mkfifo,

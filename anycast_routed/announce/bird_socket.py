@@ -6,9 +6,9 @@ and lines that start with a space continue it, `+` marks an asynchronous message
 
 from __future__ import annotations
 
+import re
 import socket
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -18,20 +18,29 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+IN_PROGRESS = 4
+QUEUED = 5
 NO_SUCH_PROTOCOL = 8003
 RECONFIGURED = 8004
 ACCESS_DENIED = 8007
 _MOST_TRIES = 50
 _FIRST_ERROR = 8000
-_CODE = 4  # digits of a reply's number
+# It begins with a newline and not with "^", for which each single byte would be tried.
+_END = re.compile(rb"\n(\d{4}) .*\n")
+_MARGIN = re.compile(r"^(?:\d{4}[- ]|\+.*\n| )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole reply: the number that ends it, and its lines without their numbers."""
+    """One whole reply: the number that ends it, and its text as it came."""
 
     code: int
-    lines: tuple[str, ...]
+    raw: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines without their numbers."""
+        return _MARGIN.sub("", self.raw).split("\n")[:-1]
 
     @property
     def failed(self) -> bool:
@@ -60,8 +69,9 @@ class ControlSocket:
         self._within = within
         self._restricted = restricted
         self._socket = socket.socket(socket.AF_UNIX)
-        self._partial = b""
-        self._lines: deque[bytes] = deque()
+        self._unread = bytearray(b"\n")  # from the newline before a reply on
+        self.greeting = ""
+        """What BIRD says of itself: `BIRD 2.0.12 ready.`"""
 
     def __enter__(self) -> Self:
         try:
@@ -71,7 +81,7 @@ class ControlSocket:
             self._socket.close()
             raise self._unavailable(error) from error
         try:
-            self._reply("greeting")
+            self.greeting = self._reply("greeting").text
             if self._restricted:
                 self.ask("restrict")
         except BaseException:
@@ -102,6 +112,18 @@ class ControlSocket:
             raise AccessDeniedError(message)
         return reply
 
+    def must(self, command: str) -> Reply:
+        """Ask what BIRD cannot refuse in earnest.
+
+        Raises:
+            RouterUnavailableError: it has refused.
+        """
+        reply = self.ask(command)
+        if reply.failed:
+            message = f"BIRD answered {reply.code}: {reply.text}"
+            raise RouterUnavailableError(message, hint="is it shutting down?")
+        return reply
+
     def _ask(self, command: str) -> Reply:
         try:
             self._socket.settimeout(self._within)
@@ -112,20 +134,9 @@ class ControlSocket:
 
     def _reply(self, command: str) -> Reply:
         deadline = time.monotonic() + self._within
-        lines: list[str] = []
-        while True:
-            line = self._line(command, deadline)
-            if line.startswith("+"):
-                continue
-            if not line[:_CODE].isdigit():
-                lines.append(line[1:])
-                continue
-            lines.append(line[_CODE + 1 :])
-            if line[_CODE : _CODE + 1] != "-":
-                return Reply(int(line[:_CODE]), tuple(lines))
-
-    def _line(self, command: str, deadline: float) -> str:
-        while not self._lines:
+        at = 0  # the newline before what may be the last line
+        while not (end := _END.search(self._unread, at)):
+            at = self._unread.rfind(b"\n")
             try:
                 self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
                 received = self._socket.recv(1 << 18)
@@ -134,10 +145,10 @@ class ControlSocket:
             if not received:
                 message = f"BIRD closed {self._path} in the middle of its answer to `{command}`"
                 raise RouterUnavailableError(message, hint="see its log: journalctl -u bird")
-            whole = (self._partial + received).split(b"\n")
-            self._partial = whole.pop()
-            self._lines.extend(whole)
-        return self._lines.popleft().decode("utf-8", "replace")
+            self._unread += received
+        code, whole = int(end[1]), self._unread[1 : end.end()]
+        self._unread = self._unread[end.end() - 1 :]
+        return Reply(code, whole.decode("utf-8", "replace"))
 
     def _unavailable(self, error: OSError) -> RouterUnavailableError | AccessDeniedError:
         if isinstance(error, PermissionError):

@@ -47,6 +47,7 @@ class FrrSpeaker:
         frr_conf: Path = Path("/etc/frr/frr.conf"),
     ) -> None:
         self.file = file
+        self.socket = vty_dir / "bgpd.vty"
         self._vtysh = Vtysh(vty_dir, vtysh)
         self._frr_conf = frr_conf
 
@@ -172,6 +173,24 @@ class FrrSpeaker:
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Cut the networks and statics out; the empty text where something would be left."""
         return frr_lines.without(text, prefixes)
+
+    def shorten(self, text: str, gone: frozenset[Prefix]) -> None:
+        """Take the networks off in one call, in the contexts that the text has them in.
+
+        What that says is not read back. Where FRR complains, or the text does not have them all,
+        the running config is asked instead.
+        """
+        known = Running(text)
+        lines = [
+            Line(known.networks[one].context, f"no network {one}")
+            for one in gone & known.networks.keys()
+        ]
+        if len(lines) < len(gone) or self._tell("bgpd", lines):
+            self.withdraw(gone)
+            return
+        statics = [Line((), f"no {known.statics[one].text}") for one in gone & known.statics.keys()]
+        with contextlib.suppress(RouterUnavailableError):  # no staticd, no statics
+            self._tell("staticd", statics)
 
     def withdraw(self, prefixes: Collection[Prefix] | None = None) -> None:
         """Take the networks off, then the statics below them; the rest of ours stays.

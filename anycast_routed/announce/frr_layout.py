@@ -17,7 +17,7 @@ from anycast_routed.announce.frr_lines import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anycast_routed.model import Address, Plan, Prefix
+    from anycast_routed.model import Announcement, Plan, Prefix
 
 _V4 = 4
 
@@ -29,6 +29,7 @@ class Map:
     name: str
     next_hop_clause: str
     local_pref: int
+    graceful_shutdown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
     maps: dict[str, Map] = {}
     networks: dict[int, list[Network]] = {4: [], 6: []}
     for one in plan.announcements:
-        made = _map(one.local_pref, one.next_hop)
+        made = _map(one)
         maps[made.name] = made
         networks[one.prefix.version].append(Network(one.prefix, made.name))
     return {
@@ -89,6 +90,8 @@ def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
     }
 
 
-def _map(local_pref: int, next_hop: Address) -> Map:
-    clause = "ip next-hop" if next_hop.version == _V4 else "ipv6 next-hop global"
-    return Map(f"{OURS}{local_pref}-{next_hop}", f"{clause} {next_hop}", local_pref)
+def _map(one: Announcement) -> Map:
+    clause = "ip next-hop" if one.next_hop.version == _V4 else "ipv6 next-hop global"
+    name = f"{OURS}{one.local_pref}-{one.next_hop}"
+    name += "-GSHUT" if one.graceful_shutdown else ""
+    return Map(name, f"{clause} {one.next_hop}", one.local_pref, one.graceful_shutdown)

@@ -30,6 +30,11 @@ class Speaker(Protocol):
         """Where the rendered text lives. BIRD includes this file; for FRR it is our record."""
         ...
 
+    @property
+    def socket(self) -> Path:
+        """Where the router listens for us: a file that it makes anew at each start."""
+        ...
+
     def incarnation(self) -> str:
         """Name this life of a router that may start with what we have withdrawn since.
 
@@ -78,6 +83,15 @@ class Speaker(Protocol):
         """Take these prefixes, or all, out of a text of ours; the sessions stay. Pure, no I/O.
 
         A text that cannot be cut so (an operator's own template) becomes the empty text.
+        """
+        ...
+
+    def shorten(self, text: str, gone: frozenset[Prefix]) -> None:
+        """Withdraw exactly these prefixes of `text`, by the shortest way that touches no other.
+
+        `text` is what `file` held when the router loaded it; `file` holds it without them
+        already. Where the router refuses that way, or does not run this text, they are withdrawn
+        all the same, as `withdraw` does it. No read-back of the exports is made.
         """
         ...
 

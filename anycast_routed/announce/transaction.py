@@ -13,22 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.decide.compare import Fault, faults, unheard
+from anycast_routed.announce.confirm import blocking, confirm
+from anycast_routed.decide.compare import faults
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.decide.compare import Fault
     from anycast_routed.model import Plan, Prefix, Readback
-
-CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
-SESSIONS_WITHIN = 10.0  # seconds for sessions that this very transaction has brought
-_SETTLED = 1.0  # seconds without any change, after which a missing export is a fact
-# The same where not one neighbor hears a prefix: for 5 s after its start FRR 8 exports nothing
-# through a route-map that stands below the neighbor in frr.conf.
-_UNHEARD_SETTLED = 6.0
-_EVERY = 0.02  # seconds between two read-backs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +37,26 @@ class Outcome:
     """Exports that a neighbor does not get; nothing blocking."""
     seconds: float
     """From the decision to the confirmation."""
+    confirmed: bool = True
+    """False where a newer plan has cut the waiting short: loaded, but not proved to the end.
+    `faults` then is what was still missing, blocking or not."""
 
 
-def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
+def bring(
+    speaker: Speaker,
+    plan: Plan,
+    text: str,
+    before: Readback,
+    superseded: Callable[[], bool] = lambda: False,
+) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
     `before` is what the router said when the plan was made. Nothing is written or loaded where
     the file, the router's running config and its exports agree with the plan already.
+
+    `superseded` is asked while the proof is waited for: once it is true, a newer plan is there,
+    and this one's proof matters to nobody. The waiting ends, nothing is put back, and the
+    outcome says that it is not `confirmed`.
 
     Whatever fails, what the plan no longer wants is withdrawn. For the rest:
 
@@ -61,12 +69,12 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
     begun = time.monotonic()
     previous = atomic.read(speaker.file)
     found = faults(plan, before)
-    if previous == text and not _blocking(found) and speaker.is_loaded(text):
+    if previous == text and not blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
         _load(speaker, text, previous)
-        readback, found = _confirm(speaker, plan, before)
+        proof = confirm(speaker, plan, before, superseded)
     except (RejectedError, NotConfirmedError, ConfigError) as error:
         reload = isinstance(error, NotConfirmedError)
         _put_back(speaker, previous, plan, before, reload=reload)
@@ -77,7 +85,13 @@ def bring(speaker: Speaker, plan: Plan, text: str, before: Readback) -> Outcome:
         # The router fell silent, the disk is full, or it is a bug of ours.
         withdraw_unplanned(speaker, plan, before)
         raise
-    return Outcome(changed=True, readback=readback, faults=found, seconds=_since(begun))
+    return Outcome(
+        changed=True,
+        readback=proof.readback,
+        faults=proof.faults,
+        seconds=_since(begun),
+        confirmed=proof.complete,
+    )
 
 
 def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
@@ -96,6 +110,34 @@ def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
             raise ConfigError(message, hint=hint)
 
 
+def withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
+    """Withdraw exactly these prefixes, now: what a daemon does before anything else with a plan.
+
+    First in the file, so that no reload or restart brings them back, then at the router by its
+    shortest way that touches nothing else. No text is rendered, and no read-back is waited for:
+    `bring` of the new plan gives the proof, and sends nothing more for these prefixes.
+
+    Where the shortened file cannot be had (it is missing, it was made by a template that we
+    cannot cut, or the disk is full and it had to be deleted), a reload would take what is healthy
+    along. So then the router is told by its way that needs no file, which on BIRD is the whole
+    service.
+
+    Raises:
+        RouterUnavailableError, AccessDeniedError: the router was not told; the file was shortened.
+        CannotWriteError: the file could neither be shortened nor deleted; the router was told.
+    """
+    text, is_shortened = None, False
+    try:
+        text = atomic.read(speaker.file)
+        if text is not None:
+            is_shortened = _shorten_file(speaker.file, text, speaker.without(text, gone))
+    finally:
+        if text is not None and is_shortened:
+            speaker.shorten(text, gone)
+        else:
+            speaker.withdraw(gone)
+
+
 def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
     """Withdraw what the plan no longer wants by the short way; nothing where that is nothing."""
     kept = frozenset(announcement.prefix for announcement in plan.announcements)
@@ -103,7 +145,7 @@ def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
         try:
             disarm(speaker, kept)
         finally:
-            speaker.withdraw(gone)
+            withdraw_first(speaker, gone)
 
 
 def withdraw_all(speaker: Speaker) -> None:
@@ -127,9 +169,7 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     if current is None:
         return
     gone = speaker.held(current) - kept
-    shortened = speaker.without(current, gone if kept else None)
-    if shortened != current:
-        _replace(speaker.file, shortened)
+    _shorten_file(speaker.file, current, speaker.without(current, gone if kept else None))
 
 
 def _load(speaker: Speaker, text: str, previous: str | None) -> None:
@@ -137,42 +177,6 @@ def _load(speaker: Speaker, text: str, previous: str | None) -> None:
     if previous != text:
         atomic.write(speaker.file, text)
     speaker.load(text)
-
-
-def _confirm(speaker: Speaker, plan: Plan, before: Readback) -> tuple[Readback, tuple[Fault, ...]]:
-    """Read back until the router shows the plan; return its word and what nobody can help.
-
-    Sessions that were there before must show it soon. Those that this transaction has brought
-    get longer to come up; one that does not is the peer's affair and only ends the wait, and
-    so does an export that a filter of the operator's refuses.
-    """
-    begun = settled = time.monotonic()
-    known = {session.address for session in before.sessions}
-    readback = speaker.read()
-    while True:
-        found = faults(plan, readback)
-        coming = any(
-            not session.established and session.ours and session.address not in known
-            for session in readback.sessions
-        )
-        if not found and not coming:
-            return readback, found
-        blocking = _blocking(found)
-        if _since(begun) > (CONFIRM_WITHIN if blocking else SESSIONS_WITHIN):
-            break
-        patience = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
-        if not blocking and not coming and _since(settled) > patience:
-            break
-        time.sleep(_EVERY)
-        latest = speaker.read()
-        if latest != readback:
-            readback, settled = latest, time.monotonic()
-    if blocking:
-        shown = "; ".join(_sentence(fault) for fault in blocking[:5])
-        message = f"the router does not show what was planned: {shown}"
-        hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
-        raise NotConfirmedError(message, hint=hint)
-    return readback, found
 
 
 def _put_back(
@@ -193,27 +197,26 @@ def _put_back(
         withdraw_unplanned(speaker, plan, before)
 
 
-def _replace(file: Path, text: str | None) -> None:
+def _shorten_file(file: Path, text: str, shortened: str) -> bool:
+    """Have the shortened text in the file; False where it is none that a router may load."""
+    if shortened != text and not _replace(file, shortened):
+        return False
+    return shortened != ""
+
+
+def _replace(file: Path, text: str | None) -> bool:
     """Write the text, or have no file: where there is no text, and where it cannot be written."""
     if text is not None:
         with contextlib.suppress(AnycastRoutedError):
             atomic.write(file, text)
-            return
+            return True
     atomic.remove(file)
+    return False
 
 
 def _keep_rejected(file: Path, text: str) -> None:
     with contextlib.suppress(AnycastRoutedError):
         atomic.write(file.with_name(f"{file.name}.rejected"), text)
-
-
-def _blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    return tuple(fault for fault in found if fault.blocking)
-
-
-def _sentence(fault: Fault) -> str:
-    where = [str(fact) for fact in (fault.prefix, fault.peer) if fact is not None]
-    return f"{' to '.join(where)}: {fault.detail}"
 
 
 def _since(begun: float) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,17 +88,19 @@ def _apply(config: Config) -> _Done:
     speaker = reconcile.choose_speaker(config)
     text_before = atomic.read(speaker.file)
     known = reconcile.recall(config, speaker)
-    observed, results = reconcile.observe(config, known.health)
-    latest = replace(known, health=dict(observed.health))
+    facts, results = reconcile.observe(config, known, speaker)
+    run_dir = config.daemon.run_dir
     try:
-        wish = reconcile.wish(config, speaker, observed)
+        wish = reconcile.wish(config, speaker, facts.observed(time.monotonic()))
         outcome = reconcile.announce(config, speaker, wish)
     except AnycastRoutedError:
         with contextlib.suppress(AnycastRoutedError):
-            record.keep(config.daemon.run_dir, latest)
+            record.keep(run_dir, facts.record(known.router))
         raise
+    held = (route.prefix for route in outcome.readback.originated)
+    facts.confirmed(wish.plan, held, time.monotonic())
     # Only now: a full disk must not stand between a verdict and its withdrawal.
-    record.keep(config.daemon.run_dir, latest)
+    record.keep(run_dir, facts.record(known.router))
     return _Done(wish, outcome, results, speaker.file, text_before)
 
 
@@ -119,9 +122,8 @@ def plan(
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
     config = settings.load()
     speaker = reconcile.choose_speaker(config)
-    known = record.load(config.daemon.run_dir)
-    observed, results = reconcile.observe(config, known.health if known else {})
-    wish = reconcile.wish(config, speaker, observed)
+    found, results = reconcile.observe(config, reconcile.remembered(config), speaker)
+    wish = reconcile.wish(config, speaker, found.observed(time.monotonic()))
     wanted = reconcile.rehearse(config, speaker, wish)
     before = atomic.read(speaker.file)
     current = before == wanted and speaker.is_loaded(wanted)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import reconcile, record
+from anycast_routed import reconcile
 from anycast_routed.decide.candidates import No, candidates
 from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.model import Health, Outcome, Verdict
+from anycast_routed.record import Record
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
@@ -110,9 +113,8 @@ def render(
     config = settings.load()
     speaker = reconcile.choose_speaker(config)
     if assume is None:
-        known = record.load(config.daemon.run_dir)
-        observed, _ = reconcile.observe(config, known.health if known else {})
-        plan = decide(config, observed)
+        facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
+        plan = decide(config, facts.observed(time.monotonic()))
     else:
         plan, _ = _assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
     rendered = reconcile.render(config, speaker, plan)
@@ -142,7 +144,9 @@ def schema() -> int:
 
 def _assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
     health = Health(verdict, reason=f"assumed {verdict}")
-    observed = reconcile.facts(config, {service.name: health for service in config.services})
+    assumed = {service.name: health for service in config.services}
+    facts = reconcile.facts(config, Record("", "", assumed), None)
+    observed = replace(facts.observed(time.monotonic()), drains={})
     return decide(config, observed), observed
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from anycast_routed import __version__
-from anycast_routed.cli import change, look, setup, status, withdraw
+from anycast_routed.cli import change, daemon, look, setup, status, withdraw
 from anycast_routed.cli.settings import Settings, hoist
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.document import plain
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 change.register(app)
+daemon.register(app)
 withdraw.register(app)
 look.register(app)
 status.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from anycast_routed.decide.compare import faults
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
 from anycast_routed.model import Health
-from anycast_routed.report import text
+from anycast_routed.report import live, text
 from anycast_routed.report.document import plain
 from anycast_routed.report.explain import explain as follow
 
@@ -45,7 +46,7 @@ def status(
     wanted = None if prefix is None else _prefix(prefix)
     speaker = reconcile.choose_speaker(config)
     known = record.load(config.daemon.run_dir)
-    observed = reconcile.facts(config, known.health if known else {})
+    observed = _observed(config)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
     found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
@@ -80,8 +81,8 @@ def explain(
     settings: Settings = context.obj
     wanted = _prefix(prefix)
     config = settings.load()
-    known = record.load(config.daemon.run_dir)
-    observed, _ = reconcile.observe(config, known.health if known else {})
+    facts, _ = reconcile.observe(config, reconcile.remembered(config), None)
+    observed = facts.observed(time.monotonic())
     try:
         readback = reconcile.choose_speaker(config).read()
     except AnycastRoutedError as error:
@@ -94,6 +95,15 @@ def explain(
     first = next((link for link in chain if link.holds is False), None)
     settings.say([f"{wanted} is announced" if first is None else f"the first no: {first.name}"])
     return Exit.OK
+
+
+def _observed(config: Config) -> Observed:
+    """Return what is known without a probe: by the running daemon, or by the last run."""
+    facts = reconcile.facts(config, reconcile.remembered(config), None)
+    observed, daemon = facts.observed(time.monotonic()), live.load(config.daemon.run_dir)
+    if daemon is None:
+        return observed
+    return replace(observed, health=daemon.health, damped=daemon.damped, drains=daemon.drains)
 
 
 def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from anycast_routed.config.addresses import address, host_prefix, router_id
+from anycast_routed.config.addresses import address, as_number, host_prefix, router_id
 from anycast_routed.config.names import IFNAMSIZ, interface, label_prefix, path, service_name
-from anycast_routed.config.sections import Router
-from anycast_routed.config.values import Refused
+from anycast_routed.config.sections import Anycast, Daemon, Router, Section
+from anycast_routed.config.values import MAX_U32, Refused, whole
 
 if TYPE_CHECKING:
     from anycast_routed.model import Address, Prefix
@@ -40,10 +40,13 @@ def clashes(raw: Mapping[str, object]) -> Iterator[Clash]:
     for loc, service in services:
         if isinstance(service, Mapping) and isinstance(service.get("anycast"), Mapping):
             yield from _labels((*loc, "anycast"), service["anycast"])
+            yield from _floor((*loc, "anycast"), service["anycast"])
+        yield from _lowering(loc, service, _section(raw, "bgp"))
     yield from _prefixes(services)
     yield from _overlaps(services)
     yield from _peers(_section(raw, "bgp"))
     yield from _files(_section(raw, "router"))
+    yield from _folders(_section(raw, "daemon"))
 
 
 def _names(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
@@ -68,6 +71,31 @@ def _labels(loc: Loc, anycast: Mapping[str, object]) -> Iterator[Clash]:
     if device and prefix and len(label := f"{device}:{prefix}") > IFNAMSIZ:
         message = f"is too long: the kernel has {IFNAMSIZ} characters for a label, and "
         yield Clash((*loc, "prefix"), f'{message}"{label}" has {len(label)}')
+
+
+def _floor(loc: Loc, anycast: Mapping[str, object]) -> Iterator[Clash]:
+    local_pref, parse = Anycast.model_fields["localpref"].default, whole(0, MAX_U32)
+    if "localpref" in anycast:
+        local_pref = _read(anycast, "localpref", parse)
+    floor = _read(anycast, "floor", parse)
+    if floor is not None and local_pref is not None and floor > local_pref:
+        message = f"must not be above {{}}, which is {local_pref}"
+        yield Clash((*loc, "floor"), message, (*loc, "localpref"), "a fall would be a rise")
+
+
+def _lowering(loc: Loc, service: object, bgp: Mapping[str, object]) -> Iterator[Clash]:
+    """A peer in another AS never sees a LocalPref, nor so that it was lowered."""
+    own = _read(bgp, "as", as_number)
+    if own is None or _section(service, "dns").get("on-fail") != "lower":
+        return
+    for entry, peer in _entries(bgp, "peers", ("bgp",)):
+        other = _read(peer, "as", as_number)
+        if other is not None and other != own:
+            never = "LocalPref does not reach it (RFC 4271 section 5.1.5)"
+            message = f'must not be "lower" while {{}} is another AS: {never}'
+            hint = 'write "withdraw": a dead service would stay as attractive there as before'
+            yield Clash((*loc, "dns", "on-fail"), message, (*entry, "as"), hint)
+            return
 
 
 def _prefixes(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
@@ -114,17 +142,27 @@ def _peers(bgp: Mapping[str, object]) -> Iterator[Clash]:
 
 def _files(router: Mapping[str, object]) -> Iterator[Clash]:
     """The include file is replaced at every change, so it must be nothing else."""
-    included = _place(router, "include-file")
+    included = _place(Router, router, "include-file")
     for name in ("config-file", "control-socket"):
-        if included is not None and included == _place(router, name):
+        if included is not None and included == _place(Router, router, name):
             message = "must be a file of its own, which {} is not"
             yield Clash(("router", "include-file"), message, ("router", name))
 
 
-def _place(router: Mapping[str, object], name: str) -> Path | None:
-    if name in router:
-        return _read(router, name, path())
-    default = Router.model_fields[name.replace("-", "_")].default
+def _folders(daemon: Mapping[str, object]) -> Iterator[Clash]:
+    """What is to be gone after a boot and what is to outlive it cannot stand in one folder."""
+    state = _place(Daemon, daemon, "state-dir")
+    if state is not None and state == _place(Daemon, daemon, "run-dir"):
+        one, other = ("state-dir", "run-dir") if "state-dir" in daemon else ("run-dir", "state-dir")
+        message = "must be a folder of its own, which {} is not"
+        hint = "what is in state-dir outlives a boot, what is in run-dir need not"
+        yield Clash(("daemon", one), message, ("daemon", other), hint)
+
+
+def _place(model: type[Section], section: Mapping[str, object], name: str) -> Path | None:
+    if name in section:
+        return _read(section, name, path())
+    default = model.model_fields[name.replace("-", "_")].default
     return default if isinstance(default, Path) else None
 
 

@@ -33,10 +33,12 @@ from anycast_routed.config.names import (
 from anycast_routed.config.values import (
     Count,
     DrainTime,
+    Flag,
     HalfLife,
     Interval,
     LocalPref,
     Port,
+    PulseInterval,
     Timeout,
 )
 
@@ -87,13 +89,13 @@ class Dns(Section):
     fall: Count = Field(
         default=2, description="Failed checks in a row after which the service is down, 1 to 100."
     )
-    pulse: bool | None = Field(
+    pulse: Flag | None = Field(
         default=None,
         description="Whether the daemon watches the server's sockets and processes between checks; "
         "by default where the server is on this host.",
     )
-    pulse_interval: Interval = Field(
-        default=0.1, description="Time from one pulse of the daemon to the next."
+    pulse_interval: PulseInterval = Field(
+        default=0.1, description="Time from one pulse of the daemon to the next, 10ms to 1h."
     )
     pid_file: PathValue | None = Field(
         default=None,
@@ -101,7 +103,8 @@ class Dns(Section):
     )
     on_fail: Literal["withdraw", "lower"] = Field(
         default="withdraw",
-        description="What a service that goes down gets: withdrawn, or lowered to `floor`.",
+        description="What a service that was up gets when it goes down: withdrawn, or lowered to "
+        "`floor`.",
     )
     half_life: HalfLife = Field(
         default=900.0,

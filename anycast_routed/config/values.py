@@ -98,6 +98,16 @@ def text(value: object) -> str:
     return value
 
 
+def flag(value: object) -> bool:
+    """Take true or false; a number or a text that might mean one of them is refused."""
+    if not isinstance(value, bool):
+        hint = ""
+        if isinstance(value, str) and value.lower() in {"true", "false"}:
+            hint = f"write {value.lower()} without the quotes"
+        refuse(f"must be true or false, not {described(value)}", hint)
+    return value
+
+
 def whole(low: int, high: int) -> Callable[[object], int]:
     """Make the parser of a whole number from `low` to `high`."""
 
@@ -139,8 +149,10 @@ def seconds(low: float, high: float) -> Callable[[object], float]:
 def spelled(duration: float) -> str:
     """Write seconds as a person would: `1s`, `250ms`, `1h`. Exact to the nanosecond."""
     left = round(duration * NANOSECONDS["s"])
+    if left == 0:
+        return "0s"
     for unit in ("h", "m", "s", "ms", "us"):
-        if left and left % NANOSECONDS[unit] == 0:
+        if left % NANOSECONDS[unit] == 0:
             return f"{left // NANOSECONDS[unit]}{unit}"
     return f"{left}ns"
 
@@ -176,12 +188,9 @@ def _duration_hint(value: str) -> str:
     return 'write it as "1s", "250ms" or "1m30s"; the units are h, m, s, ms, us and ns'
 
 
-_DURATION_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "pattern": f"^(?:{DURATION})+$"},
-        {"type": "number", "minimum": 0},
-    ]
-}
+_DURATION_TEXT = {"type": "string", "pattern": f"^(?:{DURATION})+$"}
+_DURATION_SCHEMA = {"anyOf": [_DURATION_TEXT, {"type": "number", "exclusiveMinimum": 0}]}
+_DURATION_OR_0_SCHEMA = {"anyOf": [_DURATION_TEXT, {"type": "number", "minimum": 0}]}
 
 Port = Annotated[
     int,
@@ -198,8 +207,10 @@ Port = Annotated[
 ]
 Timeout = Annotated[float, Value("duration", seconds(1e-9, 60), _DURATION_SCHEMA)]
 Interval = Annotated[float, Value("duration", seconds(0.001, 3600), _DURATION_SCHEMA)]
-DrainTime = Annotated[float, Value("duration", seconds(0, 3600), _DURATION_SCHEMA)]
-HalfLife = Annotated[float, Value("duration", seconds(0, 86400), _DURATION_SCHEMA)]
+PulseInterval = Annotated[float, Value("duration", seconds(0.01, 3600), _DURATION_SCHEMA)]
+DrainTime = Annotated[float, Value("duration", seconds(0, 3600), _DURATION_OR_0_SCHEMA)]
+HalfLife = Annotated[float, Value("duration", seconds(0, 86400), _DURATION_OR_0_SCHEMA)]
+Flag = Annotated[bool, Value("boolean", flag, {"type": "boolean"})]
 Count = Annotated[
     int, Value("number", whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100})
 ]

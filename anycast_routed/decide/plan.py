@@ -1,7 +1,8 @@
 """Who is announced and with which attributes; who is withheld, and why.
 
-The chain that `explain` shows is the order in which reasons win: the service's verdict, the
-candidate itself (label, address, LocalPref), who else has the prefix, the next hop.
+The chain that `explain` shows is the order in which reasons win: the operator's drain, the
+service's verdict, its flapping, the candidate itself (label, address, LocalPref), who else has the
+prefix, the next hop. What one link only lowers has to pass all the others as well.
 """
 
 from __future__ import annotations
@@ -10,21 +11,13 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.candidates import Addresses, Candidate, No, candidates, label_start
 from anycast_routed.decide.next_hop import next_hop, unfit
-from anycast_routed.model import (
-    Announcement,
-    Health,
-    Peer,
-    Plan,
-    Reason,
-    Sessions,
-    Verdict,
-    Withheld,
-)
+from anycast_routed.decide.standing import Lowered, drained, lowered, standing
+from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from anycast_routed.config import Anycast, Config, Service
+    from anycast_routed.config import Anycast, Config
     from anycast_routed.decide.next_hop import Family
     from anycast_routed.model import Address, Observed, Prefix
 
@@ -42,20 +35,19 @@ def plan(config: Config, observed: Observed) -> Plan:
     found = candidates(config, observed)
     owners = _owners(found)
     hops = next_hops(config, observed, found)
-    verdicts = {service.name: _service_no(service, observed) for service in config.services}
+    standings = {service.name: standing(service, observed) for service in config.services}
     on_host = Addresses(observed).usable
     announcements: list[Announcement] = []
     withheld = list(_interfaces_missing(config, observed))
     for candidate in found:
-        service, prefix, source = candidate.service, candidate.prefix, candidate.source
-        no = verdicts[service] or candidate.fault or _taken(candidate, owners)
-        hop = no or hops[service, prefix.version]
-        if isinstance(hop, No):
-            withheld.append(Withheld(prefix, service, source, hop.reason, hop.detail))
+        service, prefix = candidate.service, candidate.prefix
+        links = (drained(service, prefix, observed), standings[service])
+        hop = candidate.fault or _taken(candidate, owners) or hops[service, prefix.version]
+        settled = _settled(candidate, links, hop, here=prefix.network_address in on_host)
+        if isinstance(settled, Withheld):
+            withheld.append(settled)
         else:
-            here = prefix.network_address in on_host
-            local_pref = candidate.local_pref
-            announcements.append(Announcement(prefix, service, source, local_pref, hop, here))
+            announcements.append(settled)
     return Plan(
         services=tuple(service.name for service in config.services),
         sessions=_sessions(config),
@@ -82,6 +74,24 @@ def next_hops(
     }
 
 
+def _settled(
+    candidate: Candidate,
+    links: tuple[No | Lowered | None, ...],
+    hop: Address | No,
+    *,
+    here: bool,
+) -> Announcement | Withheld:
+    """Go along the chain: the first link that says no wins, and each that lowers lowers."""
+    service, prefix, source = candidate.service, candidate.prefix, candidate.source
+    end = next((link for link in links if isinstance(link, No)), hop)
+    if isinstance(end, No):
+        return Withheld(prefix, service, source, end.reason, end.detail)
+    low = lowered(candidate.local_pref, links)
+    return Announcement(
+        prefix, service, source, low.local_pref, end, here, low.graceful_shutdown, low.note
+    )
+
+
 def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
     """Give the first candidate of each prefix that has no fault of its own."""
     owners: dict[Prefix, Candidate] = {}
@@ -98,22 +108,6 @@ def _taken(candidate: Candidate, owners: Mapping[Prefix, Candidate]) -> No | Non
         return None
     first = f"{owner.source} of service {owner.service}"
     return No(Reason.DUPLICATE, f"{candidate.prefix} belongs to {first}, which comes first")
-
-
-def _service_no(service: Service, observed: Observed) -> No | None:
-    health = observed.health.get(service.name, Health())
-    match health.verdict:
-        case Verdict.UP:
-            return None
-        case Verdict.DOWN if health.passes:
-            so_far = f"{health.passes} of the {service.dns.rise} passes in a row that it needs"
-            detail = f"{service.name} is down, with {so_far}: {health.reason}"
-            return No(Reason.SERVICE_DOWN, detail)
-        case Verdict.DOWN:
-            return No(Reason.SERVICE_DOWN, f"{service.name} is down: {health.reason}")
-        case Verdict.UNKNOWN:
-            detail = f"{service.name} is not decided yet: {health.reason}"
-            return No(Reason.SERVICE_UNDECIDED, detail)
 
 
 def _hop(

@@ -110,6 +110,10 @@ class Daemon:
             raise LateError(message) from error
         return self.code or 0
 
+    def descendants(self) -> list[int]:
+        """Return the PIDs, as seen from outside, of the processes that it has made."""
+        return _descendants(self.pid)
+
     def log(self) -> str:
         """Return everything that the process has printed. The log dies with the host."""
         try:
@@ -131,7 +135,7 @@ class Daemon:
     def _signal(self, number: int, *, whole: bool = False) -> None:
         if not self.alive:
             return
-        for pid in [self.pid, *(_descendants(self.pid) if whole else [])]:
+        for pid in [self.pid, *(self.descendants() if whole else [])]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

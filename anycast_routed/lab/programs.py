@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from pathlib import Path
 
 from anycast_routed.lab.failures import LabUnavailableError
 
@@ -21,10 +24,12 @@ _PACKAGES = {
     "gobgpd": "gobgpd",
     "ip": "iproute2",
     "nsd": "nsd",
+    "nsd-control": "nsd",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "unshare": "util-linux",
     "unbound": "unbound",
+    "unbound-control": "unbound",
 }
 
 
@@ -40,3 +45,11 @@ def find(program: str) -> str:
         package = _PACKAGES.get(program, program)
         raise LabUnavailableError(message, hint=f"on Debian: apt-get install {package}")
     return path
+
+
+def module(name: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command and the environment that run a module of this package anywhere."""
+    # The package may be importable here by the current folder only, which counts for nothing there.
+    package = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return [sys.executable, "-m", name], {**os.environ, "PYTHONPATH": path}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from anycast_routed.lab.programs import module
 from anycast_routed.lab.route import Route
 from anycast_routed.lab.waiting import eventually
 
@@ -105,15 +103,12 @@ def start(  # noqa: PLR0913 - one value each, all by name
     Raises:
         LabError: it ended, for example because another BGP speaker of the host has the port.
     """
-    argv = [sys.executable, "-m", "anycast_routed.lab.listener"]
+    argv, env = module("anycast_routed.lab.listener")
     argv += ["--as", str(asn), "--id", router_id, "--hold-time", str(hold_time)]
     argv += ["--listen", listen] if listen else []
     for address, peer_as in peers.items():
         argv += ["--peer", f"{address}={peer_as}"]
-    # The package may be importable here by the current folder only, which counts for nothing there.
-    package = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-    daemon = host.start(*argv, name="receiver", env={**os.environ, "PYTHONPATH": path})
+    daemon = host.start(*argv, name="receiver", env=env)
     eventually(
         lambda: not daemon.alive or '"ready"' in daemon.log(),
         within=10.0,

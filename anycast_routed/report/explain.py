@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.model import Reason, Verdict
@@ -10,7 +10,7 @@ from anycast_routed.model import Reason, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anycast_routed.model import Health, Plan, Prefix, Readback, Session
+    from anycast_routed.model import Health, Plan, Prefix, Readback, Session, Withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,31 @@ def explain(
         fact = f"neither a configured route nor a labelled address here gives {prefix}"
         return (Link("source", holds=False, fact=fact),)
     chain = [Link("source", holds=True, fact=f"{known.source} of service {known.service}")]
-    chain.append(_verdict(health, known.service))
-    if announcement is None:
-        if withheld is not None and withheld.reason not in _BY_HEALTH:
-            chain.append(Link("plan", holds=False, fact=withheld.detail))
-        return _until_no(chain, readback, prefix)
-    fact = f"LocalPref {announcement.local_pref}, next hop {announcement.next_hop}"
-    chain.append(Link("plan", holds=True, fact=fact))
+    check = _verdict(health, known.service)
+    if announcement is None and withheld is not None:
+        chain += _no(withheld, check)
+    elif announcement is not None:
+        fact = f"LocalPref {announcement.local_pref}, next hop {announcement.next_hop}"
+        fact += f" ({announcement.note})" if announcement.note else ""
+        # A service that is only lowered is no reason why the prefix is not announced: it is.
+        chain += [
+            replace(check, holds=check.holds or None),
+            Link("plan", holds=True, fact=fact),
+        ]
     return _until_no(chain, readback, prefix)
 
 
-_BY_HEALTH = frozenset({Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED})
+def _no(withheld: Withheld, check: Link) -> list[Link]:
+    """Give the links up to the one that has decided: the operator's drain comes before a check."""
+    match withheld.reason:
+        case Reason.SERVICE_DOWN | Reason.SERVICE_UNDECIDED:
+            return [check]
+        case Reason.DRAINED:
+            return [Link("drain", holds=False, fact=withheld.detail)]
+        case Reason.DAMPED:
+            return [check, Link("damping", holds=False, fact=withheld.detail)]
+        case _:
+            return [check, Link("plan", holds=False, fact=withheld.detail)]
 
 
 def _verdict(health: Mapping[str, Health], service: str) -> Link:
@@ -56,7 +70,7 @@ def _until_no(chain: list[Link], readback: Readback | None, prefix: Prefix) -> t
     if readback is None:
         return (*chain, Link("router", holds=False, fact="the router does not answer"))
     route = next((one for one in readback.originated if one.prefix == prefix), None)
-    planned = all(link.holds for link in chain)
+    planned = all(link.holds is not False for link in chain)
     if route is None:
         fact = f"{readback.router} does not hold it"
         return (*chain, Link("router", holds=False if planned else None, fact=fact))

@@ -1,6 +1,7 @@
 """Plans and the router's word as short, aligned lines for people.
 
-`+` announced, `-` withdrawn, `~` changed, `!` withheld or not as it should be, each with why.
+`+` announced, `-` withdrawn, `~` changed, `!` lowered, withheld or not as it should be, each with
+why.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anycast_routed.decide.compare import Change, Fault
-    from anycast_routed.model import CheckResult, Plan, Prefix, Readback
+    from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback
 
 _LONGEST = 200  # characters of a text that comes from outside
 
@@ -39,7 +40,7 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
-    """One line a change, then one for each prefix that stays withheld."""
+    """One line a change, then one for each prefix that stays lowered or withheld."""
     rows: list[tuple[str, ...]] = []
     announced = {a.prefix: a for a in plan.announcements}
     reasons = {w.prefix: w.detail for w in plan.withheld}
@@ -54,10 +55,16 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
                     ),
                     _from_to("next hop", change.before and change.before.next_hop, one.next_hop),
                 )
-                rows.append((f"{mark} {change.prefix}", *facts, safe(one.source)))
+                rows.append((f"{mark} {change.prefix}", *facts, _source(one)))
             case Kind.WITHDRAWN:
                 why = reasons.get(change.prefix, "no longer in the config or on this host")
                 rows.append((f"- {change.prefix}", safe(why)))
+    shown = {change.prefix for change in changes}
+    rows += [
+        (f"! {a.prefix}", safe(a.note))
+        for a in plan.announcements
+        if a.note and a.prefix not in shown
+    ]
     gone = {change.prefix for change in changes if change.kind is Kind.WITHDRAWN}
     rows += [
         (f"! {w.prefix or safe(w.source)}", safe(w.detail))
@@ -79,7 +86,7 @@ def blind_lines(results: Mapping[str, CheckResult]) -> list[str]:
 def announced_lines(plan: Plan) -> list[str]:
     """One line for each prefix that is announced, with its attributes."""
     return columns(
-        (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", safe(a.source))
+        (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", _source(a))
         for a in plan.announcements
     )
 
@@ -132,6 +139,11 @@ def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
 def duration(seconds: float) -> str:
     """`12 ms` or `1.21 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _source(one: Announcement) -> str:
+    """Name where a prefix comes from, and what has lowered it."""
+    return f"{safe(one.source)}  {safe(one.note)}".rstrip()
 
 
 def _from_to(name: str, before: object, after: object) -> str:

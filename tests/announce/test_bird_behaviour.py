@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,13 +26,17 @@ protocol bgp anycast_peer_1 {
 """
 
 
-def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1") -> str:
+DRAINED = " bgp_community.add((65535,0));"
+
+
+def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1", more: str = "") -> str:
     """Render what our template renders, by hand: this file must not depend on ours."""
     return (
         f'define anycast_routed_loaded = "{mark}";\n'
         "ipv4 table anycast4;\nipv6 table anycast6;\n"
         "protocol static anycast_dns_v4 {\n  ipv4 { table anycast4; };\n"
-        f"  route 10.10.10.10/32 blackhole {{ bgp_local_pref = {first}; bgp_next_hop = {hop}; }};\n"
+        f"  route 10.10.10.10/32 blackhole {{ bgp_local_pref = {first}; bgp_next_hop = {hop};{more}"
+        " };\n"
         "  route 10.10.10.11/32 blackhole"
         " { bgp_local_pref = 190; bgp_next_hop = 172.17.2.1; };\n}\n"
         "protocol static anycast_dns_v6 {\n  ipv6 { table anycast6; };\n"
@@ -125,6 +130,35 @@ def test_an_attribute_of_one_static_route_changes_as_one_nlri(
     eventually(lambda: listener.since(mark), within=2, why="the change")
     configure(router)
     assert [(e.kind, e.prefix) for e in listener.since(mark)] == [("announce", "10.10.10.10/32")]
+
+
+def test_graceful_shutdown_comes_and_goes_as_one_update_to_ibgp_and_ebgp_peers(
+    lab: Lab, dns1: Host, listener: Receiver
+) -> None:
+    far = lab.host("far")
+    lab.link(dns1, far)
+    dns1.address("eth1", "172.17.3.1/24")
+    far.address("eth0", "172.17.3.253/24")
+    other = receiver.start(far, asn=64999, router_id="172.17.3.253", peers={"172.17.3.1": 64512})
+    second = SESSION.replace("peer_1", "peer_2").replace("2.253 as 64512", "3.253 as 64999")
+    router = announced(dns1, listener, fragment() + second)
+    eventually(lambda: len(other.table()) == 3, within=10, why="three routes in the other AS")
+    for text, local_pref, communities in (
+        (fragment(0, "b2", more=DRAINED) + second, 0, ("65535:0",)),
+        (fragment(mark="c3") + second, 200, ()),
+    ):
+        marks = {one: one.mark() for one in (listener, other)}
+        dns1.write(FILE, text)
+        configure(router)
+        for one, mark in marks.items():
+            eventually(partial(one.since, mark), within=2, why="the change")
+        configure(router)
+        for one, mark in marks.items():
+            (event,) = one.since(mark)
+            assert (event.kind, event.prefix) == ("announce", "10.10.10.10/32")
+            assert event.route is not None
+            assert event.route.communities == communities
+            assert event.route.local_pref == (local_pref if one is listener else None)
 
 
 def test_a_define_alone_sends_nothing_and_can_be_read_back(dns1: Host, listener: Receiver) -> None:

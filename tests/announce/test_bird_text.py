@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,12 @@ from seed_text import observed, rendered
 from anycast_routed import process
 from anycast_routed.announce.bird import BirdSpeaker
 from anycast_routed.errors import RejectedError
-from anycast_routed.model import Verdict
+from anycast_routed.model import Drain, Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from anycast_routed.model import Observed
 
 GOLDEN = Path(__file__).parent / "golden"
 BIRD = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
@@ -45,9 +49,16 @@ def two_services() -> dict[str, Any]:
     return {"services": [first, second], "bgp": {**config["bgp"], "peers": peers}}
 
 
+def draining() -> Observed:
+    """Return the seed's host while one of its prefixes is being drained."""
+    drains = {"10.10.10.10/32": Drain(Stage.LOWERED, "new disk")}
+    return replace(observed(Verdict.UP), drains=drains)
+
+
 CASES: dict[str, Callable[[], str]] = {
     "bird-seed-up": lambda: rendered("bird", seed(), observed(Verdict.UP)),
     "bird-seed-down": lambda: rendered("bird", seed(), observed(Verdict.DOWN)),
+    "bird-draining": lambda: rendered("bird", seed(), draining()),
     "bird-without-bgp": lambda: rendered("bird", without_bgp(), observed(Verdict.UP)),
     "bird-two-services": lambda: rendered("bird", two_services(), observed(Verdict.UP)),
 }
@@ -73,6 +84,27 @@ def test_bird_refuses_a_bad_one_with_line_and_column() -> None:
     line = 1 + text[: text.index("local ass")].count("\n")
     with pytest.raises(RejectedError, match=rf"{file}:{line}:\d+ syntax error"):
         BirdSpeaker(Path("/nonexistent"), file).check(text)
+
+
+def test_another_note_is_no_other_text() -> None:
+    told = {
+        rendered("bird", seed(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)}))
+        for why in ("", "new disk", "new disk, until 14:00")
+    }
+    assert len(told) == 1
+
+
+def test_a_route_that_is_drained_is_held_and_cut_out_like_any_other() -> None:
+    speaker = BirdSpeaker(Path("/nonexistent"), Path("/nonexistent"))
+    text = CASES["bird-draining"]()
+    drained = ip_network("10.10.10.10/32")
+    assert speaker.held(text) == speaker.held(CASES["bird-seed-up"]())
+    assert drained in speaker.held(text)
+    cut = speaker.without(text, [drained])
+    assert speaker.held(cut) == speaker.held(text) - {drained}
+    assert "65535" not in cut
+    assert speaker.without(text)
+    assert not speaker.held(speaker.without(text))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +132,36 @@ def test_pointing_a_network_at_another_map_is_one_update_at_once(
     router.vtysh(f"configure terminal\n{lp_map(300).replace('LP300', 'LATER').rstrip()}")
     eventually(lambda: V4 in listener.table(), within=8)
     assert time.monotonic() - begun > 3, "a map that changes waits for the delay timer"
+
+
+def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
+    lab: Lab, dns1: Host, router: Frr, listener: Receiver
+) -> None:
+    far = lab.host("far")
+    lab.link(dns1, far)
+    dns1.address("eth1", "172.17.3.1/24")
+    far.address("eth0", "172.17.3.254/24")
+    other = receiver.start(far, asn=64999, router_id="172.17.3.254", peers={"172.17.3.1": 64512})
+    announced(router, listener)
+    router.vtysh(
+        "configure terminal\nrouter bgp 64512\nneighbor 172.17.3.254 remote-as 64999\n"
+        "neighbor 172.17.3.254 timers connect 1\naddress-family ipv4 unicast\n"
+        "neighbor 172.17.3.254 route-map NONE in\nneighbor 172.17.3.254 route-map OUT out"
+    )
+    eventually(lambda: V4 in other.table(), within=8, why="the route in the other AS")
+    drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
+    router.vtysh(f"configure terminal\n{drained.rstrip()}")
+    assert " set community graceful-shutdown\n" in router.vtysh("show running-config")
+    for name, local_pref, communities in (("GSHUT", 0, ("65535:0",)), ("LP200", 200, ())):
+        marks = {one: one.mark() for one in (listener, other)}
+        router.vtysh(f"{IPV4}network {V4} route-map {name}")
+        for one, mark in marks.items():
+            eventually(partial(one.since, mark), within=2, why="the change")
+            (event,) = one.since(mark)
+            assert (event.kind, event.prefix) == ("announce", V4)
+            assert event.route is not None
+            assert event.route.communities == communities
+            assert event.route.local_pref == (local_pref if one is listener else None)
 
 
 def test_a_tag_set_by_the_network_lets_only_our_networks_out(

@@ -21,9 +21,10 @@ GOLDEN = Path(__file__).parent / "golden"
 HOPS = {4: ip_address("172.17.2.1"), 6: ip_address("fd00:17:2::1")}
 
 
-def announce(prefix: str, local_pref: int, *, here: bool) -> Announcement:
+def announce(prefix: str, local_pref: int, *, here: bool, drain: bool = False) -> Announcement:
     net = ip_network(prefix)
-    return Announcement(net, "dns", "lo:dns1", local_pref, HOPS[net.version], on_host=here)
+    note = "draining" if drain else ""
+    return Announcement(net, "dns", "lo:dns1", local_pref, HOPS[net.version], here, drain, note)
 
 
 def plan(*announcements: Announcement, peers: tuple[str, ...] = ()) -> Plan:
@@ -41,8 +42,10 @@ SEED = (
     announce("10.10.10.11/32", 190, here=True),
     announce("fd00::10:10:10:10/128", 200, here=False),
 )
+DRAINING = (announce("10.10.10.10/32", 0, here=True, drain=True), *SEED[1:])
 GOLDENS = {
     "frr-seed": plan(*SEED, peers=("172.17.2.254", "172.17.2.253")),
+    "frr-draining": plan(*DRAINING, peers=("172.17.2.254", "172.17.2.253")),
     "frr-operators-sessions": plan(*SEED),
     "frr-withdrawn": plan(peers=("fd00:17:2::fe",)),
     "frr-nothing": plan(),
@@ -56,6 +59,7 @@ def body(text: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(GOLDENS))
 def test_golden(name: str) -> None:
+    """`python test_frr_text.py` writes them."""
     assert body(render(GOLDENS[name])) == (GOLDEN / f"{name}.conf").read_text()
 
 
@@ -75,6 +79,11 @@ def test_vtysh_refuses_a_bad_one_with_its_line() -> None:
 
 def test_without_takes_single_prefixes_or_all_out_of_a_text(tmp_path: Path) -> None:
     speaker = FrrSpeaker(tmp_path, "vtysh", tmp_path / "frr.conf")
+    draining = render(GOLDENS["frr-draining"])
+    assert list(Running(speaker.without(draining, [SEED[0].prefix])).networks) == [
+        one.prefix for one in SEED[1:]
+    ]
+    assert not Running(speaker.without(draining)).networks
     text = render(GOLDENS["frr-seed"])
     cut = speaker.without(text, [SEED[0].prefix, SEED[2].prefix])
     assert list(Running(cut).networks) == [SEED[1].prefix]
@@ -115,9 +124,10 @@ plans = st.builds(
     lambda announced, peers: plan(*announced, peers=tuple(sorted(peers))),
     st.lists(
         st.builds(
-            lambda prefix, pref, here: announce(prefix, pref, here=here),
+            lambda prefix, pref, here, drain: announce(prefix, pref, here=here, drain=drain),
             prefixes,
             st.sampled_from([0, 100, 200]),
+            st.booleans(),
             st.booleans(),
         ),
         unique_by=lambda one: one.prefix,
@@ -156,3 +166,8 @@ def test_a_script_of_all_lines_reads_as_the_same_lines(wish: Plan) -> None:
         indented.append(" " * depth + command)
         depth += frr_lines.is_header(command)
     assert frr_lines.parse("\n".join(indented)) == lines
+
+
+if __name__ == "__main__":
+    for case, wish in GOLDENS.items():
+        (GOLDEN / f"{case}.conf").write_text(body(render(wish)))

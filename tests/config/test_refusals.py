@@ -43,12 +43,21 @@ STRINGS: dict[str, list[object]] = {
     "router.vty-dir": ["run", "/a;b"],
     "router.template-dir": ["templates", "/$HOME"],
     "daemon.run-dir": ["run", "/a`b`"],
+    "daemon.state-dir": ["state", "/", 1],
+    "daemon.on-stop": ["", "Withdraw", True],
+    "dns.on-fail": ["", "lowered", False],
+    "dns.pid-file": ["unbound.pid", "/a;b", 7],
+    "dns.pulse": [0, 1, "true", "False", "yes", "", 1.0, []],
 }
 NUMBERS: dict[str, list[object]] = {
     "dns.port": ["", "0", "65536", "dns", "-1", "5 3", "\u0665\u0663", 0, 65536, 53.0, True],
     "dns.timeout": ["", "5", "-1s", "+1s", "1x", "1d", "1s ", "0s", "61s", 0, -1, 61, True, "1e3s"],
     "dns.interval": ["", "0s", "2h", "100us", "1ns", [], {}],
     "dns.fast-interval": ["0.5", "0s", False],
+    "dns.pulse-interval": ["9ms", "61m", "0s", 0, 0.001, True],
+    "dns.half-life": ["-1s", "15", "25h", -1, 86401, False],
+    "anycast.drain-time": ["-1s", "61m", -0.5, 3601, True],
+    "anycast.floor": [-1, 4294967296, "0", True],
     "dns.rise": [0, 101, "2", 2.0, True],
     "dns.fall": [0, 101, -1],
     "anycast.localpref": [-1, 4294967296, "200", "x", 200.0, True, 10**50],
@@ -131,7 +140,7 @@ def test_a_missing_key_is_named(seed: Raw, faults: Faults, path: str) -> None:
         ("anycast.bgp", "it belongs at the top"),
         ("daemon.vtysh", "it belongs in router"),
         ("bgp.peers[0].qqq", "its keys are as, description, ip"),
-        ("dns.transport", "its keys are fall, fast-interval, interval, ip, port, query"),
+        ("dns.transport", "its keys are fall, fast-interval, half-life, interval, ip, on-fail, "),
         ("bgp.peers[0].as_", 'did you mean "as"?'),
     ],
 )
@@ -264,6 +273,63 @@ def test_the_include_file_overwrites_nothing(seed: Raw, faults: Faults, other: s
     assert list(faults(seed)) == ["router.include-file"]
 
 
+def test_a_text_that_looks_like_a_boolean_comes_with_a_hint(seed: Raw, faults: Faults) -> None:
+    change(seed, "dns.pulse", "True")
+    said = 'must be true or false, not "True"; write true without the quotes'
+    assert faults(seed) == {"dns.pulse": said}
+
+
+def test_lowering_needs_peers_that_see_the_local_pref(seed: Raw, faults: Faults) -> None:
+    change(seed, "dns.on-fail", "lower")
+    assert faults(seed) == {}
+    change(seed, "bgp.peers[1].as", 65001)
+    assert faults(seed) == {
+        "dns.on-fail": 'must not be "lower" while bgp.peers[1].as is another AS: LocalPref does '
+        'not reach it (RFC 4271 section 5.1.5); write "withdraw": a dead service would stay as '
+        "attractive there as before"
+    }
+    change(seed, "dns.on-fail", "withdraw")
+    assert faults(seed) == {}
+
+
+def test_lowering_is_looked_at_in_each_service(seed: Raw, faults: Faults) -> None:
+    dns = {**seed.pop("dns"), "on-fail": "lower"}
+    seed["services"] = [
+        {"name": "one", "dns": dns, "anycast": seed.pop("anycast")},
+        {"name": "two", "dns": dns, "anycast": {"routes": [{"label": "b", "ip": "10.0.0.1/32"}]}},
+    ]
+    for peer in seed["bgp"]["peers"]:
+        peer["as"] = 65001
+    assert list(faults(seed)) == ["services[0].dns.on-fail", "services[1].dns.on-fail"]
+    del seed["bgp"]
+    assert faults(seed) == {}, "the sessions are the operator's, and so is what they carry"
+
+
+@pytest.mark.parametrize(
+    ("anycast", "least"), [({"localpref": 200}, 200), ({}, 100), ({"localpref": 0}, 0)]
+)
+def test_the_floor_is_not_above_the_local_pref(
+    seed: Raw, faults: Faults, anycast: Raw, least: int
+) -> None:
+    del seed["anycast"]["localpref"]
+    seed["anycast"] |= {**anycast, "floor": least}
+    assert faults(seed) == {}
+    seed["anycast"]["floor"] = least + 1
+    said = f"must not be above anycast.localpref, which is {least}; a fall would be a rise"
+    assert faults(seed) == {"anycast.floor": said}
+
+
+def test_state_does_not_stand_in_the_run_folder(seed: Raw, faults: Faults) -> None:
+    seed["daemon"] = {"state-dir": "/run/anycast-routed"}
+    assert list(faults(seed)) == ["daemon.state-dir"]
+    seed["daemon"] = {"run-dir": "/var/lib/anycast-routed"}
+    assert list(faults(seed)) == ["daemon.run-dir"]
+    seed["daemon"] = {"run-dir": "/x", "state-dir": "/x"}
+    (fault,) = faults(seed).items()
+    assert fault[0] == "daemon.state-dir"
+    assert fault[1].startswith("must be a folder of its own, which daemon.run-dir is not; ")
+
+
 def test_all_faults_come_at_once(seed: Raw) -> None:
     wrong = {"dns.port": 0, "dns.colour": 1, "bgp.peers[1].as": 0, "anycast.routes[0].ip": "x"}
     wrong |= {"bgp.peers[1].ip": "172.17.2.254", "router.daemon": "x", "daemon": 1}
@@ -311,6 +377,19 @@ def test_a_hopeless_file_is_not_printed_whole() -> None:
         ("anycast.next-hop-ipv4", "10.0.0.1"),
         ("anycast.interface", "br-lan.100"),
         ("router.vtysh", "/usr/local/bin/vtysh"),
+        ("dns.pulse", True),
+        ("dns.pulse", False),
+        ("dns.pulse-interval", "10ms"),
+        ("dns.pulse-interval", "1h"),
+        ("dns.pid-file", "/run/unbound.pid"),
+        ("dns.half-life", 0),
+        ("dns.half-life", "24h"),
+        ("dns.on-fail", "lower"),
+        ("anycast.drain-time", "0s"),
+        ("anycast.drain-time", "1h"),
+        ("anycast.floor", 200),
+        ("daemon.on-stop", "keep"),
+        ("daemon.state-dir", "/srv/anycast"),
         ("router.template-dir", "/etc/anycast routed/templates"),
     ],
 )

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEED = Path(__file__).parent.parent / "anycast-dns.json"
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float}
+TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool}
+TYPES |= {"integer": int, "number": int | float}
 
 
 def valid(value: Any, form: dict[str, Any], root: dict[str, Any]) -> bool:  # noqa: ANN401
     """Validate with the part of JSON Schema that ours uses; an unknown word is an error."""
     checks: dict[str, Callable[[Any], bool]] = {
         "$ref": lambda ref: valid(value, root["$defs"][ref.removeprefix("#/$defs/")], root),
-        "type": lambda name: isinstance(value, TYPES[name]) and not isinstance(value, bool),
+        "type": lambda name: (
+            isinstance(value, TYPES[name]) and isinstance(value, bool) == (name == "boolean")
+        ),
         "properties": lambda below: all(
             valid(value[key], below[key], root) for key in value if key in below
         ),
@@ -70,6 +73,13 @@ def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
         ("dns", "timeout", 0),
         ("dns", "query", "a b"),
         ("dns", "rise", 101),
+        ("dns", "pulse", 1),
+        ("dns", "pulse", "true"),
+        ("dns", "pulse-interval", 0),
+        ("dns", "half-life", -1),
+        ("dns", "on-fail", "lowered"),
+        ("anycast", "drain-time", -1),
+        ("daemon", "on-stop", True),
         ("anycast", "prefix", ""),
         ("anycast", "localpref", "200"),
         ("anycast", "routes", [{"label": "x", "ip": "10.0.0.0/24"}]),
@@ -85,6 +95,15 @@ def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
 def test_a_wrong_value_is_not(seed: dict[str, Any], section: str, key: str, value: object) -> None:
     seed.setdefault(section, {})[key] = value
     assert not accepts(seed)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("dns", "pulse", False), ("dns", "half-life", 0), ("anycast", "drain-time", "0s")],
+)
+def test_a_right_value_is(seed: dict[str, Any], section: str, key: str, value: object) -> None:
+    seed[section][key] = value
+    assert accepts(seed)
 
 
 def test_one_of_the_two_forms_is_needed(seed: dict[str, Any]) -> None:
@@ -129,6 +148,11 @@ def test_every_default_in_the_reference_is_valid() -> None:
     assert rows["router.daemon"].type == '"auto", "bird", "frr"'
     assert rows["services"].default == "required, or dns and anycast"
     assert rows["services"].type == "list of sections"
+    assert rows["dns.pulse"][1:3] == ("boolean", "")
+    assert rows["dns.half-life"][1:3] == ("duration", '"15m"')
+    assert rows["dns.on-fail"][1:3] == ('"withdraw", "lower"', '"withdraw"')
+    assert rows["anycast.floor"][1:3] == ("number", "0")
+    assert rows["daemon.state-dir"].default == '"/var/lib/anycast-routed"'
     assert rows["daemon.run-dir"].default == '"/run/anycast-routed"'
     assert len(rows) == len(reference())
 

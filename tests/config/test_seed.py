@@ -52,12 +52,19 @@ def test_the_seed_is_one_service_named_dns() -> None:
     assert (service.dns.port, service.dns.query, service.dns.rrtype) == (53, "google.com.", "SOA")
     assert (service.dns.timeout, service.dns.interval, service.dns.fast_interval) == (1, 1, 0.1)
     assert (service.dns.rise, service.dns.fall) == (2, 2)
+    assert (service.dns.pulse, service.dns.pulse_interval, service.dns.pid_file) == (
+        None,
+        0.1,
+        None,
+    )
+    assert (service.dns.on_fail, service.dns.half_life) == ("withdraw", 900)
 
 
 def test_the_seed_s_prefixes() -> None:
     anycast = load(SEED).services[0].anycast
     assert (anycast.interface, anycast.prefix, anycast.nexthop_interface) == ("lo", "dns", "eth0")
     assert (anycast.localpref, anycast.decrease) == (200, 10)
+    assert (anycast.floor, anycast.drain_time) == (0, 5)
     assert (anycast.next_hop_ipv4, anycast.next_hop_ipv6) == (None, None)
     (route,) = anycast.routes
     assert (route.label, route.localpref) == ("v6-primary", 200)
@@ -83,6 +90,8 @@ def test_the_defaults_of_the_router_and_of_the_daemon() -> None:
     assert config.router.vty_dir == Path("/var/run/frr")
     assert config.router.template_dir is None
     assert config.daemon.run_dir == Path("/run/anycast-routed")
+    assert config.daemon.state_dir == Path("/var/lib/anycast-routed")
+    assert config.daemon.on_stop == "withdraw"
 
 
 def test_toml_means_the_same(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Rise and fall by example; the laws stand in test_laws.py."""
 
-from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, step
+from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
 from anycast_routed.model import CheckResult, Health, Outcome, Verdict
 
 PASS = CheckResult(Outcome.PASS, "NOERROR")
@@ -17,13 +17,16 @@ def after(*results: CheckResult, start: Health | None = None, at: float = 0.0) -
 
 def test_rise_passes_in_a_row_are_up() -> None:
     assert after(PASS) == Health(Verdict.UNKNOWN, passes=1, reason="NOERROR")
-    assert after(PASS, PASS) == Health(Verdict.UP, passes=2, reason="NOERROR")
+    assert after(PASS, PASS) == Health(Verdict.UP, passes=2, reason="NOERROR", ever_up=True)
 
 
 def test_fall_failures_in_a_row_are_down() -> None:
     up = after(PASS, PASS)
-    assert after(FAIL, FAIL, start=up) == Health(Verdict.UP, fails=2, reason="SERVFAIL")
-    assert after(FAIL, FAIL, FAIL, start=up) == Health(Verdict.DOWN, fails=3, reason="SERVFAIL")
+    leaning = Health(Verdict.UP, fails=2, reason="SERVFAIL", ever_up=True)
+    assert after(FAIL, FAIL, start=up) == leaning
+    down = Health(Verdict.DOWN, fails=3, reason="SERVFAIL", ever_up=True)
+    assert after(FAIL, FAIL, FAIL, start=up) == down
+    assert after(FAIL, FAIL, FAIL) == Health(Verdict.DOWN, fails=3, reason="SERVFAIL")
 
 
 def test_an_interrupted_row_begins_anew() -> None:
@@ -38,7 +41,8 @@ def test_full_counts_stay_equal() -> None:
 
 def test_a_check_that_cannot_run_changes_neither_verdict_nor_counts() -> None:
     blind = after(BLIND, start=after(PASS, PASS), at=7.0)
-    assert blind == Health(Verdict.UP, passes=2, reason="no sockets left", unknown_since=7.0)
+    assert (blind.verdict, blind.passes, blind.reason) == (Verdict.UP, 2, "no sockets left")
+    assert (blind.unknown_since, blind.ever_up) == (7.0, True)
     assert after(BLIND, start=blind, at=9.0) == blind
     assert after(PASS, BLIND, PASS).verdict is Verdict.UP
 
@@ -51,7 +55,8 @@ def test_after_the_limit_it_counts_as_down_and_needs_a_whole_rise() -> None:
     assert down.verdict is Verdict.DOWN
     assert down.reason == "the check could not run for 30 s: no sockets left"
     assert after(BLIND, start=down, at=500.0) == down
-    assert after(PASS, start=down) == Health(Verdict.DOWN, passes=1, reason="NOERROR")
+    leaning = Health(Verdict.DOWN, passes=1, reason="NOERROR", ever_up=True)
+    assert after(PASS, start=down) == leaning
     assert after(PASS, PASS, start=down) == up
 
 
@@ -71,6 +76,18 @@ def test_a_stored_time_that_lies_ahead_begins_anew() -> None:
 def test_counts_of_another_config_are_cut() -> None:
     assert after(PASS, start=Health(Verdict.DOWN, passes=9)).passes == 2
     assert after(FAIL, start=Health(Verdict.UP, fails=9)).fails == 3
+
+
+def test_a_proof_of_death_is_down_at_once_and_needs_a_whole_rise() -> None:
+    gone = died(after(PASS, PASS), "its socket is closed", fall=3)
+    assert gone == Health(Verdict.DOWN, fails=3, reason="its socket is closed", ever_up=True)
+    assert decided(gone)
+    assert after(PASS, start=gone).verdict is Verdict.DOWN
+    assert after(PASS, PASS, start=gone) == after(PASS, PASS)
+
+
+def test_one_that_dies_before_it_was_up_has_never_been_up() -> None:
+    assert not died(after(PASS), "no process", fall=3).ever_up
 
 
 def test_decided_when_nothing_leans_against_the_verdict() -> None:

@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.candidates import natural
-from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, step
+from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.plan import plan
+from anycast_routed.decide.shrink import shrinks
 from anycast_routed.model import (
     Announcement,
     CheckResult,
+    Drain,
     Health,
     HostAddress,
     Observed,
     Outcome,
     Plan,
     Reason,
+    Stage,
     Verdict,
     Withheld,
 )
@@ -83,6 +86,7 @@ sections = st.builds(
     next_hop_ipv4=st.sampled_from([None, None, IPv4Address("192.0.2.1")]),
     next_hop_ipv6=st.sampled_from([None, None, IPv6Address("2001:db8::1")]),
     routes=st.lists(routes, max_size=3).map(tuple),
+    floor=st.sampled_from([0, 0, 50, 2**32 - 1]),
 )
 peers = st.builds(
     BgpPeer,
@@ -95,14 +99,21 @@ bgps = st.builds(
     as_=st.just(64512),
     peers=st.lists(peers, min_size=1, max_size=3).map(tuple),
 )
-dns = Dns(ip=ip_address("127.0.0.1"), query="example.com.")
+checks = st.builds(
+    Dns,
+    ip=st.just(ip_address("127.0.0.1")),
+    query=st.just("example.com."),
+    on_fail=st.sampled_from(["withdraw", "lower"]),
+)
 
 
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
     drawn = draw(st.lists(sections, min_size=1, max_size=3))
     named = zip(NAMES, drawn, strict=False)
-    services = tuple(Service(name=name, dns=dns, anycast=section) for name, section in named)
+    services = tuple(
+        Service(name=name, dns=draw(checks), anycast=section) for name, section in named
+    )
     return Config(services=services, bgp=draw(st.none() | bgps))
 
 
@@ -113,6 +124,7 @@ healths = st.builds(
     fails=st.integers(0, 3),
     reason=st.text(max_size=5),
     unknown_since=st.none() | st.floats(0, 100),
+    ever_up=st.booleans(),
 )
 service_addresses = st.builds(
     HostAddress,
@@ -126,11 +138,17 @@ observed_addresses = st.builds(
     st.lists(service_addresses, max_size=4),
     st.lists(host_addresses(), max_size=6, unique=True),
 )
+targets = [*NAMES, *(str(ip_network(address)) for address in ROUTABLE)]
+drains = st.dictionaries(
+    st.sampled_from(targets), st.builds(Drain, st.sampled_from(Stage), st.text(max_size=3))
+)
 observations = st.builds(
     Observed,
     health=st.fixed_dictionaries({"dns": healths}, optional={"web": healths, "ntp": healths}),
     interfaces=st.sampled_from([INTERFACES, INTERFACES, INTERFACES, ("lo",)]).map(frozenset),
     addresses=observed_addresses,
+    drains=drains,
+    damped=st.dictionaries(st.sampled_from(NAMES), st.just("it waits"), max_size=1),
 )
 results = st.builds(
     CheckResult, st.sampled_from([Outcome.PASS, *Outcome]), st.sampled_from(["a", "b"])
@@ -207,9 +225,63 @@ def test_an_announcement_is_a_host_route_with_fit_attributes(
 
 @unhurried
 @given(configs(), observations)
-def test_only_services_that_are_up_are_announced(config: Config, host: Observed) -> None:
+def test_only_services_that_are_up_are_announced_unless_lowered(
+    config: Config, host: Observed
+) -> None:
+    lowers = {one.name for one in config.services if one.dns.on_fail == "lower"}
     for entry in plan(config, host).announcements:
-        assert host.health[entry.service].verdict is Verdict.UP
+        health = host.health[entry.service]
+        down = health.verdict is Verdict.DOWN and health.ever_up
+        assert health.verdict is Verdict.UP or (down and entry.service in lowers)
+        assert entry.service not in host.damped or entry.service in lowers
+
+
+@unhurried
+@given(configs(), observations)
+def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
+    """Nothing but the LocalPref, the community and the note of what is announced may differ."""
+    up = {service.name: Health(Verdict.UP) for service in config.services}
+    best = plan(config, replace(host, health=up, drains={}, damped={}))
+    own = {entry.prefix: entry for entry in best.announcements}
+    assert not any(entry.note or entry.graceful_shutdown for entry in best.announcements)
+    floors = {service.name: service.anycast.floor for service in config.services}
+    for entry in plan(config, host).announcements:
+        whole = own[entry.prefix]
+        restored = replace(entry, local_pref=whole.local_pref, graceful_shutdown=False, note="")
+        assert restored == whole
+        well = host.health[entry.service].verdict is Verdict.UP and entry.service not in host.damped
+        least = [whole.local_pref]
+        least += [] if well else [floors[entry.service]]
+        least += [0] if entry.graceful_shutdown else []
+        assert entry.local_pref == min(least)
+        assert bool(entry.note) == (entry.graceful_shutdown or not well)
+
+
+@unhurried
+@given(configs(), observations)
+def test_a_drain_that_is_out_lets_nothing_out(config: Config, host: Observed) -> None:
+    for entry in plan(config, host).announcements:
+        stages = {
+            drain.stage
+            for target, drain in host.drains.items()
+            if target in {entry.service, str(entry.prefix)}
+        }
+        assert Stage.OUT not in stages
+        assert entry.graceful_shutdown == (Stage.LOWERED in stages)
+
+
+@unhurried
+@given(configs(), configs(), observations)
+def test_a_config_shrinks_what_it_would_not_announce_at_its_best(
+    before: Config, config: Config, host: Observed
+) -> None:
+    held = {entry.prefix for entry in plan(before, host).announcements}
+    gone = shrinks(held, config, host)
+    assert gone <= held
+    assert not gone or 2 * len(gone) > len(held)
+    assert not gone & {entry.prefix for entry in plan(config, host).announcements}
+    assert not shrinks(held, before, host)
+    assert not shrinks(held, before, replace(host, health={}))
 
 
 @unhurried
@@ -339,6 +411,30 @@ def test_counts_are_bounded_and_one_of_them_is_zero(
         assert 0 <= after.fails <= fall
         assert 0 in {after.passes, after.fails}
         assert after.unknown_since is None
+
+
+@unhurried
+@given(healths, results, limits, limits, st.floats(0, 1000))
+def test_that_it_was_up_is_never_forgotten(
+    health: Health, result: CheckResult, rise: int, fall: int, at: float
+) -> None:
+    after = step(health, result, rise=rise, fall=fall, at=at)
+    was_up = health.ever_up or health.verdict is Verdict.UP
+    assert after.ever_up == (was_up or after.verdict is Verdict.UP)
+    assert died(health, "gone", fall=fall).ever_up == was_up
+
+
+@unhurried
+@given(healths, limits, limits)
+def test_a_proof_of_death_needs_a_whole_rise(health: Health, rise: int, fall: int) -> None:
+    gone = died(health, "gone", fall=fall)
+    assert (gone.verdict, gone.reason, decided(gone)) == (Verdict.DOWN, "gone", True)
+    failed = CheckResult(Outcome.FAIL, "gone")
+    assert step(gone, failed, rise=rise, fall=fall, at=0.0) == gone
+    health, passed = gone, CheckResult(Outcome.PASS, "a")
+    for number in range(1, rise + 1):
+        health = step(health, passed, rise=rise, fall=fall, at=0.0)
+        assert (health.verdict is Verdict.UP) == (number == rise)
 
 
 @unhurried

@@ -9,8 +9,10 @@ import pytest
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.plan import plan
+from anycast_routed.decide.shrink import shrinks
 from anycast_routed.model import (
     Announcement,
+    Drain,
     Health,
     HostAddress,
     Observed,
@@ -19,6 +21,7 @@ from anycast_routed.model import (
     Prefix,
     Reason,
     Sessions,
+    Stage,
     Verdict,
 )
 
@@ -39,6 +42,7 @@ BGP = Bgp(id=IPv4Address("172.17.2.1"), as_=64512, peers=PEERS)
 DNS = Dns(ip=ip_address("127.0.0.1"), query="google.com.", rise=2)
 UP = Health(Verdict.UP, passes=2, reason="NOERROR")
 DOWN = Health(Verdict.DOWN, fails=2, reason="SERVFAIL")
+FALLEN = replace(DOWN, ever_up=True)
 UPLINK = (
     HostAddress("eth0", ip_interface("172.17.2.1/24")),
     HostAddress("eth0", ip_interface("fd00:17:2::1/64")),
@@ -50,6 +54,23 @@ def config(*sections: Anycast, bgp: Bgp | None = None) -> Config:
     names = ("dns", "web", "ntp")
     services = (Service(name=n, dns=DNS, anycast=a) for n, a in zip(names, sections, strict=False))
     return Config(services=tuple(services), bgp=bgp)
+
+
+def lowering(*sections: Anycast) -> Config:
+    """Give a config whose services are lowered where others are withdrawn."""
+    plain = config(*sections)
+    lower = DNS.model_copy(update={"on_fail": "lower"})
+    return plain.model_copy(
+        update={"services": tuple(one.model_copy(update={"dns": lower}) for one in plain.services)}
+    )
+
+
+def notes(made: Plan) -> list[tuple[int, bool, str]]:
+    return [(one.local_pref, one.graceful_shutdown, one.note) for one in made.announcements]
+
+
+def details(made: Plan) -> list[tuple[str, str]]:
+    return [(entry.reason, entry.detail) for entry in made.withheld]
 
 
 def anycast(*routes: str, **changes: object) -> Anycast:
@@ -324,3 +345,117 @@ def test_a_thousand_labels_are_planned_well_within_a_second() -> None:
     made = plan(config(anycast(decrease=0)), observed(*labels))
     assert perf_counter() - begun < 0.5
     assert len(made.announcements) == 1000
+
+
+ONE = anycast("10.0.0.1/32", floor=7)
+HOST = observed()
+
+
+def test_a_service_that_was_up_is_lowered_where_it_is_to_be() -> None:
+    fallen = observed(dns=FALLEN)
+    why = "lowered: dns is down: SERVFAIL"
+    assert notes(plan(lowering(ONE), fallen)) == [(7, False, why)]
+    assert details(plan(config(ONE), fallen)) == [(Reason.SERVICE_DOWN, "dns is down: SERVFAIL")]
+    high = ONE.model_copy(update={"floor": 900})
+    assert notes(plan(lowering(high), fallen)) == [(200, False, why)], "never more than its own"
+
+
+@pytest.mark.parametrize(
+    ("health", "reason"),
+    [(DOWN, Reason.SERVICE_DOWN), (Health(), Reason.SERVICE_UNDECIDED)],
+)
+def test_a_service_that_was_never_up_is_withheld_even_so(health: Health, reason: Reason) -> None:
+    made = plan(lowering(ONE), observed(dns=health))
+    assert made.announcements == ()
+    assert reasons(made) == [("r1", reason)]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"), [("", ""), ("new disk, until 14:00", ": new disk, until 14:00")]
+)
+def test_a_drain_lowers_first_and_then_withdraws(told: str, words: str) -> None:
+    lowered = replace(HOST, drains={"dns": Drain(Stage.LOWERED, told)})
+    assert notes(plan(config(ONE), lowered)) == [(0, True, f"draining{words}")]
+    out = replace(HOST, drains={"dns": Drain(Stage.OUT, told)})
+    assert details(plan(config(ONE), out)) == [(Reason.DRAINED, f"dns is drained{words}")]
+
+
+def test_the_drain_of_a_prefix_leaves_its_service_alone() -> None:
+    two = config(anycast("10.0.0.1/32", "10.0.0.2/32"))
+    drains = {"10.0.0.2/32": Drain(Stage.OUT, "moved"), "web": Drain(Stage.OUT)}
+    made = plan(two, replace(HOST, drains=drains))
+    assert preferences(made) == {"r1": 200}
+    assert details(made) == [(Reason.DRAINED, "10.0.0.2/32 is drained: moved")]
+
+
+@pytest.mark.parametrize(
+    ("service", "prefix", "expected"),
+    [
+        (Stage.LOWERED, Stage.LOWERED, "draining: of the service"),
+        (Stage.LOWERED, Stage.OUT, "10.0.0.1/32 is drained: of the prefix"),
+        (Stage.OUT, Stage.LOWERED, "dns is drained: of the service"),
+        (Stage.OUT, Stage.OUT, "dns is drained: of the service"),
+    ],
+)
+def test_of_two_drains_the_one_that_has_come_further_counts(
+    service: Stage, prefix: Stage, expected: str
+) -> None:
+    drains = {
+        "10.0.0.1/32": Drain(prefix, "of the prefix"),
+        "dns": Drain(service, "of the service"),
+    }
+    made = plan(config(ONE), replace(HOST, drains=drains))
+    assert [*(one.note for one in made.announcements), *(w.detail for w in made.withheld)] == [
+        expected
+    ]
+
+
+def test_a_drain_announces_nothing_that_was_withheld() -> None:
+    drains = {"dns": Drain(Stage.LOWERED)}
+    assert reasons(plan(config(ONE), replace(observed(dns=FALLEN), drains=drains))) == [
+        ("r1", Reason.SERVICE_DOWN)
+    ]
+    nowhere = config(anycast("10.0.0.1/32", nexthop_interface="eth7"))
+    assert reasons(plan(nowhere, replace(HOST, drains=drains))) == [
+        ("r1", Reason.INTERFACE_MISSING)
+    ]
+
+
+def test_a_flapping_service_waits_or_is_lowered() -> None:
+    waits = replace(HOST, damped={"dns": "dns has gone down 3 times, and waits 12m more"})
+    made = plan(config(ONE), waits)
+    assert details(made) == [(Reason.DAMPED, "dns has gone down 3 times, and waits 12m more")]
+    why = "lowered: dns has gone down 3 times, and waits 12m more"
+    assert notes(plan(lowering(ONE), waits)) == [(7, False, why)]
+
+
+def test_all_that_lowers_is_told_and_the_least_counts() -> None:
+    both = replace(observed(dns=FALLEN), drains={"dns": Drain(Stage.LOWERED, "new disk")})
+    why = "draining: new disk; lowered: dns is down: SERVFAIL"
+    assert notes(plan(lowering(ONE), both)) == [(0, True, why)]
+
+
+def test_the_operators_word_comes_before_the_verdict_and_that_before_the_flapping() -> None:
+    drains, damped = {"dns": Drain(Stage.OUT)}, {"dns": "it waits"}
+    down = replace(observed(dns=FALLEN), drains=drains, damped=damped)
+    assert reasons(plan(config(ONE), down)) == [("r1", Reason.DRAINED)]
+    assert reasons(plan(config(ONE), replace(down, drains={}))) == [("r1", Reason.SERVICE_DOWN)]
+    assert reasons(plan(lowering(ONE), down)) == [("r1", Reason.DRAINED)]
+
+
+def test_a_config_that_takes_off_more_than_half_shrinks() -> None:
+    held = {prefix(f"10.0.0.{n}/32") for n in range(1, 5)}
+    half, less = anycast("10.0.0.1/32", "10.0.0.2/32"), anycast("10.0.0.1/32")
+    assert shrinks(held, config(half), HOST) == frozenset()
+    assert shrinks(held, config(less), HOST) == held - {prefix("10.0.0.1/32")}
+    assert shrinks((), config(less), HOST) == frozenset()
+
+
+def test_what_passes_by_itself_is_no_shrinking() -> None:
+    held = {prefix("10.0.0.1/32")}
+    drains = {"dns": Drain(Stage.OUT)}
+    host = replace(observed(dns=DOWN), drains=drains, damped={"dns": "it waits"})
+    assert plan(config(ONE), host).announcements == ()
+    assert shrinks(held, config(ONE), host) == frozenset()
+    mistyped = ONE.model_copy(update={"nexthop_interface": "eht0"})
+    assert shrinks(held, config(mistyped), host) == held

@@ -34,8 +34,8 @@ Inside = Callable[[Host, Callable[[], Any]], Any]
 
 def of(host: Host, inside: Inside, interface: str) -> dict[str, HostAddress]:
     """Give the interface's addresses by their text, without loopback's own and link-local ones."""
-    _, found = inside(host, addresses.read)
-    assert list(found) == list(inside(host, addresses.read)[1]), "the order is stable"
+    found = inside(host, addresses.read).addresses
+    assert found == inside(host, addresses.read).addresses, "the order is stable"
     return {
         str(address.address): address
         for address in found
@@ -64,15 +64,17 @@ def test_labels_interfaces_and_order(host: Host, inside: Inside) -> None:
     for label, last in (("lo:dns10", 30), ("lo:dns2", 10), ("lo:dns1", 20)):
         host.address("lo", f"10.10.10.{last}/32", label=label)
     host.address("lo", "fd00::1/128")
-    names, found = inside(host, addresses.read)
-    assert names == {"lo"}
-    assert [address for address in found if address.scope == 0] == [
+    seen = inside(host, addresses.read)
+    assert (seen.interfaces, seen.down) == ({"lo"}, frozenset())
+    assert [address for address in seen.addresses if address.scope == 0] == [
         plain("lo", "10.10.10.10/32", "lo:dns2"),
         plain("lo", "10.10.10.20/32", "lo:dns1"),
         plain("lo", "10.10.10.30/32", "lo:dns10"),
         plain("lo", "fd00::1/128"),
     ]
-    assert {address.scope for address in found if str(address.address) == "127.0.0.1/8"} == {254}
+    assert {
+        address.scope for address in seen.addresses if str(address.address) == "127.0.0.1/8"
+    } == {254}
 
 
 def test_hostile_labels_come_through_apart_from_each_other(host: Host, inside: Inside) -> None:
@@ -89,9 +91,9 @@ def test_interface_names_that_are_not_utf8(host: Host, inside: Inside) -> None:
     odd = "x\udcffy"
     host.ip("link", "add", odd, "type", "veth", "peer", "name", 'a"b')
     host.address(odd, "192.0.2.1/24", label=f"{odd}:1")
-    names, found = inside(host, addresses.read)
-    assert names == {"lo", odd, 'a"b'}
-    assert plain(odd, "192.0.2.1/24", f"{odd}:1") in found
+    seen = inside(host, addresses.read)
+    assert seen.interfaces == {"lo", odd, 'a"b'}
+    assert plain(odd, "192.0.2.1/24", f"{odd}:1") in seen.addresses
 
 
 def test_next_hops_secondary_deprecated_and_two_globals(lab: Lab, inside: Inside) -> None:
@@ -152,7 +154,7 @@ def test_a_thousand_labels_are_read_whole_while_others_come_and_go(
     host.write("/run/del", batch("del", 2, 5))
     began = time.monotonic()
     for _ in range(5):
-        _, found = inside(host, addresses.read)
+        found = inside(host, addresses.read).addresses
         ours = [address.label for address in found if str(address.address).startswith("10.1.")]
         assert len(ours) == len(set(ours)) == 1000
     assert time.monotonic() - began < 30
@@ -161,7 +163,7 @@ def test_a_thousand_labels_are_read_whole_while_others_come_and_go(
 
 def test_it_can_be_called_beside_a_running_loop(host: Host, inside: Inside) -> None:
     async def run() -> int:
-        return len((await asyncio.to_thread(addresses.read))[1])
+        return len((await asyncio.to_thread(addresses.read)).addresses)
 
     host.address("lo", "10.0.0.1/32")
     assert inside(host, lambda: asyncio.run(run())) >= 2

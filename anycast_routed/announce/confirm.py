@@ -1,0 +1,91 @@
+"""Wait until the router's own word is the plan, or until nothing more can be expected."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from anycast_routed.decide.compare import Fault, faults, unheard
+from anycast_routed.errors import NotConfirmedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.model import Plan, Readback
+
+CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
+SESSIONS_WITHIN = 10.0  # seconds for sessions that this very transaction has brought
+_SETTLED = 1.0  # seconds without any change, after which a missing export is a fact
+# The same where not one neighbor hears a prefix: for 5 s after its start FRR 8 exports nothing
+# through a route-map that stands below the neighbor in frr.conf.
+_UNHEARD_SETTLED = 6.0
+_EVERY = 0.02  # seconds between two read-backs
+
+
+class Confirmation(NamedTuple):
+    """The router's word after a load."""
+
+    readback: Readback
+    faults: tuple[Fault, ...]
+    """What nobody can help; or, where the waiting was cut short, what was still missing."""
+    complete: bool
+    """The waiting went to its end: a newer plan has not cut it short."""
+
+
+def blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Return the faults that mean that the router does not run what we loaded."""
+    return tuple(fault for fault in found if fault.blocking)
+
+
+def confirm(
+    speaker: Speaker, plan: Plan, before: Readback, superseded: Callable[[], bool]
+) -> Confirmation:
+    """Read back until the router shows the plan; return its word and what nobody can help.
+
+    Sessions that were there before must show it soon. Those that this transaction has brought
+    get longer to come up; one that does not is the peer's affair and only ends the wait, and
+    so does an export that a filter of the operator's refuses. When the plan is `superseded`
+    there is nothing to wait for, and no fault.
+
+    Raises:
+        NotConfirmedError: the router does not run what was loaded.
+    """
+    begun = settled = time.monotonic()
+    known = {session.address for session in before.sessions}
+    readback = speaker.read()
+    while True:
+        found = faults(plan, readback)
+        coming = any(
+            not session.established and session.ours and session.address not in known
+            for session in readback.sessions
+        )
+        if not found and not coming:
+            return Confirmation(readback, found, complete=True)
+        if superseded():
+            return Confirmation(readback, found, complete=False)
+        wrong = blocking(found)
+        if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
+            break
+        patience = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
+        if not wrong and not coming and _since(settled) > patience:
+            break
+        time.sleep(_EVERY)
+        latest = speaker.read()
+        if latest != readback:
+            readback, settled = latest, time.monotonic()
+    if wrong:
+        shown = "; ".join(_sentence(fault) for fault in wrong[:5])
+        message = f"the router does not show what was planned: {shown}"
+        hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
+        raise NotConfirmedError(message, hint=hint)
+    return Confirmation(readback, found, complete=True)
+
+
+def _sentence(fault: Fault) -> str:
+    where = [str(fact) for fact in (fault.prefix, fault.peer) if fact is not None]
+    return f"{' to '.join(where)}: {fault.detail}"
+
+
+def _since(begun: float) -> float:
+    return time.monotonic() - begun

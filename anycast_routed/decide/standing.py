@@ -1,0 +1,86 @@
+"""How a service stands: announced as configured, lowered, or withheld. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed.decide.candidates import No
+from anycast_routed.model import Health, Reason, Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anycast_routed.config import Service
+    from anycast_routed.model import Drain, Observed, Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """Announced with no more than this LocalPref, and why."""
+
+    local_pref: int
+    note: str
+    graceful_shutdown: bool = False
+
+
+def lowered(own: int, links: Iterable[No | Lowered | None]) -> Lowered:
+    """Lower a prefix's own LocalPref to the least of these; the notes are joined."""
+    given = [link for link in links if isinstance(link, Lowered)]
+    return Lowered(
+        min([own, *(one.local_pref for one in given)]),
+        "; ".join(one.note for one in given),
+        any(one.graceful_shutdown for one in given),
+    )
+
+
+def standing(service: Service, observed: Observed) -> No | Lowered | None:
+    """Say what its check and its flapping make of a service; None where nothing is against it.
+
+    With `on-fail = "lower"` both only lower it, unless it has never been up: then nothing says
+    that it could answer at all.
+    """
+    health = observed.health.get(service.name, Health())
+    no = _verdict(service, health) or _damped(service, observed)
+    lowers = service.dns.on_fail == "lower" and (health.ever_up or health.verdict is Verdict.UP)
+    if no is None or not lowers:
+        return no
+    return Lowered(service.anycast.floor, f"lowered: {no.detail}")
+
+
+def drained(service: str, prefix: Prefix, observed: Observed) -> No | Lowered | None:
+    """Say what drains make of one prefix: the one that has come further, else the service's."""
+    if not observed.drains:
+        return None
+    found = {name: observed.drains.get(name) for name in (service, str(prefix))}
+    drains = {name: drain for name, drain in found.items() if drain is not None}
+    for name, drain in drains.items():
+        if drain.stage is Stage.OUT:
+            return No(Reason.DRAINED, _sentence(f"{name} is drained", drain))
+    for drain in drains.values():
+        return Lowered(0, _sentence("draining", drain), graceful_shutdown=True)
+    return None
+
+
+def _verdict(service: Service, health: Health) -> No | None:
+    match health.verdict:
+        case Verdict.UP:
+            return None
+        case Verdict.DOWN if health.passes:
+            so_far = f"{health.passes} of the {service.dns.rise} passes in a row that it needs"
+            detail = f"{service.name} is down, with {so_far}: {health.reason}"
+            return No(Reason.SERVICE_DOWN, detail)
+        case Verdict.DOWN:
+            return No(Reason.SERVICE_DOWN, f"{service.name} is down: {health.reason}")
+        case Verdict.UNKNOWN:
+            detail = f"{service.name} is not decided yet: {health.reason}"
+            return No(Reason.SERVICE_UNDECIDED, detail)
+
+
+def _damped(service: Service, observed: Observed) -> No | None:
+    sentence = observed.damped.get(service.name)
+    return None if sentence is None else No(Reason.DAMPED, sentence)
+
+
+def _sentence(words: str, drain: Drain) -> str:
+    return f"{words}: {drain.detail}" if drain.detail else words

@@ -1,0 +1,93 @@
+"""Load on a DNS server: dnsperf in a host."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed.lab.failures import LabError
+from anycast_routed.lab.programs import find
+
+if TYPE_CHECKING:
+    from anycast_routed.lab.daemon import Daemon
+    from anycast_routed.lab.host import Host
+
+_QUESTIONS = "/etc/dnsperf/questions"
+_DNSPERFS_PATIENCE = 5.0  # seconds that it waits for the last answers
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What dnsperf has counted. `qps` is of completed queries; an answer is of any rcode."""
+
+    sent: int
+    completed: int
+    lost: int
+    qps: float
+
+
+class Load:
+    """A running dnsperf: `daemon` is its process."""
+
+    def __init__(self, daemon: Daemon, seconds: float) -> None:
+        self.daemon = daemon
+        self._seconds = seconds
+
+    def stop(self) -> Result:
+        """End it now, and return what it has counted until now."""
+        self.daemon.signal(signal.SIGINT)
+        return self.result()
+
+    def result(self) -> Result:
+        """Wait for its end, and return what it has counted.
+
+        Raises:
+            LabError: it failed, for example because the server's address cannot be reached.
+            LateError: it has not ended, long after its time.
+        """
+        code = self.daemon.wait(self._seconds + _DNSPERFS_PATIENCE + 5.0)
+        log = self.daemon.log()
+        if code != 0:
+            message = f"{self.daemon.name} ended with code {code}"
+            raise LabError(message, hint=log[-2000:])
+        return Result(
+            sent=int(_number("Queries sent", log)),
+            completed=int(_number("Queries completed", log)),
+            lost=int(_number("Queries lost", log)),
+            qps=_number("Queries per second", log),
+        )
+
+
+def start(  # noqa: PLR0913 - one value each, all by name
+    host: Host,
+    server: str,
+    *,
+    seconds: float,
+    qps: float | None = None,
+    clients: int = 1,
+    port: int = 53,
+    question: str = "google.com SOA",
+) -> Load:
+    """Start to ask `server`, an address, for `seconds`; return at once.
+
+    It asks as fast as the server answers, with 100 questions on their way, unless `qps` limits it.
+    Each of the `clients` asks from a port of its own.
+
+    Raises:
+        LabUnavailableError: dnsperf is not installed.
+    """
+    host.write(_QUESTIONS, f"{question}\n")
+    argv = [find("dnsperf"), "-s", server, "-p", str(port), "-d", _QUESTIONS]
+    argv += ["-l", f"{seconds:g}", "-c", str(clients), "-t", f"{_DNSPERFS_PATIENCE:g}"]
+    argv += ["-Q", f"{qps:g}"] if qps else []
+    return Load(host.start(*argv), seconds)
+
+
+def _number(name: str, log: str) -> float:
+    found = re.search(rf"^ *{name}: +([\d.]+)", log, re.MULTILINE)
+    if found is None:
+        message = f'dnsperf has not said its "{name}"'
+        raise LabError(message, hint=log[-2000:])
+    return float(found[1])

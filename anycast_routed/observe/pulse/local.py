@@ -1,0 +1,105 @@
+"""What this host itself knows of the servers: their sockets, and who holds these."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+from anycast_routed.observe.pulse.cgroups import members
+from anycast_routed.observe.pulse.processes import Owners, search
+from anycast_routed.observe.pulse.sock_diag import Deaths, Listener, listeners
+
+_SLICE: Final = 0.002
+"""Seconds for which a search may hold up the probes."""
+_FRESH: Final = 0.02
+"""Seconds for which the result of a search made for proof serves other servers too."""
+
+
+class Local:
+    """One for all servers, because a look at /proc or at all sockets costs milliseconds."""
+
+    def __init__(self, ports: Collection[int]) -> None:
+        self._ports = frozenset(ports)
+        self._deaths: Deaths | None = None
+        self.trouble = "the pulse has not begun"
+        """Why the kernel tells us nothing of sockets; empty when it does."""
+        self.suspects: set[int] = set()
+        """Ports whose sockets are to be looked at anew."""
+        self.bursts = 0
+        """Servers with a burst at the moment."""
+        self._inodes: frozenset[int] = frozenset()
+        self._search: Iterator[Owners | None] | None = None
+        self._owners: Owners = {}
+        self._found = 0.0
+        self._members: dict[int, list[int]] = {}
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """Begin to listen to the kernel, if we do not yet, and be woken by its news."""
+        if self._deaths is not None:
+            return
+        try:
+            self._deaths = Deaths(self._ports)
+            asyncio.get_running_loop().add_reader(self._deaths.fileno(), wake)
+        except OSError as error:
+            self.trouble = f"sock_diag: {error.strerror or error}"
+            return
+        self.trouble = ""
+
+    def close(self) -> None:
+        """Close everything."""
+        if self._deaths is not None:
+            asyncio.get_running_loop().remove_reader(self._deaths.fileno())
+            self._deaths.close()
+            self._deaths = None
+        self.trouble = "the pulse has ended"
+
+    def hear(self) -> None:
+        """Suspect the ports on which sockets have died."""
+        if self._deaths is None:
+            return
+        try:
+            self.suspects |= self._deaths.read()
+        except OSError as error:
+            self._lost(error)
+
+    def listeners(self, port: int) -> tuple[Listener, ...] | None:
+        """Give the sockets on a port; None where the kernel doesn't tell."""
+        try:
+            return listeners(port) if self._deaths is not None else None
+        except OSError as error:
+            self._lost(error)
+            return None
+
+    def look_for(self, inodes: frozenset[int]) -> None:
+        """Search anew for those who hold these sockets."""
+        self._inodes = inodes
+        self._search = search(inodes)
+
+    def found(self, *, whole: bool = False) -> Owners | None:
+        """Search on for a short while, or to the end; give the result once when it is there."""
+        end = time.monotonic() + _SLICE
+        while self._search is not None and (whole or time.monotonic() < end):
+            if (owners := next(self._search)) is not None:
+                self._search = None
+                self._members.clear()
+                self._owners = owners
+                return owners
+        return None
+
+    def owners(self, now: float) -> Owners:
+        """Give who holds the sockets at this very moment."""
+        if now - self._found > _FRESH:
+            self.look_for(self._inodes)
+            self.found(whole=True)
+            self._found = now
+        return self._owners
+
+    def members(self, cgroup: int) -> list[int]:
+        """Give the processes of a cgroup, as they were at the end of the last search."""
+        if cgroup not in self._members:
+            self._members[cgroup] = members(cgroup)
+        return self._members[cgroup]
+
+    def _lost(self, error: OSError) -> None:
+        self.close()
+        self.trouble = f"sock_diag: {error.strerror or error}"

@@ -1,0 +1,130 @@
+"""Who holds the server's sockets, and what /proc(5) says of them.
+
+A big process is dead long before its sockets close: the kernel first frees its memory, or writes
+its core. /proc tells within a millisecond, and to anyone.
+"""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+_EXITING: Final = 0x4  # PF_EXITING, linux/sched.h
+_STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
+_TRACED: Final = "t"
+_SLICE: Final = 128
+"""Descriptors looked at from one rest to the next."""
+
+Owners = Mapping[int, Collection[int]]
+"""The PIDs that hold a socket, by its inode."""
+
+
+class Holders:
+    """The processes that hold one server's sockets: their PIDs, each with its start time."""
+
+    def __init__(self, pids: Collection[int] = ()) -> None:
+        known = {pid: _start(pid) for pid in pids}
+        self.started = {pid: start for pid, start in known.items() if start is not None}
+        self._traced: dict[int, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.started)
+
+    def gone(self) -> bool:
+        """Return whether one of them is no more, so that they are to be found anew.
+
+        A PID with another start time is another process.
+        """
+        return any(_start(pid) != start for pid, start in self.started.items())
+
+    def evidence(self) -> str:
+        """Say why none of them can serve; empty when one of them can, or has gone or is unknown."""
+        said = []
+        for pid, start in self.started.items():
+            fault = self._fault(pid, start)
+            if not fault:
+                return ""
+            said.append(f"process {pid} is {fault}")
+        return ", ".join(said)
+
+    def _fault(self, pid: int, start: int) -> str:
+        try:
+            fields = _stat(f"/proc/{pid}/stat")
+            if int(fields[19]) != start:
+                return ""
+            if fields[0] == _TRACED:
+                return self._traced_still(pid)
+            if fault := _said(fields):
+                # The first thread may have ended without the others, which serve on.
+                tasks = [_stat(f"{task.path}/stat") for task in os.scandir(f"/proc/{pid}/task")]
+                return fault if all(_said(task) for task in tasks) else ""
+            with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
+                dumps = any(line.startswith("CoreDumping:\t1") for line in status)
+        except (OSError, ValueError, IndexError):
+            return ""
+        return "dumping core" if dumps else ""
+
+    def _traced_still(self, pid: int) -> str:
+        """Tell one that a debugger holds from one that strace stops for a moment at each call."""
+        with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
+            switches = "".join(line for line in status if "ctxt_switches" in line)
+        before, self._traced[pid] = self._traced.get(pid), switches
+        return "held by a debugger" if before == switches else ""
+
+
+def _said(fields: list[str]) -> str:
+    if fields[0] in _STATES:
+        return _STATES[fields[0]]
+    return "exiting" if int(fields[6]) & _EXITING else ""
+
+
+def _stat(path: str) -> list[str]:
+    """Give the fields of a stat file from the third, the state, on."""
+    with Path(path).open("rb") as file:
+        # The second field is the program's name in parentheses, with anything in it.
+        return file.read().rpartition(b")")[2].decode("ascii").split()
+
+
+def _start(pid: int) -> int | None:
+    try:
+        return int(_stat(f"/proc/{pid}/stat")[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def search(inodes: Collection[int]) -> Iterator[Owners | None]:
+    """Look for the processes that hold these sockets, among all that we may look at.
+
+    It yields None now and then, so that the caller can do something else, and the result at last.
+    We see the processes of our own user only, unless we are root.
+    """
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    owners: dict[int, set[int]] = {inode: set() for inode in inodes}
+    seen = 0
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    for pid in pids if wanted else ():
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    inode = wanted.get(os.readlink(descriptor.path))  # noqa: PTH115 - thousands of them
+                    if inode is not None:
+                        owners[inode].add(pid)
+                seen += 1
+                if seen % _SLICE == 0:
+                    yield None
+    yield owners
+
+
+def with_children(pid_file: Path) -> list[int]:
+    """Give the process that a PID file names, and all its descendants: those may be the workers."""
+    try:
+        found = [int(pid_file.read_text("ascii"))]
+    except (OSError, ValueError):
+        return []
+    for pid in found:  # it grows meanwhile
+        with contextlib.suppress(OSError, ValueError):
+            text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+            found += [int(word) for word in text.split() if int(word) not in found]
+    return found

@@ -1,0 +1,128 @@
+"""The loop: one task and one timer for all servers."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final, NoReturn
+
+from anycast_routed.observe.pulse.local import Local
+from anycast_routed.observe.pulse.processes import Owners
+from anycast_routed.observe.pulse.signs import Notice, Senses, Server
+from anycast_routed.observe.pulse.target import Target
+
+_LATE: Final = 0.02
+"""Seconds by which we may wake up late without doubting what we saw."""
+_SLACK: Final = 0.001
+"""Turns that are due within so many seconds share one wake-up."""
+_REFRESH: Final = 10.0
+"""Seconds from one look at all sockets to the next: new ones announce themselves nowhere."""
+_SEARCHES: Final = 6
+"""Each so many of these looks all processes are searched too."""
+
+
+class Pulse:
+    """Feels the pulse of servers, and tells of those that die, come back or answer otherwise.
+
+    Nothing is opened before `run`. What is asked of it, and `next`, belong to the same event loop.
+    """
+
+    def __init__(self, servers: Iterable[Server]) -> None:
+        servers = tuple(dict.fromkeys(servers))
+        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
+        self._local = Local({server.port for server in servers})
+        self._targets = {server: Target(server, self._local, self._notices) for server in servers}
+        self._refreshes = 0
+        self._next_refresh = 0.0
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def run(self) -> NoReturn:
+        """Feel until cancelled; every socket is closed then."""
+        try:
+            due = time.monotonic()
+            for target in self._targets.values():
+                target.begin(due)
+            while True:
+                now = time.monotonic()
+                self._turn(now, late=now - due > _LATE)
+                dues = [target.due for target in self._targets.values()]
+                due = min([self._next_refresh, *dues])
+                await self._sleep(due)
+        finally:
+            for target in self._targets.values():
+                target.close()
+            self._local.close()
+
+    async def next(self) -> Notice:
+        """Wait for the next notice."""
+        return await self._notices.get()
+
+    def passed(self, server: Server) -> None:
+        """Take what the base probe is answered now for normal: a check has just passed."""
+        self._targets[server].settle()
+
+    def failed(self, server: Server) -> None:
+        """Do the same after a check that failed, so that a recovery is told as a change."""
+        self._targets[server].settle()
+
+    def senses(self, server: Server) -> Senses:
+        """Say which senses work for this server now."""
+        return self._targets[server].senses()
+
+    def _turn(self, now: float, *, late: bool) -> None:
+        """Do everything that is due. It never waits, and takes what it takes."""
+        self._local.hear()
+        if now >= self._next_refresh:
+            self._refresh(now)
+        self._look(now)
+        for target in self._targets.values():
+            if target.due <= now + _SLACK:
+                target.turn(now, late=late)
+        self._look(now)
+        if (owners := self._local.found()) is not None:
+            self._hand_out(owners)
+
+    def _refresh(self, now: float) -> None:
+        self._next_refresh = now + _REFRESH
+        self._local.open(self._wake)
+        self._local.suspects |= {server.port for server in self._targets}
+        all_anew = self._refreshes % _SEARCHES == 0
+        self._refreshes += 1
+        self._look(now)
+        if all_anew or any(target.trace.stale() for target in self._targets.values()):
+            self._search(whole=self._refreshes == 1)
+
+    def _look(self, now: float) -> None:
+        """Look at the suspect sockets, and search for who holds those that are new."""
+        changed = False
+        while self._local.suspects:
+            port = self._local.suspects.pop()
+            on_port = self._local.listeners(port)
+            for server, target in self._targets.items():
+                if server.port == port:
+                    changed |= target.saw(on_port, now)
+        if changed:
+            self._search()
+
+    def _search(self, *, whole: bool = False) -> None:
+        traces = (target.trace for target in self._targets.values())
+        self._local.look_for(frozenset().union(*(trace.inodes() for trace in traces)))
+        if whole and (owners := self._local.found(whole=True)) is not None:
+            self._hand_out(owners)
+
+    def _hand_out(self, owners: Owners) -> None:
+        for target in self._targets.values():
+            target.held_by(owners)
+
+    async def _sleep(self, until: float) -> None:
+        """Wait until then, or until sockets die."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_at(until, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

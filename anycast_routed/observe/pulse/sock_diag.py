@@ -1,0 +1,195 @@
+"""The kernel's word on UDP sockets (sock_diag(7)): when one dies, and which there are.
+
+All of it works for an ordinary user without capabilities, for the network namespace we are in.
+"""
+
+import ctypes
+import errno
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from anycast_routed.model import Address
+
+_NETLINK_SOCK_DIAG: Final = 4
+_SOL_NETLINK: Final = 270
+_ADD_MEMBERSHIP: Final = 1
+_SO_ATTACH_FILTER: Final = 26
+_DESTROY_GROUPS: Final = (2, 4)  # SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_DESTROY
+_SOCK_DIAG_BY_FAMILY: Final = 20
+_REQUEST_DUMP: Final = 0x1 | 0x300
+_ERROR, _DONE = 2, 3
+_UNCONNECTED: Final = 1 << 7
+"""A UDP socket without a peer has the state of a closed TCP one."""
+_V6ONLY, _CGROUP_ID = 11, 21  # INET_DIAG_*, linux/inet_diag.h
+_HEADER: Final = struct.Struct("=IHHII")
+_MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
+_LARGEST: Final = 1 << 16
+_MOST_FILTERED: Final = 1000
+"""With more ports than this the filter would grow too long; ports are then told apart here."""
+_BPF = struct.Struct("HBBI")
+_LOAD_HALF, _JUMP_EQUAL, _RETURN = 0x28, 0x15, 0x06
+_SPORT, _DPORT = 20, 22
+_ALL: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A UDP socket that takes datagrams from anyone."""
+
+    address: Address
+    port: int
+    inode: int
+    cookie: bytes
+    v6only: bool
+    cgroup: int
+    """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
+
+    def serves(self, address: Address) -> int:
+        """Return 2 if it is bound to this very address, 1 if to all addresses, 0 if neither.
+
+        The kernel prefers the former.
+        """
+        mapped = self.address.ipv4_mapped if self.address.version == 6 else None  # noqa: PLR2004
+        if address in (self.address, mapped):
+            return 2
+        if self.address.version == address.version:
+            return int(self.address.is_unspecified)
+        return int(self.address.version == 6 and self.address.is_unspecified and not self.v6only)  # noqa: PLR2004
+
+
+class Deaths:
+    """The kernel's news of UDP sockets that have closed.
+
+    Without a filter a busy resolver would flood us with the deaths of its client sockets. Raises
+    OSError where the kernel does not let us.
+    """
+
+    def __init__(self, ports: Collection[int]) -> None:
+        self._ports = frozenset(ports)
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_SOCK_DIAG
+        )
+        try:
+            _attach(self._socket, program(self._ports))  # before we join, so that nothing slips in
+            self._socket.bind((0, 0))
+            for group in _DESTROY_GROUPS:
+                self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Give the descriptor, readable when there is news."""
+        return self._socket.fileno()
+
+    def read(self) -> frozenset[int]:
+        """Give the ports on which sockets have died; all ports when news was lost."""
+        died: set[int] = set()
+        while True:
+            try:
+                messages = self._socket.recv(_LARGEST)
+            except BlockingIOError:
+                return frozenset(died)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                died |= self._ports
+                continue
+            for _, message in _split(messages):
+                if len(message) >= _MESSAGE:
+                    died |= {int.from_bytes(message[_SPORT : _SPORT + 2])} & self._ports
+
+    def close(self) -> None:
+        """Leave."""
+        self._socket.close()
+
+
+def program(ports: Collection[int]) -> list[tuple[int, int, int, int]]:
+    """Give the classic BPF program that lets pass what has no peer and is on one of our ports."""
+    drop, take = (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _ALL)
+    unconnected = [(_LOAD_HALF, 0, 0, _DPORT), (_JUMP_EQUAL, 1, 0, 0), drop]
+    if len(ports) > _MOST_FILTERED:
+        return [*unconnected, take]
+    # An own return for each port, because a jump can't reach further than 255 instructions.
+    ours = [step for port in sorted(ports) for step in ((_JUMP_EQUAL, 0, 1, port), take)]
+    return [*unconnected, (_LOAD_HALF, 0, 0, _SPORT), *ours, drop]
+
+
+def listeners(port: int) -> tuple[Listener, ...]:
+    """Give all UDP sockets on a port that are not connected. Raises OSError."""
+    found: list[Listener] = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
+        netlink.settimeout(0.5)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                found += _dump(netlink, family, port)
+            except OSError as error:
+                # A kernel without IPv6 has no IPv6 sockets.
+                if family == socket.AF_INET or error.errno != errno.ENOENT:
+                    raise
+    return tuple(found)
+
+
+def _dump(netlink: socket.socket, family: int, port: int) -> Iterator[Listener]:
+    # inet_diag_req_v2: family, protocol, extensions, padding, states, and the socket's identity.
+    wanted = struct.pack("=BBBxI", family, socket.IPPROTO_UDP, 0, _UNCONNECTED)
+    body = wanted + port.to_bytes(2) + bytes(46)
+    size = _HEADER.size + len(body)
+    netlink.send(_HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 0, 0) + body)
+    while True:
+        for kind, message in _split(netlink.recv(_LARGEST)):
+            if kind == _DONE:
+                return
+            if kind == _ERROR:
+                number = -int.from_bytes(message[16:20], "little", signed=True)
+                raise OSError(number, os.strerror(number))
+            if len(message) >= _MESSAGE:
+                yield _listener(message)
+
+
+def _listener(message: bytes) -> Listener:
+    width = 4 if message[16] == socket.AF_INET else 16
+    attributes = dict(_attributes(message))
+    return Listener(
+        address=ipaddress.ip_address(message[24 : 24 + width]),
+        port=int.from_bytes(message[_SPORT : _SPORT + 2]),
+        inode=struct.unpack_from("=I", message, _MESSAGE - 4)[0],
+        cookie=message[60:68],
+        v6only=any(attributes.get(_V6ONLY, b"\0")),
+        cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
+    )
+
+
+def _attributes(message: bytes) -> Iterator[tuple[int, bytes]]:
+    at = _MESSAGE
+    while at + 4 <= len(message):
+        size, kind = struct.unpack_from("=HH", message, at)
+        if size < 4:  # noqa: PLR2004 - an attribute's own header
+            return
+        yield kind, message[at + 4 : at + size]
+        at += size + 3 & ~3
+
+
+def _split(messages: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _HEADER.size <= len(messages):
+        size, kind, *_ = _HEADER.unpack_from(messages, at)
+        if size < _HEADER.size:
+            return
+        yield kind, messages[at : at + size]
+        at += size + 3 & ~3
+
+
+def _attach(netlink: socket.socket, steps: list[tuple[int, int, int, int]]) -> None:
+    code = ctypes.create_string_buffer(b"".join(_BPF.pack(*step) for step in steps))
+    # struct sock_fprog: the kernel copies the program during the call.
+    netlink.setsockopt(
+        socket.SOL_SOCKET,
+        _SO_ATTACH_FILTER,
+        struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)),
+    )

@@ -1,0 +1,92 @@
+"""One server's traces on this host: its listening sockets, and the processes that hold them."""
+
+import ipaddress
+
+from anycast_routed.observe.pulse.local import Local
+from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
+from anycast_routed.observe.pulse.signs import Server
+from anycast_routed.observe.pulse.sock_diag import Listener
+
+_SYSTEMD = 1
+
+
+class Trace:
+    """What there is of one server on this host, as of the last look."""
+
+    def __init__(self, server: Server, local: Local) -> None:
+        self._server = server
+        self._local = local
+        self._listeners: tuple[Listener, ...] = ()
+        self._holders = Holders()
+        self._here = False
+
+    def locate(self, source: str) -> None:
+        """Learn from what address we speak to the server.
+
+        It is the server's own where that is on this host. If it isn't, a socket on all addresses of
+        this host, perhaps a resolver for its own use, has nothing to do with the server.
+        """
+        address = self._server.address
+        same = ipaddress.ip_address(source.partition("%")[0]) == address
+        self._here = same or address.is_loopback
+
+    def inodes(self) -> frozenset[int]:
+        """Give its sockets."""
+        return frozenset(listener.inode for listener in self._listeners)
+
+    def saw(self, on_port: tuple[Listener, ...] | None) -> bool:
+        """Take in the sockets that are on its port now; return whether its own have changed."""
+        ranked = [(one.serves(self._server.address), one) for one in on_port or () if self._here]
+        best = max((rank for rank, _ in ranked), default=0)
+        before = self.inodes()
+        self._listeners = tuple(one for rank, one in ranked if rank == best > 0)
+        return self.inodes() != before
+
+    def held_by(self, owners: Owners) -> None:
+        """Take in who holds the sockets."""
+        pids = {pid for inode in self.inodes() for pid in owners.get(inode, ())}
+        # systemd keeps the sockets of those it starts on demand, and never answers a question.
+        pids.discard(_SYSTEMD)
+        for listener in self._listeners:
+            if not pids:
+                pids.update(self._local.members(listener.cgroup))
+        if not pids and self._server.pid_file is not None:
+            pids.update(with_children(self._server.pid_file))
+        holders = Holders(pids)
+        if (
+            holders.started != self._holders.started
+        ):  # what has been learnt of the same ones is kept
+            self._holders = holders
+
+    def stale(self) -> bool:
+        """Return whether one of the processes has gone."""
+        return self._holders.gone()
+
+    def evidence(self, now: float) -> str:
+        """Say why no process can serve any longer; empty when one can, or none is known.
+
+        What was known is checked with a fresh look, for another process may have taken over.
+        """
+        if self._holders.evidence():
+            self.held_by(self._local.owners(now))
+            return self._holders.evidence()
+        return ""
+
+    def has_sockets(self) -> bool:
+        """Return whether it has listening sockets here."""
+        return bool(self._listeners)
+
+    def has_processes(self) -> bool:
+        """Return whether its processes are known."""
+        return bool(self._holders)
+
+    def lacks(self) -> list[str]:
+        """Say why its sockets or processes are unknown."""
+        said = []
+        if self._local.trouble:
+            said.append(self._local.trouble)
+        elif not self._listeners:
+            said.append("no listening socket here: it is down, or in another namespace or host")
+        if not self._holders:
+            said.append("no PIDs known: another user's processes, or none here")
+        return said

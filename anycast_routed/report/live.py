@@ -1,0 +1,94 @@
+"""The status file: what the running daemon knows that the router does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from anycast_routed import atomic
+from anycast_routed.model import Drain, Health, Stage, Verdict
+from anycast_routed.report.document import document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The daemon at one moment."""
+
+    pid: int
+    since: float
+    """Wall clock of its start, in seconds since the epoch."""
+    config: str
+    """The config file."""
+    digest: str
+    """SHA-256 of the config file's content that is in force."""
+    problems: Mapping[str, str]
+    """What is wrong now, by what it concerns."""
+    troubles: tuple[str, ...]
+    """Peers and exports that are not as they should be."""
+    health: Mapping[str, Health]
+    damped: Mapping[str, str]
+    drains: Mapping[str, Drain]
+    senses: Mapping[str, object]
+    """Which senses of the pulse work, by service."""
+    router: str
+
+
+def keep(run_dir: Path, live: Live) -> None:
+    """Write the status file, whole or not at all.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: it is as it was.
+    """
+    facts = {field.name: getattr(live, field.name) for field in fields(live)}
+    text = json.dumps(document("daemon", **facts), indent=1) + "\n"
+    atomic.write(_path(run_dir), text, durable=False)
+
+
+def load(run_dir: Path) -> Live | None:
+    """Read the status file; None where there is none, or where it is damaged.
+
+    Raises:
+        AccessDeniedError: we may not read it.
+    """
+    text = atomic.read(_path(run_dir))
+    try:
+        return None if text is None else _live(json.loads(text))
+    except _CORRUPT:
+        return None
+
+
+def forget(run_dir: Path) -> None:
+    """Delete the status file: the daemon ends."""
+    atomic.remove(_path(run_dir))
+
+
+def _live(raw: dict[str, Any]) -> Live:
+    return Live(
+        pid=int(raw["pid"]),
+        since=float(raw["since"]),
+        config=str(raw["config"]),
+        digest=str(raw["digest"]),
+        problems=dict(raw["problems"]),
+        troubles=tuple(raw["troubles"]),
+        health={
+            name: Health(Verdict(one["verdict"]), one["passes"], one["fails"], one["reason"])
+            for name, one in raw["health"].items()
+        },
+        damped=dict(raw["damped"]),
+        drains={
+            name: Drain(Stage(one["stage"]), one["detail"]) for name, one in raw["drains"].items()
+        },
+        senses=dict(raw["senses"]),
+        router=str(raw["router"]),
+    )
+
+
+def _path(run_dir: Path) -> Path:
+    return run_dir / "status.json"

@@ -1,1 +1,0 @@
-"""The daemon: tasks that replace the facts, and one loop that reconciles."""

@@ -1,0 +1,245 @@
+"""The daemon: tasks that replace the facts, and one loop that reconciles.
+
+It holds the run folder's lock for as long as it runs. What it announces rests on verdicts of this
+very process: what its record says, or the router still has, stands only until there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic, drains, handover, lock, record
+from anycast_routed.decide.shrink import shrinks
+from anycast_routed.errors import AnycastRoutedError, ConfigError
+from anycast_routed.facts import Facts
+from anycast_routed.model import Host
+from anycast_routed.observe import addresses
+from anycast_routed.observe.files import Watch
+from anycast_routed.report import live
+from anycast_routed.supervisor.loop import Loop
+from anycast_routed.supervisor.teller import Teller
+from anycast_routed.supervisor.watch import Watchers, pulsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from anycast_routed.config import Config, Daemon
+    from anycast_routed.model import Prefix
+    from anycast_routed.observe.pulse import Senses
+    from anycast_routed.report.log import Log
+    from anycast_routed.report.systemd import Notify
+
+_NAMED = 5  # prefixes that a message names
+_SOCKETS = 20  # at most, that one check holds open
+_OTHER_FILES = 128  # descriptors that are not for checks
+
+
+class Supervisor:
+    """One daemon. Constructing one does no I/O."""
+
+    def __init__(self, load: Callable[[], Config], path: Path, log: Log, notify: Notify) -> None:
+        self._load = load
+        self._path = path
+        self._notify = notify
+        self._teller = Teller(log, notify, str(path))
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._anew = asyncio.Event()
+        """The watchers are to begin anew: the config is another one, or where servers live."""
+        self._seen = asyncio.Event()
+        """This host's addresses are known."""
+        self._watchers: Watchers | None = None
+
+    async def run(self, config: Config) -> None:
+        """Supervise until SIGTERM or SIGINT, and then do as `daemon.on-stop` says.
+
+        Raises:
+            LockedError: another instance is at work.
+            ConfigError: what is drained cannot be read.
+            HostUnreadableError, AccessDeniedError: this host's addresses cannot be read.
+            NotConfirmedError, RouterUnavailableError: the withdrawal at the end failed.
+        """
+        run_dir = config.daemon.run_dir
+        with lock.hold(run_dir, "daemon"):
+            self._teller.digest = _digest(self._path)
+            known = record.load(run_dir) or record.Record(record.this_boot(), "")
+            self._facts = Facts(config, known, Host(frozenset(), ()))
+            self._facts.order(drains.load(config.daemon.state_dir, time.time()))
+            self._loop = Loop(self._facts, self._wake)
+            handover.clear(run_dir)
+            try:
+                await self._until_stopped()
+            finally:
+                with contextlib.suppress(AnycastRoutedError):
+                    live.forget(run_dir)
+
+    async def _until_stopped(self) -> None:
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self._stop.set)
+        running.add_signal_handler(signal.SIGHUP, self._reload.set)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work)
+                for work in (self._watch(), self._see(), self._reconcile(), self._take_configs())
+            ]
+            await self._stop.wait()
+            self._notify.stopping()
+            for task in tasks:
+                task.cancel()
+        daemon = self._facts.config.daemon
+        keep = daemon.on_stop == "keep" or handover.marked(daemon.run_dir)
+        self._teller.log.info("stopping", announcements="kept" if keep else "withdrawn")
+        await self._loop.stop(withdraw=not keep)
+
+    async def _watch(self) -> None:
+        """Run the watchers of the config in force, until they are to begin anew."""
+        at_once = _at_once()
+        while True:
+            self._anew.clear()
+            servers = pulsed(self._facts.config, self._facts.host)
+            self._watchers = Watchers(self._facts, servers, self._wake)
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._watchers.run(at_once)),
+                    group.create_task(self._read_files()),
+                ]
+                await self._anew.wait()
+                for task in tasks:
+                    task.cancel()
+
+    async def _see(self) -> None:
+        """Take every change of this host's addresses."""
+        async for host in addresses.changes():
+            before = pulsed(self._facts.config, self._facts.host)
+            if self._facts.see(host):
+                self._seen.set()
+                self._wake.set()
+                if pulsed(self._facts.config, host) != before:
+                    self._anew.set()
+
+    async def _reconcile(self) -> None:
+        """Bring the router to the plan, and keep it there."""
+        await self._seen.wait()
+        ready = False
+        while True:
+            begun = time.monotonic()
+            done = await self._loop.once()
+            self._teller.passed(done, self._facts, begun)
+            self._teller.write(self._facts, self._senses())
+            self._notify.watchdog()
+            if not ready:
+                self._notify.ready()
+                ready = True
+            await self._loop.sleep()
+
+    def _senses(self) -> dict[str, Senses]:
+        return self._watchers.senses() if self._watchers else {}
+
+    async def _read_files(self) -> None:
+        """Take what changes in files: the config, templates, drains, and the router's socket."""
+        daemon = self._facts.config.daemon
+        ours = (daemon.state_dir / "drains.json", daemon.run_dir / "forgive")
+        watch = Watch((self._path, *ours, *_of_router(self._facts.config)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.run())
+            if _digest(self._path) != self._teller.digest:
+                self._reload.set()  # It changed before anyone watched it.
+            while True:
+                changed = await watch.changed()
+                if self._path in changed:
+                    self._reload.set()
+                if changed & set(ours):
+                    self._take_orders()
+                self._wake.set()
+
+    def _take_orders(self) -> None:
+        """Take what the operator has drained; what cannot be read leaves things as they are."""
+        daemon = self._facts.config.daemon
+        try:
+            self._facts.order(drains.load(daemon.state_dir, time.time()))
+        except AnycastRoutedError as error:
+            self._teller.problem("drains", error)
+        else:
+            self._teller.problem("drains", None)
+        if names := atomic.read(daemon.run_dir / "forgive"):
+            self._facts.forgive(names.split())
+
+    async def _take_configs(self) -> None:
+        """Take another config file when it has changed or SIGHUP says so; a broken one is told."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._notify.reloading()
+            try:
+                await self._take_config()
+            except AnycastRoutedError as error:
+                self._teller.problem("config", error)
+            else:
+                self._teller.problem("config", None)
+            self._notify.ready()
+            self._wake.set()
+
+    async def _take_config(self) -> None:
+        before = self._facts.config
+        digest = _digest(self._path)
+        config = await asyncio.to_thread(self._load)
+        _refuse_moved(before.daemon, config.daemon)
+        gone = shrinks(self._facts.held.prefixes, config, self._facts.observed(time.monotonic()))
+        if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != digest:
+            raise _shrunk(gone)
+        self._teller.digest = digest
+        if config == before:
+            return
+        if config.router != before.router:
+            await self._loop.leave_router()
+        self._facts.adopt(config)
+        self._anew.set()
+        self._teller.log.info("config taken", file=self._path)
+
+
+def _digest(path: Path) -> str:
+    """Return what tells one content of the config file from another; of no file, the empty text."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _of_router(config: Config) -> tuple[Path, ...]:
+    """Return the files that a router makes at its start, and the operator's own templates."""
+    router = config.router
+    sockets = (router.control_socket, router.vty_dir / "bgpd.vty")
+    if router.template_dir is None:
+        return sockets
+    return (*sockets, router.template_dir / "bird.conf.j2", router.template_dir / "frr.conf.j2")
+
+
+def _refuse_moved(before: Daemon, after: Daemon) -> None:
+    for name in ("run_dir", "state_dir"):
+        if getattr(before, name) != getattr(after, name):
+            key = name.replace("_", "-")
+            message = f"daemon.{key} cannot change while the daemon runs"
+            raise ConfigError(message, hint="restart it: systemctl restart anycast-routed")
+
+
+def _shrunk(gone: Collection[Prefix]) -> ConfigError:
+    named = ", ".join(sorted(map(str, gone))[:_NAMED])
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    message = f"the new config would withdraw most of what is announced: {named}{more}"
+    return ConfigError(message, hint="if that is meant: anycast-routed reload --allow-shrink")
+
+
+def _at_once() -> asyncio.Semaphore:
+    """Take all the descriptors that the kernel lets us: a hung server costs each check many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return asyncio.Semaphore(max(1, (hard - _OTHER_FILES) // _SOCKETS))

@@ -1,0 +1,184 @@
+"""The loop: whenever a fact has changed, and every few seconds, the whole wish goes to the router.
+
+It always takes the whole wish, never a difference, so a lost or doubled wake-up is harmless, and
+a router that has restarted or was edited by hand is put right by the same few lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from anycast_routed import reconcile, record
+from anycast_routed.announce import transaction
+from anycast_routed.decide.compare import changes, wanted
+from anycast_routed.decide.plan import plan
+from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
+from anycast_routed.facts import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.decide.compare import Change
+    from anycast_routed.facts import Facts
+    from anycast_routed.model import Plan, Prefix, Readback
+
+T = TypeVar("T")
+
+EVERY = 3.0
+"""Seconds from one read-back to the next: drift is put right within 5 s."""
+_FIRST_RETRY = 0.2
+_SLOWEST_RETRY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One pass, for those who tell of it."""
+
+    plan: Plan
+    outcome: transaction.Outcome
+    changes: tuple[Change, ...]
+    """From what the router was last known to hold, whatever the steps."""
+    drifted: bool
+    """Nothing was to change, and yet the router was not as it had been confirmed."""
+
+
+class Loop:
+    """Keeps the router at the plan. `speaker` is None until a router has been found."""
+
+    def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
+        self._facts = facts
+        self._wake = wake
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="announce")
+        self.speaker: Speaker | None = None
+        self._applied: Plan | None = None
+        self._readback: Readback | None = None
+        self._retry = 0.0
+
+    async def once(self) -> Done | AnycastRoutedError:
+        """Make one pass, and return what it did or why it could not. Raises nothing else."""
+        self._wake.clear()
+        begun = time.monotonic()
+        try:
+            if self.speaker is None:
+                await self._meet()
+            done = await self._in_thread(self._pass(begun))
+        except AnycastRoutedError as error:
+            self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
+            self._applied = None
+            return error
+        else:
+            self._retry = 0.0
+            self._applied = done.plan if done.outcome.confirmed else None
+            self._readback = done.outcome.readback
+            held = (route.prefix for route in self._readback.originated)
+            self._facts.confirmed(done.plan, held, time.monotonic())
+            return done
+        finally:
+            await self._keep()
+
+    async def sleep(self) -> None:
+        """Wait until a fact has changed or will, or it is time to look at the router again."""
+        at = time.monotonic()
+        until = at + (self._retry or EVERY)
+        if (change := self._facts.next_change(at)) is not None:
+            until = min(until, change)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - at)):
+                await self._wake.wait()
+
+    async def stop(self, *, withdraw: bool) -> None:
+        """End the loop's thread, and withdraw everything where that is wanted."""
+        if withdraw and (speaker := self.speaker) is not None:
+            await self._in_thread(lambda: transaction.withdraw_all(speaker))
+        await self._keep()
+        self._worker.shutdown()
+
+    async def leave_router(self) -> None:
+        """Withdraw everything from a router that the config no longer names, and forget it."""
+        if (speaker := self.speaker) is not None:
+            with contextlib.suppress(AnycastRoutedError):
+                await self._in_thread(lambda: transaction.withdraw_all(speaker))
+        self.speaker = self._applied = self._readback = None
+        self._facts.held = Held()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do what blocks beside the event loop, one at a time and to its end."""
+        doing = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: who cancels us must find the router left alone.
+            with contextlib.suppress(AnycastRoutedError):
+                await doing
+            raise
+
+    async def _meet(self) -> None:
+        """Find the router, and see what it has of ours: that stands until there are verdicts."""
+        config = self._facts.config
+        decision = plan(config, self._facts.observed(time.monotonic()))
+
+        def meet() -> tuple[Speaker, Readback]:
+            try:
+                speaker = reconcile.choose_speaker(config)
+                reconcile.recall(config, speaker)
+                return speaker, speaker.read()
+            except RouterUnavailableError:
+                reconcile.disarm(config, decision)
+                raise
+
+        self.speaker, before = await self._in_thread(meet)
+        held = (route.prefix for route in before.originated)
+        self._facts.held = Held.of(held, decision)
+        self._readback = before
+
+    def _pass(self, begun: float) -> Callable[[], Done]:
+        """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
+        config, facts, applied, known = (
+            self._facts.config,
+            self._facts,
+            self._applied,
+            self._readback,
+        )
+        version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
+        speaker = self.speaker
+        assert speaker is not None  # noqa: S101 - _meet found it, or raised
+
+        def work() -> Done:
+            decision = plan(config, observed)
+            _withdraw_first(speaker, held - wanted(decision).keys())
+            try:
+                before = speaker.read()
+            except RouterUnavailableError:
+                transaction.disarm(speaker, frozenset(wanted(decision)))
+                raise
+            wish = reconcile.Wish(decision, before, changes(decision, before))
+            outcome = reconcile.announce(
+                config, speaker, wish, superseded=lambda: facts.version != version
+            )
+            drifted = applied == decision and bool(wish.changes)
+            return Done(decision, outcome, changes(decision, known or before), drifted)
+
+        return work
+
+    async def _keep(self) -> None:
+        if (speaker := self.speaker) is None:
+            return
+        run_dir = self._facts.config.daemon.run_dir
+        # A record that cannot be written costs the next process a few probes.
+        with contextlib.suppress(AnycastRoutedError):
+            latest = self._facts.record(reconcile.life(speaker))
+            await self._in_thread(lambda: record.keep(run_dir, latest))
+
+
+def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
+    """Take what must go off the air by the short way; the long way comes after it."""
+    if gone:
+        # Where it fails, the whole pass will say so, after it has tried harder.
+        with contextlib.suppress(AnycastRoutedError):
+            transaction.withdraw_first(speaker, gone)

@@ -1,0 +1,127 @@
+"""What the daemon tells: its log, systemd, the status file, and the journal of changes.
+
+None of these may keep it from its work: what cannot be written is a problem that is told once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed import journal
+from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.report import live, text
+from anycast_routed.report.history import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anycast_routed.facts import Facts
+    from anycast_routed.model import Health
+    from anycast_routed.observe.pulse import Senses
+    from anycast_routed.report.log import Log
+    from anycast_routed.report.systemd import Notify
+    from anycast_routed.supervisor.loop import Done
+
+
+class Teller:
+    """Tells everyone who wants to know; each thing once, when it has changed."""
+
+    def __init__(self, log: Log, notify: Notify, config: str) -> None:
+        self.log = log
+        self.notify = notify
+        self.digest = ""
+        """The digest of the config file that is in force."""
+        self._config = config
+        self._since = time.time()
+        self._told: dict[str, Health] = {}
+        self._problems: dict[str, str] = {}
+        """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
+        self._troubles: tuple[str, ...] = ()
+        self._done: Done | None = None
+        self._live: live.Live | None = None
+
+    def problem(self, about: str, error: AnycastRoutedError | None) -> None:
+        """Take a problem, or that there is none; it is logged when that is news."""
+        said = "" if error is None else error.message
+        if self._problems.get(about, "") == said:
+            return
+        if error is None:
+            del self._problems[about]
+            self.log.info("problem is over", about=about)
+        else:
+            self._problems[about] = said
+            self.log.error("problem", about=about, error=said, hint=error.hint or None)
+
+    def passed(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
+        """Tell of a pass of the loop: what has changed, and what the peers do not get."""
+        self._verdicts(facts)
+        if isinstance(done, AnycastRoutedError):
+            self.problem("router", done)
+            return
+        self.problem("router", None)
+        self._done = done
+        readback = done.outcome.readback
+        if done.drifted:
+            self.log.warning("drift put right", router=readback.router)
+        took = {name: facts.take_evidence(name) for name in facts.health}
+        made = entries(done.changes, done.plan, took, begun=begun, at=time.monotonic())
+        for one in made:
+            self.log.info(
+                one.kind,
+                prefix=one.prefix,
+                service=one.service or None,
+                why=one.why or None,
+                seconds=one.seconds,
+            )
+        self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
+        troubles = tuple(text.trouble_lines(readback, done.outcome.faults))
+        for line in troubles:
+            if line not in self._troubles:
+                self.log.warning("trouble", what=line.removeprefix("! "))
+        self._troubles = troubles
+
+    def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
+        """Write the status file and tell systemd, where something has changed."""
+        observed = facts.observed(time.monotonic())
+        done = self._done
+        latest = live.Live(
+            pid=os.getpid(),
+            since=self._since,
+            config=self._config,
+            digest=self.digest,
+            problems=dict(self._problems),
+            troubles=self._troubles,
+            health=observed.health,
+            damped=observed.damped,
+            drains=observed.drains,
+            senses=dict(senses),
+            router=done.outcome.readback.router if done else "",
+        )
+        if latest != self._live:
+            self._live = latest
+            self._attempt("status file", lambda: live.keep(facts.config.daemon.run_dir, latest))
+            self.notify.status(self._sentence())
+
+    def _sentence(self) -> str:
+        said = "the router has not answered yet"
+        if self._done is not None:
+            said = text.confirmation(self._done.outcome.readback)
+        problems = [f"{about} problem: {what}" for about, what in self._problems.items()]
+        return "; ".join([*problems, said])
+
+    def _verdicts(self, facts: Facts) -> None:
+        for name, health in facts.health.items():
+            before = self._told.get(name)
+            if before is None or before.verdict is not health.verdict:
+                self.log.info("verdict", service=name, verdict=health.verdict, why=health.reason)
+        self._told = dict(facts.health)
+
+    def _attempt(self, what: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except AnycastRoutedError as error:
+            self.problem(what, error)
+        else:
+            self.problem(what, None)

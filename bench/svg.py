@@ -1,0 +1,189 @@
+"""Distributions as an SVG figure: one row a series, on a logarithmic axis of time.
+
+The same values give the same bytes. It has a background of its own, since in a README it follows
+the reader's system into the dark, and not the page that it stands on.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WIDTH: Final = 800  # pixels, as GitHub shows a README's figures or a little less
+_LEFT, _RIGHT = 236, 648  # where the axis begins and ends
+_MEDIAN, _WORST = 712, 780  # right edges of the two columns of figures
+_TOP, _ROW, _BELOW = 92, 58, 44
+_DOT = 2.6  # radius
+_PITCH = 3.0  # pixels between the columns in which dots are piled up
+_PILE = 19.0  # pixels that a pile may be high, above and below the middle of its row
+_BOX = 9.0  # half the height of a box
+_FEW_DECADES = 2  # with so many at most, 2 and 5 have their labels too
+
+_STYLE = """\
+text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
+.title { font-size: 17px; font-weight: 600 }
+.small { font-size: 12.5px; fill: #59636e }
+.figure { text-anchor: end; font-variant-numeric: tabular-nums }
+.tick { text-anchor: middle }
+.ground { fill: #ffffff; stroke: #d1d9e0 }
+.grid { stroke: #d1d9e0 }
+.minor { stroke: #eff2f5 }
+.dot { fill: #0969da; fill-opacity: .45 }
+.box { fill: none; stroke: #0a3069; stroke-width: 1.5 }
+.mid { stroke: #0a3069; stroke-width: 3 }
+.quiet .dot { fill: #818b98 }
+.quiet .box, .quiet .mid { stroke: #454c54 }
+@media (prefers-color-scheme: dark) {
+text { fill: #f0f6fc }
+.small { fill: #9198a1 }
+.ground { fill: #0d1117; stroke: #3d444d }
+.grid { stroke: #3d444d }
+.minor { stroke: #1f252d }
+.dot { fill: #4493f8 }
+.box, .mid { stroke: #c2e0ff }
+.quiet .dot { fill: #9198a1 }
+.quiet .box, .quiet .mid { stroke: #d1d7e0 }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One series, in milliseconds; `note` is a second, smaller line below its label.
+
+    A `quiet` one is there to compare with, and gray.
+    """
+
+    label: str
+    milliseconds: Sequence[float]
+    note: str = ""
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A logarithmic axis over whole decades, from 10**low to 10**high milliseconds."""
+
+    low: int
+    high: int
+
+    def at(self, milliseconds: float) -> float:
+        """Return the place of a time, in pixels from the left."""
+        share = (math.log10(milliseconds) - self.low) / (self.high - self.low)
+        return _LEFT + share * (_RIGHT - _LEFT)
+
+
+def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
+    """Draw the rows, each with all of its values, their quartiles, their median and the worst.
+
+    Raises:
+        ValueError: there is nothing to draw, or a time that is not above 0 and finite.
+    """
+    values = [value for row in rows for value in row.milliseconds]
+    if not all(row.milliseconds for row in rows) or not values:
+        message = "a row without values"
+        raise ValueError(message)
+    if not all(0 < value < math.inf for value in values):
+        message = "a time that a logarithmic axis does not have"
+        raise ValueError(message)
+    low = math.floor(math.log10(min(values)))
+    axis = Axis(low, max(low + 1, math.ceil(math.log10(max(values)))))
+    height = _TOP + _ROW * len(rows) + _BELOW
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<desc>{escape('; '.join(map(_words, rows)))}</desc>",
+        f"<style>\n{_STYLE}\n</style>",
+        f'<rect class="ground" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
+        f'<text class="title" x="20" y="34">{escape(title)}</text>',
+        f'<text class="small" x="20" y="56">{escape(subtitle)}</text>',
+        f'<text class="small figure" x="{_MEDIAN}" y="{_TOP - 8}">median</text>',
+        f'<text class="small figure" x="{_WORST}" y="{_TOP - 8}">worst</text>',
+        *_grid(axis, height - _BELOW),
+    ]
+    for index, row in enumerate(rows):
+        lines += _row(row, axis, _TOP + _ROW * index + _ROW / 2)
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def duration(milliseconds: float) -> str:
+    """Two digits and a unit that people say: `0.8 ms`, `21 ms`, `340 ms`, `1.2 s`, `30 s`."""
+    if not milliseconds:
+        return "0 ms"
+    digits = 1 - math.floor(math.log10(milliseconds))
+    rounded = round(milliseconds, digits)
+    shown, unit = (rounded, "ms") if rounded < 1000 else (rounded / 1000, "s")  # noqa: PLR2004
+    return f"{shown:.12g} {unit}"
+
+
+def _words(row: Row) -> str:
+    note = f" ({row.note})" if row.note else ""
+    middle = statistics.median(row.milliseconds)
+    count = len(row.milliseconds)
+    worst = duration(max(row.milliseconds))
+    return f"{row.label}{note}: median {duration(middle)}, worst {worst}, of {count}"
+
+
+def _grid(axis: Axis, bottom: float) -> Iterator[str]:
+    few = axis.high - axis.low <= _FEW_DECADES
+    for decade in range(axis.low, axis.high + 1):
+        for times in (1, 2, 5):
+            x = axis.at(times * 10**decade)
+            if x > _RIGHT + 1:
+                break
+            kind = "grid" if times == 1 else "minor"
+            place = f'x1="{_px(x)}" x2="{_px(x)}" y1="{_TOP}" y2="{_px(bottom)}"'
+            yield f'<line class="{kind}" {place}/>'
+            if times == 1 or few:
+                text = duration(times * 10**decade)
+                yield f'<text class="small tick" x="{_px(x)}" y="{_px(bottom + 22)}">{text}</text>'
+
+
+def _row(row: Row, axis: Axis, middle: float) -> Iterator[str]:
+    yield f'<g class="{"quiet" if row.quiet else "loud"}">'
+    label_y = middle - 2 if row.note else middle + 5
+    yield f'<text x="20" y="{_px(label_y)}">{escape(row.label)}</text>'
+    if row.note:
+        yield f'<text class="small" x="20" y="{_px(middle + 16)}">{escape(row.note)}</text>'
+    for x, y in _piled([axis.at(value) for value in sorted(row.milliseconds)]):
+        yield f'<circle class="dot" cx="{_px(x)}" cy="{_px(middle + y)}" r="{_DOT}"/>'
+    first, median, third = _quartiles(row.milliseconds)
+    left, right, mid = axis.at(first), axis.at(third), axis.at(median)
+    top = _px(middle - _BOX)
+    size = f'width="{_px(right - left)}" height="{_px(2 * _BOX)}"'
+    yield f'<rect class="box" x="{_px(left)}" y="{top}" {size} rx="2"/>'
+    ends = f'y1="{top}" y2="{_px(middle + _BOX)}"'
+    yield f'<line class="mid" x1="{_px(mid)}" x2="{_px(mid)}" {ends}/>'
+    y = _px(middle + 5)
+    yield f'<text class="figure" x="{_MEDIAN}" y="{y}">{duration(median)}</text>'
+    yield f'<text class="figure" x="{_WORST}" y="{y}">{duration(max(row.milliseconds))}</text>'
+    yield "</g>"
+
+
+def _piled(places: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Pile up what would lie on each other, evenly above and below the middle of the row."""
+    columns: dict[int, list[float]] = defaultdict(list)
+    for x in places:
+        columns[round(x / _PITCH)].append(x)
+    for column in columns.values():
+        step = min(_PITCH + 1.0, 2 * _PILE / len(column))
+        for index, x in enumerate(column):
+            yield x, (index - (len(column) - 1) / 2) * step
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    first, median, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, median, third
+
+
+def _px(pixels: float) -> str:
+    return f"{pixels:.1f}".removesuffix(".0")

@@ -1,0 +1,107 @@
+"""What systemd hears, over a real datagram socket as it has one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.report.systemd import Notify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(params=["path", "abstract"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A NOTIFY_SOCKET of either kind."""
+    return str(tmp_path / "notify") if request.param == "path" else f"@{secrets.token_hex(8)}"
+
+
+def listen(address: str) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    server.bind(address.replace("@", "\0"))
+    server.settimeout(5.0)
+    return server
+
+
+def test_each_state_is_one_datagram(address: str) -> None:
+    with listen(address) as server:
+        notify = Notify({"NOTIFY_SOCKET": address})
+        notify.ready()
+        notify.status("announces 3 prefixes\nMAINPID=1 \udcff")
+        notify.watchdog()
+        notify.stopping()
+        heard = [server.recv(1000).decode("ascii") for _ in range(4)]
+    assert heard == [
+        "READY=1",
+        "STATUS=announces 3 prefixes\\nMAINPID=1 \\udcff",
+        "WATCHDOG=1",
+        "STOPPING=1",
+    ]
+
+
+def test_a_reload_carries_its_time(address: str) -> None:
+    with listen(address) as server:
+        before = time.monotonic_ns() // 1000
+        Notify({"NOTIFY_SOCKET": address}).reloading()
+        state, _, stamp = server.recv(1000).decode("ascii").partition("\n")
+    assert state == "RELOADING=1"
+    name, _, usec = stamp.partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert before <= int(usec) <= time.monotonic_ns() // 1000
+
+
+def say_everything(notify: Notify) -> None:
+    notify.ready()
+    notify.status("")
+    notify.reloading()
+    notify.stopping()
+    notify.watchdog()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "@", "/nowhere", "relative", "vsock:2:1234", "/" + "x" * 200, "/nul\0", "/\udcff\ud800"],
+)
+def test_nobody_there_is_no_failure(wrong: str) -> None:
+    say_everything(Notify({"NOTIFY_SOCKET": wrong}))
+    say_everything(Notify({}))
+
+
+def test_systemd_that_takes_nothing_holds_us_up_only_shortly(address: str) -> None:
+    with listen(address), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.settimeout(0.0)
+        filler.connect(address.replace("@", "\0"))
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10_000):
+                filler.send(b"STATUS=full")
+        begun = time.monotonic()
+        spent = time.process_time()
+        Notify({"NOTIFY_SOCKET": address}).watchdog()
+        assert 0.1 < time.monotonic() - begun < 5.0
+        assert time.process_time() - spent < 0.1  # It sleeps while it waits.
+
+
+OURS, PARENTS = str(os.getpid()), str(os.getppid())
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 30.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": OURS}, 30.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": PARENTS}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "-1"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+    ],
+)
+def test_the_watchdog_is_taken_from_systemd(environ: dict[str, str], seconds: float | None) -> None:
+    assert Notify(environ).watchdog_seconds == seconds

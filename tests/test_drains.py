@@ -1,0 +1,122 @@
+"""What is drained stays drained until it is lifted or over, and damage is never "nothing"."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed import drains
+from anycast_routed.drains import Ordered
+from anycast_routed.errors import CannotWriteError, ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = 1_700_000_000.5
+DNS = Ordered("dns", "new kernel", NOW)
+PREFIX = Ordered("10.10.10.10/32", "", NOW, NOW + 60)
+
+
+def test_orders_stand_until_they_are_lifted(tmp_path: Path) -> None:
+    folder = tmp_path / "var" / "lib"
+    assert drains.load(folder, NOW) == ()
+    drains.order(folder, DNS)
+    drains.order(folder, PREFIX)
+    assert drains.load(folder, NOW) == (PREFIX, DNS)
+    assert drains.lift(folder, "dns")
+    assert drains.load(folder, NOW) == (PREFIX,)
+    assert not drains.lift(folder, "dns")
+    assert drains.lift(folder, "10.10.10.10/32")
+    assert drains.load(folder, NOW) == ()
+    assert not drains.lift(tmp_path / "none", "dns")
+
+
+def test_a_new_order_for_a_target_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    drains.order(tmp_path, DNS)
+    again = Ordered("dns", "disk\n\udcff", NOW + 1, NOW + 2)
+    drains.order(tmp_path, again)
+    assert drains.load(tmp_path, NOW + 1) == (again,)
+
+
+def test_an_order_ends_at_its_time_and_is_forgotten(tmp_path: Path) -> None:
+    drains.order(tmp_path, PREFIX)
+    assert drains.load(tmp_path, NOW + 59.9) == (PREFIX,)
+    assert drains.load(tmp_path, NOW + 60) == ()
+    drains.order(tmp_path, Ordered("dns", "", NOW + 61))
+    assert "10.10.10.10" not in (tmp_path / "drains.json").read_text()
+
+
+def one(**changed: object) -> str:
+    fact = {"target": "dns", "reason": "", "since": 1.0, "until": None} | changed
+    return json.dumps({"schema": 1, "drained": [fact]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{}",
+        '{"schema": 2, "drained": []}',
+        '{"schema": 1}',
+        '{"schema": 1, "drained": 7}',
+        '{"schema": 1, "drained": [7]}',
+        '{"schema": 1, "drained": [{"target": "dns"}]}',
+        one(target=7),
+        one(since="yesterday"),
+        one(until=float("nan")),
+        one(until="1"),
+        one(since=10**400),
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
+def test_a_damaged_file_is_an_error_and_stays(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "drains.json"
+    file.write_text(text, errors="surrogateescape")
+    for attempt in (
+        lambda: drains.load(tmp_path, NOW),
+        lambda: drains.order(tmp_path, PREFIX),
+        lambda: drains.lift(tmp_path, "dns"),
+    ):
+        with pytest.raises(ConfigError, match="cannot tell what is drained") as caught:
+            attempt()
+        assert str(file) in caught.value.hint
+    assert file.read_text(errors="surrogateescape") == text
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "fifo"])
+def test_something_else_in_its_place_is_an_error(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "drains.json"
+    match kind:
+        case "folder":
+            file.mkdir()
+        case "link":
+            file.symlink_to("/etc/hostname")
+        case "dangling link":
+            file.symlink_to("nowhere")
+        case _:
+            os.mkfifo(file)
+    with pytest.raises(ConfigError, match="not a regular file"):
+        drains.load(tmp_path, NOW)
+
+
+def test_on_a_full_disk_the_old_orders_stand(tmp_path: Path) -> None:
+    drains.order(tmp_path, DNS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(CannotWriteError):
+            drains.order(tmp_path, PREFIX)
+        with pytest.raises(CannotWriteError):
+            drains.lift(tmp_path, "dns")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert drains.load(tmp_path, NOW) == (DNS,)
+    assert [file.name for file in tmp_path.iterdir()] == ["drains.json"]
