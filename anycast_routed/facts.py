@@ -79,6 +79,7 @@ class Facts:
         self._orders: tuple[Ordered, ...] = ()
         self._lowered = dict(known.lowered)
         self._evidence: dict[str, float] = {}
+        self._turns: list[tuple[str, Health]] = []
 
     @property
     def health(self) -> Mapping[str, Health]:
@@ -94,9 +95,21 @@ class Facts:
         """Tell whether this process has a verdict on the service, and nothing leans against it."""
         return name in self._fresh and decided(self._health[name])
 
-    def take_evidence(self, name: str) -> float | None:
-        """Return when the first sign of a service's latest turn was seen, once."""
-        return self._evidence.pop(name, None)
+    @property
+    def evidence(self) -> dict[str, float]:
+        """When the first sign of each service's latest turn was seen, until it is told."""
+        return dict(self._evidence)
+
+    def told(self, evidence: Mapping[str, float]) -> None:
+        """Forget signs whose consequences have been told."""
+        for name, seen in evidence.items():
+            if self._evidence.get(name) == seen:
+                del self._evidence[name]
+
+    def take_turns(self) -> list[tuple[str, Health]]:
+        """Return every change of a verdict since this was last asked, in its order."""
+        turns, self._turns = self._turns, []
+        return turns
 
     def record(self, router: str) -> Record:
         """Return what the next process of this boot is to know."""
@@ -192,6 +205,7 @@ class Facts:
         if before.verdict is Verdict.UP and health.verdict is Verdict.DOWN:
             self._count(name, at)
         if turned or (first and name in self._fresh):
+            self._turns.append((name, health))
             self.version += 1
             return True
         return False

@@ -31,6 +31,8 @@ class Record:
     """How often each service has gone down of late."""
     lowered: dict[str, float] = field(default_factory=dict)
     """When each drained service or prefix was first seen lowered, in monotonic seconds."""
+    config: str = ""
+    """The digest of the config file that was last carried out; empty where that is not known."""
 
 
 def this_boot() -> str:
@@ -65,7 +67,9 @@ def load(run_dir: Path) -> Record | None:
             for name, one in raw["flaps"].items()
         }
         lowered = {str(target): float(at) for target, at in raw["lowered"].items()}
-        record = Record(str(raw["boot"]), str(raw["router"]), health, flaps, lowered)
+        record = Record(
+            str(raw["boot"]), str(raw["router"]), health, flaps, lowered, str(raw["config"])
+        )
     except (AccessDeniedError, *_CORRUPT):
         return None
     return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None

@@ -24,10 +24,12 @@ _DOT = 2.6  # radius
 _PITCH = 3.0  # pixels between the columns in which dots are piled up
 _PILE = 19.0  # pixels that a pile may be high, above and below the middle of its row
 _BOX = 9.0  # half the height of a box
-_FEW_DECADES = 2  # with so many at most, 2 and 5 have their labels too
+_DECADE = 3  # ticks
+_FEW = 8  # ticks: with so many at most, each has its label
 
 _STYLE = """\
-text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
+text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif }
+text { fill: #1f2328 }
 .title { font-size: 17px; font-weight: 600 }
 .small { font-size: 12.5px; fill: #59636e }
 .figure { text-anchor: end; font-variant-numeric: tabular-nums }
@@ -68,15 +70,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A logarithmic axis over whole decades, from 10**low to 10**high milliseconds."""
+    """A logarithmic axis; its ticks are 1, 2 and 5 of each decade, and its ends are ticks."""
 
-    low: int
-    high: int
+    ticks: Sequence[float]
+
+    @classmethod
+    def over(cls, values: Sequence[float]) -> Axis:
+        """Make the shortest axis, of a decade at least, that has all values (milliseconds)."""
+        least, most = min(values), max(values)
+        decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 2)
+        ticks = [times * 10.0**decade for decade in decades for times in (1, 2, 5)]
+        first = max(index for index, tick in enumerate(ticks) if tick <= least)
+        last = min(index for index, tick in enumerate(ticks) if tick >= most)
+        return cls(ticks[first : max(last, first + _DECADE) + 1])
 
     def at(self, milliseconds: float) -> float:
         """Return the place of a time, in pixels from the left."""
-        share = (math.log10(milliseconds) - self.low) / (self.high - self.low)
-        return _LEFT + share * (_RIGHT - _LEFT)
+        low, high = (math.log10(tick) for tick in (self.ticks[0], self.ticks[-1]))
+        return _LEFT + (math.log10(milliseconds) - low) / (high - low) * (_RIGHT - _LEFT)
 
 
 def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
@@ -92,12 +103,11 @@ def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
     if not all(0 < value < math.inf for value in values):
         message = "a time that a logarithmic axis does not have"
         raise ValueError(message)
-    low = math.floor(math.log10(min(values)))
-    axis = Axis(low, max(low + 1, math.ceil(math.log10(max(values)))))
+    axis = Axis.over(values)
     height = _TOP + _ROW * len(rows) + _BELOW
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title)}</title>",
         f"<desc>{escape('; '.join(map(_words, rows)))}</desc>",
         f"<style>\n{_STYLE}\n</style>",
@@ -132,18 +142,14 @@ def _words(row: Row) -> str:
 
 
 def _grid(axis: Axis, bottom: float) -> Iterator[str]:
-    few = axis.high - axis.low <= _FEW_DECADES
-    for decade in range(axis.low, axis.high + 1):
-        for times in (1, 2, 5):
-            x = axis.at(times * 10**decade)
-            if x > _RIGHT + 1:
-                break
-            kind = "grid" if times == 1 else "minor"
-            place = f'x1="{_px(x)}" x2="{_px(x)}" y1="{_TOP}" y2="{_px(bottom)}"'
-            yield f'<line class="{kind}" {place}/>'
-            if times == 1 or few:
-                text = duration(times * 10**decade)
-                yield f'<text class="small tick" x="{_px(x)}" y="{_px(bottom + 22)}">{text}</text>'
+    for tick in axis.ticks:
+        x = _px(axis.at(tick))
+        text = duration(tick)
+        whole = text.startswith("1")  # of its decade: 1, 10, 100
+        kind = "grid" if whole else "minor"
+        yield f'<line class="{kind}" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_px(bottom)}"/>'
+        if whole or len(axis.ticks) <= _FEW:
+            yield f'<text class="small tick" x="{x}" y="{_px(bottom + 22)}">{text}</text>'
 
 
 def _row(row: Row, axis: Axis, middle: float) -> Iterator[str]:
@@ -161,9 +167,8 @@ def _row(row: Row, axis: Axis, middle: float) -> Iterator[str]:
     yield f'<rect class="box" x="{_px(left)}" y="{top}" {size} rx="2"/>'
     ends = f'y1="{top}" y2="{_px(middle + _BOX)}"'
     yield f'<line class="mid" x1="{_px(mid)}" x2="{_px(mid)}" {ends}/>'
-    y = _px(middle + 5)
-    yield f'<text class="figure" x="{_MEDIAN}" y="{y}">{duration(median)}</text>'
-    yield f'<text class="figure" x="{_WORST}" y="{y}">{duration(max(row.milliseconds))}</text>'
+    for x, value in ((_MEDIAN, median), (_WORST, max(row.milliseconds))):
+        yield f'<text class="figure" x="{x}" y="{_px(middle + 5)}">{duration(value)}</text>'
     yield "</g>"
 
 

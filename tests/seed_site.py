@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp
 
 if TYPE_CHECKING:
+    from anycast_routed.lab import Daemon
     from anycast_routed.lab.bird import Bird
     from anycast_routed.lab.dns import Dns
     from anycast_routed.lab.frr import Frr
@@ -36,25 +37,42 @@ router bgp 64512
 exit
 """
 ADDRESSES = ("10.10.10.10/32", "10.10.10.11/32")
+# The state folder is below /var/lib, which is the machine's own: here it is of links to that.
+_OWN_STATE = """
+mkdir /run/.lab/lib
+mount -n --rbind /var/lib /run/.lab/lib
+mount -n -t tmpfs -o mode=755 lab /var/lib
+ln -s -- /run/.lab/lib/* /var/lib/
+rm -f /var/lib/anycast-routed
+"""
 _FAMILIES: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4", "ipv6")
 
 
 @dataclass
-class Site:
-    """The seed's site: dns1 with its two peers on one LAN, and unbound on dns1."""
+class Node:
+    """A DNS host: its router, unbound, and our program; dns1 of the seed's site."""
 
     lab: Lab
     router_name: str
     dns1: Host
     router: Bird | Frr
     server: Dns
-    gobgp: Gobgp
-    edge: Frr
 
     def run(self, *arguments: str, check: bool = True, within: float = 30) -> Completed:
         """Run our program on dns1, as cron would."""
         argv = (sys.executable, "-m", "anycast_routed", *arguments)
         return self.dns1.run(*argv, check=check, within=within)
+
+    def daemon(self, *options: str) -> Daemon:
+        """Start our daemon on dns1, and wait until it has made its first pass."""
+        status = self.dns1.path("/run/anycast-routed/status.json")
+        status.unlink(missing_ok=True)
+        argv = (sys.executable, "-m", "anycast_routed", *options, "daemon")
+        daemon = self.dns1.start(*argv, name="anycast-routed")
+        eventually(
+            lambda: daemon.check() and status.exists(), within=15, why="the daemon has begun"
+        )
+        return daemon
 
     def document(self, *arguments: str, check: bool = True) -> Any:  # noqa: ANN401 - JSON
         """Run it with --json and return the document."""
@@ -69,6 +87,14 @@ class Site:
         config = seed()
         config["dns"]["half-life"] = 0
         self.configure(config)
+
+
+@dataclass
+class Site(Node):
+    """The seed's site: dns1 with its two peers on one LAN, and unbound on dns1."""
+
+    gobgp: Gobgp
+    edge: Frr
 
     def tables(self) -> list[Held]:
         """Return what each of the two peers holds: prefix -> LocalPref, next hop."""
@@ -101,19 +127,34 @@ def lay_out(
     """
     dns1, edge, peer = lab.host("dns1"), lab.host("edge"), lab.host("peer")
     lab.lan("lan", dns1, edge, peer)
-    dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     edge.address("eth0", "172.17.2.254/24").address("eth0", "fd00:17:2::fe/64")
     peer.address("eth0", "172.17.2.253/24").address("eth0", "fd00:17:2::fd/64")
-    for number, address in enumerate(addresses, start=1):
-        dns1.address("lo", address, label=f"lo:dns{number}")
-    dns1.write("/etc/anycast-routed/config.json", SEED.read_text())
-    is_bird = router_name == "bird"
+    settle(dns1, addresses)
+    router, server = start(dns1, router_name, own)
     return Site(
         lab=lab,
         router_name=router_name,
         dns1=dns1,
-        router=bird.start(dns1, bird.STOCK + INCLUDE + own) if is_bird else frr.start(dns1, own),
-        server=dns.unbound(dns1, zones={"google.com.": ()}),
+        router=router,
+        server=server,
         gobgp=gobgp.start(peer, 64512, "172.17.2.253", peers={"172.17.2.1": 64512}),
         edge=frr.start(edge, EDGE),
+    )
+
+
+def settle(dns1: Host, addresses: tuple[str, ...] = ADDRESSES) -> None:
+    """Give the host, on its LAN already, the seed's addresses, its config, and a state folder."""
+    dns1.run("/bin/sh", "-euc", _OWN_STATE)
+    dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
+    for number, address in enumerate(addresses, start=1):
+        dns1.address("lo", address, label=f"lo:dns{number}")
+    dns1.write("/etc/anycast-routed/config.json", SEED.read_text())
+
+
+def start(dns1: Host, router_name: str, own: str = "") -> tuple[Bird | Frr, Dns]:
+    """Start the host's router and its DNS server."""
+    is_bird = router_name == "bird"
+    return (
+        bird.start(dns1, bird.STOCK + INCLUDE + own) if is_bird else frr.start(dns1, own),
+        dns.unbound(dns1, zones={"google.com.": ()}),
     )

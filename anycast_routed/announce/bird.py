@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, process
-from anycast_routed.announce import bird_reading, bird_withdrawal
+from anycast_routed.announce import bird_reader, bird_withdrawal
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
 from anycast_routed.errors import AccessDeniedError, RejectedError
-from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from anycast_routed.model import Address, Announcement, Plan, Prefix, Route
+    from anycast_routed.model import Address, Announcement, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _BRACKETS = re.compile(r"[\[\]]")
@@ -109,19 +108,7 @@ class BirdSpeaker:
     def read(self) -> Readback:
         """Ask for sessions, our routes and our exports. Changes nothing (`restrict`)."""
         with self._connect(restricted=True) as bird:
-            router = bird_reading.version(bird.greeting)
-            protocols = bird.must("show protocols all")
-            found = bird_reading.sessions(protocols)
-            sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))
-            tables = bird_reading.tables(protocols)
-            held = _routes(bird, f"{bird_reading.listing(tables)} all") if tables else ()
-            exported = {}
-            for session in sessions:
-                if session.established:
-                    which = "" if session.ours else f'where proto ~ "{bird_reading.OURS}"'
-                    command = f"show route export '{session.name}' {which} all"
-                    exported[session.address] = _routes(bird, command)
-        return Readback(router, sessions, held, exported)
+            return bird_reader.readback(bird)
 
     def is_loaded(self, text: str) -> bool:
         """Compare the mark in the text with the one in BIRD's running config."""
@@ -234,12 +221,6 @@ def _program() -> str:
     # cron's PATH has no sbin, where Debian keeps BIRD.
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
     return shutil.which("bird", path=path) or "bird"
-
-
-def _routes(bird: ControlSocket, command: str) -> tuple[Route, ...]:
-    """List our routes. A session or a table that has just gone is no error: it has none."""
-    reply = bird.ask(command)
-    return () if reply.failed else bird_reading.routes(reply)
 
 
 def _runs(bird: ControlSocket, mark: str) -> bool:

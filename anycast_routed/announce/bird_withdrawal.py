@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.bird_socket import ControlSocket
     from anycast_routed.model import Prefix
 
-_QUEUED_WITHIN = 0.1  # seconds for the reconfiguration before ours to end
+_QUEUED_WITHIN = 0.3  # seconds for the reconfiguration before ours to end; 300,000 routes take 0.1
 _EVERY = 0.005
 
 

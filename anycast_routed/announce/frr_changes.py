@@ -7,6 +7,7 @@ is not defined yet is withdrawn), and last what nothing uses any more.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import frr_lines
@@ -50,6 +51,7 @@ def withdrawals(running: Running, keep: Iterable[Prefix]) -> tuple[Line, ...]:
     )
 
 
+@lru_cache(1)  # for what a daemon compares every few seconds
 def changes(wanted: Running, running: Running) -> Changes:
     """Return what makes `running` hold exactly the lines of `wanted` that we own.
 

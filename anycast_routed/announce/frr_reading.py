@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr_running import Running
     from anycast_routed.model import Address, Prefix
 
+_MOST = 1 << 16  # texts that are remembered: the same ones come for each table and session
 FAMILIES = ("ipv4", "ipv6")
 ROUTES = tuple(f"show bgp {family} unicast route-map {MAP_OUT} json" for family in FAMILIES)
 """What carries our tag: our networks, however large the rest of the table is."""
@@ -27,6 +29,20 @@ def peers(summary: Mapping[str, Any]) -> dict[str, tuple[Mapping[str, Any], tupl
             _, families = found.get(name, (facts, ()))
             found[name] = (facts, (*families, family))
     return found
+
+
+def established(summary: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the address families of each neighbor whose session is up."""
+    return {
+        name: families
+        for name, (facts, families) in peers(summary).items()
+        if facts.get("state") == "Established"
+    }
+
+
+def question_of(name: str) -> str:
+    """Return the command that tells the address of a neighbor known by its interface."""
+    return f"show bgp neighbors {name} json"
 
 
 def exports_of(name: str, families: Iterable[str]) -> list[str]:
@@ -61,6 +77,12 @@ def sessions(
     return tuple(sorted(found, key=lambda one: (one.address.version, int(one.address))))
 
 
+@lru_cache(_MOST)
+def _network(text: str) -> Prefix:
+    return ip_network(text)
+
+
+@lru_cache(_MOST)
 def address_of(name: object) -> Address | None:
     """Return a neighbor's address; None where it is known by an interface or is a group."""
     try:
@@ -78,7 +100,7 @@ def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> 
         Route(prefix, path.get("locPrf"), _hop(path))
         for table in tables
         for text, paths in ((table or {}).get("routes") or {}).items()
-        if (prefix := ip_network(text)) in running.networks
+        if (prefix := _network(text)) in running.networks
         for path in paths[:1]
         if path.get("valid")
     ]
@@ -93,7 +115,7 @@ def exported(
         Route(prefix, route.get("locPrf"), address_of(hop_text(route)))
         for answer in answers
         for text, route in ((answer or {}).get("advertisedRoutes") or {}).items()
-        for prefix in (ip_network(text),)
+        for prefix in (_network(text),)
         if wanted is None or prefix in wanted
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ _OUR_OPTIONS = frozenset(
         "route-map out",
     }
 )
+_LATEST = 4  # texts: what is wanted, and what bgpd and both daemons have
 _VERSION = re.compile(r"^frr version (\S+)$", re.MULTILINE)
 
 
@@ -106,6 +107,12 @@ class Running:
         """Which options of neighbors are ours to set: ours, and what an own template gives."""
         given = {frr_lines.neighbor_key(line) for line in self.lines if frr_lines.neighbor(line)}
         return _OUR_OPTIONS | given
+
+
+@lru_cache(_LATEST)
+def running(text: str) -> Running:
+    """Return the reading of this text: the same one again where it has not changed meanwhile."""
+    return Running(text)
 
 
 def refuse_foreign(wanted: Running) -> None:

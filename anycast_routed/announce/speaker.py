@@ -56,7 +56,11 @@ class Speaker(Protocol):
         ...
 
     def is_loaded(self, text: str) -> bool:
-        """Ask whether exactly this text is what the router runs; the file's content is no proof."""
+        """Ask whether exactly this text is what the router runs; the file's content is no proof.
+
+        What the latest `read` has seen on its way may be taken for the answer, once, where we
+        have changed nothing since: the two then speak of the same moment.
+        """
         ...
 
     def check(self, text: str) -> None:

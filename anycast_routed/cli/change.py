@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, lock, reconcile, record
+from anycast_routed import atomic, reconcile
+from anycast_routed.cli import running
+from anycast_routed.cli.once import once
 from anycast_routed.cli.settings import difference, since_start
-from anycast_routed.decide.compare import unheard
-from anycast_routed.errors import AnycastRoutedError, Exit, RouterUnavailableError
+from anycast_routed.errors import Exit, RouterUnavailableError
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from anycast_routed.announce import transaction
+    from anycast_routed.cli.once import Done
     from anycast_routed.cli.settings import Settings
-    from anycast_routed.config import Config
     from anycast_routed.model import CheckResult, Readback
 
 
@@ -38,15 +34,18 @@ def apply(
     diff: Annotated[
         bool, typer.Option("--diff", help="Show the change of the router's config.")
     ] = False,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="A new config may withdraw most of it.")
+    ] = False,
 ) -> int:
     """Check, plan, load what differs, prove it."""
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
     config = settings.load()
-    with lock.hold(config.daemon.run_dir, "apply"):
+    with running.alone(config.daemon.run_dir, "apply"):
         try:
-            done = _apply(config)
+            done = once(config, settings.digest(), allow_shrink=allow_shrink)
         except RouterUnavailableError:
             reconcile.leave_only_wanted(config)
             raise
@@ -66,42 +65,6 @@ def apply(
         settings.say(difference(done.file, done.text_before, atomic.read(done.file)))
     _say_outcome(settings, done, seconds["total"])
     return done.code
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """One apply, for those who tell of it."""
-
-    wish: reconcile.Wish
-    outcome: transaction.Outcome
-    results: dict[str, tuple[CheckResult, ...]]
-    file: Path
-    text_before: str | None
-
-    @property
-    def code(self) -> Exit:
-        missing = unheard(self.wish.plan, self.outcome.readback)
-        return Exit.NOT_CONFIRMED if missing else Exit.OK
-
-
-def _apply(config: Config) -> _Done:
-    speaker = reconcile.choose_speaker(config)
-    text_before = atomic.read(speaker.file)
-    known = reconcile.recall(config, speaker)
-    facts, results = reconcile.observe(config, known, speaker)
-    run_dir = config.daemon.run_dir
-    try:
-        wish = reconcile.wish(config, speaker, facts.observed(time.monotonic()))
-        outcome = reconcile.announce(config, speaker, wish)
-    except AnycastRoutedError:
-        with contextlib.suppress(AnycastRoutedError):
-            record.keep(run_dir, facts.record(known.router))
-        raise
-    held = (route.prefix for route in outcome.readback.originated)
-    facts.confirmed(wish.plan, held, time.monotonic())
-    # Only now: a full disk must not stand between a verdict and its withdrawal.
-    record.keep(run_dir, facts.record(known.router))
-    return _Done(wish, outcome, results, speaker.file, text_before)
 
 
 def plan(
@@ -151,7 +114,7 @@ def _summary(wish: reconcile.Wish, *, changed: bool) -> str:
     return f"nothing to change: {text.confirmation(wish.before)}"
 
 
-def _say_outcome(settings: Settings, done: _Done, total: float) -> None:
+def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     wish, outcome = done.wish, done.outcome
     blind = text.blind_lines({name: seen[-1] for name, seen in done.results.items()})
     if settings.quiet and not outcome.changed and not blind and done.code is Exit.OK:

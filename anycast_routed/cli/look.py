@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anycast_routed import reconcile
+from anycast_routed.cli.known import assumed
 from anycast_routed.decide.candidates import No, candidates
 from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import Exit, UsageError
-from anycast_routed.model import Health, Outcome, Verdict
-from anycast_routed.record import Record
+from anycast_routed.model import Outcome, Verdict
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
-    from anycast_routed.config import Config, Dns
-    from anycast_routed.model import Observed, Plan
+    from anycast_routed.config import Dns
 
 schema_app = typer.Typer(help="The config file's format.", no_args_is_help=True)
 
@@ -76,7 +74,7 @@ def scan(context: typer.Context) -> int:
     """Show the labelled addresses and the next hops here."""
     settings: Settings = context.obj
     config = settings.load()
-    plan, observed = _assumed(config, Verdict.UP)
+    plan, observed = assumed(config, Verdict.UP)
     found = next_hops(config, observed, candidates(config, observed))
     hops = {
         f"{service} IPv{family}": hop.detail if isinstance(hop, No) else str(hop)
@@ -116,7 +114,7 @@ def render(
         facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
         plan = decide(config, facts.observed(time.monotonic()))
     else:
-        plan, _ = _assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
+        plan, _ = assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
     rendered = reconcile.render(config, speaker, plan)
     settings.emit("render", router=speaker.name, file=str(speaker.file), text=rendered)
     settings.say([rendered.rstrip("\n")])
@@ -140,14 +138,6 @@ def schema() -> int:
 
     print(json.dumps(build(), indent=2))
     return Exit.OK
-
-
-def _assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
-    health = Health(verdict, reason=f"assumed {verdict}")
-    assumed = {service.name: health for service in config.services}
-    facts = reconcile.facts(config, Record("", "", assumed), None)
-    observed = replace(facts.observed(time.monotonic()), drains={})
-    return decide(config, observed), observed
 
 
 def _question(dns: Dns) -> str:

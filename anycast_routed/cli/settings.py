@@ -35,10 +35,22 @@ class Settings:
     verbose: bool = False
     quiet: bool = False
 
+    def path(self) -> Path:
+        """Return where the config file is."""
+        return config_file.locate(self.config, os.environ)
+
+    def digest(self) -> str:
+        """Return what tells one content of the config file from another."""
+        import hashlib  # noqa: PLC0415 - not every verb needs it
+
+        try:
+            return hashlib.sha256(self.path().read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
     def load(self) -> Config:
         """Read the config file, with `--router` in place of its `router.daemon`."""
-        path = config_file.locate(self.config, os.environ)
-        loaded = config_file.load(path)
+        loaded = config_file.load(self.path())
         if self.router is None:
             return loaded
         router = loaded.router.model_copy(update={"daemon": self.router})

@@ -17,8 +17,9 @@ WITHDRAWAL = 1000.0
 SUPPRESS = 2000.0
 """The usual suppress limit, that of Cisco's and FRR's `bgp dampening`."""
 _RETURN = 980.0
-"""Up to this sum a service returns. Neighbours count time in ticks (FRR: 5 s) and some suppress at
-the limit itself, so a little less than the 1000 that are left is needed."""
+"""Up to this sum a service returns. FRR 8.4.4 counts time in ticks of 5 s and suppresses at the
+limit itself, so a little less than the 1000 that are left is needed. Only a first return, which
+waits for nothing, can still meet it: when the service falls again within a tick."""
 _NOTHING = 100.0
 """A sum below this is as good as none."""
 

@@ -20,7 +20,7 @@ _GONE = "no longer in the config or on this host"
 def entries(
     changes: Iterable[Change],
     plan: Plan,
-    evidence: Mapping[str, float | None],
+    evidence: Mapping[str, float],
     *,
     begun: float,
     at: float,
@@ -38,8 +38,7 @@ def entries(
     for change in changes:
         found = announced.get(change.prefix) or withheld.get(change.prefix)
         service = found.service if found else ""
-        seen = evidence.get(service)
-        seconds = at - (begun if seen is None else seen)
+        seconds = at - evidence.get(service, begun)
         why = _why(change, plan)
         made.append(Entry(now, str(change.kind), str(change.prefix), service, why, seconds))
     return made

@@ -21,7 +21,7 @@ from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
 from anycast_routed.facts import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.compare import Change
@@ -34,6 +34,10 @@ EVERY = 3.0
 """Seconds from one read-back to the next: drift is put right within 5 s."""
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
+# From the start of a session BIRD 2.0.12 holds its routes back for 3 s, unless someone asks it
+# something: so for a while it is asked more often.
+_LIVELY = 5.0
+_LIVELY_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Done:
     outcome: transaction.Outcome
     changes: tuple[Change, ...]
     """From what the router was last known to hold, whatever the steps."""
+    evidence: Mapping[str, float]
+    """When the first sign of each service's latest turn was seen."""
     drifted: bool
     """Nothing was to change, and yet the router was not as it had been confirmed."""
 
@@ -59,6 +65,8 @@ class Loop:
         self._applied: Plan | None = None
         self._readback: Readback | None = None
         self._retry = 0.0
+        self._lively_until = 0.0
+        """The sessions were others a moment ago."""
 
     async def once(self) -> Done | AnycastRoutedError:
         """Make one pass, and return what it did or why it could not. Raises nothing else."""
@@ -75,6 +83,8 @@ class Loop:
         else:
             self._retry = 0.0
             self._applied = done.plan if done.outcome.confirmed else None
+            if _sessions(done.outcome.readback) != _sessions(self._readback):
+                self._lively_until = time.monotonic() + _LIVELY
             self._readback = done.outcome.readback
             held = (route.prefix for route in self._readback.originated)
             self._facts.confirmed(done.plan, held, time.monotonic())
@@ -85,7 +95,7 @@ class Loop:
     async def sleep(self) -> None:
         """Wait until a fact has changed or will, or it is time to look at the router again."""
         at = time.monotonic()
-        until = at + (self._retry or EVERY)
+        until = at + (self._retry or (_LIVELY_EVERY if at < self._lively_until else EVERY))
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)
         with contextlib.suppress(TimeoutError):
@@ -146,7 +156,7 @@ class Loop:
             self._readback,
         )
         version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
-        speaker = self.speaker
+        evidence, speaker = facts.evidence, self.speaker
         assert speaker is not None  # noqa: S101 - _meet found it, or raised
 
         def work() -> Done:
@@ -162,7 +172,7 @@ class Loop:
                 config, speaker, wish, superseded=lambda: facts.version != version
             )
             drifted = applied == decision and bool(wish.changes)
-            return Done(decision, outcome, changes(decision, known or before), drifted)
+            return Done(decision, outcome, changes(decision, known or before), evidence, drifted)
 
         return work
 
@@ -174,6 +184,14 @@ class Loop:
         with contextlib.suppress(AnycastRoutedError):
             latest = self._facts.record(reconcile.life(speaker))
             await self._in_thread(lambda: record.keep(run_dir, latest))
+
+
+def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
+    return (
+        frozenset((one.name, one.established) for one in readback.sessions)
+        if readback
+        else frozenset()
+    )
 
 
 def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from anycast_routed.facts import Facts
-    from anycast_routed.model import Health
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
@@ -35,7 +34,8 @@ class Teller:
         """The digest of the config file that is in force."""
         self._config = config
         self._since = time.time()
-        self._told: dict[str, Health] = {}
+        self._blind: frozenset[str] = frozenset()
+        """Services whose check cannot run."""
         self._problems: dict[str, str] = {}
         """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
         self._troubles: tuple[str, ...] = ()
@@ -65,8 +65,9 @@ class Teller:
         readback = done.outcome.readback
         if done.drifted:
             self.log.warning("drift put right", router=readback.router)
-        took = {name: facts.take_evidence(name) for name in facts.health}
-        made = entries(done.changes, done.plan, took, begun=begun, at=time.monotonic())
+        at = time.monotonic()
+        made = entries(done.changes, done.plan, done.evidence, begun=begun, at=at)
+        facts.told(done.evidence)
         for one in made:
             self.log.info(
                 one.kind,
@@ -112,11 +113,12 @@ class Teller:
         return "; ".join([*problems, said])
 
     def _verdicts(self, facts: Facts) -> None:
-        for name, health in facts.health.items():
-            before = self._told.get(name)
-            if before is None or before.verdict is not health.verdict:
-                self.log.info("verdict", service=name, verdict=health.verdict, why=health.reason)
-        self._told = dict(facts.health)
+        for name, health in facts.take_turns():
+            self.log.info("verdict", service=name, verdict=health.verdict, why=health.reason)
+        blind = {name: one.reason for name, one in facts.health.items() if one.unknown_since}
+        for name in blind.keys() - self._blind:
+            self.log.error("the check cannot run", service=name, why=blind[name])
+        self._blind = frozenset(blind)
 
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
         try:

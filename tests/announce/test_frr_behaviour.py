@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.announce.frr_vtysh import documents
 from anycast_routed.lab import Host, Lab, eventually, frr, receiver
 
 if TYPE_CHECKING:
@@ -294,3 +295,30 @@ def test_saved_lines_let_nothing_out_for_5_s_after_the_start(
     eventually(lambda: len(listener.table()) == 2, within=8)
     assert time.monotonic() - begun > 4.5
     assert len(router.rib("ipv4")) == 1
+
+
+def test_each_question_has_one_answer_even_where_there_is_nothing(
+    dns1: Host, router: Frr, listener: Receiver
+) -> None:
+    questions = (
+        "show bgp summary json",
+        "show bgp ipv4 unicast route-map OUT json",
+        *(
+            f"show bgp {family} unicast neighbors {name} advertised-routes json"
+            for family in ("ipv4", "ipv6")
+            for name in (UP, "172.17.2.77", "eth9")
+        ),
+        "show bgp neighbors eth9 json",
+    )
+    arguments = [word for question in questions for word in ("-c", question)]
+
+    def ask() -> list[Any]:
+        done = vtysh(dns1, "-d", "bgpd", *arguments)
+        assert done.code == 0
+        return documents(done.out)
+
+    assert len(ask()) == len(questions), "no instance"
+    router.vtysh("configure terminal\nrouter bgp 64512\nneighbor 172.17.2.77 remote-as 64512")
+    assert len(ask()) == len(questions), "no route-map, an unknown neighbor, and one that is down"
+    announced(router, listener)
+    assert len(ask()) == len(questions)

@@ -7,7 +7,7 @@ from typing import Final
 
 from anycast_routed.observe.pulse.cgroups import members
 from anycast_routed.observe.pulse.processes import Owners, search
-from anycast_routed.observe.pulse.sock_diag import Deaths, Listener, listeners
+from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
@@ -62,7 +62,7 @@ class Local:
         except OSError as error:
             self._lost(error)
 
-    def listeners(self, port: int) -> tuple[Listener, ...] | None:
+    def listeners(self, port: int) -> Listeners | None:
         """Give the sockets on a port; None where the kernel doesn't tell."""
         try:
             return listeners(port) if self._deaths is not None else None

@@ -6,6 +6,7 @@ A probe through an event loop's readers, or a DNS library, costs ten times as mu
 import contextlib
 import errno
 import os
+import select
 import socket
 from typing import Final
 
@@ -13,7 +14,6 @@ from anycast_routed.model import Address
 from anycast_routed.observe.pulse.questions import HEADER
 
 _MOST_STRAYS: Final = 256
-_MOST_WAITING: Final = 4
 _FORGOTTEN: Final = 5.0
 """Seconds after which no reply is waited for any longer."""
 _QR: Final = 0x80
@@ -38,7 +38,7 @@ class Udp:
 
     def send(self, form: int, question: bytes, now: float) -> None:
         """Send a question under a fresh ID. Raises OSError where it can't be sent."""
-        if len(self._waiting) > _MOST_WAITING:
+        if len(self._waiting) > 1:
             self._forget(now)
         ident = os.urandom(2)
         self._waiting[ident] = (form, now)
@@ -65,6 +65,12 @@ class Udp:
                 if asked is not None:
                     return (*asked, header)
         return None
+
+    def wait(self, milliseconds: int) -> None:
+        """Wait until something can be received, but no longer than this."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.poll(milliseconds)
 
     def close(self) -> None:
         """Close the socket; what was on its way here is lost."""

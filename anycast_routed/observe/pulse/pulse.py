@@ -74,9 +74,12 @@ class Pulse:
         if now >= self._next_refresh:
             self._refresh(now)
         self._look(now)
-        for target in self._targets.values():
-            if target.due <= now + _SLACK:
-                target.turn(now, late=late)
+        due = [target for target in self._targets.values() if target.due <= now + _SLACK]
+        asked = [target for target in due if target.turn(now, late=late)]
+        if asked:
+            asked[-1].await_reply()  # the replies to the others are there by then
+            for target in asked:
+                target.glance(now)
         self._look(now)
         if (owners := self._local.found()) is not None:
             self._hand_out(owners)

@@ -9,8 +9,10 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from anycast_routed.model import Address
@@ -29,6 +31,8 @@ _V6ONLY, _CGROUP_ID = 11, 21  # INET_DIAG_*, linux/inet_diag.h
 _HEADER: Final = struct.Struct("=IHHII")
 _MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
 _LARGEST: Final = 1 << 16
+_ANY4: Final = IPv4Address(0)
+_ANY6: Final = IPv6Address(0)
 _MOST_FILTERED: Final = 1000
 """With more ports than this the filter would grow too long; ports are then told apart here."""
 _BPF = struct.Struct("HBBI")
@@ -49,17 +53,26 @@ class Listener:
     cgroup: int
     """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
 
-    def serves(self, address: Address) -> int:
-        """Return 2 if it is bound to this very address, 1 if to all addresses, 0 if neither.
 
-        The kernel prefers the former.
+class Listeners:
+    """All listeners on one port, at one moment."""
+
+    def __init__(self, found: Iterable[Listener]) -> None:
+        self._bound: defaultdict[Address, list[Listener]] = defaultdict(list)
+        for one in found:
+            mapped = one.address.ipv4_mapped if isinstance(one.address, IPv6Address) else None
+            self._bound[mapped or one.address].append(one)
+
+    def serving(self, address: Address) -> tuple[Listener, ...]:
+        """Give those that take what is sent to this address, which is on this host.
+
+        The kernel prefers those that are bound to it over those that are bound to all addresses.
         """
-        mapped = self.address.ipv4_mapped if self.address.version == 6 else None  # noqa: PLR2004
-        if address in (self.address, mapped):
-            return 2
-        if self.address.version == address.version:
-            return int(self.address.is_unspecified)
-        return int(self.address.version == 6 and self.address.is_unspecified and not self.v6only)  # noqa: PLR2004
+        if address in self._bound:
+            return tuple(self._bound[address])
+        dual = [one for one in self._bound.get(_ANY6, ()) if not one.v6only]
+        any4 = (*self._bound.get(_ANY4, ()), *dual)
+        return any4 if isinstance(address, IPv4Address) else tuple(self._bound.get(_ANY6, ()))
 
 
 class Deaths:
@@ -120,7 +133,7 @@ def program(ports: Collection[int]) -> list[tuple[int, int, int, int]]:
     return [*unconnected, (_LOAD_HALF, 0, 0, _SPORT), *ours, drop]
 
 
-def listeners(port: int) -> tuple[Listener, ...]:
+def listeners(port: int) -> Listeners:
     """Give all UDP sockets on a port that are not connected. Raises OSError."""
     found: list[Listener] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
@@ -132,7 +145,7 @@ def listeners(port: int) -> tuple[Listener, ...]:
                 # A kernel without IPv6 has no IPv6 sockets.
                 if family == socket.AF_INET or error.errno != errno.ENOENT:
                     raise
-    return tuple(found)
+    return Listeners(found)
 
 
 def _dump(netlink: socket.socket, family: int, port: int) -> Iterator[Listener]:

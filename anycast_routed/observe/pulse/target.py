@@ -2,27 +2,22 @@
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from anycast_routed.observe.pulse.burst import APART, GAP, SILENCE, Burst
-from anycast_routed.observe.pulse.habits import Habits, Normal
+from anycast_routed.observe.pulse.conversation import Conversation
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.probe import Udp
 from anycast_routed.observe.pulse.processes import Owners
-from anycast_routed.observe.pulse.questions import BASE, FORMS, Questions, is_local, meaning
 from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
-from anycast_routed.observe.pulse.sock_diag import Listener
+from anycast_routed.observe.pulse.sock_diag import Listeners
 from anycast_routed.observe.pulse.trace import Trace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MISS: Final = 0.01
 """Seconds after which an unanswered base probe calls for a closer look."""
 _RETRY: Final = 1.0
 """Seconds until we try again what our own host did not let us do."""
-_BASE_LOST: Final = 2.0
-"""Seconds without any answer to a base probe after which another port is taken for them."""
 _BURSTS: Final = 8
 """More bursts than these at once share the time, so that we do not become the load."""
 
@@ -31,6 +26,9 @@ class Target:
     """Probes one server when its turn comes, and tells what it finds.
 
     It does I/O that never waits, and never raises for what a server or the host does.
+
+        probe ─▶ judge ─▶ probe ...          answered within 10 ms
+                   └────▶ step ─▶ step ...   a burst, until there is any answer or enough silence
     """
 
     def __init__(self, server: Server, local: Local, notices: asyncio.Queue[Notice]) -> None:
@@ -40,16 +38,14 @@ class Target:
         """Monotonic seconds of its next turn."""
         self._local = local
         self._notices = notices
-        self._questions: Questions | None = None
+        self._talk = Conversation(server)
         self._act: Callable[[float, bool], None] = self._probe
-        self._base: Udp | None = None
-        self._next_base = 0.0
+        self._next_probe = 0.0
         self._asked = 0.0
-        self._base_answered = 0.0
+        self._prompt = False
+        """It is such a server as answers within a millisecond."""
         self._burst: Burst | None = None
         self._refused_at: float | None = None
-        self._habits = Habits()
-        self._normal = Normal()
         self._dead = False
         self._odd = False
         """It is silent, and that was told as a change, since it proves nothing."""
@@ -57,35 +53,40 @@ class Target:
 
     def begin(self, now: float) -> None:
         """Prepare the questions and the first probe, which is due at once."""
-        self.due = self._next_base = self._base_answered = now
-        try:
-            self._questions = Questions(self.server.query, self.server.rrtype)
-            self._open()
-        except (ValueError, OSError) as error:
-            self._unable(str(error), now)
+        self.due = self._next_probe = now
+        self._guarded(self._open, now, False)  # noqa: FBT003 - not late
 
     def close(self) -> None:
         """Close all sockets."""
         self._end_burst()
-        if self._base is not None:
-            self._base.close()
-            self._base = None
+        self._talk.close()
 
-    def turn(self, now: float, *, late: bool) -> None:
-        """Do what is due, and set `due` anew. `late`: our own process did not run for a while."""
+    def turn(self, now: float, *, late: bool) -> bool:
+        """Do what is due, and set `due` anew; return whether a reply may come at once.
+
+        `late`: our own process did not run for a while.
+        """
         self.due = now + GAP
-        try:
-            self._act(now, late)
-        except ConnectionRefusedError:
-            self._refused(now)
-        except OSError as error:
-            self._unable(os.strerror(error.errno) if error.errno else str(error), now)
+        self._guarded(self._act, now, late)
+        return self._prompt and self._act == self._judge
+
+    def await_reply(self) -> None:
+        """Wait for the reply, but no longer than a millisecond.
+
+        It is there much sooner, as a rule, and to wait for it here costs half of another round of
+        the event loop.
+        """
+        self._talk.wait()
+
+    def glance(self, now: float) -> None:
+        """Take the reply if it is there already: then nothing is due before the next base probe."""
+        self._guarded(self._glance, now, False)  # noqa: FBT003 - not late
 
     def settle(self) -> None:
         """Take what it answers now for normal."""
-        self._normal.settle()
+        self._talk.settle()
 
-    def saw(self, on_port: tuple[Listener, ...] | None, now: float) -> bool:
+    def saw(self, on_port: Listeners | None, now: float) -> bool:
         """Take in the sockets on its port; return whether its own have changed."""
         had = self.trace.has_sockets()
         changed = self.trace.saw(on_port)
@@ -112,30 +113,39 @@ class Target:
             detail="; ".join(said),
         )
 
-    def _open(self) -> Udp:
-        self._base = Udp(self.server.address, self.server.port)
-        self.trace.locate(self._base.source())
-        self._trouble = ""
-        return self._base
+    def _guarded(self, act: Callable[[float, bool], None], now: float, late: bool) -> None:  # noqa: FBT001
+        try:
+            act(now, late)
+        except ConnectionRefusedError:
+            self._refused(now)
+        except OSError as error:
+            self._unable(os.strerror(error.errno) if error.errno else str(error), now)
+        except ValueError as error:
+            self._unable(str(error), now)
 
-    def _probe(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        if self._questions is None:
-            self.due = now + _RETRY
-            return
+    def _open(self, _now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
+        if source := self._talk.open():
+            self.trace.locate(source)
+            self._trouble = ""
+
+    def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001
         # All servers keep to one grid, so that one wake-up of ours serves them all.
-        while self._next_base <= now:
-            self._next_base += self.server.interval
-        base = self._base or self._open()
-        self._act, self.due = self._judge, now + _MISS
-        self._asked = now
-        base.send(BASE, self._questions.base, now)
-        well = now - self._base_answered < 2 * self.server.interval + _MISS
-        form = self._habits.lesson(now, well=well)
-        if form is not None:
-            base.send(form, self._questions.liveness[form], now)
+        while self._next_probe <= now:
+            self._next_probe += self.server.interval
+        self._open(now, late)
+        self._act, self.due, self._asked = self._judge, now + _MISS, now
+        # One that has come back may take long for its first answer to the base question.
+        self._talk.ask(now, lively=self._dead)
+
+    def _glance(self, now: float, _late: bool) -> None:  # noqa: FBT001
+        self._prompt = self._hear(now)
+        if self._prompt:
+            self._rest()
 
     def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001
-        if self._hear(now) or self._dead or self._odd:
+        heard = self._hear(now)
+        if heard or self._dead or self._odd:
+            self._prompt = heard
             self._rest()
         elif said := self.trace.evidence(now):
             self._died(said, self._asked)
@@ -146,19 +156,16 @@ class Target:
 
     def _step(self, now: float, late: bool) -> None:  # noqa: FBT001
         burst = self._burst
-        if burst is None:
+        if burst is None or self._hear(now):
             self._rest()
             return
-        alive = self._hear(now)
         replies, answered, refused = burst.hear()
         for reply in replies:
-            self._take(*reply, now)
-        if not replies and not alive and burst.heard_over_tcp():
-            alive = True
+            if change := self._talk.take(*reply, now):
+                self._tell(Sign.CHANGED, change, now)
+        if replies or burst.heard_over_tcp():
             self._lives(now)
-        if alive or replies:
-            self._move_base(answered, now)
-            self._rest()
+            self._rest(keep=answered if self._talk.prefers(answered, now) else None)
         elif refused:
             self._refused(now)
         elif said := self.trace.evidence(now):
@@ -169,30 +176,23 @@ class Target:
             self._go_on(burst, now)
 
     def _go_on(self, burst: Burst, now: float) -> None:
-        forms = self._habits.proven()
         if not burst.over(now):
             self.due = now + GAP * max(1.0, self._local.bursts / _BURSTS)
-            self._ask(burst, now)
-        elif forms and burst.proves():
+            burst.ask(*self._talk.liveness(burst.asked), now)
+        elif self._talk.silence_counts() and burst.proves():
             within = f"{SILENCE * 1000:g} ms over UDP and TCP"
             self._died(f"no answer to {burst.asked} questions within {within}", self._asked)
         else:
             self._rest()
             self._odd = True
-            if self._normal.affordable(now):
+            if self._talk.affordable(now):
                 self._tell(Sign.CHANGED, "it is silent, which it may be at times", self._asked)
 
     def _begin_burst(self, now: float) -> None:
         self._burst = Burst(self.server.address, self.server.port, now)
         self._local.bursts += 1
         self._act = self._step
-        self._ask(self._burst, now)
-
-    def _ask(self, burst: Burst, now: float) -> None:
-        if self._questions is not None:
-            forms = self._habits.proven() or range(FORMS)
-            form = forms[burst.asked % len(forms)]
-            burst.ask(form, self._questions.liveness[form], now)
+        self._burst.ask(*self._talk.liveness(0), now)
 
     def _end_burst(self, keep: Udp | None = None) -> None:
         if self._burst is not None:
@@ -200,28 +200,18 @@ class Target:
             self._burst = None
             self._local.bursts -= 1
 
-    def _rest(self) -> None:
+    def _rest(self, keep: Udp | None = None) -> None:
         """Wait for the next base probe."""
-        self._end_burst()
-        self._act, self.due = self._probe, self._next_base
+        self._end_burst(keep)
+        self._act, self.due = self._probe, self._next_probe
 
     def _hear(self, now: float) -> bool:
-        heard = False
-        while self._base is not None and (reply := self._base.receive()):
-            self._take(*reply, now)
-            heard = True
-        return heard
-
-    def _take(self, form: int, sent: float, header: bytes, now: float) -> None:
-        self._lives(now)
-        if form != BASE:
-            if is_local(form, header):
-                self._habits.answered(form, now - sent)
-            return
-        self._base_answered = now
-        said = meaning(header)
-        if said and (change := self._normal.heard(said, now)):
+        heard, change = self._talk.hear(now)
+        if heard:
+            self._lives(now)
+        if change:
             self._tell(Sign.CHANGED, change, now)
+        return heard
 
     def _lives(self, now: float) -> None:
         self._refused_at = None
@@ -231,15 +221,8 @@ class Target:
             self._local.suspects.add(self.server.port)
             self._tell(Sign.ALIVE, "it answers again", now)
 
-    def _move_base(self, answered: Udp | None, now: float) -> None:
-        """Go over to a port that is answered: the old one may lead to a stuck worker."""
-        if answered is not None and now - self._base_answered > _BASE_LOST:
-            if self._base is not None:
-                self._base.close()
-            self._base, self._base_answered = answered, now
-            self._end_burst(keep=answered)
-
     def _refused(self, now: float) -> None:
+        """Take a refusal. A second one, to another port, is proof; one alone may be a restart."""
         if self._dead:
             self._rest()
             return
@@ -256,10 +239,9 @@ class Target:
     def _died(self, reason: str, at: float) -> None:
         self.close()  # so that no late reply from before its death says that it lives
         self._rest()
+        self._talk.forget()
         self._dead, self._refused_at, self._odd = True, None, False
-        self._habits, dead = Habits(), Notice(self.server, Sign.DEAD, reason, at)
-        self._normal.forget()
-        self._notices.put_nowait(dead)
+        self._tell(Sign.DEAD, reason, at)
 
     def _unable(self, trouble: str, now: float) -> None:
         self.close()

@@ -5,7 +5,7 @@ import ipaddress
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
 from anycast_routed.observe.pulse.signs import Server
-from anycast_routed.observe.pulse.sock_diag import Listener
+from anycast_routed.observe.pulse.sock_diag import Listener, Listeners
 
 _SYSTEMD = 1
 
@@ -34,12 +34,11 @@ class Trace:
         """Give its sockets."""
         return frozenset(listener.inode for listener in self._listeners)
 
-    def saw(self, on_port: tuple[Listener, ...] | None) -> bool:
+    def saw(self, on_port: Listeners | None) -> bool:
         """Take in the sockets that are on its port now; return whether its own have changed."""
-        ranked = [(one.serves(self._server.address), one) for one in on_port or () if self._here]
-        best = max((rank for rank, _ in ranked), default=0)
         before = self.inodes()
-        self._listeners = tuple(one for rank, one in ranked if rank == best > 0)
+        here = on_port is not None and self._here
+        self._listeners = on_port.serving(self._server.address) if on_port and here else ()
         return self.inodes() != before
 
     def held_by(self, owners: Owners) -> None:

@@ -1,0 +1,38 @@
+"""Reading BIRD back over one connection, with a listing for each session and one for the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce import bird_reading
+from anycast_routed.model import Readback, by_address
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.bird_socket import ControlSocket
+    from anycast_routed.model import Route
+
+
+def readback(bird: ControlSocket) -> Readback:
+    """Ask for sessions, our routes and our exports."""
+    protocols = bird.must("show protocols all")
+    found = bird_reading.sessions(protocols)
+    sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))
+    tables = bird_reading.tables(protocols)
+    exported = {}
+    for session in sessions:
+        if session.established:
+            which = "" if session.ours else f'where proto ~ "{bird_reading.OURS}"'
+            command = f"show route export '{session.name}' {which} all"
+            exported[session.address] = _routes(bird, command)
+    return Readback(
+        router=bird_reading.version(bird.greeting),
+        sessions=sessions,
+        originated=_routes(bird, f"{bird_reading.listing(tables)} all") if tables else (),
+        exported=exported,
+    )
+
+
+def _routes(bird: ControlSocket, command: str) -> tuple[Route, ...]:
+    """List our routes. A session or a table that has just gone is no error: it has none."""
+    reply = bird.ask(command)
+    return () if reply.failed else bird_reading.routes(reply)

@@ -1,0 +1,109 @@
+"""Reading FRR back with as few calls of vtysh as can be: starting it is what costs."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from anycast_routed.announce import frr_reading, frr_running
+from anycast_routed.announce.frr_running import Running
+from anycast_routed.announce.frr_vtysh import documents
+from anycast_routed.errors import RouterUnavailableError
+from anycast_routed.model import Readback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anycast_routed.announce.frr_vtysh import Vtysh
+    from anycast_routed.model import Address
+
+_SHOW = "show running-config"
+_SHOWN = "\nend\n"  # ends what that prints
+_SUMMARY = "show bgp summary json"
+
+
+class Reader:
+    """Asks bgpd and staticd. It remembers what to ask, and for one use what bgpd's config was."""
+
+    def __init__(self, vtysh: Vtysh) -> None:
+        self._vtysh = vtysh
+        # What the last reading had to ask is most likely what the next one has to.
+        self._questions: tuple[str, ...] = ()
+        self._latest: Running | None = None
+
+    def readback(self) -> Readback:
+        """Ask bgpd for its sessions, our networks and what each neighbor gets of them.
+
+        One call, or two where there is another neighbor to ask about than the last time.
+        """
+        shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._questions])
+        config, _, answered = shown.partition(_SHOWN)
+        running = frr_running.running(config)
+        summary, *answers = documents(answered)
+        told = dict(zip(self._questions, answers, strict=True))
+        peers = frr_reading.established(summary or {})
+        unnumbered = [name for name in peers if frr_reading.address_of(name) is None]
+        questions = (
+            *(frr_reading.ROUTES if running.networks else ()),
+            *(frr_reading.question_of(name) for name in unnumbered),
+            *(one for name in peers for one in frr_reading.exports_of(name, peers[name])),
+        )
+        if missing := [question for question in questions if question not in told]:
+            answers = documents(self._vtysh.ask("bgpd", missing))
+            told |= zip(missing, answers, strict=True)
+        self._questions, self._latest = questions, running
+        addresses = {name: told[frr_reading.question_of(name)] for name in unnumbered}
+        sessions = frr_reading.sessions(running, summary or {}, _addresses(addresses))
+        tables = [told[table] for table in frr_reading.ROUTES if table in questions]
+        return Readback(
+            router=f"FRR {running.version}",
+            sessions=sessions,
+            originated=tuple(frr_reading.originated(tables, running)),
+            exported={
+                session.address: frr_reading.exported(
+                    [told[o] for o in frr_reading.exports_of(session.name, peers[session.name])],
+                    None if session.ours else running.networks,
+                )
+                for session in sessions
+                if session.established
+            },
+        )
+
+    def forget(self) -> None:
+        """Something is about to be changed: the latest reading is worth nothing."""
+        self._latest = None
+
+    def latest(self) -> Running:
+        """Return bgpd's config as the latest read-back had it, or else ask."""
+        return self._latest or self.bgpd()
+
+    def both(self) -> Running:
+        """Return bgpd's and staticd's config; bgpd's from the latest read-back, but only once.
+
+        Without staticd there are no statics.
+        """
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            return frr_running.running(latest.text + self.statics())
+        with ThreadPoolExecutor(1) as beside:
+            statics = beside.submit(self.statics)
+            return Running(self.bgpd().text + statics.result())
+
+    def bgpd(self) -> Running:
+        """Ask bgpd for its config."""
+        return Running(self._vtysh.ask("bgpd", [_SHOW]))
+
+    def statics(self) -> str:
+        """Ask staticd for its config; the empty text where it does not run."""
+        with contextlib.suppress(RouterUnavailableError):
+            return self._vtysh.ask("staticd", [_SHOW])
+        return ""
+
+
+def _addresses(told: Mapping[str, Any]) -> dict[str, Address]:
+    found = {
+        name: frr_reading.address_of(((answer or {}).get(name) or {}).get("bgpNeighborAddr"))
+        for name, answer in told.items()
+    }
+    return {name: address for name, address in found.items() if address is not None}

@@ -1,0 +1,303 @@
+"""`withdraw_first` on real routers, judged by every UPDATE that a peer was sent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+from seed_site import INCLUDE
+
+from anycast_routed.announce import transaction
+from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.frr import FrrSpeaker
+from anycast_routed.announce.render import Renderer
+from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
+from anycast_routed.lab import bird, eventually, frr, receiver
+from anycast_routed.lab.bird import Bird
+from anycast_routed.lab.frr import Frr
+from anycast_routed.model import Announcement, Peer, Plan, Sessions
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.lab import Host, Lab
+    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.model import Prefix
+
+pytestmark = pytest.mark.integration
+
+US, UP = "172.17.2.1", "172.17.2.254"
+WEB1, WEB2, WEB6 = "10.10.10.10/32", "10.10.10.11/32", "fd00:10::10/128"
+DNS = "10.20.0.1/32"
+ALL = {WEB1: "web", WEB2: "web", WEB6: "web", DNS: "dns"}
+CONF = "/etc/bird/bird.conf"
+
+
+def plan(*prefixes: str, peers: tuple[str, ...] = (UP,)) -> Plan:
+    """Plan to announce these; none of their addresses is on the host."""
+    hops = {4: ip_address(US), 6: ip_address("fd00:17:2::1")}
+    listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
+    nets = sorted((ip_network(prefix) for prefix in prefixes), key=lambda one: one.version)
+    announcements = tuple(
+        Announcement(net, ALL[str(net)], "route", 200, hops[net.version], on_host=False)
+        for net in nets
+    )
+    sessions = Sessions(64512, IPv4Address(US), listed)
+    return Plan(("dns", "web"), sessions, announcements, ())
+
+
+@dataclass
+class Site:
+    """dns1 with a router, and a listener at UP that all prefixes were announced to."""
+
+    dns1: Host
+    listener: Receiver
+    router: Bird | Frr
+    speaker: Speaker
+
+    def bring(self, wish: Plan, *, superseded: bool = False) -> transaction.Outcome:
+        """Do what a daemon does with a new plan, but for its withdrawals."""
+        text = Renderer(self.speaker.name).render(self.speaker.variables(wish))
+        before = self.speaker.read()
+        return transaction.bring(self.speaker, wish, text, before, lambda: superseded)
+
+    def withdraw(self, *prefixes: str) -> None:
+        """Call what this file is about."""
+        transaction.withdraw_first(self.speaker, gone(*prefixes))
+
+    def news(self, mark: int) -> list[tuple[str, str]]:
+        """Return what the listener was sent since, but for what tells it nothing.
+
+        FRR announces all once more when its route-map timer comes round, 5 s after the first load.
+        """
+        events = self.listener.since(mark)
+        kept = {"end-of-rib", "announce"} if self.speaker.name == "frr" else {"end-of-rib"}
+        return sorted((one.kind, one.prefix) for one in events if one.kind not in kept)
+
+    def hears(self, *prefixes: str, within: float = 2) -> None:
+        """Wait until the listener holds exactly these."""
+        eventually(
+            lambda: self.listener.table().keys() == set(prefixes), within=within, why=str(prefixes)
+        )
+
+    def bird(self) -> Bird:
+        """Return the router, which is a BIRD."""
+        assert isinstance(self.router, Bird)
+        return self.router
+
+
+def gone(*prefixes: str) -> frozenset[Prefix]:
+    return frozenset(ip_network(prefix) for prefix in prefixes)
+
+
+@pytest.fixture
+def site(lab: Lab, router_name: str) -> Site:
+    """Announce everything to the listener."""
+    dns1, peer = lab.host("dns1"), lab.host("peer")
+    lab.lan("lan", dns1, peer)
+    dns1.address("eth0", f"{US}/24").address("eth0", "fd00:17:2::1/64")
+    peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
+    listener = receiver.start(peer, asn=64512, router_id=UP, peers={US: 64512})
+    folder = dns1.path("/run/anycast-routed")
+    folder.mkdir()
+    router: Bird | Frr
+    speaker: Speaker
+    if router_name == "bird":
+        router = bird.start(dns1, bird.STOCK + INCLUDE)
+        speaker = BirdSpeaker(dns1.path("/run/bird/bird.ctl"), folder / "bird.conf")
+    else:
+        router = frr.start(dns1)
+        speaker = FrrSpeaker(dns1.path("/run/frr"), "vtysh", folder / "frr.conf")
+    made = Site(dns1, listener, router, speaker)
+    made.bring(plan(*ALL))
+    made.hears(*ALL, within=10)
+    if router_name == "bird":
+        # The End-of-RIB comes last, so nothing of the first announcement is on its way any more.
+        eventually(lambda: [e for e in listener.events() if e.text == "ipv6"], within=5)
+    return made
+
+
+only_bird = pytest.mark.parametrize("router_name", ["bird"])
+only_frr = pytest.mark.parametrize("router_name", ["frr"])
+
+
+def test_exactly_these_are_withdrawn_once_and_the_new_plan_sends_nothing_more(site: Site) -> None:
+    mark = site.listener.mark()
+    site.withdraw(WEB1, WEB6)
+    wanted = [("withdraw", WEB1), ("withdraw", WEB6)]
+    eventually(lambda: len(site.news(mark)) >= 2, within=2, why="two withdrawals")
+    outcome = site.bring(plan(WEB2, DNS))
+    assert (outcome.confirmed, outcome.faults) == (True, ())
+    site.withdraw(WEB1, WEB6)
+    assert not site.bring(plan(WEB2, DNS)).changed
+    # A fence: what comes before it has come by now.
+    site.withdraw(DNS)
+    eventually(lambda: ("withdraw", DNS) in site.news(mark), within=2)
+    assert site.news(mark) == sorted([*wanted, ("withdraw", DNS)])
+    assert site.listener.table().keys() == {WEB2}
+    assert site.listener.sessions() == {US}
+
+
+def test_a_restart_before_the_new_plan_brings_nothing_back(site: Site) -> None:
+    site.withdraw(WEB1, WEB2, WEB6)
+    site.hears(DNS)
+    mark = site.listener.mark()
+    site.router.restart()
+    if site.speaker.name == "bird":
+        eventually(lambda: ("up", "") in site.news(mark), within=10)
+        site.hears(DNS, within=10)
+    assert all(one.prefix in {"", DNS} for one in site.listener.since(mark))
+
+
+@only_bird
+def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site: Site) -> None:
+    good = site.dns1.read(CONF)
+    site.dns1.write(CONF, good + "this is not BIRD's language\n")
+    mark = site.listener.mark()
+    site.withdraw(WEB1, WEB6)
+    eventually(lambda: WEB1 not in site.listener.table(), within=2)
+    assert DNS in site.listener.table(), "another service"
+    with pytest.raises(RejectedError):
+        site.bring(plan(WEB2, DNS))
+    site.dns1.write(CONF, good)
+    site.bird().configure()
+    site.hears(WEB2, DNS, within=5)
+    told = [(event.kind, event.prefix) for event in site.listener.since(mark)]
+    assert ("announce", WEB1) not in told
+    assert ("announce", WEB6) not in told
+    assert site.bring(plan(WEB2, DNS)).faults == ()
+
+
+@only_bird
+@pytest.mark.parametrize("trouble", ["full disk", "deleted", "emptied", "of another", "no route"])
+def test_without_a_file_that_can_be_loaded_the_service_goes_and_nothing_else(
+    site: Site, trouble: str
+) -> None:
+    file = site.speaker.file
+    match trouble:
+        case "full disk":
+            text = file.read_text()
+            site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", "/run/anycast-routed")
+            file.write_text(text)
+            site.dns1.run("sh", "-c", "cat /dev/zero > /run/anycast-routed/filler", check=False)
+        case "deleted":
+            file.unlink()
+        case "emptied":
+            file.write_text("")
+        case "of another":
+            file.write_text('define anycast_routed_loaded = "00";\n')
+        case _:
+            # An own template may have another form, which is not ours to cut.
+            file.write_text(file.read_text().replace(" blackhole {", " blackhole  {"))
+    site.withdraw(WEB1, WEB2, WEB6)
+    site.hears(DNS)
+    assert site.listener.sessions() == {US}
+    assert WEB1 not in (file.read_text() if file.exists() else "")
+
+
+@only_bird
+def test_on_a_read_only_file_system_it_is_withdrawn_and_said(site: Site) -> None:
+    text = site.speaker.file.read_text()
+    site.dns1.run("mount", "-t", "tmpfs", "none", "/run/anycast-routed")
+    site.speaker.file.write_text(text)
+    site.dns1.run("mount", "-o", "remount,ro", "/run/anycast-routed")
+    with pytest.raises(CannotWriteError, match="Read-only"):
+        site.withdraw(WEB1, WEB2, WEB6)
+    site.hears(DNS)
+    assert site.speaker.file.read_text() == text
+    assert site.listener.sessions() == {US}
+
+
+@only_bird
+def test_an_operator_who_reloads_all_the_time_loses_and_brings_back_nothing(site: Site) -> None:
+    loop = "while :; do birdc configure >/dev/null; done"
+    busy = site.dns1.start("sh", "-c", loop, name="busy")
+    for _ in range(5):
+        mark = site.listener.mark()
+        site.withdraw(WEB1, WEB6)
+        site.hears(WEB2, DNS)
+        site.bring(plan(WEB2, DNS))
+        assert site.news(mark) == [("withdraw", WEB1), ("withdraw", WEB6)]
+        site.bring(plan(*ALL))
+        site.hears(*ALL)
+    busy.kill()
+
+
+@only_bird
+def test_a_reload_that_has_to_wait_for_another_one_is_waited_for(site: Site) -> None:
+    routes = "".join(f"route {IPv4Address('20.0.0.0') + i}/32 blackhole;\n" for i in range(100_000))
+    big = "ipv4 table big;\nprotocol static theirs { ipv4 { table big; };\n" + routes + "}\n"
+    small = site.dns1.read(CONF)
+    site.bird().configure(small + big)
+    mark = site.listener.mark()
+    assert "in progress" in site.bird().configure(small), "its 100,000 routes are taken out"
+    site.withdraw(WEB1)
+    site.hears(WEB2, WEB6, DNS)
+    assert site.news(mark) == [("withdraw", WEB1)]
+    site.bring(plan(WEB2, WEB6, DNS))
+
+
+@only_bird
+def test_a_hung_bird_costs_one_deadline_and_comes_back_without_them(site: Site) -> None:
+    site.bird().daemon.pause()
+    begun = time.monotonic()
+    with pytest.raises(RouterUnavailableError, match="did not answer"):
+        site.withdraw(WEB1)
+    assert time.monotonic() - begun < 7
+    assert WEB1 not in site.speaker.file.read_text()
+    site.bird().daemon.resume()
+    site.bird().configure()
+    site.hears(WEB2, WEB6, DNS)
+
+
+@only_frr
+@pytest.mark.parametrize("trouble", ["one is gone", "no record", "of another AS"])
+def test_where_frr_complains_its_running_config_is_asked(site: Site, trouble: str) -> None:
+    assert isinstance(site.router, Frr)
+    file = site.speaker.file
+    match trouble:
+        case "one is gone":
+            family = "router bgp 64512\naddress-family ipv4 unicast"
+            site.router.configure(*family.split("\n"), f"no network {WEB1}")
+        case "no record":
+            file.unlink()
+        case _:
+            file.write_text(file.read_text().replace("router bgp 64512", "router bgp 64999"))
+    site.withdraw(WEB1, WEB2)
+    site.hears(WEB6, DNS)
+    config = site.router.vtysh("show running-config")
+    assert f"ip route {WEB2}" not in config
+    assert f"ip route {DNS}" in config
+    assert site.listener.sessions() == {US}
+    site.bring(plan(WEB6, DNS))
+
+
+@only_frr
+def test_a_dead_bgpd_is_told_and_the_record_is_shortened(site: Site) -> None:
+    assert isinstance(site.router, Frr)
+    site.router.kill("bgpd")
+    with pytest.raises(RouterUnavailableError, match="bgpd is not running"):
+        site.withdraw(WEB1)
+    assert WEB1 not in site.speaker.file.read_text()
+
+
+def test_a_newer_plan_ends_the_waiting_and_nothing_is_put_back(site: Site) -> None:
+    wish = plan(WEB2, DNS, peers=(UP, "172.17.2.99"))
+    begun = time.monotonic()
+    outcome = site.bring(wish, superseded=True)
+    assert time.monotonic() - begun < 5
+    assert (outcome.changed, outcome.confirmed) == (True, False)
+    assert {session.address for session in outcome.readback.sessions} == {
+        ip_address(UP),
+        ip_address("172.17.2.99"),
+    }
+    site.hears(WEB2, DNS)
+
+
+def test_the_socket_is_there_while_the_router_runs_and_made_anew_by_the_next(site: Site) -> None:
+    before = site.speaker.socket.stat()
+    site.router.restart()
+    after = site.speaker.socket.stat()
+    assert (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns)
