@@ -153,6 +153,10 @@ class Facts:
         self.version += 1
         return True
 
+    def expire(self, now: float) -> None:
+        """End the drains whose time is over at `now`, which is wall clock as they are."""
+        self.order(tuple(one for one in self._orders if one.until is None or now < one.until))
+
     def adopt(self, config: Config) -> None:
         """Take another config. Services that it still has keep their verdict until the next."""
         self.config = config

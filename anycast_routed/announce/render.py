@@ -25,6 +25,11 @@ _HEADER = re.compile(r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)\
 _COMMENT = {"bird": "#", "frr": "!"}  # what starts a comment in that router's language
 
 
+def load() -> None:
+    """Load jinja2 now: a process that stays must not wait for it at its first change."""
+    import jinja2.sandbox  # noqa: F401, PLC0415 - see above
+
+
 class Renderer:
     """Renders `<speaker>.conf.j2`, from the operator's folder before the one we ship."""
 

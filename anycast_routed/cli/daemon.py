@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -33,15 +32,11 @@ def daemon(context: typer.Context) -> int:
     settings: Settings = context.obj
     config = settings.load()
     log = Log(sys.stderr, most=Level.DEBUG if settings.verbose else Level.INFO)
-    # All is loaded now, because an upgrade may replace our files under us.
     from anycast_routed.supervisor import Supervisor  # noqa: PLC0415 - this verb only
 
     supervisor = Supervisor(
         settings.load, locate(settings.config, os.environ), log, Notify(os.environ)
     )
-    # What is loaded now stays; from here on it is a process like any other.
-    gc.freeze()
-    gc.enable()
     log.info("starting", config=locate(settings.config, os.environ), after=since_start())
     try:
         asyncio.run(supervisor.run(config))

@@ -70,7 +70,8 @@ def of_targets(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
         UsageError: there is no such service or prefix; the hint has what there is.
     """
     best, _ = assumed(config, Verdict.UP)
-    prefixes = [str(one.prefix) for one in (*best.announcements, *best.withheld) if one.prefix]
+    prefixes = [str(one.prefix) for one in best.announcements]
+    prefixes += [str(one.prefix) for one in best.withheld if one.prefix]
     there_are = [*best.services, *dict.fromkeys(prefixes)]
     for target in targets:
         if target not in there_are:

@@ -81,10 +81,10 @@ def _refuse_to_shrink(speaker: Speaker, wish: reconcile.Wish, gone: Collection[P
     """Refuse, but first withdraw what is to go for its health: nothing may stand before that."""
     if not gone:
         return
-    held = {route.prefix for route in wish.before.originated}
     sick = {one.prefix for one in wish.plan.withheld if one.reason in _HEALTH}
-    if dead := frozenset(prefix for prefix in sick if prefix in held):
-        transaction.withdraw_first(speaker, frozenset(p for p in dead if p))
+    held = (route.prefix for route in wish.before.originated)
+    if dead := frozenset(prefix for prefix in held if prefix in sick):
+        transaction.withdraw_first(speaker, dead)
     named = ", ".join(sorted(map(str, gone))[:_NAMED])
     more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
     message = f"the new config would withdraw most of what is announced: {named}{more}"

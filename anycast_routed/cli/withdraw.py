@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anycast_routed import atomic, lock, reconcile
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.cli import running
 from anycast_routed.cli.settings import since_start
 from anycast_routed.config import Config, Router
-from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, NotConfirmedError
+from anycast_routed.errors import (
+    AnycastRoutedError,
+    ConfigError,
+    Exit,
+    LockedError,
+    NotConfirmedError,
+)
 from anycast_routed.report import text
 
 if TYPE_CHECKING:
@@ -27,21 +34,35 @@ def register(app: typer.Typer) -> None:
     app.command()(withdraw)
 
 
-def withdraw(context: typer.Context) -> int:
+def withdraw(
+    context: typer.Context,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also beside a daemon, which may be hung.")
+    ] = False,
+) -> int:
     """Withdraw everything of ours now.
 
     It works without a readable config and on a full disk. The next `apply` announces again what
-    is healthy: stop its timer first.
+    is healthy: stop its timer first. Beside a daemon it is refused, which would do the same.
     """
     settings: Settings = context.obj
-    config = _config_or_defaults(settings)
+    config = config_or_defaults(settings)
+    run_dir = config.daemon.run_dir
+    if (daemon := running.pid(run_dir)) is not None and not force:
+        message = f"the daemon, PID {daemon}, would announce again at once what is healthy"
+        hint = (
+            "anycast-routed drain; or: systemctl stop anycast-routed; or, where it hangs: --force"
+        )
+        raise LockedError(message, hint=hint)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(lock.hold(config.daemon.run_dir, "withdraw", within=_LOCK_WITHIN))
+            within = 0.0 if daemon else _LOCK_WITHIN
+            held.enter_context(lock.hold(run_dir, "withdraw", within=within))
         except AnycastRoutedError as error:
             warning = f"going on without the lock: {error.message}"
-            settings.talk([f"warning: {warning}; a run of apply may announce again"])
-        gone, after = _withdraw_all(config)
+            settings.talk([f"warning: {warning}; it may announce again"])
+        gone, after = withdraw_all(config)
     seconds = since_start()
     settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in gone)
@@ -49,8 +70,15 @@ def withdraw(context: typer.Context) -> int:
     return Exit.OK
 
 
-def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
-    """Withdraw in the file first, whether or not a router answers, and then at the router."""
+def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
+    """Withdraw in the file first, whether or not a router answers, and then at the router.
+
+    Returns what was withdrawn, and the router's word after it.
+
+    Raises:
+        NotConfirmedError: the router still holds something, or a reload would bring it back.
+        RouterUnavailableError, AccessDeniedError: it was not told; the file is as short as it can.
+    """
     bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
     was_there = atomic.read(bird.file) is not None
     # What is wrong with the file is said once more below, when the router has been told.
@@ -78,7 +106,8 @@ def _withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
     return tuple(route.prefix for route in before.originated), after
 
 
-def _config_or_defaults(settings: Settings) -> Config:
+def config_or_defaults(settings: Settings) -> Config:
+    """Return the config, or one with nothing but defaults where it cannot be read."""
     try:
         return settings.load()
     except ConfigError as error:

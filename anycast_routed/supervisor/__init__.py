@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import resource
 import signal
@@ -19,8 +20,6 @@ from anycast_routed.decide.shrink import shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError
 from anycast_routed.facts import Facts
 from anycast_routed.model import Host
-from anycast_routed.observe import addresses
-from anycast_routed.observe.files import Watch
 from anycast_routed.report import live
 from anycast_routed.supervisor.loop import Loop
 from anycast_routed.supervisor.teller import Teller
@@ -118,6 +117,9 @@ class Supervisor:
 
     async def _see(self) -> None:
         """Take every change of this host's addresses."""
+        await asyncio.to_thread(_load_the_rest)
+        from anycast_routed.observe import addresses  # noqa: PLC0415 - it is loaded now
+
         async for host in addresses.changes():
             before = pulsed(self._facts.config, self._facts.host)
             if self._facts.see(host):
@@ -132,13 +134,17 @@ class Supervisor:
         ready = False
         while True:
             begun = time.monotonic()
+            self._facts.expire(time.time())
             done = await self._loop.once()
             self._teller.passed(done, self._facts, begun)
             self._teller.write(self._facts, self._senses())
             self._notify.watchdog()
             if not ready:
-                self._notify.ready()
                 ready = True
+                self._notify.ready()
+                # What is loaded now stays; from here on memory is looked after as usual.
+                gc.freeze()
+                gc.enable()
             await self._loop.sleep()
 
     def _senses(self) -> dict[str, Senses]:
@@ -146,6 +152,9 @@ class Supervisor:
 
     async def _read_files(self) -> None:
         """Take what changes in files: the config, templates, drains, and the router's socket."""
+        await self._seen.wait()
+        from anycast_routed.observe.files import Watch  # noqa: PLC0415 - it is loaded now
+
         daemon = self._facts.config.daemon
         ours = (daemon.state_dir / "drains.json", daemon.run_dir / "forgive")
         watch = Watch((self._path, *ours, *_of_router(self._facts.config)))
@@ -204,6 +213,17 @@ class Supervisor:
         self._facts.adopt(config)
         self._anew.set()
         self._teller.log.info("config taken", file=self._path)
+
+
+def _load_the_rest() -> None:
+    """Load what takes the longest while the first checks are under way.
+
+    And load all, because an upgrade may replace our files under us.
+    """
+    from anycast_routed.announce import frr, render  # noqa: F401, PLC0415
+    from anycast_routed.observe import addresses, files  # noqa: F401, PLC0415
+
+    render.load()
 
 
 def _digest(path: Path) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.announce.frr_vtysh import documents
 from anycast_routed.lab import Host, Lab, eventually, frr, receiver
 
 if TYPE_CHECKING:
@@ -310,15 +309,19 @@ def test_each_question_has_one_answer_even_where_there_is_nothing(
         ),
         "show bgp neighbors eth9 json",
     )
-    arguments = [word for question in questions for word in ("-c", question)]
 
-    def ask() -> list[Any]:
-        done = vtysh(dns1, "-d", "bgpd", *arguments)
-        assert done.code == 0
-        return documents(done.out)
+    def answered_in_one() -> bool:
+        for question in questions:
+            done = vtysh(dns1, "-d", "bgpd", "-c", question)
+            assert done.code == 0, question
+            if done.out.lstrip().startswith("{"):
+                json.loads(done.out)
+            else:
+                assert len(done.out.strip().split("\n")) == 1, question
+        return True
 
-    assert len(ask()) == len(questions), "no instance"
+    assert answered_in_one(), "no instance"
     router.vtysh("configure terminal\nrouter bgp 64512\nneighbor 172.17.2.77 remote-as 64512")
-    assert len(ask()) == len(questions), "no route-map, an unknown neighbor, and one that is down"
+    assert answered_in_one(), "no route-map, an unknown neighbor, and one that is down"
     announced(router, listener)
-    assert len(ask()) == len(questions)
+    assert answered_in_one()

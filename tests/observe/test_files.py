@@ -1,5 +1,7 @@
 """When the watch of a few files says that one has become another, and when it keeps silent."""
 
+# ruff: noqa: ASYNC240 - it is the blocking calls of others that are watched
+
 import asyncio
 import os
 import socket
@@ -8,6 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,23 +40,18 @@ asyncio.run(main(Path(sys.argv[1])))
 @asynccontextmanager
 async def watching(*paths: Path, poll: float = 60.0) -> AsyncGenerator[Watch, None]:
     """Watch the paths; without a `poll` that could hide a missed event."""
-    watch = Watch(paths, poll=poll)
-    watch.look()
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watch.run())
-        await threads_started()
-        yield watch
-        task.cancel()
-
-
-async def threads_started() -> None:
-    """Wait until the folders are watched, as their threads show."""
-    async with asyncio.timeout(5):
-        while not any(
-            "Emitter" in thread.name or "Inotify" in type(thread).__name__
-            for thread in threading.enumerate()
-        ):
-            await asyncio.sleep(0.005)
+    with TemporaryDirectory() as folder:
+        canary = Path(folder) / "canary"
+        watch = Watch([canary, *paths], poll=poll)
+        watch.look()
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(watch.run())
+            # The first look may see the first change of it; the second only an event can tell.
+            for content in ("is here", "sings"):
+                canary.write_text(content)
+                assert await told(watch) == {canary}
+            yield watch
+            task.cancel()
 
 
 async def told(watch: Watch, within: float = 3.0) -> frozenset[Path]:

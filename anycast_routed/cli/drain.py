@@ -1,0 +1,192 @@
+"""`drain` and `undrain`: a service or a prefix out of use, by its operator's order.
+
+The order stands in a file that the daemon watches and that every run of `apply` reads.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed import atomic, drains, lock, record
+from anycast_routed.cli import known, running, settling
+from anycast_routed.config.values import Refused, seconds
+from anycast_routed.drains import Ordered
+from anycast_routed.errors import Exit, UsageError
+from anycast_routed.model import Verdict
+from anycast_routed.report import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.config import Config
+    from anycast_routed.model import Prefix
+
+_LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
+_LONGEST_REASON = 80  # characters
+_LONGEST = 366 * 86400.0  # seconds of a drain
+_STEPS_DOWN = 2  # runs of `apply`: one lowers, one withdraws
+
+_Target = Annotated[
+    str | None,
+    typer.Argument(metavar="[SERVICE|PREFIX]", help="One service or prefix; all by default."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the program."""
+    app.command()(drain)
+    app.command()(undrain)
+
+
+def drain(
+    context: typer.Context,
+    target: _Target = None,
+    *,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="10m", help="For so long; else until undrain.")
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for those who look.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is withdrawn.")] = False,
+) -> int:
+    """Take a service or a prefix out of use gently, until `undrain`.
+
+    It is announced with LocalPref 0 and GRACEFUL_SHUTDOWN for drain-time, and then withdrawn.
+    It stays so over a reboot.
+    """
+    settings: Settings = context.obj
+    config = settings.load()
+    now = time.time()
+    until = None if for_ is None else now + duration("--for", for_, 1.0, _LONGEST)
+    _refuse_reason(reason)
+    targets = _targets(config, target)
+    with _ordering(config):
+        for one in targets:
+            drains.order(config.daemon.state_dir, Ordered(one, reason, now, until))
+    facts = [reason] if reason else []
+    facts += [] if until is None else [f"until {time.strftime('%F %T', time.localtime(until))}"]
+    said = f"drained: {text.safe(', '.join(facts))}" if facts else "drained"
+    settings.say(f"{one} is {said}" for one in targets)
+    daemon = running.pid(config.daemon.run_dir)
+    if wait:
+        ours = known.of_targets(config, targets)
+        way = settling.Way(settings, {one.prefix: None for one in ours})
+        settling.wait(settings, config, way, by_steps=_STEPS_DOWN)
+    elif daemon is None:
+        lowered = text.duration(settling.drain_time(config))
+        settings.talk(
+            [
+                f"no daemon runs: the next apply lowers it, the first one {lowered} later withdraws it"
+            ]
+        )
+    settings.emit(
+        "drain", targets=targets, reason=reason, until=until, daemon=daemon, withdrawn=wait
+    )
+    return Exit.OK
+
+
+def undrain(
+    context: typer.Context,
+    target: _Target = None,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is announced.")] = False,
+) -> int:
+    """Put a service or a prefix back into use, or all that is drained.
+
+    A service that waits because it has flapped is announced at once as well.
+    """
+    settings: Settings = context.obj
+    config = settings.load()
+    state_dir = config.daemon.state_dir
+    with _ordering(config):
+        # What has left the config since can be lifted all the same.
+        ordered = [one.target for one in drains.load(state_dir, time.time())]
+        targets = _targets(config, target, ordered)
+        lifted = [one for one in targets if drains.lift(state_dir, one)]
+    forgiven = _forgive(config, targets)
+    settings.say(f"{one} is no longer drained" for one in lifted)
+    settings.say(f"{one} no longer waits for its flapping" for one in forgiven)
+    if not lifted and not forgiven:
+        settings.say(["nothing was drained" if target is None else f"{targets[0]} was not drained"])
+    goal = _back(settings, config, targets)
+    daemon = running.pid(config.daemon.run_dir)
+    if wait:
+        settling.wait(settings, config, settling.Way(settings, goal), by_steps=1)
+    elif daemon is None:
+        settings.talk(["no daemon runs: the next apply announces what is healthy"])
+    settings.emit("undrain", lifted=lifted, forgiven=forgiven, daemon=daemon, announced=wait)
+    return Exit.OK
+
+
+def duration(option: str, given: str, least: float, most: float) -> float:
+    """Read an option's duration as the config would.
+
+    Raises:
+        UsageError: it is none, or out of range.
+    """
+    try:
+        return seconds(least, most)(given)
+    except Refused as error:
+        message = f"{option}: {error.message}"
+        raise UsageError(message, hint=error.hint) from None
+
+
+def _refuse_reason(reason: str) -> None:
+    if len(reason) > _LONGEST_REASON or not reason.isprintable():
+        message = f"--reason: must be at most {_LONGEST_REASON} printable characters"
+        raise UsageError(message)
+
+
+def _targets(config: Config, target: str | None, ordered: list[str] | None = None) -> list[str]:
+    """Return the one target as a plan writes it, or every service and what is `ordered`."""
+    also = ordered or []
+    if target is None:
+        return list(dict.fromkeys([*(service.name for service in config.services), *also]))
+    one = known.spelled(target)
+    if one not in also:
+        known.of_targets(config, [one])
+    return [one]
+
+
+@contextmanager
+def _ordering(config: Config) -> Iterator[None]:
+    """Be the only one who changes orders. The daemon holds another folder's lock."""
+    with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_WITHIN):
+        # The daemon reads this with each change of the orders: an older pardon is over.
+        atomic.remove(config.daemon.run_dir / "forgive")
+        yield
+
+
+def _forgive(config: Config, targets: list[str]) -> list[str]:
+    """Let the services among these that wait for their flapping return; return their names."""
+    found, daemon = known.observed(config, None)
+    names = [name for name in targets if name in found.damped]
+    run_dir = config.daemon.run_dir
+    if names and daemon is not None:
+        atomic.write(run_dir / "forgive", "".join(f"{name}\n" for name in names), durable=False)
+    elif names:
+        with running.alone(run_dir, "undrain", within=_LOCK_WITHIN):
+            if (last := record.load(run_dir)) is not None:
+                flaps = {name: one for name, one in last.flaps.items() if name not in names}
+                record.keep(run_dir, replace(last, flaps=flaps))
+    return names
+
+
+def _back(settings: Settings, config: Config, targets: list[str]) -> dict[Prefix, int | None]:
+    """Return the LocalPref of each prefix that comes back; warn of those that stay drained."""
+    left = {one.target for one in drains.load(config.daemon.state_dir, time.time())}
+    goal: dict[Prefix, int | None] = {}
+    best, _ = known.assumed(config, Verdict.UP)
+    for one in best.announcements:
+        names = {one.service, str(one.prefix)}
+        if names & left and names & set(targets):
+            by = " and ".join(sorted(names & left))
+            settings.talk([f"warning: {one.prefix} stays drained, by the order for {by}"])
+        elif names & set(targets):
+            goal[one.prefix] = one.local_pref
+    return goal

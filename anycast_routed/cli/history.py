@@ -1,0 +1,62 @@
+"""`history`: the changes that the router has confirmed, from the journal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed import journal
+from anycast_routed.cli.known import spelled
+from anycast_routed.errors import Exit
+from anycast_routed.report import text
+
+if TYPE_CHECKING:
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.journal import Entry
+
+_ALL = 1 << 20  # more entries than a journal can have
+_MARKS = {"announced": "+", "withdrawn": "-", "changed": "~"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command()(history)
+
+
+def history(
+    context: typer.Context,
+    target: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE|PREFIX]", help="Only its changes.")
+    ] = None,
+    *,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="How many, the last ones.")] = 50,
+) -> int:
+    """Show what has changed, when, why, and how long it took.
+
+    That is the time from the first sign to the router's confirmation.
+    """
+    settings: Settings = context.obj
+    config = settings.load()
+    wanted = None if target is None else spelled(target)
+    entries = [
+        one
+        for one in journal.load(config.daemon.state_dir, _ALL)
+        if wanted in {None, one.service, one.prefix}
+    ][-most:]
+    settings.emit("history", changes=entries)
+    settings.say(text.columns(_row(one) for one in entries))
+    if not entries:
+        settings.talk(["no change is on record; only the daemon records them"])
+    return Exit.OK
+
+
+def _row(one: Entry) -> tuple[str, ...]:
+    return (
+        time.strftime("%F %T", time.localtime(one.at)),
+        text.safe(f"{_MARKS.get(one.kind, ' ')} {one.prefix}"),
+        text.safe(one.service),
+        "" if one.seconds is None else text.duration(one.seconds),
+        text.safe(one.why),
+    )

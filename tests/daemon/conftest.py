@@ -1,0 +1,50 @@
+"""One host with the daemon for all tests of a file; each begins and ends with everything well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from watched import Watched, lay_out, quick
+
+from anycast_routed.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seed_site import Held
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Lay out an empty lab for the file."""
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def router_name() -> str:
+    """Return the router of the file, where it does not say otherwise."""
+    return "bird"
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    """Return the config of the file, where it does not say otherwise."""
+    return quick()
+
+
+@pytest.fixture(scope="module")
+def at_work(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
+    """Start the daemon."""
+    made = lay_out(lab, router_name, config)
+    made.begin()
+    return made
+
+
+@pytest.fixture
+def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
+    """Wait until everything is well, and end every fault afterwards."""
+    at_work.holds(announced, within=15)
+    yield at_work
+    at_work.heal()
