@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import time
@@ -20,16 +19,17 @@ if TYPE_CHECKING:
 _NOBODY = 65534
 
 
-def server(
+def server(  # noqa: PLR0913 - the fields of a Server
     address: str = "127.0.0.1",
     *,
     port: int = 53,
     query: str = "google.com.",
+    rrtype: str = "SOA",
     interval: float = 0.05,
     pid_file: Path | None = None,
 ) -> Server:
     """Return the server that the lab starts, to be probed often so that tests are fast."""
-    return Server(ip_address(address), port, query, "SOA", interval, pid_file)
+    return Server(ip_address(address), port, query, rrtype, interval, pid_file)
 
 
 class Watch:
@@ -66,9 +66,10 @@ class Watch:
 
     async def acquainted(self, *, sockets: bool = True) -> Senses:
         """Wait until the pulse has come to know a healthy server; return its senses."""
-        end = time.monotonic() + 5
-        while self.pulse.senses(self.server).sockets is not sockets and time.monotonic() < end:
-            await asyncio.sleep(0.01)
+        for _ in range(100):
+            if self.pulse.senses(self.server).sockets is sockets:
+                break
+            await self.quiet(self.server.interval)
         # Six base probes teach it which questions are answered. A server that has just started may
         # be silent for a moment, and to say so is no fault.
         await self.quiet(20 * self.server.interval)
@@ -106,10 +107,14 @@ async def timed(watch: Watch, sign: Sign, act: Callable[[], object]) -> float:
 async def _as_nobody(*servers: Server) -> None:
     """Print senses and notices, a line each."""
     async with watching(*servers) as watch:
-        print(json.dumps(["senses", repr(await watch.acquainted())]), flush=True)
+        _tell(await watch.acquainted())
         while True:
-            notice = await watch.pulse.next()
-            print(json.dumps([notice.sign, notice.reason]), flush=True)
+            _tell(await watch.pulse.next())
+
+
+def _tell(value: object) -> None:
+    sys.stdout.write(f"{value!r}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 from anycast_routed import __version__, process
 
 ROOT = Path(__file__).parent.parent
+UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 RENDER = """
 import anycast_routed, anycast_routed.announce.render as render
 assert anycast_routed.__file__.startswith({folder!r}), anycast_routed.__file__
@@ -29,9 +31,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_has_both_templates_and_nothing_beside_the_package(wheel: Path) -> None:
+def test_the_wheel_has_templates_and_units_and_nothing_beside_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"anycast_routed/templates/{name}.conf.j2" for name in ("bird", "frr")} < set(names)
+    assert {f"anycast_routed/systemd/{unit.name}" for unit in UNITS} < set(names)
     assert {name.partition("/")[0] for name in names} == {
         "anycast_routed",
         f"anycast_routed-{__version__}.dist-info",
@@ -45,6 +48,20 @@ def test_the_program_renders_from_the_wheel_alone(wheel: Path, tmp_path: Path) -
     done = process.run(argv, within=30)
     assert (done.code, done.err) == (0, "")
     assert "define anycast_routed_loaded" in done.out
+
+
+def test_the_program_has_its_units_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    argv = ["env", "-C", "/", f"PYTHONPATH={tmp_path}", sys.executable, "-m", "anycast_routed"]
+    config = str(ROOT / "tests" / "anycast-dns.json")
+    found = set()
+    for options in ([], ["--timer"]):
+        done = process.run(
+            [*argv, "--json", "--config", config, "setup", "--systemd", *options], within=30
+        )
+        assert (done.code, done.err) == (0, "")
+        found |= {Path(path).name for path in json.loads(done.out)["files"]}
+    assert found == {unit.name for unit in UNITS}
 
 
 def test_the_version_stands_in_one_spelling_everywhere() -> None:

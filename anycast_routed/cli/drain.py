@@ -65,24 +65,19 @@ def drain(
     until = None if for_ is None else now + duration("--for", for_, 1.0, _LONGEST)
     _refuse_reason(reason)
     targets = _targets(config, target)
+    goal = dict.fromkeys((one.prefix for one in known.of_targets(config, targets)), None)
+    way = settling.Way(settings, config, goal)
     with _ordering(config):
         for one in targets:
             drains.order(config.daemon.state_dir, Ordered(one, reason, now, until))
-    facts = [reason] if reason else []
-    facts += [] if until is None else [f"until {time.strftime('%F %T', time.localtime(until))}"]
-    said = f"drained: {text.safe(', '.join(facts))}" if facts else "drained"
-    settings.say(f"{one} is {said}" for one in targets)
+    settings.say(f"{one} is {_said(reason, until)}" for one in targets)
     daemon = running.pid(config.daemon.run_dir)
     if wait:
-        ours = known.of_targets(config, targets)
-        way = settling.Way(settings, {one.prefix: None for one in ours})
-        settling.wait(settings, config, way, by_steps=_STEPS_DOWN)
+        way.wait(by_steps=_STEPS_DOWN)
     elif daemon is None:
         lowered = text.duration(settling.drain_time(config))
         settings.talk(
-            [
-                f"no daemon runs: the next apply lowers it, the first one {lowered} later withdraws it"
-            ]
+            [f"no daemon runs: the next apply lowers it, one that is {lowered} later withdraws it"]
         )
     settings.emit(
         "drain", targets=targets, reason=reason, until=until, daemon=daemon, withdrawn=wait
@@ -103,20 +98,20 @@ def undrain(
     settings: Settings = context.obj
     config = settings.load()
     state_dir = config.daemon.state_dir
+    # What has left the config since can be lifted all the same.
+    ordered = [one.target for one in drains.load(state_dir, time.time())]
+    targets = _targets(config, target, ordered)
+    way = settling.Way(settings, config, _back(settings, config, targets, ordered))
     with _ordering(config):
-        # What has left the config since can be lifted all the same.
-        ordered = [one.target for one in drains.load(state_dir, time.time())]
-        targets = _targets(config, target, ordered)
         lifted = [one for one in targets if drains.lift(state_dir, one)]
     forgiven = _forgive(config, targets)
     settings.say(f"{one} is no longer drained" for one in lifted)
     settings.say(f"{one} no longer waits for its flapping" for one in forgiven)
     if not lifted and not forgiven:
         settings.say(["nothing was drained" if target is None else f"{targets[0]} was not drained"])
-    goal = _back(settings, config, targets)
     daemon = running.pid(config.daemon.run_dir)
     if wait:
-        settling.wait(settings, config, settling.Way(settings, goal), by_steps=1)
+        way.wait(by_steps=1)
     elif daemon is None:
         settings.talk(["no daemon runs: the next apply announces what is healthy"])
     settings.emit("undrain", lifted=lifted, forgiven=forgiven, daemon=daemon, announced=wait)
@@ -134,6 +129,13 @@ def duration(option: str, given: str, least: float, most: float) -> float:
     except Refused as error:
         message = f"{option}: {error.message}"
         raise UsageError(message, hint=error.hint) from None
+
+
+def _said(reason: str, until: float | None) -> str:
+    facts = [text.safe(reason)] if reason else []
+    if until is not None:
+        facts.append(f"until {time.strftime('%F %T', time.localtime(until))}")
+    return f"drained: {', '.join(facts)}" if facts else "drained"
 
 
 def _refuse_reason(reason: str) -> None:
@@ -177,11 +179,13 @@ def _forgive(config: Config, targets: list[str]) -> list[str]:
     return names
 
 
-def _back(settings: Settings, config: Config, targets: list[str]) -> dict[Prefix, int | None]:
+def _back(
+    settings: Settings, config: Config, targets: list[str], ordered: list[str]
+) -> dict[Prefix, int | None]:
     """Return the LocalPref of each prefix that comes back; warn of those that stay drained."""
-    left = {one.target for one in drains.load(config.daemon.state_dir, time.time())}
-    goal: dict[Prefix, int | None] = {}
     best, _ = known.assumed(config, Verdict.UP)
+    left = set(ordered) - set(targets)
+    goal: dict[Prefix, int | None] = {}
     for one in best.announcements:
         names = {one.service, str(one.prefix)}
         if names & left and names & set(targets):

@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 from anycast_routed import __version__
-from anycast_routed.cli import change, daemon, look, setup, status, withdraw
+from anycast_routed.cli import (
+    change,
+    daemon,
+    drain,
+    explain,
+    history,
+    look,
+    setup,
+    status,
+    withdraw,
+)
 from anycast_routed.cli.settings import Settings, hoist
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.document import plain
@@ -34,9 +44,12 @@ app = typer.Typer(
 )
 change.register(app)
 daemon.register(app)
+drain.register(app)
 withdraw.register(app)
 look.register(app)
 status.register(app)
+explain.register(app)
+history.register(app)
 setup.register(app)
 
 

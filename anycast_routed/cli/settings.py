@@ -15,7 +15,7 @@ from anycast_routed import config as config_file
 from anycast_routed.report.document import document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from anycast_routed.config import Config
 
@@ -58,12 +58,16 @@ class Settings:
 
     def say(self, lines: Iterable[str]) -> None:
         """Print the result for people, on stdout; nothing with `--json`."""
-        if self.json:
-            return
+        if not self.json:
+            for line in self.coloured(lines):
+                print(line)
+
+    def coloured(self, lines: Iterable[str]) -> Iterator[str]:
+        """Colour the mark of each line, on a terminal only."""
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         for line in lines:
             code = _COLOURS.get(line[:1]) if colour else None
-            print(f"\x1b[{code}m{line[0]}\x1b[0m{line[1:]}" if code else line)
+            yield f"\x1b[{code}m{line[0]}\x1b[0m{line[1:]}" if code else line
 
     def talk(self, lines: Iterable[str]) -> None:
         """Print what is said beside the result, on stderr; nothing with `-q`."""

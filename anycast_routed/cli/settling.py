@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from anycast_routed import reconcile
 from anycast_routed.cli import known, running
 from anycast_routed.cli.once import once
 from anycast_routed.decide.plan import plan
-from anycast_routed.errors import NotConfirmedError
+from anycast_routed.errors import AnycastRoutedError, NotConfirmedError
 from anycast_routed.report import text
 
 if TYPE_CHECKING:
@@ -26,14 +27,55 @@ _LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
 
 
 class Way:
-    """Some prefixes on their way to a goal: the LocalPref of each, or None for a withdrawn one."""
+    """Some prefixes on their way to a goal: the LocalPref of each, or None for a withdrawn one.
 
-    def __init__(self, settings: Settings, goal: Mapping[Prefix, int | None]) -> None:
+    Making one takes the router's first word, so that no step is missed.
+    """
+
+    def __init__(
+        self, settings: Settings, config: Config, goal: Mapping[Prefix, int | None]
+    ) -> None:
         self._settings = settings
+        self._config = config
         self._goal = goal
         self._seen: dict[Prefix, int | None] | None = None
+        # An order can be given while the router is down.
+        with contextlib.suppress(AnycastRoutedError):
+            self._look(reconcile.choose_speaker(config).read())
 
-    def look(self, readback: Readback) -> bool:
+    def wait(self, *, by_steps: int) -> None:
+        """Wait until the daemon has brought the router there; without one, do it in `by_steps`.
+
+        Raises:
+            NotConfirmedError: the time was over before.
+            RouterUnavailableError: the router does not answer.
+        """
+        begun = time.monotonic()
+        run_dir = self._config.daemon.run_dir
+        there = self._watch() if running.pid(run_dir) is not None else self._walk(by_steps)
+        if not there:
+            raise self._late(time.monotonic() - begun)
+
+    def _watch(self) -> bool:
+        """Look until the daemon is there, or must have been."""
+        speaker = reconcile.choose_speaker(self._config)
+        deadline = time.monotonic() + drain_time(self._config) + _GRACE
+        while not (there := self._look(speaker.read())) and time.monotonic() < deadline:
+            time.sleep(_EVERY)
+        return there
+
+    def _walk(self, steps: int) -> bool:
+        """Do ourselves what a run of `apply` does, until there."""
+        with running.alone(self._config.daemon.run_dir, "drain", within=_LOCK_WITHIN):
+            for step in range(steps):
+                if step:
+                    time.sleep(drain_time(self._config))
+                done = once(self._config, self._settings.digest())
+                if self._look(done.outcome.readback):
+                    return True
+        return False
+
+    def _look(self, readback: Readback) -> bool:
         """Say what is new in the router's word; tell whether the goal is reached."""
         held = {route.prefix: route.local_pref for route in readback.originated}
         now = {prefix: held.get(prefix) for prefix in self._goal}
@@ -47,53 +89,22 @@ class Way:
         self._seen = now
         return now == self._goal
 
-    def missing(self) -> frozenset[Prefix]:
-        """Return the prefixes that were not there yet at the last look."""
+    def _late(self, seconds: float) -> NotConfirmedError:
+        """Say what is missing, and why as far as that is known."""
         seen = self._seen or {}
-        return frozenset(prefix for prefix, goal in self._goal.items() if seen.get(prefix) != goal)
+        missing = {prefix for prefix, goal in self._goal.items() if seen.get(prefix) != goal}
+        found, _ = known.observed(self._config, None)
+        withheld = plan(self._config, found).withheld
+        why = next((one.detail for one in withheld if one.prefix in missing), "")
+        named = ", ".join(sorted(map(str, missing)))
+        message = f"not done within {text.duration(seconds)}: {named}"
+        hint = f"{why}; see: anycast-routed status" if why else "see: anycast-routed status"
+        return NotConfirmedError(message, hint=hint)
 
 
 def drain_time(config: Config) -> float:
     """Return the longest time in seconds for which a drain of anything here only lowers."""
     return max(service.anycast.drain_time for service in config.services)
-
-
-def wait(settings: Settings, config: Config, way: Way, *, by_steps: int) -> None:
-    """Wait until the daemon has brought the router there; without one, do so in `by_steps` runs.
-
-    Raises:
-        NotConfirmedError: the time was over before.
-        RouterUnavailableError: the router does not answer.
-    """
-    speaker = reconcile.choose_speaker(config)
-    begun = time.monotonic()
-    if way.look(speaker.read()):
-        return
-    if running.pid(config.daemon.run_dir) is None:
-        with running.alone(config.daemon.run_dir, "drain", within=_LOCK_WITHIN):
-            for step in range(by_steps):
-                if step:
-                    time.sleep(drain_time(config))
-                if way.look(once(config, settings.digest()).outcome.readback):
-                    return
-    else:
-        while time.monotonic() < begun + drain_time(config) + _GRACE:
-            time.sleep(_EVERY)
-            if way.look(speaker.read()):
-                return
-    raise _late(config, way, time.monotonic() - begun)
-
-
-def _late(config: Config, way: Way, seconds: float) -> NotConfirmedError:
-    """Say what is missing, and why as far as that is known."""
-    missing = way.missing()
-    found, _ = known.observed(config, None)
-    withheld = plan(config, found).withheld
-    why = next((one.detail for one in withheld if one.prefix in missing), "")
-    named = ", ".join(sorted(map(str, missing)))
-    message = f"not done within {text.duration(seconds)}: {named}"
-    hint = f"{why}; see: anycast-routed status" if why else "see: anycast-routed status"
-    return NotConfirmedError(message, hint=hint)
 
 
 def _step(prefix: Prefix, before: int | None, after: int | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import sys
@@ -14,8 +13,8 @@ import typer
 from anycast_routed import atomic, reconcile
 from anycast_routed.announce.bird import check_config, include_line, includes
 from anycast_routed.cli.settings import difference
-from anycast_routed.config import DEFAULTS, locate
-from anycast_routed.errors import ConfigError, Exit
+from anycast_routed.config import DEFAULTS
+from anycast_routed.errors import ConfigError, Exit, UsageError
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
@@ -23,34 +22,12 @@ if TYPE_CHECKING:
 
 _NAME = "anycast-routed"
 _UNITS = Path("/etc/systemd/system")
-_NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now anycast-routed.timer"
+_PROGRAM = "/usr/local/bin/anycast-routed"  # as the units that we ship have it
+_DAEMON = ("anycast-routed", "anycast-routed-withdraw", "anycast-routed-handover")
+_ONE_SHOT = "anycast-routed-apply"
+_NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
 _NOTHING_NEEDED = "FRR needs nothing: what we own there lives in its running config only"
-_SERVICE = """\
-[Unit]
-Description=Announce anycast addresses while the DNS server is healthy
-After=network-online.target bird.service frr.service
-Wants=network-online.target
-
-[Service]
-Type=oneshot
-ExecStart={command}
-# Without the next two lines systemd would delete the file that BIRD includes at each exit.
-RuntimeDirectory=anycast-routed
-RuntimeDirectoryPreserve=yes
-"""
-_TIMER = """\
-[Unit]
-Description=Run anycast-routed every ten seconds
-
-[Timer]
-OnBootSec=5s
-OnUnitInactiveSec=10s
-AccuracySec=1s
-
-[Install]
-WantedBy=timers.target
-"""
 
 
 def register(app: typer.Typer) -> None:
@@ -65,13 +42,19 @@ def setup(
         bool, typer.Option("--write", help="Write it; a changed file keeps a backup beside it.")
     ] = False,
     systemd: Annotated[
-        bool, typer.Option("--systemd", help="The units of a timer that runs `apply`.")
+        bool, typer.Option("--systemd", help="The systemd units of the daemon.")
+    ] = False,
+    timer: Annotated[
+        bool, typer.Option("--timer", help="With --systemd: a timer for `apply` instead.")
     ] = False,
 ) -> int:
     """Show what the router needs once, or write it."""
     settings: Settings = context.obj
+    if timer and not systemd:
+        message = "--timer is for the units"
+        raise UsageError(message, hint="anycast-routed setup --systemd --timer")
     config = settings.load()
-    files = _unit_files(settings) if systemd else _router_files(config)
+    files = _unit_files(settings, timer=timer) if systemd else _router_files(config)
     changed = {path: text for path, text in files.items() if atomic.read(path) != text}
     settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
     for path, text in changed.items():
@@ -87,7 +70,8 @@ def setup(
     else:
         settings.say(["nothing was written; --write does it"])
     if write and changed:
-        settings.say([_NEXT_UNITS if systemd else _NEXT_BIRD])
+        unit = f"{_ONE_SHOT}.timer" if timer else _DAEMON[0]
+        settings.say([f"{_NEXT_UNITS} {unit}" if systemd else _NEXT_BIRD])
     return Exit.OK
 
 
@@ -110,18 +94,37 @@ def _router_files(config: Config) -> dict[Path, str]:
     return {path: text}
 
 
-def _unit_files(settings: Settings) -> dict[Path, str]:
+def _unit_files(settings: Settings, *, timer: bool) -> dict[Path, str]:
     own = Path(sys.argv[0])
     found = str(own.absolute()) if own.name == _NAME else shutil.which(_NAME)
-    program = found or f"{sys.executable} -m anycast_routed"
-    path = locate(settings.config, os.environ).absolute()
-    options = ["-q", *([] if path in DEFAULTS else ["--config", str(path)])]
+    program = [found] if found else [sys.executable, "-m", "anycast_routed"]
+    path = settings.path().absolute()
+    options = [] if path in DEFAULTS else ["--config", str(path)]
     options += ["--router", settings.router] if settings.router else []
-    service = _SERVICE.format(command=" ".join([program, *options, "apply"]))
+    command = " ".join(map(_word, [*program, *options]))
+    names = [f"{_ONE_SHOT}.service", f"{_ONE_SHOT}.timer"]
+    if not timer:
+        names = [f"{name}.service" for name in _DAEMON]
+    shipped = {name: (_shipped() / name).read_text(encoding="utf-8") for name in names}
     return {
-        _UNITS / "anycast-routed.service": service,
-        _UNITS / "anycast-routed.timer": _TIMER,
+        _UNITS / name: text.replace(f"={_PROGRAM} ", f"={command} ")
+        for name, text in shipped.items()
     }
+
+
+def _shipped() -> Path:
+    # In the wheel the units stand inside the package, in a checkout beside it.
+    package = Path(__file__).parent.parent
+    inside = package / "systemd"
+    return inside if inside.is_dir() else package.parent / "packaging" / "systemd"
+
+
+def _word(text: str) -> str:
+    """Write one word of a command line as systemd.service(5) reads it."""
+    literal = text.replace("%", "%%").replace("$", "$$")
+    if not set(literal) & set(" \t\"'\\;"):
+        return literal
+    return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _install(path: Path, text: str, *, for_bird: bool) -> None:

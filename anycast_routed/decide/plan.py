@@ -127,6 +127,8 @@ def _hop(
     if interface not in observed.interfaces:
         detail = f"the nexthop-interface {interface} does not exist on this host"
         return No(Reason.INTERFACE_MISSING, detail)
+    if interface in observed.down:
+        return No(Reason.NO_NEXT_HOP, f"{interface} is down, so there is no next hop")
     hop = next_hop(observed.addresses, interface, family, excluded=excluded, peers=peers)
     return hop or No(Reason.NO_NEXT_HOP, _no_hop(interface, family, observed, excluded))
 

@@ -42,8 +42,8 @@ def standing(service: Service, observed: Observed) -> No | Lowered | None:
     """
     health = observed.health.get(service.name, Health())
     no = _verdict(service, health) or _damped(service, observed)
-    lowers = service.dns.on_fail == "lower" and (health.ever_up or health.verdict is Verdict.UP)
-    if no is None or not lowers:
+    was_up = health.verdict is Verdict.UP or (health.verdict is Verdict.DOWN and health.ever_up)
+    if no is None or service.dns.on_fail != "lower" or not was_up:
         return no
     return Lowered(service.anycast.floor, f"lowered: {no.detail}")
 

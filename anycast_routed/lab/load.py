@@ -67,20 +67,24 @@ def start(  # noqa: PLR0913 - one value each, all by name
     seconds: float,
     qps: float | None = None,
     clients: int = 1,
+    outstanding: int = 100,
+    patience: float = _DNSPERFS_PATIENCE,
     port: int = 53,
     question: str = "google.com SOA",
 ) -> Load:
     """Start to ask `server`, an address, for `seconds`; return at once.
 
-    It asks as fast as the server answers, with 100 questions on their way, unless `qps` limits it.
-    Each of the `clients` asks from a port of its own.
+    It asks as fast as the server answers, with `outstanding` questions on their way, unless `qps`
+    limits it; a question is lost after `patience` seconds. Many of them and little patience make
+    the server's sockets overflow all the time. Each of the `clients` asks from a port of its own.
 
     Raises:
         LabUnavailableError: dnsperf is not installed.
     """
     host.write(_QUESTIONS, f"{question}\n")
     argv = [find("dnsperf"), "-s", server, "-p", str(port), "-d", _QUESTIONS]
-    argv += ["-l", f"{seconds:g}", "-c", str(clients), "-t", f"{_DNSPERFS_PATIENCE:g}"]
+    argv += ["-l", f"{seconds:g}", "-c", str(clients)]
+    argv += ["-q", str(outstanding), "-t", f"{patience:g}"]
     argv += ["-Q", f"{qps:g}"] if qps else []
     return Load(host.start(*argv), seconds)
 

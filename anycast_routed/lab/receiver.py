@@ -45,13 +45,20 @@ class Receiver:
     def __init__(self, host: Host, daemon: Daemon) -> None:
         self.host = host
         self.daemon = daemon
+        self._events: list[Event] = []
+        self._read = 0
+        """So much of the log is in them."""
 
     def events(self) -> list[Event]:
         """Return all events since the start, in their order."""
+        log = self.daemon.log()
         # The last line may be half written; its newline comes last.
-        lines = self.daemon.log().split("\n")[:-1]
+        end = log.rfind("\n", self._read) + 1
+        lines = log[self._read : end].split("\n") if end else []
         facts = [json.loads(line) for line in lines if line.startswith("{")]
-        return [_event(fact) for fact in facts if fact["kind"] != "ready"]
+        self._events += [_event(fact) for fact in facts if fact["kind"] != "ready"]
+        self._read = max(self._read, end)
+        return list(self._events)
 
     def mark(self) -> int:
         """Return a mark of this moment for `since`."""

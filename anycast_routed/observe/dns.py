@@ -17,7 +17,7 @@ from typing import Final
 
 from anycast_routed.config import Dns
 from anycast_routed.model import CheckResult, Outcome
-from anycast_routed.observe.reply import Query, Reply, Stray
+from anycast_routed.observe.reply import Query, Reply, Stray, query
 
 TRANSMISSIONS: Final = 16
 """At most so many are sent. At 30 % loss each way, 15 lost round trips are 4 in 100,000 checks."""
@@ -46,11 +46,11 @@ async def check(dns: Dns) -> CheckResult:
     resolved. Every socket is closed on return and on cancellation.
     """
     try:
-        query = Query(dns.query, dns.rrtype)
+        question = query(dns.query, dns.rrtype)
     except ValueError as error:
         return CheckResult(Outcome.UNKNOWN, str(error))
     with contextlib.ExitStack() as sockets:
-        return await _Check(dns, query, sockets).run()
+        return await _Check(dns, question, sockets).run()
 
 
 class _ClosedEarlyError(ConnectionError):
@@ -130,7 +130,7 @@ class _Check:
         return opened
 
     def _close(self, opened: socket.socket) -> None:
-        self._loop.remove_reader(opened)
+        self._loop.remove_reader(opened.fileno())
         opened.close()
 
     def _send(self) -> None:
@@ -149,7 +149,8 @@ class _Check:
             self._filtered += 1  # netfilter tells so; to us it is lost like any other packet
         self._transmissions += 1
         self._waiting.append((udp, ident, sent))
-        self._loop.add_reader(udp, self._receive, udp, ident, sent)
+        # By its number: asyncio would spell out a socket for an error message that nobody sees.
+        self._loop.add_reader(udp.fileno(), self._receive, udp, ident, sent)
 
     def _receive(self, udp: socket.socket, ident: int, sent: float) -> bool:
         """Take one packet from the socket; False when none waits there."""

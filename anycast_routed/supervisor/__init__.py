@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
 
+_AGAIN = 1.0  # seconds until addresses that could not be read are tried again
 _NAMED = 5  # prefixes that a message names
 _SOCKETS = 20  # at most, that one check holds open
 _OTHER_FILES = 128  # descriptors that are not for checks
@@ -120,13 +121,26 @@ class Supervisor:
         await asyncio.to_thread(_load_the_rest)
         from anycast_routed.observe import addresses  # noqa: PLC0415 - it is loaded now
 
-        async for host in addresses.changes():
-            before = pulsed(self._facts.config, self._facts.host)
-            if self._facts.see(host):
-                self._seen.set()
-                self._wake.set()
-                if pulsed(self._facts.config, host) != before:
-                    self._anew.set()
+        while True:
+            try:
+                async with contextlib.aclosing(addresses.changes()) as hosts:
+                    async for host in hosts:
+                        self._teller.problem("addresses", None)
+                        self._saw(host)
+            except AnycastRoutedError as error:
+                if not self._seen.is_set():
+                    raise
+                # What is known of them stands meanwhile.
+                self._teller.problem("addresses", error)
+                await asyncio.sleep(_AGAIN)
+
+    def _saw(self, host: Host) -> None:
+        before = pulsed(self._facts.config, self._facts.host)
+        if self._facts.see(host) or not self._seen.is_set():
+            self._seen.set()
+            self._wake.set()
+            if pulsed(self._facts.config, host) != before:
+                self._anew.set()
 
     async def _reconcile(self) -> None:
         """Bring the router to the plan, and keep it there."""
@@ -158,10 +172,13 @@ class Supervisor:
         daemon = self._facts.config.daemon
         ours = (daemon.state_dir / "drains.json", daemon.run_dir / "forgive")
         watch = Watch((self._path, *ours, *_of_router(self._facts.config)))
+        await asyncio.to_thread(watch.look)
+        # What has changed before that will be told by nobody.
+        if _digest(self._path) != self._teller.digest:
+            self._reload.set()
+        self._take_orders()
         async with asyncio.TaskGroup() as group:
             group.create_task(watch.run())
-            if _digest(self._path) != self._teller.digest:
-                self._reload.set()  # It changed before anyone watched it.
             while True:
                 changed = await watch.changed()
                 if self._path in changed:
@@ -173,14 +190,17 @@ class Supervisor:
     def _take_orders(self) -> None:
         """Take what the operator has drained; what cannot be read leaves things as they are."""
         daemon = self._facts.config.daemon
+        forgive = daemon.run_dir / "forgive"
         try:
             self._facts.order(drains.load(daemon.state_dir, time.time()))
+            if names := atomic.read(forgive):
+                self._facts.forgive(names.split())
+                # The next one may have the same names, and is to be seen as another one.
+                atomic.remove(forgive)
         except AnycastRoutedError as error:
             self._teller.problem("drains", error)
         else:
             self._teller.problem("drains", None)
-        if names := atomic.read(daemon.run_dir / "forgive"):
-            self._facts.forgive(names.split())
 
     async def _take_configs(self) -> None:
         """Take another config file when it has changed or SIGHUP says so; a broken one is told."""

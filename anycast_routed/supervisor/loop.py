@@ -17,7 +17,11 @@ from anycast_routed import reconcile, record
 from anycast_routed.announce import transaction
 from anycast_routed.decide.compare import changes, wanted
 from anycast_routed.decide.plan import plan
-from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
+from anycast_routed.errors import (
+    AnycastRoutedError,
+    HostUnreadableError,
+    RouterUnavailableError,
+)
 from anycast_routed.facts import Held
 
 if TYPE_CHECKING:
@@ -118,13 +122,20 @@ class Loop:
         self._facts.held = Held()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Do what blocks beside the event loop, one at a time and to its end."""
+        """Do what blocks beside the event loop, one at a time and to its end.
+
+        Raises:
+            HostUnreadableError: this host lacks descriptors or memory, which passes.
+        """
         doing = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
             return await asyncio.shield(doing)
+        except OSError as error:
+            message = f"this host does not let us work: {error.strerror or error}"
+            raise HostUnreadableError(message, hint="see ulimit -a, and the memory") from error
         except asyncio.CancelledError:
             # The thread cannot be stopped: who cancels us must find the router left alone.
-            with contextlib.suppress(AnycastRoutedError):
+            with contextlib.suppress(AnycastRoutedError, OSError):
                 await doing
             raise
 

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """Lay out an empty lab for the file."""
-    with Lab() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def router_name() -> str:
     """Return the router of the file, where it does not say otherwise."""
     return "bird"
+
+
+@pytest.fixture(scope="module")
+def lab(router_name: str) -> Iterator[Lab]:  # noqa: ARG001 - another one, another lab
+    """Lay out an empty lab for the file, and for each router of it."""
+    with Lab() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

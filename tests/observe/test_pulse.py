@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import pulse_watch
+import pytest
 from pulse_watch import server, watching
 
 from anycast_routed.lab import Host, Lab, dns, eventually, hog, load
@@ -19,18 +20,26 @@ from anycast_routed.lab.programs import find
 from anycast_routed.observe.pulse import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from anycast_routed.lab.dns import Dns
 
 pytestmark = pytest.mark.integration
 
 SOAK = float(os.environ.get("ANYCAST_ROUTED_SOAK_SECONDS", "10"))
 """How long a saturated server must not be taken for dead."""
+KNOT = """\
+server:
+  listen: 127.0.0.1@53
+  rundir: "/run/knot"
+database:
+  storage: "/run/knot"
+zone:
+  - domain: google.com.
+    file: "/etc/knot/google.com.zone"
+"""
 DROP = "table inet t { chain c { type filter hook input priority 0; dport 53 drop; }; }"
 
-Inside = "Callable[[Host, Callable[[], Any]], Any]"
-Feel = "Callable[[Coroutine[Any, Any, None]], None]"
+Inside = Callable[[Host, Callable[[], Any]], Any]
+Feel = Callable[[Coroutine[Any, Any, None]], None]
 
 
 @pytest.fixture
@@ -50,9 +59,7 @@ def kill(daemon_server: Dns) -> None:
 
 
 def knot(host: Host) -> int:
-    conf = 'server:\n  listen: 127.0.0.1@53\n  rundir: "/run/knot"\ndatabase:\n  storage: "/run/knot"\n'
-    zone = 'zone:\n  - domain: google.com.\n    file: "/etc/knot/google.com.zone"\n'
-    host.write("/etc/knot/knot.conf", conf + zone)
+    host.write("/etc/knot/knot.conf", KNOT)
     records = (
         "google.com. 60 IN SOA ns.invalid. h.invalid. 1 9 9 9 9\ngoogle.com. 60 IN NS ns.invalid.\n"
     )
@@ -301,7 +308,7 @@ def test_slow_recursion_is_no_death(host: Host, feel: Feel) -> None:
     host.start(sys.executable, "-c", SLOW, name="late")
     eventually(lambda: host.listens(5300, protocol="udp"), within=5)
     dns.unbound(host, extra=SLOWLY)
-    slow = pulse_watch.Server(server().address, 53, "www.slow.", "A", 0.05)
+    slow = server(query="www.slow.", rrtype="A")
 
     async def scenario() -> None:
         async with watching(slow) as watch:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from anycast_routed.observe.pulse.cgroups import members
-from anycast_routed.observe.pulse.processes import Owners, search
+from anycast_routed.observe.pulse.processes import Owners, pids, search
 from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
-_FRESH: Final = 0.02
-"""Seconds for which the result of a search made for proof serves other servers too."""
 
 
 class Local:
@@ -29,8 +27,8 @@ class Local:
         """Servers with a burst at the moment."""
         self._inodes: frozenset[int] = frozenset()
         self._search: Iterator[Owners | None] | None = None
+        self._searched: frozenset[int] = frozenset()
         self._owners: Owners = {}
-        self._found = 0.0
         self._members: dict[int, list[int]] = {}
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -73,7 +71,9 @@ class Local:
     def look_for(self, inodes: frozenset[int]) -> None:
         """Search anew for those who hold these sockets."""
         self._inodes = inodes
-        self._search = search(inodes)
+        among = pids()
+        self._searched = frozenset(among)
+        self._search = search(inodes, among)
 
     def found(self, *, whole: bool = False) -> Owners | None:
         """Search on for a short while, or to the end; give the result once when it is there."""
@@ -86,13 +86,20 @@ class Local:
                 return owners
         return None
 
-    def owners(self, now: float) -> Owners:
-        """Give who holds the sockets at this very moment."""
-        if now - self._found > _FRESH:
-            self.look_for(self._inodes)
-            self.found(whole=True)
-            self._found = now
-        return self._owners
+    def owners(self) -> Owners:
+        """Give who holds the sockets at this very moment; none while a search is on.
+
+        To those found by the last search only processes that are new since then can have been
+        added, and these are few.
+        """
+        if self._search is not None:
+            return {}
+        new = [pid for pid in pids() if pid not in self._searched]
+        *_, added = search(self._inodes, new)
+        return {
+            inode: {*self._owners.get(inode, ()), *(added or {}).get(inode, ())}
+            for inode in self._inodes
+        }
 
     def members(self, cgroup: int) -> list[int]:
         """Give the processes of a cgroup, as they were at the end of the last search."""

@@ -93,18 +93,22 @@ def _start(pid: int) -> int | None:
         return None
 
 
-def search(inodes: Collection[int]) -> Iterator[Owners | None]:
-    """Look for the processes that hold these sockets, among all that we may look at.
+def pids() -> list[int]:
+    """Give all processes that we see."""
+    with os.scandir("/proc") as entries:
+        return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+
+
+def search(inodes: Collection[int], among: Collection[int]) -> Iterator[Owners | None]:
+    """Look for the processes that hold these sockets, among those given that we may look at.
 
     It yields None now and then, so that the caller can do something else, and the result at last.
-    We see the processes of our own user only, unless we are root.
+    We may look at the processes of our own user only, unless we are root.
     """
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[int, set[int]] = {inode: set() for inode in inodes}
     seen = 0
-    with os.scandir("/proc") as entries:
-        pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
-    for pid in pids if wanted else ():
+    for pid in among if wanted else ():
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):

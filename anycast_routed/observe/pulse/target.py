@@ -147,7 +147,7 @@ class Target:
         if heard or self._dead or self._odd:
             self._prompt = heard
             self._rest()
-        elif said := self.trace.evidence(now):
+        elif said := self.trace.evidence():
             self._died(said, self._asked)
         elif late:
             self._probe(now, late)
@@ -168,7 +168,7 @@ class Target:
             self._rest(keep=answered if self._talk.prefers(answered, now) else None)
         elif refused:
             self._refused(now)
-        elif said := self.trace.evidence(now):
+        elif said := self.trace.evidence():
             self._died(said, self._asked)
         else:
             if late:

@@ -37,8 +37,7 @@ class Trace:
     def saw(self, on_port: Listeners | None) -> bool:
         """Take in the sockets that are on its port now; return whether its own have changed."""
         before = self.inodes()
-        here = on_port is not None and self._here
-        self._listeners = on_port.serving(self._server.address) if on_port and here else ()
+        self._listeners = self._own(on_port)
         return self.inodes() != before
 
     def held_by(self, owners: Owners) -> None:
@@ -61,15 +60,24 @@ class Trace:
         """Return whether one of the processes has gone."""
         return self._holders.gone()
 
-    def evidence(self, now: float) -> str:
+    def evidence(self) -> str:
         """Say why no process can serve any longer; empty when one can, or none is known.
 
         What was known is checked with a fresh look, for another process may have taken over.
         """
-        if self._holders.evidence():
-            self.held_by(self._local.owners(now))
-            return self._holders.evidence()
-        return ""
+        if not self._holders.evidence():
+            return ""
+        port = self._server.port
+        if {one.inode for one in self._own(self._local.listeners(port))} != self.inodes():
+            self._local.suspects.add(port)
+            return ""
+        self.held_by(self._local.owners())
+        return self._holders.evidence()
+
+    def _own(self, on_port: Listeners | None) -> tuple[Listener, ...]:
+        if on_port is None or not self._here:
+            return ()
+        return on_port.serving(self._server.address)
 
     def has_sockets(self) -> bool:
         """Return whether it has listening sockets here."""

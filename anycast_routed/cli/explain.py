@@ -1,0 +1,66 @@
+"""`explain`: the whole chain for one prefix."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed import reconcile
+from anycast_routed.cli import known, running
+from anycast_routed.decide.plan import plan as decide
+from anycast_routed.errors import AnycastRoutedError, Exit
+from anycast_routed.report import text
+from anycast_routed.report.explain import explain as follow
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.config import Config
+    from anycast_routed.model import Observed, Readback
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command()(explain)
+
+
+def explain(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="As in 192.0.2.1/32.")],
+) -> int:
+    """Follow one prefix from the check to each peer.
+
+    Shows the first link that says no. The verdict is the daemon's; where none runs, the check is
+    made anew.
+    """
+    settings: Settings = context.obj
+    wanted = known.prefix(prefix)
+    config = settings.load()
+    speaker, readback = _asked(settings, config)
+    observed = _observed(config, speaker)
+    chain = follow(wanted, decide(config, observed), observed.health, readback)
+    settings.emit("explain", prefix=wanted, chain=chain)
+    marks = {True: "+", False: "!", None: " "}
+    settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
+    first = next((link for link in chain if link.holds is False), None)
+    settings.say([f"{wanted} is announced" if first is None else f"the first no: {first.name}"])
+    return Exit.OK
+
+
+def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:
+    """Ask the router; one that does not answer is one link of the chain."""
+    try:
+        speaker = reconcile.choose_speaker(config)
+        return speaker, speaker.read()
+    except AnycastRoutedError as error:
+        settings.talk([f"warning: {error.message}"])
+        return None, None
+
+
+def _observed(config: Config, speaker: Speaker | None) -> Observed:
+    if running.said(config.daemon.run_dir) is not None:
+        return known.observed(config, speaker)[0]
+    facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
+    return facts.observed(time.monotonic())

@@ -1,0 +1,146 @@
+"""`drain` and `undrain`, with a daemon and without; the judge is what the peers have."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import eventually
+
+if TYPE_CHECKING:
+    from seed_site import Held, Site
+
+pytestmark = pytest.mark.integration
+
+ONE = "10.10.10.10/32"
+
+
+@pytest.fixture
+def quick(site: Site, seed: dict[str, Any]) -> Site:
+    """Give the site a drain-time that a test can wait for."""
+    seed["anycast"]["drain-time"] = "1s"
+    site.configure(seed)
+    return site
+
+
+def test_with_the_daemon_a_drain_is_lowered_then_withdrawn_and_lifted(
+    quick: Site, announced: Held
+) -> None:
+    site = quick
+    site.daemon()
+    site.both_hold(announced)
+    began = time.monotonic()
+    said = site.run("drain", "--for", "10m", "--reason", "new kernel", "--wait").out
+    assert time.monotonic() - began > 1.0, "it stays lowered for drain-time"
+    assert "dns is drained: new kernel, until 20" in said
+    assert said.index(f"~ {ONE}  LocalPref 200 -> 0") < said.index(f"- {ONE}  withdrawn")
+    site.both_hold({}, within=2)
+    shown = site.run("status").out
+    assert "! drain of dns: out, new kernel, until 20" in shown
+    assert f"! {ONE}" in shown
+    chain = site.document("explain", ONE)["chain"]
+    assert next(one["name"] for one in chain if one["holds"] is False) == "drain"
+
+    said = site.run("undrain", "dns", "--wait").out
+    assert "dns is no longer drained" in said
+    assert f"+ {ONE}  LocalPref 200" in said
+    site.both_hold(announced, within=2)
+    assert "dns was not drained" in site.run("undrain", "dns").out
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_one_prefix_and_its_service_are_drained_apart(quick: Site, announced: Held) -> None:
+    site = quick
+    site.daemon()
+    site.both_hold(announced)
+    site.run("drain", "10.10.10.10", "--wait")
+    site.both_hold({p: r for p, r in announced.items() if p != ONE}, within=2)
+    site.run("drain", "dns", "--reason", "first")
+    site.run("drain", "dns", "--reason", "second", "--wait")
+    orders = json.loads(site.dns1.read("/var/lib/anycast-routed/drains.json"))["drained"]
+    assert {one["target"]: one["reason"] for one in orders} == {ONE: "", "dns": "second"}
+    site.both_hold({}, within=2)
+    done = site.run("undrain", ONE)
+    assert f"warning: {ONE} stays drained, by the order for dns" in done.err
+    site.run("undrain", "--wait")
+    site.both_hold(announced, within=2)
+    assert "nothing was drained" in site.run("undrain").out
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_a_drain_is_over_when_its_time_is(quick: Site, announced: Held) -> None:
+    site = quick
+    site.daemon()
+    site.both_hold(announced)
+    site.run("drain", "--for", "3s", "--wait")
+    site.both_hold({}, within=2)
+    site.both_hold(announced, within=8)
+
+
+def test_without_a_daemon_wait_runs_both_steps_itself(quick: Site, announced: Held) -> None:
+    site = quick
+    site.run("apply")
+    site.both_hold(announced)
+    said = site.run("drain", "--wait").out
+    assert said.index(f"~ {ONE}  LocalPref 200 -> 0") < said.index(f"- {ONE}  withdrawn")
+    site.both_hold({}, within=2)
+    assert f"+ {ONE}  LocalPref 200" in site.run("undrain", "--wait").out
+    site.both_hold(announced, within=2)
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_without_a_daemon_two_runs_of_apply_do_it(quick: Site, announced: Held) -> None:
+    site = quick
+    site.run("apply")
+    site.both_hold(announced)
+    for _ in range(2):
+        assert "the next apply lowers it" in site.run("drain").err
+        assert "LocalPref 200 -> 0" in site.run("apply").out
+        lowered: Held = {prefix: (0, hop) for prefix, (_, hop) in announced.items()}
+        site.both_hold(lowered, within=2)
+        shown = site.run("status").out
+        assert "! drain of dns: lowered" in shown
+        eventually(lambda: "- " in site.run("apply").out, within=5, why="drain-time is over")
+        site.both_hold({}, within=2)
+        assert "the next apply announces" in site.run("undrain").err
+        site.run("apply")
+        site.both_hold(announced, within=2)
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_undrain_that_cannot_be_done_says_why(quick: Site, announced: Held) -> None:
+    site = quick
+    site.run("apply")
+    site.both_hold(announced)
+    site.run("drain", "--wait")
+    site.server.daemon.kill()
+    done = site.run("undrain", "--wait", check=False)
+    assert done.code == 4
+    assert "dns is down" in done.err
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_undrain_ends_the_wait_of_a_service_that_flaps(site: Site, announced: Held) -> None:
+    site.daemon()
+    for _ in range(6):
+        site.both_hold(announced)
+        site.server.daemon.kill()
+        site.both_hold({})
+        site.server.restart()
+        eventually(
+            lambda: site.document("status")["health"]["dns"]["verdict"] == "up",
+            within=10,
+            why="up again",
+        )
+        if site.document("status")["damped"]:
+            break
+    else:
+        pytest.fail("it was never damped")
+    assert "! service dns waits: " in site.run("status").out
+    chain = site.document("explain", ONE)["chain"]
+    assert next(one["name"] for one in chain if one["holds"] is False) == "damping"
+    assert "dns no longer waits for its flapping" in site.run("undrain", "dns", "--wait").out
+    site.both_hold(announced, within=2)

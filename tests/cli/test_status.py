@@ -1,0 +1,126 @@
+"""`status` and `explain` beside a daemon, beside a dead one, and as they change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import eventually
+
+if TYPE_CHECKING:
+    from seed_site import Held, Site
+
+pytestmark = pytest.mark.integration
+
+ONE = "10.10.10.10/32"
+
+
+@pytest.fixture(params=["bird"])
+def router_name(request: pytest.FixtureRequest) -> str:
+    """The verbs are the same on both."""
+    name: str = request.param
+    return name
+
+
+def test_status_begins_with_the_daemon(site: Site, announced: Held) -> None:
+    daemon = site.daemon()
+    site.both_hold(announced)
+    lines = site.run("status").out.splitlines()
+    pid = site.document("status")["daemon"]["pid"]
+    assert lines[0].startswith(f"  the daemon runs: PID {pid}, since 20")
+    assert lines[1].startswith("  service dns: up, ")
+    assert f"+ {ONE}" in "\n".join(lines)
+    site.dns1.write("/etc/anycast-routed/config.json", "{")
+    eventually(
+        lambda: (
+            "config problem" in site.dns1.read("/run/anycast-routed/status.json")
+            or "config" in site.dns1.read("/run/anycast-routed/status.json")
+        ),
+        within=5,
+        why="it is told",
+    )
+    daemon.kill()
+
+
+def test_what_a_dead_daemon_has_left_counts_for_nothing(site: Site, announced: Held) -> None:
+    daemon = site.daemon()
+    site.both_hold(announced)
+    daemon.kill()
+    assert site.dns1.path("/run/anycast-routed/status.json").exists()
+    assert site.document("status")["daemon"] is None
+    shown = site.run("status").out
+    assert "! the daemon does not run" in shown
+    assert "up at the last run" in shown
+    # An apply that is at work is no daemon either, whatever it holds.
+    site.server.daemon.pause()
+    holder = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
+    lock = site.dns1.path("/run/anycast-routed/lock")
+    eventually(lambda: holder.check() and "apply" in lock.read_text(), within=5, why="it holds it")
+    assert site.document("status")["daemon"] is None
+    holder.wait(10)
+
+
+def test_explain_asks_the_daemon_and_probes_nothing(site: Site, announced: Held) -> None:
+    site.daemon()
+    site.both_hold(announced)
+    chain = site.document("explain", ONE)["chain"]
+    assert all(one["holds"] for one in chain)
+    assert [one["name"] for one in chain][:3] == ["source", "check", "plan"]
+    site.server.daemon.kill()
+    site.both_hold({}, within=5)
+    chain = site.document("explain", ONE)["chain"]
+    assert next(one["name"] for one in chain if one["holds"] is False) == "check"
+
+
+def test_status_without_a_router_still_tells_what_the_daemon_knows(
+    site: Site, announced: Held
+) -> None:
+    site.daemon()
+    site.both_hold(announced)
+    site.router.daemon.kill()
+    site.dns1.path("/run/bird/bird.ctl").unlink(missing_ok=True)
+    done = site.run("status", check=False)
+    assert done.code == 69
+    assert "the daemon runs: PID" in done.out
+    assert "service dns: up" in done.out
+
+
+def test_watch_shows_each_change_until_it_is_interrupted(site: Site, announced: Held) -> None:
+    site.daemon()
+    site.both_hold(announced)
+    argv = (sys.executable, "-m", "anycast_routed", "status", "--watch")
+    watch = site.dns1.start(*argv, name="watch")
+    eventually(lambda: watch.check() and f"+ {ONE}" in watch.log(), within=5, why="as it is")
+    site.server.daemon.kill()
+    eventually(lambda: f"! {ONE}" in watch.log(), within=5, why="the change")
+    assert "\x1b" not in watch.log(), "no escape codes where there is no terminal"
+    before = watch.log().count("the daemon runs")
+    assert before == watch.log().count("the daemon runs")
+    watch.signal(signal.SIGINT)
+    assert watch.wait(5) == 0
+
+
+def test_watch_redraws_a_terminal(site: Site, announced: Held) -> None:
+    site.daemon()
+    site.both_hold(announced)
+    ours = f"{sys.executable} -m anycast_routed status --watch"
+    # script(1) gives it a terminal; timeout(1) is the Ctrl-C.
+    argv = ("script", "-qec", f"timeout -s INT --foreground 3 {ours}", "/dev/null")
+    done = site.dns1.run(*argv, env={"PATH": os.environ["PATH"]}, check=False)
+    assert done.out.startswith("\x1b[H\x1b[2J")
+    assert done.out.count("\x1b[H") == 1, "nothing has changed"
+    assert f"\x1b[32m+\x1b[0m {ONE}" in done.out
+
+
+def test_a_sense_that_is_missing_is_told(site: Site, seed: dict[str, Any]) -> None:
+    seed["dns"]["ip"] = "172.17.2.254"  # nobody answers there; and it is another host's
+    seed["dns"]["pulse"] = True
+    site.configure(seed)
+    site.daemon()
+    eventually(
+        lambda: "! service dns: the pulse " in site.run("status").out, within=8, why="it is told"
+    )

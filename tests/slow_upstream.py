@@ -1,0 +1,33 @@
+"""A DNS server that takes its time for each question: `python slow_upstream.py PORT SECONDS`.
+
+It stands in for the far servers that a resolver has to ask: every question gets a SOA record that
+nobody may keep.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+import dns.flags
+import dns.message
+import dns.rrset
+
+
+def main(port: int, seconds: float) -> None:
+    """Answer for ever, one question after the other."""
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", port))
+        while True:
+            wire, client = server.recvfrom(4096)
+            time.sleep(seconds)
+            response = dns.message.make_response(dns.message.from_wire(wire))
+            response.flags |= dns.flags.AA
+            name = response.question[0].name
+            response.answer = [dns.rrset.from_text(name, 0, "IN", "SOA", ". . 1 900 900 1800 0")]
+            server.sendto(response.to_wire(), client)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
