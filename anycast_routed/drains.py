@@ -47,7 +47,8 @@ def load(state_dir: Path, now: float) -> tuple[Ordered, ...]:
 def order(state_dir: Path, ordered: Ordered) -> None:
     """Drain a target from now on, in place of an earlier order for it; expired ones are dropped.
 
-    This reads, changes and writes: the verb around it must hold the run folder's lock.
+    This reads, changes and writes: the verb around it must hold the state folder's lock. (The
+    daemon, which only reads, holds the run folder's.)
 
     Raises:
         ConfigError: the file is damaged, or not ours; it is left as it is.

@@ -78,6 +78,8 @@ class Facts:
         self._clock = time.time() - time.monotonic()
         self._orders: tuple[Ordered, ...] = ()
         self._lowered = dict(known.lowered)
+        self._signs: dict[str, float] = {}
+        """When the first result was seen that leans against each service's verdict."""
         self._evidence: dict[str, float] = {}
         self._turns: list[tuple[str, Health]] = []
 
@@ -120,14 +122,15 @@ class Facts:
         before = self._health[name]
         in_a_row = {Outcome.FAIL: before.fails, Outcome.PASS: before.passes}
         if in_a_row.get(result.outcome) == 0:
-            self._evidence[name] = began
+            self._signs[name] = began
         return self._judge(name, step(before, result, rise=dns.rise, fall=dns.fall, at=at), at)
 
     def died(self, name: str, dns: Dns, reason: str, *, seen: float, at: float) -> bool:
         """Take the proof that the server is gone or hung; tell whether the verdict has changed."""
-        if self._health[name].verdict is not Verdict.DOWN:
-            self._evidence[name] = seen
-        return self._judge(name, died(self._health[name], reason, fall=dns.fall), at)
+        before = self._health[name]
+        if before.fails == 0:
+            self._signs[name] = seen
+        return self._judge(name, died(before, reason, fall=dns.fall), at)
 
     def see(self, host: Host) -> bool:
         """Take the addresses of this host; tell whether they are others than before."""
@@ -210,6 +213,8 @@ class Facts:
             self._count(name, at)
         if turned or (first and name in self._fresh):
             self._turns.append((name, health))
+            if (seen := self._signs.pop(name, None)) is not None:
+                self._evidence[name] = seen
             self.version += 1
             return True
         return False

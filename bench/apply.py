@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.figures import Series, milliseconds, table
+from bench.figures import Series, machine, milliseconds, table
 from bench.ground import CHANGED_LOCAL_PREF, LOCAL_PREF, Goal, Ground, Router, config, prefix
 from bench.startup import floor_argv, outside_modules
 
@@ -76,7 +74,7 @@ def main() -> int:
     """Measure and print."""
     options = _options()
     begun = time.monotonic()
-    print(_machine())
+    print(machine())
     noop_rows: list[list[str]] = []
     steps: dict[Router, dict[str, Series]] = {}
     change_rows: list[list[str]] = []
@@ -220,14 +218,6 @@ def _step_table(steps: dict[Router, dict[str, Series]]) -> str:
 
 def _progress(row: Sequence[str]) -> None:
     print(f"  {row[0]}: {row[2]} to the UPDATE", file=sys.stderr, flush=True)
-
-
-def _machine() -> str:
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {system}, "
-        f"Python {platform.python_version()}"
-    )
 
 
 def _options() -> argparse.Namespace:

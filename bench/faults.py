@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -12,13 +15,18 @@ from anycast_routed.lab.failures import LabError
 from bench.stand import PID_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anycast_routed.lab import Daemon, Host
 
 ZONE = "google.com."
 _DROP = """\
-table inet bench { chain input { type filter hook input priority 0;
-  meta l4proto { tcp, udp } th dport 53 drop
-} }
+table inet bench {
+  chain input {
+    type filter hook input priority 0
+    meta l4proto { tcp, udp } th dport 53 drop
+  }
+}
 """
 _OTHER_USER = 'server:\n  username: "unbound"'
 
@@ -55,6 +63,16 @@ def unbound(host: Host, *, other_user: bool = False) -> dns.Unbound:
 def nsd(host: Host, workers: int = 1) -> dns.Nsd:
     """Start an NSD that has the zone."""
     return dns.nsd(host, zones={ZONE: ()}, workers=workers)
+
+
+@contextlib.contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """Stop one process for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def note_pid(server: Server) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,6 +39,11 @@ class Series:
             return self.seconds[0]
         return statistics.quantiles(self.seconds, n=20, method="inclusive")[-1]
 
+    @property
+    def most(self) -> float:
+        """The largest, in seconds."""
+        return max(self.seconds)
+
     def spread(self) -> str:
         """`median (min / p95)` in milliseconds."""
         figures = (self.median, self.least, self.p95)
@@ -50,6 +57,12 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.{digits}f}"
 
 
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as a table of Markdown: the first column to the left, figures to the right."""
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay rows out in columns: the first to the left, figures to the right."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
@@ -61,3 +74,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def machine() -> str:
+    """Say what this was measured on."""
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {system}, "
+        f"Python {platform.python_version()}"
+    )

@@ -17,8 +17,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024.0  # KiB
 _TIMES = slice(11, 15)  # utime, stime, cutime, cstime behind the name: proc(5)
 
-_OURS = "import anycast_routed.cli.main, anycast_routed.supervisor"
-_SPEAKERS = "import anycast_routed.announce.bird, anycast_routed.announce.frr"
+_OURS = """
+import importlib, pkgutil
+import anycast_routed
+for one in pkgutil.walk_packages(anycast_routed.__path__, "anycast_routed."):
+    if ".lab" not in one.name and "__main__" not in one.name:
+        importlib.import_module(one.name)
+"""
 _SIZE = """
 import json, sys
 line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
@@ -70,8 +75,7 @@ def idle(stand: Stand, seconds: float) -> Idle:
 
 def floors(host: Host) -> tuple[float, float]:
     """Return the MiB of a Python that imports only others' modules, and of one with ours too."""
-    ours = f"{_OURS}\n{_SPEAKERS}\n{_SIZE}"
-    with_ours, names = json.loads(host.run(sys.executable, "-c", ours).out)
+    with_ours, names = json.loads(host.run(sys.executable, "-c", _OURS + _SIZE).out)
     others = _OTHERS + _SIZE
     bare, _ = json.loads(host.run(sys.executable, "-c", others, ",".join(names)).out)
     return bare / _MIB, with_ours / _MIB

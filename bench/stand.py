@@ -170,6 +170,9 @@ class Stand:
         for path in (RUN_DIR, STATE_DIR):
             self.host.path(path).mkdir(exist_ok=True)
             os.chown(self.host.path(path), user, user)
+        # vtysh wants a name for its user.
+        passwd = self.host.read("/etc/passwd")
+        self.host.write("/etc/passwd", f"{passwd}ours:x:{_USER}:{_USER}::/:/bin/false\n")
         if self.setting.shipped and self.setting.router == "bird":
             # As Debian's unit has it, under which BIRD is not root.
             socket = self.host.path(bird.CONTROL)

@@ -1,4 +1,4 @@
-"""A DNS server that takes its time for each question: `python slow_upstream.py PORT SECONDS`.
+"""A DNS server that takes its time for each question: `slow_upstream.py ADDRESS PORT SECONDS`.
 
 It stands in for the far servers that a resolver has to ask: every question gets a SOA record that
 nobody may keep.
@@ -15,10 +15,10 @@ import dns.message
 import dns.rrset
 
 
-def main(port: int, seconds: float) -> None:
+def main(address: str, port: int, seconds: float) -> None:
     """Answer for ever, one question after the other."""
     with socket.socket(type=socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", port))
+        server.bind((address, port))
         while True:
             wire, client = server.recvfrom(4096)
             time.sleep(seconds)
@@ -30,4 +30,4 @@ def main(port: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -93,8 +93,14 @@ class FrrSpeaker:
         return self._reader.readback()
 
     def is_loaded(self, text: str) -> bool:
-        """Compare our lines in the running config, line by line; the order is FRR's own."""
-        return not frr_changes.changes(frr_running.running(text), self._reader.both())
+        """Compare our lines in the running config, line by line; the order is FRR's own.
+
+        staticd is asked only where the text has statics. One that is left over announces
+        nothing, and the next load takes it off.
+        """
+        wanted = frr_running.running(text)
+        found = self._reader.both() if wanted.statics else self._reader.latest_once()
+        return not frr_changes.changes(wanted, found)
 
     def check(self, text: str) -> None:
         """Have vtysh parse it, without a daemon.

@@ -78,6 +78,11 @@ class Reader:
         """Return bgpd's config as the latest read-back had it, or else ask."""
         return self._latest or self.bgpd()
 
+    def latest_once(self) -> Running:
+        """Return bgpd's config as the latest read-back had it, but only once, or else ask."""
+        latest, self._latest = self._latest, None
+        return latest or self.bgpd()
+
     def both(self) -> Running:
         """Return bgpd's and staticd's config; bgpd's from the latest read-back, but only once.
 

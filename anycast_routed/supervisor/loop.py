@@ -172,8 +172,8 @@ class Loop:
 
         def work() -> Done:
             decision = plan(config, observed)
-            _withdraw_first(speaker, held - wanted(decision).keys())
             try:
+                _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
             except RouterUnavailableError:
                 transaction.disarm(speaker, frozenset(wanted(decision)))
@@ -206,8 +206,15 @@ def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
 
 
 def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
-    """Take what must go off the air by the short way; the long way comes after it."""
-    if gone:
-        # Where it fails, the whole pass will say so, after it has tried harder.
-        with contextlib.suppress(AnycastRoutedError):
+    """Take what must go off the air by the short way; the long way comes after it.
+
+    Raises:
+        RouterUnavailableError: it would not answer the long way either.
+    """
+    try:
+        if gone:
             transaction.withdraw_first(speaker, gone)
+    except RouterUnavailableError:
+        raise
+    except AnycastRoutedError:
+        pass  # The whole pass will say so, after it has tried harder.

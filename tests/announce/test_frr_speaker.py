@@ -311,12 +311,15 @@ def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
         f"router bgp 64512\naddress-family ipv6 unicast\nno neighbor {UP} activate",
         f"router bgp 64512\naddress-family ipv4 unicast\nno network {V4}",
         "no route-map ANYCAST-ROUTED-IN",
-        "ip route 10.9.9.9/32 blackhole tag 53180 250",
     ):
         site.router.vtysh(f"configure terminal\n{edit}")
         assert not site.speaker.is_loaded(text), edit
         site.speaker.load(text)
         assert site.speaker.is_loaded(text), edit
+    site.router.vtysh("configure terminal\nip route 10.9.9.9/32 blackhole tag 53180 250")
+    assert site.speaker.is_loaded(text), "it announces nothing, and costs a call to look for"
+    site.speaker.load(text)
+    assert "10.9.9.9" not in site.config(), "but a load takes it off"
     site.router.vtysh(f"configure terminal\nrouter bgp 64512\nneighbor {UP} password secret")
     assert site.speaker.is_loaded(text), "an option that we never set is the operator's"
 

@@ -1,4 +1,4 @@
-"""The router's config is broken, edited, emptied or busy: by the operator, by us, or by accident."""
+"""The router's config is broken, edited, emptied or busy: by the operator, by us, by accident."""
 
 from __future__ import annotations
 
@@ -191,7 +191,11 @@ def test_harm_to_our_file_is_put_right_before_it_matters(
         file.rmdir()
     else:
         bird_of(watched).birdc("configure")
-    eventually(lambda: file.read_text() == good, within=5, why="the file is ours again")
+    eventually(
+        lambda: file.is_file() and file.read_text() == good,
+        within=5,
+        why="the file is ours again",
+    )
     watched.holds(announced, within=2)
     if harm == "a FIFO":
         assert changes(watched, mark) == []
@@ -231,7 +235,7 @@ def test_what_lies_about_in_our_folder_harms_nothing(watched: Watched, announced
     watched.holds({}, within=2)
     watched.server.restart()
     watched.holds(announced)
-    eventually(lambda: watched.says(), within=5, why="the status file is one again")
+    eventually(watched.says, within=5, why="the status file is one again")
     assert [kind for kind, _ in changes(watched, mark)] == ["withdraw"] * 3 + ["announce"] * 3
     for name in ("pipe.conf", "stray.conf", "bird.bak.conf", "forgive"):
         (folder / name).unlink()

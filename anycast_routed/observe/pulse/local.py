@@ -29,19 +29,20 @@ class Local:
         self._search: Iterator[Owners | None] | None = None
         self._searched: frozenset[int] = frozenset()
         self._owners: Owners = {}
+        self._owners_now: Owners | None = None
+        self._on_port: dict[int, Listeners | None] = {}
         self._members: dict[int, list[int]] = {}
 
     def open(self, wake: Callable[[], None]) -> None:
         """Begin to listen to the kernel, if we do not yet, and be woken by its news."""
+        self.trouble = ""
         if self._deaths is not None:
             return
         try:
             self._deaths = Deaths(self._ports)
             asyncio.get_running_loop().add_reader(self._deaths.fileno(), wake)
         except OSError as error:
-            self.trouble = f"sock_diag: {error.strerror or error}"
-            return
-        self.trouble = ""
+            self.trouble = _trouble(error)
 
     def close(self) -> None:
         """Close everything."""
@@ -58,15 +59,23 @@ class Local:
         try:
             self.suspects |= self._deaths.read()
         except OSError as error:
-            self._lost(error)
+            self.close()
+            self.trouble = _trouble(error)
 
     def listeners(self, port: int) -> Listeners | None:
-        """Give the sockets on a port; None where the kernel doesn't tell."""
-        try:
-            return listeners(port) if self._deaths is not None else None
-        except OSError as error:
-            self._lost(error)
-            return None
+        """Give the sockets on a port, as they are in this turn; None where it isn't told."""
+        if port not in self._on_port:
+            try:
+                self._on_port[port] = listeners(port)
+            except OSError as error:
+                self.trouble = _trouble(error)
+                self._on_port[port] = None
+        return self._on_port[port]
+
+    def forget(self) -> None:
+        """Look anew at what was looked at in this turn."""
+        self._on_port.clear()
+        self._owners_now = None
 
     def look_for(self, inodes: frozenset[int]) -> None:
         """Search anew for those who hold these sockets."""
@@ -87,19 +96,21 @@ class Local:
         return None
 
     def owners(self) -> Owners:
-        """Give who holds the sockets at this very moment; none while a search is on.
+        """Give who holds the sockets in this turn; none while a search is on.
 
         To those found by the last search only processes that are new since then can have been
         added, and these are few.
         """
         if self._search is not None:
             return {}
-        new = [pid for pid in pids() if pid not in self._searched]
-        *_, added = search(self._inodes, new)
-        return {
-            inode: {*self._owners.get(inode, ()), *(added or {}).get(inode, ())}
-            for inode in self._inodes
-        }
+        if self._owners_now is None:
+            new = [pid for pid in pids() if pid not in self._searched]
+            *_, added = search(self._inodes, new)
+            self._owners_now = {
+                inode: {*self._owners.get(inode, ()), *(added or {}).get(inode, ())}
+                for inode in self._inodes
+            }
+        return self._owners_now
 
     def members(self, cgroup: int) -> list[int]:
         """Give the processes of a cgroup, as they were at the end of the last search."""
@@ -107,6 +118,6 @@ class Local:
             self._members[cgroup] = members(cgroup)
         return self._members[cgroup]
 
-    def _lost(self, error: OSError) -> None:
-        self.close()
-        self.trouble = f"sock_diag: {error.strerror or error}"
+
+def _trouble(error: OSError) -> str:
+    return f"sock_diag: {error.strerror or error}"

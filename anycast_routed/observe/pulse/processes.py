@@ -57,8 +57,8 @@ class Holders:
                 return self._traced_still(pid)
             if fault := _said(fields):
                 # The first thread may have ended without the others, which serve on.
-                tasks = [_stat(f"{task.path}/stat") for task in os.scandir(f"/proc/{pid}/task")]
-                return fault if all(_said(task) for task in tasks) else ""
+                with os.scandir(f"/proc/{pid}/task") as tasks:
+                    return fault if all(_said(_stat(f"{one.path}/stat")) for one in tasks) else ""
             with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
                 dumps = any(line.startswith("CoreDumping:\t1") for line in status)
         except (OSError, ValueError, IndexError):

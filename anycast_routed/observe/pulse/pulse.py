@@ -70,6 +70,7 @@ class Pulse:
 
     def _turn(self, now: float, *, late: bool) -> None:
         """Do everything that is due. It never waits, and takes what it takes."""
+        self._local.forget()
         self._local.hear()
         if now >= self._next_refresh:
             self._refresh(now)
@@ -80,6 +81,7 @@ class Pulse:
             asked[-1].await_reply()  # the replies to the others are there by then
             for target in asked:
                 target.glance(now)
+        self._local.forget()
         self._look(now)
         if (owners := self._local.found()) is not None:
             self._hand_out(owners)
@@ -114,7 +116,7 @@ class Pulse:
 
     def _hand_out(self, owners: Owners) -> None:
         for target in self._targets.values():
-            target.held_by(owners)
+            target.trace.held_by(owners)
 
     async def _sleep(self, until: float) -> None:
         """Wait until then, or until sockets die."""

@@ -33,6 +33,8 @@ _MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
 _LARGEST: Final = 1 << 16
 _ANY4: Final = IPv4Address(0)
 _ANY6: Final = IPv6Address(0)
+_MOST_NEWS: Final = 1000
+"""Messages that are read at once; the others are read in the next turn."""
 _MOST_FILTERED: Final = 1000
 """With more ports than this the filter would grow too long; ports are then told apart here."""
 _BPF = struct.Struct("HBBI")
@@ -103,11 +105,11 @@ class Deaths:
     def read(self) -> frozenset[int]:
         """Give the ports on which sockets have died; all ports when news was lost."""
         died: set[int] = set()
-        while True:
+        for _ in range(_MOST_NEWS):
             try:
                 messages = self._socket.recv(_LARGEST)
             except BlockingIOError:
-                return frozenset(died)
+                break
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
@@ -116,6 +118,7 @@ class Deaths:
             for _, message in _split(messages):
                 if len(message) >= _MESSAGE:
                     died |= {int.from_bytes(message[_SPORT : _SPORT + 2])} & self._ports
+        return frozenset(died)
 
     def close(self) -> None:
         """Leave."""

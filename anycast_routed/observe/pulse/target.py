@@ -9,7 +9,6 @@ from anycast_routed.observe.pulse.burst import APART, GAP, SILENCE, Burst
 from anycast_routed.observe.pulse.conversation import Conversation
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.probe import Udp
-from anycast_routed.observe.pulse.processes import Owners
 from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
 from anycast_routed.observe.pulse.sock_diag import Listeners
 from anycast_routed.observe.pulse.trace import Trace
@@ -90,7 +89,7 @@ class Target:
         """Take in the sockets on its port; return whether its own have changed."""
         had = self.trace.has_sockets()
         changed = self.trace.saw(on_port)
-        if had and changed and on_port is not None and not self._dead:
+        if had and changed and not self._dead:
             if not self.trace.has_sockets():
                 # A server that opens new ones in the next moment is still dead for this one: what
                 # is asked meanwhile is refused.
@@ -99,15 +98,11 @@ class Target:
                 self._act, self.due = self._probe, now
         return changed
 
-    def held_by(self, owners: Owners) -> None:
-        """Take in who holds the sockets."""
-        self.trace.held_by(owners)
-
     def senses(self) -> Senses:
         """Say which senses work."""
         said = [*self.trace.lacks(), *([self._trouble] if self._trouble else [])]
         return Senses(
-            sockets=self.trace.has_sockets(),
+            sockets=self.trace.has_sockets() and not self._local.trouble,
             processes=self.trace.has_processes(),
             answers=not self._trouble,
             detail="; ".join(said),
@@ -126,6 +121,7 @@ class Target:
     def _open(self, _now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
         if source := self._talk.open():
             self.trace.locate(source)
+            self._local.suspects.add(self.server.port)
             self._trouble = ""
 
     def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001
@@ -144,15 +140,17 @@ class Target:
 
     def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001
         heard = self._hear(now)
-        if heard or self._dead or self._odd:
-            self._prompt = heard
+        self._prompt = heard
+        if heard or self._dead:
             self._rest()
         elif said := self.trace.evidence():
             self._died(said, self._asked)
+        elif self._odd:
+            self._rest()
         elif late:
             self._probe(now, late)
         else:
-            self._begin_burst(now)
+            self._begin_burst(now, late)
 
     def _step(self, now: float, late: bool) -> None:  # noqa: FBT001
         burst = self._burst
@@ -186,9 +184,9 @@ class Target:
             self._rest()
             self._odd = True
             if self._talk.affordable(now):
-                self._tell(Sign.CHANGED, "it is silent, which it may be at times", self._asked)
+                self._tell(Sign.CHANGED, "it is silent, which may be its habit", self._asked)
 
-    def _begin_burst(self, now: float) -> None:
+    def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001
         self._burst = Burst(self.server.address, self.server.port, now)
         self._local.bursts += 1
         self._act = self._step
@@ -234,7 +232,7 @@ class Target:
             self._died(f"connection refused: nothing listens on {at}", self._refused_at)
             return
         if self._burst is None:
-            self._begin_burst(now)
+            self._act, self.due = self._begin_burst, now
 
     def _died(self, reason: str, at: float) -> None:
         self.close()  # so that no late reply from before its death says that it lives

@@ -35,7 +35,12 @@ class Trace:
         return frozenset(listener.inode for listener in self._listeners)
 
     def saw(self, on_port: Listeners | None) -> bool:
-        """Take in the sockets that are on its port now; return whether its own have changed."""
+        """Take in the sockets that are on its port now; return whether its own have changed.
+
+        Where the kernel doesn't tell we keep to what it has told before.
+        """
+        if on_port is None:
+            return False
         before = self.inodes()
         self._listeners = self._own(on_port)
         return self.inodes() != before
@@ -68,16 +73,15 @@ class Trace:
         if not self._holders.evidence():
             return ""
         port = self._server.port
-        if {one.inode for one in self._own(self._local.listeners(port))} != self.inodes():
+        on_port = self._local.listeners(port)
+        if on_port is None or {one.inode for one in self._own(on_port)} != self.inodes():
             self._local.suspects.add(port)
             return ""
         self.held_by(self._local.owners())
         return self._holders.evidence()
 
-    def _own(self, on_port: Listeners | None) -> tuple[Listener, ...]:
-        if on_port is None or not self._here:
-            return ()
-        return on_port.serving(self._server.address)
+    def _own(self, on_port: Listeners) -> tuple[Listener, ...]:
+        return on_port.serving(self._server.address) if self._here else ()
 
     def has_sockets(self) -> bool:
         """Return whether it has listening sockets here."""

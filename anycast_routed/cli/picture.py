@@ -1,0 +1,175 @@
+"""One picture: the router's word, beside what the daemon or the last run knows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic, reconcile, record
+from anycast_routed.cli import known, running
+from anycast_routed.config import Daemon
+from anycast_routed.decide.compare import faults
+from anycast_routed.decide.plan import plan as decide
+from anycast_routed.errors import ConfigError, UsageError
+from anycast_routed.model import Health
+from anycast_routed.report import live, text
+from anycast_routed.report.document import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.cli.settings import Settings
+    from anycast_routed.config import Config
+    from anycast_routed.model import Observed, Plan, Prefix, Readback
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The same for programs and for people."""
+
+    facts: dict[str, object]
+    lines: list[str]
+
+
+def look(config: Config, wanted: Prefix | None) -> Picture:
+    """Ask the router, the daemon and the last run. Probes nothing, changes nothing.
+
+    Raises:
+        UsageError: there is no such prefix.
+        RouterUnavailableError, AccessDeniedError: nobody tells.
+    """
+    speaker = reconcile.choose_speaker(config)
+    observed, daemon = known.observed(config, speaker)
+    whole = decide(config, observed)
+    plan, readback = _only(whole, speaker.read(), wanted)
+    found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
+    notes = [*speaker.notes()]
+    if daemon is None and record.load(config.daemon.run_dir):
+        notes += _drift(config, speaker, whole)
+    facts: dict[str, object] = {
+        "daemon": None if daemon is None else _facts(daemon),
+        "router": readback.router,
+        "health": observed.health,
+        "drains": observed.drains,
+        "damped": observed.damped,
+        "announcements": plan.announcements,
+        "withheld": plan.withheld,
+        "originated": readback.originated,
+        "sessions": readback.sessions,
+        "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
+        "faults": found,
+        "notes": notes,
+    }
+    lines = []
+    if wanted is None:
+        lines += [*_head(config.daemon.run_dir, daemon), *_of_services(observed, daemon)]
+    lines += _of_prefixes(plan, readback)
+    lines += text.trouble_lines(readback, found)
+    lines += [f"! {note}" for note in notes]
+    lines.append(text.confirmation(readback, wanted))
+    return Picture(facts, lines)
+
+
+def of_daemon(settings: Settings) -> list[str]:
+    """Return what the daemon tells, where neither the router nor the config need answer."""
+    try:
+        run_dir = settings.load().daemon.run_dir
+    except ConfigError:
+        run_dir = Daemon().run_dir
+    daemon = running.said(run_dir)
+    if daemon is None:
+        return []
+    return [*_head(run_dir, daemon), *_of_services(daemon, daemon)]
+
+
+def _facts(daemon: live.Live) -> Mapping[str, object]:
+    names = ("pid", "since", "config", "problems", "troubles", "senses")
+    return {name: plain(getattr(daemon, name)) for name in names}
+
+
+def _head(run_dir: Path, daemon: live.Live | None) -> Iterator[str]:
+    """Tell who looks after the services, and what is wrong there."""
+    if daemon is not None:
+        since = time.strftime("%F %T", time.localtime(daemon.since))
+        yield f"  the daemon runs: PID {daemon.pid}, since {since}"
+        for about, problem in daemon.problems.items():
+            yield f"! {about} problem: {text.safe(problem)}"
+    elif live.load(run_dir) is not None:
+        yield "! the daemon does not run, and has not ended as it should"
+
+
+def _of_services(found: Observed | live.Live, daemon: live.Live | None) -> Iterator[str]:
+    """Tell how each service stands."""
+    when = "" if daemon else " at the last run"
+    for name, one in found.health.items():
+        if one == Health():
+            yield f"  service {name}: not checked since the boot"
+        else:
+            yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
+        sense = daemon.senses.get(name) if daemon else None
+        if isinstance(sense, dict) and sense.get("detail"):
+            detail = text.safe(str(sense["detail"]))
+            yield f"! service {name}: the pulse does not have all its senses: {detail}"
+    for name, sentence in found.damped.items():
+        yield f"! service {name} waits: {text.safe(sentence)}"
+    for target, drain in found.drains.items():
+        facts = ", ".join(filter(None, (str(drain.stage), text.safe(drain.detail))))
+        yield f"! drain of {target}: {facts}"
+
+
+def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:
+    """Say where our part of the router's config is not what the next `apply` would leave."""
+    wanted = reconcile.render(config, speaker, plan)
+    if atomic.read(speaker.file) == wanted and speaker.is_loaded(wanted):
+        return []
+    return ["our part of the router's config is not as planned; the next apply puts it right"]
+
+
+def _of_prefixes(plan: Plan, readback: Readback) -> list[str]:
+    rows = [
+        (
+            f"+ {route.prefix}",
+            f"LocalPref {route.local_pref}",
+            f"next hop {route.next_hop}",
+            f"to {', '.join(_peers(readback, route.prefix)) or 'no peer'}",
+        )
+        for route in readback.originated
+    ]
+    return text.columns(rows) + text.change_lines(plan, ())
+
+
+def _peers(readback: Readback, prefix: Prefix) -> list[str]:
+    return [
+        str(peer)
+        for peer, routes in readback.exported.items()
+        if any(route.prefix == prefix for route in routes)
+    ]
+
+
+def _only(plan: Plan, readback: Readback, wanted: Prefix | None) -> tuple[Plan, Readback]:
+    """Leave one prefix in both, or all."""
+    if wanted is None:
+        return plan, readback
+    planned = [a.prefix for a in plan.announcements] + [w.prefix for w in plan.withheld]
+    there = dict.fromkeys([*planned, *(route.prefix for route in readback.originated)])
+    if wanted not in there:
+        names = ", ".join(str(prefix) for prefix in there if prefix) or "none"
+        message = f"neither the config nor a label here gives {wanted}"
+        raise UsageError(message, hint=f"there are: {names}")
+    one_plan = replace(
+        plan,
+        announcements=tuple(a for a in plan.announcements if a.prefix == wanted),
+        withheld=tuple(w for w in plan.withheld if w.prefix == wanted),
+    )
+    one_readback = replace(
+        readback,
+        originated=tuple(r for r in readback.originated if r.prefix == wanted),
+        exported={
+            peer: tuple(r for r in routes if r.prefix == wanted)
+            for peer, routes in readback.exported.items()
+        },
+    )
+    return one_plan, one_readback
