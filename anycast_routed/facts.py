@@ -98,6 +98,11 @@ class Facts:
         return name in self._fresh and decided(self._health[name])
 
     @property
+    def unproved(self) -> frozenset[str]:
+        """The services that this process has no verdict on yet."""
+        return frozenset(self._health) - self._fresh
+
+    @property
     def evidence(self) -> dict[str, float]:
         """When the first sign of each service's latest turn was seen, until it is told."""
         return dict(self._evidence)

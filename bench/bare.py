@@ -1,4 +1,4 @@
-"""The floor in a stand: `bench.floor` in our daemon's place, with texts that the daemon has made."""
+"""The floor in a stand: `bench.floor` in our daemon's place, with texts that the daemon made."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ from bench.stand import AS, INCLUDE, RUN_DIR, STATE_DIR
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Host
-    from anycast_routed.lab.bird import Bird
-    from anycast_routed.lab.client import Asked, Client
+    from anycast_routed.lab.client import Client
     from bench.cases import Bench
 
 HEAD: Final = ("event", "n", "questions lost: median", "max")
@@ -136,6 +135,7 @@ def _router() -> str:
         f"""protocol bgp {{
   local {_EDGE} as {AS};
   neighbor {address} as {AS};
+  direct;
   connect delay time 1;
   connect retry time 1;
   ipv4 {{ import all; export none; }};

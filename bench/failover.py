@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bench import clients, faults, resources
 from bench.cases import HEAD, Bench, say
-from bench.figures import Series, machine, markdown, milliseconds
+from bench.figures import machine, markdown
 from bench.stand import Setting, Stand, seed
 from bench.svg import Row, figure
 

@@ -53,7 +53,7 @@ def rss(pid: int) -> float:
 
 def descriptors(pid: int) -> int:
     """Return how many descriptors a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 class Idle(NamedTuple):

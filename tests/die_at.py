@@ -1,7 +1,11 @@
 """Run our program and kill it, with SIGKILL, at its N-th step that others can see.
 
 Steps are Python's own audit events (PEP 578), from the lock on: a file is opened for writing,
-renamed or deleted, a socket connects, a command starts. Nothing of ours is patched.
+renamed or deleted, a socket connects, a command starts. Nothing of ours is patched. Of a daemon,
+only the steps of the thread that speaks to the router count, and only once a file exists.
+
+die_at.py STEP VERB...
+die_at.py STEP FILE daemon
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from pathlib import Path
 
 from anycast_routed.cli.main import main
 
@@ -22,14 +28,16 @@ def is_writing(path: object, _mode: object, flags: object) -> bool:
     return isinstance(path, (str, os.PathLike)) and isinstance(flags, int) and bool(flags & WRITING)
 
 
-def install(last: int) -> None:
+def install(last: int, armed: Path | None = None) -> None:
     """Count steps from here on, and die at the last one before it happens."""
     seen = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
         writes = event == "open" and is_writing(*arguments)
-        if (event in STEPS or writes) and (seen or event == LOCKED):
+        if event not in STEPS and not writes:
+            return
+        if is_counted(armed) if armed else seen or event == LOCKED:
             seen += 1
             if seen == last:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -37,6 +45,13 @@ def install(last: int) -> None:
     sys.addaudithook(hook)
 
 
+def is_counted(armed: Path) -> bool:
+    """Tell whether a daemon's step is one that counts."""
+    return threading.current_thread().name.startswith("announce") and armed.exists()
+
+
 if __name__ == "__main__":
-    install(int(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    step, *words = sys.argv[1:]
+    is_daemon = words[0].startswith("/")
+    install(int(step), Path(words[0]) if is_daemon else None)
+    sys.exit(main(words[is_daemon:]))

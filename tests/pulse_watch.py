@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from anycast_routed.observe.pulse import Notice, Pulse, Senses, Server, Sign
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 _NOBODY = 65534
@@ -94,14 +93,6 @@ async def soak(seconds: float, *servers: Server) -> list[Notice]:
     async with watching(*servers) as watch:
         await watch.acquainted()
         return [notice for notice in await watch.quiet(seconds) if notice.sign is Sign.DEAD]
-
-
-async def timed(watch: Watch, sign: Sign, act: Callable[[], object]) -> float:
-    """Return the milliseconds from an act to the notice with this sign."""
-    began = time.monotonic()
-    act()
-    await watch.until(sign)
-    return (time.monotonic() - began) * 1000
 
 
 async def _as_nobody(*servers: Server) -> None:

@@ -18,10 +18,10 @@ from anycast_routed import config, process
 from anycast_routed.cli.main import app
 from anycast_routed.config import schema
 from anycast_routed.errors import Exit
-from anycast_routed.lab import bird
+from anycast_routed.lab import bird, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from anycast_routed.lab import Lab
     from anycast_routed.process import Completed
@@ -36,6 +36,8 @@ _FENCE = re.compile(
 )
 _VOLATILE = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "TIME"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "DATE"),
+    (re.compile(r"\bPID \d+\b"), "PID"),
     (re.compile(r"\b(BIRD|FRR) \d+(\.\d+)+"), r"\1 VERSION"),
     (re.compile(r" +"), " "),  # a shorter time moves the columns after it
 )
@@ -125,16 +127,23 @@ def test_the_units_and_the_cron_line_are_those_of_setup(lab: Lab) -> None:
     host.run("mount", "-t", "tmpfs", "units", "/etc/systemd/system")
     host.write("/etc/anycast-routed/config.json", SEED.read_text())
     argv = (sys.executable, "-m", "anycast_routed", "--json")
-    done = host.run(*argv, "setup", "--systemd", env={"PATH": "/nonexistent"})
     found = f"{sys.executable} -m anycast_routed"  # where it is not in PATH
-    files: dict[str, str] = json.loads(done.out)["files"]
-    units = {Path(path).name: text.replace(found, PROGRAM) for path, text in files.items()}
-    other = host.run(
-        *argv, "--config", str(SEED), "setup", "--systemd", env={"PATH": "/nonexistent"}
-    )
-    assert f"-q --config {SEED} apply" in other.out, "the units run what was set up"
-    service, timer = blocks("ini")
-    assert units == {"anycast-routed.service": service, "anycast-routed.timer": timer}
+
+    def units(*options: str) -> dict[str, str]:
+        done = host.run(*argv, "setup", "--systemd", *options, env={"PATH": "/nonexistent"})
+        files: dict[str, str] = json.loads(done.out)["files"]
+        return {Path(path).name: text.replace(found, PROGRAM) for path, text in files.items()}
+
+    other = units("--config", str(SEED))["anycast-routed.service"]
+    assert f"={PROGRAM} --config {SEED} daemon\n" in other, "the units run what was set up"
+    daemon, service, timer = blocks("ini")
+    assert units()["anycast-routed.service"] == daemon
+    assert units("--timer") == {
+        "anycast-routed-apply.service": service,
+        "anycast-routed-apply.timer": timer,
+    }
+    for name in units():
+        assert name in README
     assert f"ExecStart={PROGRAM} -q apply\n" in service
     assert f"* * * * * root {PROGRAM} -q apply\n" in blocks("text")
 
@@ -182,13 +191,41 @@ def steps(text: str) -> Iterator[tuple[str, str]]:
         yield command.removeprefix("$ "), shown
 
 
+def start(site: Site) -> None:
+    """Start the daemon as systemd does, and let it get to its first verdict."""
+    site.daemon()
+    eventually(lambda: all(site.tables()), within=15, why="announced")
+
+
+def hand_over(site: Site) -> None:
+    (daemon,) = (one for one in site.dns1.daemons if one.alive and "daemon" in one.argv)
+    unit = site.dns1.start(sys.executable, "-m", "anycast_routed", "handover", name="handover")
+    mark = site.dns1.path("/run/anycast-routed/handover")
+    eventually(lambda: unit.check() and mark.exists(), within=5, why="the mark stands")
+    daemon.terminate()
+    site.daemon()
+    assert unit.wait(within=5) == 0, unit.log()
+
+
+def stop(site: Site) -> None:
+    (daemon,) = (one for one in site.dns1.daemons if one.alive and "daemon" in one.argv)
+    daemon.terminate()
+
+
+HANDOVER = "systemctl start anycast-routed-handover && systemctl restart anycast-routed"
+SYSTEMCTL: dict[str, Callable[[Site], object]] = {
+    "systemctl stop unbound": lambda site: site.server.daemon.kill(),
+    "systemctl start unbound": lambda site: site.server.restart(),
+    "systemctl start anycast-routed": start,
+    "systemctl stop anycast-routed": stop,
+    HANDOVER: hand_over,
+}
+
+
 def run(site: Site, command: str) -> Completed:
     """Run a line as the operator's shell does. The lab's host has no systemd: that is ours."""
-    if command == "systemctl stop unbound":
-        site.server.daemon.kill()
-        return process.Completed(0, "", "")
-    if command == "systemctl start unbound":
-        site.server.restart()
+    if (unit := SYSTEMCTL.get(command)) is not None:
+        unit(site)
         return process.Completed(0, "", "")
     python = Path(sys.executable).parent
     path = f"{python}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

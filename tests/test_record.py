@@ -62,6 +62,7 @@ def text(**changed: object) -> str:
             "health": {"dns": health | changed},
             "flaps": {"dns": {"penalty": 1000.0, "at": 1.5, "count": 1}},
             "lowered": {"10.10.10.10/32": 2.5},
+            "config": "ab12",
         }
     )
 

@@ -130,7 +130,8 @@ class Watched(Node):
         self.dns1.run("nft", "-f", "-", stdin=f"table inet t {{\nchain {hook} {{\n{chain}}}\n}}\n")
 
     def heal(self) -> None:
-        """End every fault of the DNS server, of the packet filter, and of our own process."""
+        """End every fault of the DNS server, the packet filter and our process, and every drain."""
+        (self.file(STATE_DIR) / "drains.json").unlink(missing_ok=True)
         self.dns1.run("nft", "flush", "ruleset")
         self.server.daemon.resume()
         self.at_work().resume()

@@ -28,16 +28,16 @@ from anycast_routed.errors import (
     NotConfirmedError,
     UsageError,
 )
+from anycast_routed.report import live
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
     from anycast_routed.config import Config
-    from anycast_routed.report.live import Live
 
 _TAKEN_WITHIN = 5.0  # seconds for the daemon to take a config
-_SETTLED = 2.0  # seconds after which a problem that was there before is there again
+_SETTLED = 4.0  # seconds after which a problem that was there before must be there again
 _EVERY = 0.05  # seconds from one look to the next
 _LONGEST_HANDOVER = 600.0  # seconds
 
@@ -106,7 +106,7 @@ def reload(
     return Exit.OK
 
 
-def _refuse_other_file(settings: Settings, said: Live | None) -> None:
+def _refuse_other_file(settings: Settings, said: live.Live | None) -> None:
     """Refuse to judge by one file what the daemon does with another."""
     theirs = Path(said.config) if said else settings.path()
     if theirs.is_absolute() and theirs != settings.path().absolute():
@@ -125,7 +125,7 @@ def _hang_up(daemon: int) -> None:
         raise AccessDeniedError(message, hint="run it as that user, or as root") from error
 
 
-def _wait_until_taken(run_dir: Path, digest: str, before: Live | None) -> None:
+def _wait_until_taken(run_dir: Path, digest: str, before: live.Live | None) -> None:
     """Wait until the daemon has taken the config of this digest.
 
     Raises:
@@ -174,8 +174,9 @@ def handover(
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not ended:
         time.sleep(_EVERY)
-        said = running.said(run_dir)
-        if said is not None and said.pid != old:
+        said = live.load(run_dir)
+        # The lock is looked at only then: a look could be in the way of one that begins.
+        if said is not None and said.pid != old and running.pid(run_dir) == said.pid:
             break
     new = _holder(settings, config, within)
     if new == old:

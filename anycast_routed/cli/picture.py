@@ -12,7 +12,7 @@ from anycast_routed.config import Daemon
 from anycast_routed.decide.compare import faults
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import ConfigError, UsageError
-from anycast_routed.model import Health
+from anycast_routed.model import Health, Verdict
 from anycast_routed.report import live, text
 from anycast_routed.report.document import plain
 
@@ -110,7 +110,8 @@ def _of_services(found: Observed | live.Live, daemon: live.Live | None) -> Itera
         else:
             yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
         sense = daemon.senses.get(name) if daemon else None
-        if isinstance(sense, dict) and sense.get("detail"):
+        # A server that is down has no sockets and no processes, which is no news.
+        if one.verdict is Verdict.UP and isinstance(sense, dict) and sense.get("detail"):
             detail = text.safe(str(sense["detail"]))
             yield f"! service {name}: the pulse does not have all its senses: {detail}"
     for name, sentence in found.damped.items():

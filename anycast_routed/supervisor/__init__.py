@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import hashlib
 import resource
 import signal
 import time
@@ -21,6 +20,7 @@ from anycast_routed.errors import AnycastRoutedError, ConfigError
 from anycast_routed.facts import Facts
 from anycast_routed.model import Host
 from anycast_routed.report import live
+from anycast_routed.supervisor.files import Files, digest
 from anycast_routed.supervisor.loop import Loop
 from anycast_routed.supervisor.teller import Teller
 from anycast_routed.supervisor.watch import Watchers, pulsed
@@ -69,11 +69,12 @@ class Supervisor:
         """
         run_dir = config.daemon.run_dir
         with lock.hold(run_dir, "daemon"):
-            self._teller.digest = _digest(self._path)
+            self._teller.digest = digest(self._path)
             known = record.load(run_dir) or record.Record(record.this_boot(), "")
             self._facts = Facts(config, known, Host(frozenset(), ()))
             self._facts.order(drains.load(config.daemon.state_dir, time.time()))
             self._loop = Loop(self._facts, self._wake)
+            self._files = Files(self._path, self._facts, self._teller, self._wake, self._reload)
             handover.clear(run_dir)
             try:
                 await self._until_stopped()
@@ -89,7 +90,13 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work)
-                for work in (self._watch(), self._see(), self._reconcile(), self._take_configs())
+                for work in (
+                    self._watch(),
+                    self._see(),
+                    self._reconcile(),
+                    self._read_files(),
+                    self._take_configs(),
+                )
             ]
             await self._stop.wait()
             self._notify.stopping()
@@ -108,13 +115,9 @@ class Supervisor:
             servers = pulsed(self._facts.config, self._facts.host)
             self._watchers = Watchers(self._facts, servers, self._wake)
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._watchers.run(at_once)),
-                    group.create_task(self._read_files()),
-                ]
+                watching = group.create_task(self._watchers.run(at_once))
                 await self._anew.wait()
-                for task in tasks:
-                    task.cancel()
+                watching.cancel()
 
     async def _see(self) -> None:
         """Take every change of this host's addresses."""
@@ -165,42 +168,9 @@ class Supervisor:
         return self._watchers.senses() if self._watchers else {}
 
     async def _read_files(self) -> None:
-        """Take what changes in files: the config, templates, drains, and the router's socket."""
+        """Take what changes in files, once all is loaded."""
         await self._seen.wait()
-        from anycast_routed.observe.files import Watch  # noqa: PLC0415 - it is loaded now
-
-        daemon = self._facts.config.daemon
-        ours = (daemon.state_dir / "drains.json", daemon.run_dir / "forgive")
-        watch = Watch((self._path, *ours, *_of_router(self._facts.config)))
-        await asyncio.to_thread(watch.look)
-        # What has changed before that will be told by nobody.
-        if _digest(self._path) != self._teller.digest:
-            self._reload.set()
-        self._take_orders()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(watch.run())
-            while True:
-                changed = await watch.changed()
-                if self._path in changed:
-                    self._reload.set()
-                if changed & set(ours):
-                    self._take_orders()
-                self._wake.set()
-
-    def _take_orders(self) -> None:
-        """Take what the operator has drained; what cannot be read leaves things as they are."""
-        daemon = self._facts.config.daemon
-        forgive = daemon.run_dir / "forgive"
-        try:
-            self._facts.order(drains.load(daemon.state_dir, time.time()))
-            if names := atomic.read(forgive):
-                self._facts.forgive(names.split())
-                # The next one may have the same names, and is to be seen as another one.
-                atomic.remove(forgive)
-        except AnycastRoutedError as error:
-            self._teller.problem("drains", error)
-        else:
-            self._teller.problem("drains", None)
+        await self._files.run()
 
     async def _take_configs(self) -> None:
         """Take another config file when it has changed or SIGHUP says so; a broken one is told."""
@@ -219,18 +189,19 @@ class Supervisor:
 
     async def _take_config(self) -> None:
         before = self._facts.config
-        digest = _digest(self._path)
+        seen = digest(self._path)
         config = await asyncio.to_thread(self._load)
         _refuse_moved(before.daemon, config.daemon)
         gone = shrinks(self._facts.held.prefixes, config, self._facts.observed(time.monotonic()))
-        if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != digest:
+        if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != seen:
             raise _shrunk(gone)
-        self._teller.digest = digest
+        self._teller.digest = seen
         if config == before:
             return
         if config.router != before.router:
             await self._loop.leave_router()
         self._facts.adopt(config)
+        self._files.adopted()
         self._anew.set()
         self._teller.log.info("config taken", file=self._path)
 
@@ -244,23 +215,6 @@ def _load_the_rest() -> None:
     from anycast_routed.observe import addresses, files  # noqa: F401, PLC0415
 
     render.load()
-
-
-def _digest(path: Path) -> str:
-    """Return what tells one content of the config file from another; of no file, the empty text."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
-
-def _of_router(config: Config) -> tuple[Path, ...]:
-    """Return the files that a router makes at its start, and the operator's own templates."""
-    router = config.router
-    sockets = (router.control_socket, router.vty_dir / "bgpd.vty")
-    if router.template_dir is None:
-        return sockets
-    return (*sockets, router.template_dir / "bird.conf.j2", router.template_dir / "frr.conf.j2")
 
 
 def _refuse_moved(before: Daemon, after: Daemon) -> None:

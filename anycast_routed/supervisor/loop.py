@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from anycast_routed import reconcile, record
@@ -23,6 +23,7 @@ from anycast_routed.errors import (
     RouterUnavailableError,
 )
 from anycast_routed.facts import Held
+from anycast_routed.model import Reason, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -167,11 +168,11 @@ class Loop:
             self._readback,
         )
         version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
-        evidence, speaker = facts.evidence, self.speaker
+        unproved, evidence, speaker = facts.unproved, facts.evidence, self.speaker
         assert speaker is not None  # noqa: S101 - _meet found it, or raised
 
         def work() -> Done:
-            decision = plan(config, observed)
+            decision = _nothing_new(plan(config, observed), unproved, held)
             try:
                 _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
@@ -202,6 +203,25 @@ def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
         frozenset((one.name, one.established) for one in readback.sessions)
         if readback
         else frozenset()
+    )
+
+
+def _nothing_new(decision: Plan, unproved: frozenset[str], held: frozenset[Prefix]) -> Plan:
+    """Leave out what the router does not hold, of services that have no verdict yet.
+
+    Who was killed half-way through a withdrawal must not be continued by an announcement.
+    """
+    new = [a for a in decision.announcements if a.service in unproved and a.prefix not in held]
+    if not new:
+        return decision
+    why = "not announced when we began, and not checked since"
+    withheld = (
+        Withheld(one.prefix, one.service, one.source, Reason.SERVICE_UNDECIDED, why) for one in new
+    )
+    return replace(
+        decision,
+        announcements=tuple(one for one in decision.announcements if one not in new),
+        withheld=(*decision.withheld, *withheld),
     )
 
 

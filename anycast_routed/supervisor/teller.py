@@ -36,6 +36,8 @@ class Teller:
         self._since = time.time()
         self._blind: frozenset[str] = frozenset()
         """Services whose check cannot run."""
+        self._waiting: frozenset[str] = frozenset()
+        """Services that wait because of their flapping."""
         self._problems: dict[str, str] = {}
         """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
         self._troubles: tuple[str, ...] = ()
@@ -86,6 +88,7 @@ class Teller:
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and tell systemd, where something has changed."""
         observed = facts.observed(time.monotonic())
+        self._dampings(facts, observed.damped)
         done = self._done
         latest = live.Live(
             pid=os.getpid(),
@@ -119,6 +122,20 @@ class Teller:
         for name in blind.keys() - self._blind:
             self.log.error("the check cannot run", service=name, why=blind[name])
         self._blind = frozenset(blind)
+
+    def _dampings(self, facts: Facts, damped: Mapping[str, str]) -> None:
+        """Tell of services that wait from now on: else nobody knows why they do not return."""
+        now = time.time()
+        made = [
+            journal.Entry(now, "event", "", name, why)
+            for name, why in damped.items()
+            if name not in self._waiting
+        ]
+        for one in made:
+            self.log.warning("damped", service=one.service, why=one.why)
+        if made:
+            self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
+        self._waiting = frozenset(damped)
 
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
         try:

@@ -76,6 +76,8 @@ class Watchers:
                     self._wake.set()
                 if server is not None and result.outcome is Outcome.PASS:
                     self.pulse.passed(server)
+                elif server is not None and result.outcome is Outcome.FAIL:
+                    self.pulse.failed(server)
             pause = asked.interval if self._facts.settled(name) else asked.fast_interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began + pause - at)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
+from anycast_routed.lab import dns, eventually
 from anycast_routed.lab.bird import Bird
 
 if TYPE_CHECKING:
@@ -107,12 +107,10 @@ def test_watch_redraws_a_terminal(site: Site, announced: Held) -> None:
 
 
 def test_a_sense_that_is_missing_is_told(site: Site, seed: dict[str, Any]) -> None:
-    seed["dns"]["ip"] = "172.17.2.254"  # nobody answers there; and it is another host's
+    dns.unbound(site.lab.hosts["edge"], address=("172.17.2.254",))
+    seed["dns"]["ip"] = "172.17.2.254"  # Nothing of it can be seen here.
     seed["dns"]["pulse"] = True
     site.configure(seed)
     site.daemon()
-    eventually(
-        lambda: "! service dns: the pulse does not have all its senses: " in site.run("status").out,
-        within=8,
-        why="it is told",
-    )
+    eventually(lambda: "dns: up" in site.run("status").out, within=10, why="up")
+    assert "! service dns: the pulse does not have all its senses: " in site.run("status").out

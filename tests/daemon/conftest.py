@@ -35,11 +35,16 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
+def laid_out(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
+    """Lay out the host and its peer."""
+    return lay_out(lab, router_name, config)
+
+
+@pytest.fixture(scope="module")
+def at_work(laid_out: Watched) -> Watched:
     """Start the daemon."""
-    made = lay_out(lab, router_name, config)
-    made.begin()
-    return made
+    laid_out.begin()
+    return laid_out
 
 
 @pytest.fixture

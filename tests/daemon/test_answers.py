@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from watched import DNS, QUICK, Watched, each, lay_out, quick
+from watched import DNS, QUICK, Watched, each, quick
 
 from anycast_routed.lab import dns, eventually
 from anycast_routed.model import Verdict
@@ -15,7 +15,6 @@ from anycast_routed.model import Verdict
 if TYPE_CHECKING:
     from seed_site import Held
 
-    from anycast_routed.lab import Lab
     from anycast_routed.lab.dns import Nsd
 
 pytestmark = pytest.mark.integration
@@ -74,15 +73,13 @@ def other() -> list[Nsd]:
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab, router_name: str, config: dict[str, Any], other: list[Nsd]) -> Watched:
+def at_work(laid_out: Watched, other: list[Nsd]) -> Watched:
     """Start the servers, and the daemon."""
-    made = lay_out(lab, router_name, config)
+    made = laid_out
     made.server.daemon.kill()
     upstream = (sys.executable, str(UPSTREAM), HOP, str(UPSTREAM_PORT), "0.3")
     slow = made.dns1.start(*upstream, name="upstream")
-    eventually(
-        lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"), within=5
-    )
+    eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"), within=5)
     other.append(dns.nsd(made.dns1, port=OTHER_PORT))
     both = ("127.0.0.1", "::1")
     made.server = dns.unbound(made.dns1, zones=BIG, address=both, extra=RESOLVING)
@@ -93,9 +90,7 @@ def at_work(lab: Lab, router_name: str, config: dict[str, Any], other: list[Nsd]
 @pytest.fixture
 def announced() -> Held:
     """Return what is announced while all are well."""
-    return {
-        prefix: (100, "fd00:17:2::1" if ":" in prefix else HOP) for prefix in PREFIX.values()
-    }
+    return {prefix: (100, "fd00:17:2::1" if ":" in prefix else HOP) for prefix in PREFIX.values()}
 
 
 def without(announced: Held, *names: str) -> Held:

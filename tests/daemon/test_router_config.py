@@ -208,7 +208,9 @@ def test_what_an_operator_takes_away_comes_back(watched: Watched, announced: Hel
     frr_of(watched).configure("router bgp 64512", "address-family ipv4 unicast", network)
     eventually(lambda: watched.table() != announced, within=2, why="FRR has obeyed him")
     watched.holds(announced, within=5)
-    assert "drift put right" in watched.at_work().log()
+    eventually(
+        lambda: "drift put right" in watched.at_work().log(), within=2, why="the drift is told"
+    )
 
 
 @pytest.mark.fault(27)

@@ -3,7 +3,7 @@
 import asyncio
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anycast_routed.config import Dns
-from anycast_routed.lab import Host, Lab
+from anycast_routed.lab import Host, Lab, eventually
 from anycast_routed.model import CheckResult
 from anycast_routed.observe.dns import check
 
@@ -56,3 +56,18 @@ def ask(inside: Callable[[Host, Callable[[], Any]], Any]) -> Callable[..., Check
         return result
 
     return run
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """Give an empty cgroup (version 2), where this machine lets us make one."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    root = next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
+    if root is None or not os.access(root, os.W_OK):
+        pytest.skip("there are no cgroups of version 2 here that we may change")
+    made = root / f"anycast-routed-{os.getpid()}"
+    made.mkdir()
+    yield made
+    (made / "cgroup.kill").write_text("1")
+    eventually(lambda: not (made / "cgroup.procs").read_text(), within=5)
+    made.rmdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from anycast_routed.lab.programs import find
 from anycast_routed.observe.pulse import Sign
 
 if TYPE_CHECKING:
+    from anycast_routed.lab.daemon import Daemon
     from anycast_routed.lab.dns import Dns
 
 pytestmark = pytest.mark.integration
@@ -338,14 +340,39 @@ def test_a_saturated_server_is_not_dead(
     assert int(lost[1]) > 1000 * SOAK, "it was overloaded indeed"
 
 
-def test_an_ordinary_user_hears_of_dead_sockets(host: Host) -> None:
+@pytest.fixture
+def ordinary(host: Host) -> Callable[[], Daemon]:
+    """Run the pulse of 127.0.0.1 as a user without capabilities; its log is what it tells."""
+
+    def start() -> Daemon:
+        argv = (sys.executable, "-B", str(Path(pulse_watch.__file__)), "127.0.0.1")
+        path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        pulse = host.start(*argv, name="pulse", env=path)
+        eventually(lambda: pulse.check() and "sockets=True" in pulse.log(), within=10)
+        return pulse
+
+    return start
+
+
+def test_an_ordinary_user_hears_of_dead_sockets(host: Host, ordinary: Callable[[], Daemon]) -> None:
     answering = dns.unbound(host)
-    argv = (sys.executable, "-B", str(Path(pulse_watch.__file__)), "127.0.0.1")
-    pulse = host.start(
-        *argv, name="pulse", env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    )
-    eventually(lambda: pulse.check() and "sockets=True" in pulse.log(), within=10)
+    pulse = ordinary()
     assert "processes=False" in pulse.log(), "the server is root's, and in the root cgroup"
     answering.daemon.kill()
     eventually(lambda: "its last socket has closed" in pulse.log(), within=5)
     assert "refused" not in pulse.log()
+
+
+def test_an_ordinary_user_knows_the_processes_of_a_unit(
+    host: Host, ordinary: Callable[[], Daemon], cgroup: Path
+) -> None:
+    answering = dns.unbound(host)
+    answering.daemon.kill()
+    script = f"echo 0 > {cgroup}/cgroup.procs && exec {shlex.join(answering.daemon.argv)}"
+    again = host.start("/bin/sh", "-c", script, name="unit")
+    eventually(lambda: again.check() and host.listens(53, protocol="udp"), within=5)
+    pulse = ordinary()
+    assert "processes=True" in pulse.log()
+    again.pause()
+    eventually(lambda: "is stopped" in pulse.log(), within=5)
+    again.kill()

@@ -26,7 +26,7 @@ def members(cgroup: int) -> list[int]:
     for folder, _, _ in os.walk(root):
         if _inode(Path(folder)) == cgroup:
             with contextlib.suppress(OSError, ValueError):
-                text = Path(folder, "cgroup.procs").read_text("ascii")
+                text = Path(folder, "cgroup.procs").read_text("utf-8")
                 pids = [int(word) for word in text.split()]
                 # 0 stands for a process that we have no number for; 1 is systemd, which holds the
                 # sockets of those it starts on demand.

@@ -124,11 +124,11 @@ def search(inodes: Collection[int], among: Collection[int]) -> Iterator[Owners |
 def with_children(pid_file: Path) -> list[int]:
     """Give the process that a PID file names, and all its descendants: those may be the workers."""
     try:
-        found = [int(pid_file.read_text("ascii"))]
+        found = [int(pid_file.read_text("utf-8"))]
     except (OSError, ValueError):
         return []
     for pid in found:  # it grows meanwhile
         with contextlib.suppress(OSError, ValueError):
-            text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+            text = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8")
             found += [int(word) for word in text.split() if int(word) not in found]
     return found

@@ -8,12 +8,10 @@ from typing import Final, NoReturn
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.processes import Owners
 from anycast_routed.observe.pulse.signs import Notice, Senses, Server
-from anycast_routed.observe.pulse.target import Target
+from anycast_routed.observe.pulse.target import SLACK, Target
 
 _LATE: Final = 0.02
 """Seconds by which we may wake up late without doubting what we saw."""
-_SLACK: Final = 0.001
-"""Turns that are due within so many seconds share one wake-up."""
 _REFRESH: Final = 10.0
 """Seconds from one look at all sockets to the next: new ones announce themselves nowhere."""
 _SEARCHES: Final = 6
@@ -75,7 +73,7 @@ class Pulse:
         if now >= self._next_refresh:
             self._refresh(now)
         self._look(now)
-        due = [target for target in self._targets.values() if target.due <= now + _SLACK]
+        due = [target for target in self._targets.values() if target.due <= now + SLACK]
         asked = [target for target in due if target.turn(now, late=late)]
         if asked:
             asked[-1].await_reply()  # the replies to the others are there by then

@@ -1,7 +1,6 @@
 """One server under observation: what is done about it next, and when."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -13,21 +12,23 @@ from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
 from anycast_routed.observe.pulse.sock_diag import Listeners
 from anycast_routed.observe.pulse.trace import Trace
 
+SLACK: Final = 0.001
+"""Turns that are due within so many seconds share one wake-up."""
 _MISS: Final = 0.01
 """Seconds after which an unanswered base probe calls for a closer look."""
 _RETRY: Final = 1.0
 """Seconds until we try again what our own host did not let us do."""
+_DEAD_INTERVAL: Final = 0.1
+"""Seconds from one probe of a dead server to the next, at most: its return matters."""
 _BURSTS: Final = 8
 """More bursts than these at once share the time, so that we do not become the load."""
 
 
 class Target:
-    """Probes one server when its turn comes, and tells what it finds.
+    """Probes one server when its turn comes, tells what it finds, and never raises for it.
 
-    It does I/O that never waits, and never raises for what a server or the host does.
-
-        probe ─▶ judge ─▶ probe ...          answered within 10 ms
-                   └────▶ step ─▶ step ...   a burst, until there is any answer or enough silence
+    probe ─▶ judge ─▶ probe ...          answered within 10 ms
+               └────▶ step ─▶ step ...   a burst, until there is any answer or enough silence
     """
 
     def __init__(self, server: Server, local: Local, notices: asyncio.Queue[Notice]) -> None:
@@ -113,10 +114,8 @@ class Target:
             act(now, late)
         except ConnectionRefusedError:
             self._refused(now)
-        except OSError as error:
-            self._unable(os.strerror(error.errno) if error.errno else str(error), now)
-        except ValueError as error:
-            self._unable(str(error), now)
+        except (OSError, ValueError) as error:
+            self._unable(getattr(error, "strerror", None) or str(error), now)
 
     def _open(self, _now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
         if source := self._talk.open():
@@ -126,9 +125,10 @@ class Target:
 
     def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001
         # All servers keep to one grid, so that one wake-up of ours serves them all.
-        while self._next_probe <= now:
-            self._next_probe += self.server.interval
+        pause = min(self.server.interval, _DEAD_INTERVAL) if self._dead else self.server.interval
+        self._next_probe += pause * (1 + (now + SLACK - self._next_probe) // pause)
         self._open(now, late)
+        self._hear(now)  # what comes from now on has been sent by a server that lives now
         self._act, self.due, self._asked = self._judge, now + _MISS, now
         # One that has come back may take long for its first answer to the base question.
         self._talk.ask(now, lively=self._dead)
@@ -139,9 +139,8 @@ class Target:
             self._rest()
 
     def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001
-        heard = self._hear(now)
-        self._prompt = heard
-        if heard or self._dead:
+        self._prompt = self._hear(now)
+        if self._prompt or self._dead:
             self._rest()
         elif said := self.trace.evidence():
             self._died(said, self._asked)
@@ -236,6 +235,7 @@ class Target:
 
     def _died(self, reason: str, at: float) -> None:
         self.close()  # so that no late reply from before its death says that it lives
+        self._next_probe = min(self._next_probe, at + _DEAD_INTERVAL)
         self._rest()
         self._talk.forget()
         self._dead, self._refused_at, self._odd = True, None, False

@@ -1,13 +1,14 @@
 """One server's traces on this host: its listening sockets, and the processes that hold them."""
 
 import ipaddress
+from typing import Final
 
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
 from anycast_routed.observe.pulse.signs import Server
 from anycast_routed.observe.pulse.sock_diag import Listener, Listeners
 
-_SYSTEMD = 1
+_SYSTEMD: Final = 1
 
 
 class Trace:
@@ -56,9 +57,8 @@ class Trace:
         if not pids and self._server.pid_file is not None:
             pids.update(with_children(self._server.pid_file))
         holders = Holders(pids)
-        if (
-            holders.started != self._holders.started
-        ):  # what has been learnt of the same ones is kept
+        # The same ones are kept, with what has been learnt of them.
+        if holders.started != self._holders.started:
             self._holders = holders
 
     def stale(self) -> bool:

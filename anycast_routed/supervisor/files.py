@@ -1,0 +1,110 @@
+"""The task that takes what changes in files: the config, templates, drains, the router's socket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic, drains
+from anycast_routed.errors import AnycastRoutedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import NoReturn
+
+    from anycast_routed.config import Config
+    from anycast_routed.facts import Facts
+    from anycast_routed.observe.files import Watch
+    from anycast_routed.supervisor.teller import Teller
+
+
+class Files:
+    """Watches the files of the config in force. Constructing one does no I/O.
+
+    `wake` is set after each change, and `reload` where the config file is another one than the one
+    that the teller has the digest of.
+    """
+
+    def __init__(
+        self, path: Path, facts: Facts, teller: Teller, wake: asyncio.Event, reload: asyncio.Event
+    ) -> None:
+        self._path = path
+        self._facts = facts
+        self._teller = teller
+        self._wake = wake
+        self._reload = reload
+        self._adopted = asyncio.Event()
+
+    def adopted(self) -> None:
+        """Take in that the config in force is another one, which may name other files."""
+        self._adopted.set()
+
+    async def run(self) -> NoReturn:
+        """Watch for ever."""
+        # It is loaded now; at the top it would be before the first checks.
+        from anycast_routed.observe.files import Watch  # noqa: PLC0415
+
+        while True:
+            paths = self._paths()
+            async with asyncio.TaskGroup() as group:
+                following = group.create_task(self._follow(Watch(paths)))
+                while self._paths() == paths:
+                    await self._adopted.wait()
+                    self._adopted.clear()
+                following.cancel()
+
+    async def _follow(self, watch: Watch) -> None:
+        await asyncio.to_thread(watch.look)
+        # What has changed before that will be told by nobody.
+        if digest(self._path) != self._teller.digest:
+            self._reload.set()
+        self._take_orders()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.run())
+            while True:
+                changed = await watch.changed()
+                if self._path in changed:
+                    self._reload.set()
+                if changed & set(self._orders()):
+                    self._take_orders()
+                self._wake.set()
+
+    def _take_orders(self) -> None:
+        """Take what the operator has drained; what cannot be read leaves things as they are."""
+        _, forgive = self._orders()
+        try:
+            self._facts.order(drains.load(self._facts.config.daemon.state_dir, time.time()))
+            if names := atomic.read(forgive):
+                self._facts.forgive(names.split())
+                # The next one may have the same names, and is to be seen as another one.
+                atomic.remove(forgive)
+        except AnycastRoutedError as error:
+            self._teller.problem("drains", error)
+        else:
+            self._teller.problem("drains", None)
+
+    def _orders(self) -> tuple[Path, Path]:
+        daemon = self._facts.config.daemon
+        return daemon.state_dir / "drains.json", daemon.run_dir / "forgive"
+
+    def _paths(self) -> tuple[Path, ...]:
+        return (self._path, *self._orders(), *_of_router(self._facts.config))
+
+
+def digest(path: Path) -> str:
+    """Return what tells one content of the config file from another; of no file, the empty text."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _of_router(config: Config) -> tuple[Path, ...]:
+    """Return the files that a router makes at its start, and the operator's own templates."""
+    router = config.router
+    sockets = (router.control_socket, router.vty_dir / "bgpd.vty")
+    if router.template_dir is None:
+        return sockets
+    return (*sockets, router.template_dir / "bird.conf.j2", router.template_dir / "frr.conf.j2")

@@ -1,0 +1,55 @@
+"""A server that comes and goes: its neighbours see little of it, and its operator all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from watched import Watched, each, quick
+
+from anycast_routed.lab import eventually
+from anycast_routed.model import Verdict
+
+if TYPE_CHECKING:
+    from seed_site import Held
+
+pytestmark = pytest.mark.integration
+
+DEATHS = 6
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    """Have a service that waits longer each time, as by default."""
+    made = quick()
+    del made["dns"]["half-life"]
+    return made
+
+
+def becomes(watched: Watched, verdict: Verdict) -> None:
+    """Wait until the daemon has acted on this verdict."""
+    why = f"the service is {verdict}"
+    eventually(lambda: watched.says().health["dns"].verdict is verdict, within=5, why=why)
+
+
+@pytest.mark.fault(13)
+def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undrained(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    for _ in range(DEATHS):
+        watched.server.daemon.kill()
+        becomes(watched, Verdict.DOWN)
+        watched.server.restart()
+        becomes(watched, Verdict.UP)
+    once = each("withdraw", announced) + each("announce", announced)
+    assert watched.told(mark) == once + each("withdraw", announced)
+    waits = "dns has gone down 2 times: it waits until "
+    assert watched.says().damped["dns"].startswith(waits)
+    assert waits in watched.run("status").out
+    assert waits in watched.run("history").out
+    watched.agrees()
+    watched.run("undrain")
+    watched.holds(announced, within=3)
+    assert watched.told(mark) == once + once
+    assert not watched.says().damped

@@ -1,0 +1,111 @@
+"""The run folder's file system is full, or read-only: what is dead goes, and stays away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from router_faults import (
+    EVERYTHING,
+    announced_since,
+    bird_of,
+    logged,
+    networks_in,
+    no_problem,
+    own_file,
+    unchanged,
+)
+from watched import RUN_DIR, Watched, lay_out, quick
+
+from anycast_routed.lab import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seed_site import Held
+
+    from anycast_routed.lab import Lab
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(33)]
+
+
+@pytest.fixture(scope="module")
+def at_work(lab: Lab) -> Watched:
+    """Start the daemon with a run folder on a small file system of its own."""
+    made = lay_out(lab, "bird", quick())
+    made.dns1.run("mkdir", "-p", RUN_DIR)
+    made.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", RUN_DIR)
+    made.begin()
+    return made
+
+
+@pytest.fixture
+def full(watched: Watched) -> Iterator[Watched]:
+    """Leave no space on it, and then a little again."""
+    watched.dns1.run("sh", "-c", f"cat /dev/zero > {RUN_DIR}/filler", check=False)
+    assert watched.dns1.run("sh", "-c", f"echo 1 > {RUN_DIR}/probe", check=False).code != 0
+    yield watched
+    watched.dns1.run("rm", "-f", f"{RUN_DIR}/filler", f"{RUN_DIR}/probe")
+
+
+@pytest.fixture
+def read_only(watched: Watched) -> Iterator[Watched]:
+    """Let nobody write to it, and then again."""
+    watched.dns1.run("mount", "-o", "remount,ro", RUN_DIR)
+    yield watched
+    watched.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
+
+
+def test_what_is_dead_goes_from_a_full_disk_and_comes_back_when_there_is_space(
+    full: Watched, announced: Held
+) -> None:
+    file = own_file(full)
+    full.server.daemon.kill()
+    full.holds({}, within=2)
+    logged(full, "No space left on device")
+    assert not file.exists() or not networks_in(file.read_text()), "it is gone, or shortened"
+    bird_of(full).birdc("configure")
+    unchanged(full, 0.5)
+    full.server.restart()
+    full.dns1.run("rm", f"{RUN_DIR}/filler")
+    full.holds(announced, within=8)
+    assert networks_in(file.read_text()) == EVERYTHING
+    no_problem(full)
+
+
+def test_a_full_disk_takes_nothing_healthy_away(full: Watched, announced: Held) -> None:
+    before = own_file(full).read_bytes()
+    mark = full.mark()
+    full.dns1.address("lo", "10.10.10.12/32", label="lo:dns3")
+    logged(full, f"cannot write {RUN_DIR}/bird.conf")
+    unchanged(full, 0.5)
+    assert own_file(full).read_bytes() == before
+    full.dns1.run("rm", f"{RUN_DIR}/filler")
+    eventually(lambda: "10.10.10.12/32" in full.table(), within=8, why="there is space")
+    full.dns1.remove_address("lo", "10.10.10.12/32")
+    full.holds(announced)
+    assert announced_since(full, mark) == {"10.10.10.12/32"}
+
+
+def test_what_is_dead_stays_away_although_nothing_can_be_written(
+    read_only: Watched, announced: Held
+) -> None:
+    read_only.server.daemon.kill()
+    read_only.holds({}, within=2)
+    logged(read_only, f"cannot write {RUN_DIR}/bird.conf")
+    assert networks_in(own_file(read_only).read_text()) == set(announced)
+    # Any reload of the operator's takes the file at its word, for a moment.
+    mark = read_only.mark()
+    bird_of(read_only).birdc("configure")
+    eventually(lambda: announced_since(read_only, mark), within=2, why="BIRD has read the file")
+    read_only.holds({}, within=5)
+    read_only.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
+    eventually(
+        lambda: not networks_in(own_file(read_only).read_text()), within=5, why="it is shortened"
+    )
+    mark = read_only.mark()
+    bird_of(read_only).birdc("configure")
+    unchanged(read_only, 0.5)
+    read_only.server.restart()
+    read_only.holds(announced)
+    no_problem(read_only)
