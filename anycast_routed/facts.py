@@ -65,6 +65,8 @@ class Facts:
         where the last one has ended.
         """
         self.config = config
+        self.digest = known.config
+        """What tells the content of the config file in force from another; empty if not known."""
         self.version = 0
         """Counts the changes that a plan may rest on."""
         self.held = Held()
@@ -120,7 +122,14 @@ class Facts:
 
     def record(self, router: str) -> Record:
         """Return what the next process of this boot is to know."""
-        return Record(self._known.boot, router, dict(self._health), self._flaps, self._lowered)
+        return Record(
+            boot=self._known.boot,
+            router=router,
+            health=dict(self._health),
+            flaps=dict(self._flaps),
+            lowered=dict(self._lowered),
+            config=self.digest,
+        )
 
     def fold(self, name: str, dns: Dns, result: CheckResult, *, began: float, at: float) -> bool:
         """Take one check's result; tell whether the verdict has changed, or is the first one."""
@@ -153,10 +162,10 @@ class Facts:
 
     def order(self, orders: tuple[Ordered, ...]) -> bool:
         """Take what the operator has drained; tell whether that is something else than before."""
+        for lifted in self._lowered.keys() - {one.target for one in orders}:
+            del self._lowered[lifted]
         if orders == self._orders:
             return False
-        for lifted in {one.target for one in self._orders} - {one.target for one in orders}:
-            self._lowered.pop(lifted, None)
         self._orders = orders
         self.version += 1
         return True

@@ -20,15 +20,16 @@ from anycast_routed.model import CheckResult, Outcome
 from anycast_routed.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Service
     from anycast_routed.decide.compare import Change
-    from anycast_routed.model import Observed, Plan, Readback
+    from anycast_routed.model import Observed, Plan, Prefix, Readback
 
 _SOCKETS = 20  # at most, that one check holds open
 _OTHER_FILES = 64  # descriptors that are not for checks
+_NAMED = 5  # prefixes that a message names
 _MOST_UNKNOWN = 3  # checks that cannot run, before one pass gives up on a verdict
 
 
@@ -150,6 +151,14 @@ def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:
     decision = plan(config, observed)
     before = speaker.read()
     return Wish(decision, before, changes(decision, before))
+
+
+def shrunk(gone: Collection[Prefix], verb: str) -> ConfigError:
+    """Return the refusal of a config that would withdraw most of what is announced."""
+    named = ", ".join(sorted(map(str, gone))[:_NAMED])
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    message = f"the new config would withdraw most of what is announced: {named}{more}"
+    return ConfigError(message, hint=f"if that is meant: anycast-routed {verb} --allow-shrink")
 
 
 def render(config: Config, speaker: Speaker, decision: Plan) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, reconcile, record
 from anycast_routed.announce import transaction
 from anycast_routed.decide.compare import unheard
 from anycast_routed.decide.shrink import shrinks
-from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit
+from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.model import Reason
 
 if TYPE_CHECKING:
@@ -67,13 +67,14 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
         outcome = reconcile.announce(config, speaker, wish)
     except AnycastRoutedError:
         with contextlib.suppress(AnycastRoutedError):
-            record.keep(run_dir, replace(facts.record(known.router), config=known.config))
+            record.keep(run_dir, facts.record(known.router))
         raise
     facts.confirmed(
         wish.plan, (route.prefix for route in outcome.readback.originated), time.monotonic()
     )
     # Only now: a full disk must not stand between a verdict and its withdrawal.
-    record.keep(run_dir, replace(facts.record(known.router), config=digest))
+    facts.digest = digest
+    record.keep(run_dir, facts.record(known.router))
     return Done(wish, outcome, results, speaker.file, text_before)
 
 
@@ -85,7 +86,4 @@ def _refuse_to_shrink(speaker: Speaker, wish: reconcile.Wish, gone: Collection[P
     held = (route.prefix for route in wish.before.originated)
     if dead := frozenset(prefix for prefix in held if prefix in sick):
         transaction.withdraw_first(speaker, dead)
-    named = ", ".join(sorted(map(str, gone))[:_NAMED])
-    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
-    message = f"the new config would withdraw most of what is announced: {named}{more}"
-    raise ConfigError(message, hint="if that is meant: anycast-routed apply --allow-shrink")
+    raise reconcile.shrunk(gone, "apply")

@@ -41,12 +41,7 @@ class Settings:
 
     def digest(self) -> str:
         """Return what tells one content of the config file from another."""
-        import hashlib  # noqa: PLC0415 - not every verb needs it
-
-        try:
-            return hashlib.sha256(self.path().read_bytes()).hexdigest()
-        except OSError:
-            return ""
+        return config_file.digest(self.path())
 
     def load(self) -> Config:
         """Read the config file, with `--router` in place of its `router.daemon`."""

@@ -1,7 +1,7 @@
 """The config file: `load` is the door, the sections are what comes through it."""
 
 from anycast_routed.config.faults import Fault, InvalidConfigError
-from anycast_routed.config.load import DEFAULTS, VARIABLE, load, loads, locate
+from anycast_routed.config.load import DEFAULTS, VARIABLE, digest, load, loads, locate
 from anycast_routed.config.sections import (
     Anycast,
     Bgp,
@@ -30,6 +30,7 @@ __all__ = [
     "Section",
     "Service",
     "StaticRoute",
+    "digest",
     "load",
     "loads",
     "locate",

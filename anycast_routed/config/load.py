@@ -1,5 +1,6 @@
 """From a file to a `Config`, or to one error with every fault of the file."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,14 @@ def locate(
     looked = " and ".join(map(str, defaults))
     message = "there is no config file"
     raise ConfigError(message, hint=f"looked for {looked}; --config or ${VARIABLE} names another")
+
+
+def digest(path: Path) -> str:
+    """Return what tells one content of the file from another; of no file, the empty text."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def load(path: Path) -> Config:

@@ -78,7 +78,14 @@ def _live(raw: dict[str, Any]) -> Live:
         problems=dict(raw["problems"]),
         troubles=tuple(raw["troubles"]),
         health={
-            name: Health(Verdict(one["verdict"]), one["passes"], one["fails"], one["reason"])
+            name: Health(
+                Verdict(one["verdict"]),
+                passes=one["passes"],
+                fails=one["fails"],
+                reason=one["reason"],
+                unknown_since=one["unknown-since"],
+                ever_up=one["ever-up"],
+            )
             for name, one in raw["health"].items()
         },
         damped=dict(raw["damped"]),

@@ -14,29 +14,29 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, drains, handover, lock, record
+from anycast_routed import atomic, drains, handover, lock, reconcile, record
+from anycast_routed.config import digest
 from anycast_routed.decide.shrink import shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError
 from anycast_routed.facts import Facts
 from anycast_routed.model import Host
 from anycast_routed.report import live
-from anycast_routed.supervisor.files import Files, digest
+from anycast_routed.supervisor.files import Files
 from anycast_routed.supervisor.loop import Loop
 from anycast_routed.supervisor.teller import Teller
 from anycast_routed.supervisor.watch import Watchers, pulsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from pathlib import Path
 
     from anycast_routed.config import Config, Daemon
-    from anycast_routed.model import Prefix
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
 
+_LOCK_WITHIN = 0.2  # seconds
 _AGAIN = 1.0  # seconds until addresses that could not be read are tried again
-_NAMED = 5  # prefixes that a message names
 _SOCKETS = 20  # at most, that one check holds open
 _OTHER_FILES = 128  # descriptors that are not for checks
 
@@ -68,10 +68,11 @@ class Supervisor:
             NotConfirmedError, RouterUnavailableError: the withdrawal at the end failed.
         """
         run_dir = config.daemon.run_dir
-        with lock.hold(run_dir, "daemon"):
-            self._teller.digest = digest(self._path)
+        # Who only looks whether a daemon runs holds the lock for microseconds.
+        with lock.hold(run_dir, "daemon", within=_LOCK_WITHIN):
             known = record.load(run_dir) or record.Record(record.this_boot(), "")
             self._facts = Facts(config, known, Host(frozenset(), ()))
+            self._facts.digest = digest(self._path)
             self._facts.order(drains.load(config.daemon.state_dir, time.time()))
             self._loop = Loop(self._facts, self._wake)
             self._files = Files(self._path, self._facts, self._teller, self._wake, self._reload)
@@ -194,8 +195,8 @@ class Supervisor:
         _refuse_moved(before.daemon, config.daemon)
         gone = shrinks(self._facts.held.prefixes, config, self._facts.observed(time.monotonic()))
         if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != seen:
-            raise _shrunk(gone)
-        self._teller.digest = seen
+            raise reconcile.shrunk(gone, "reload")
+        self._facts.digest = seen
         if config == before:
             return
         if config.router != before.router:
@@ -223,13 +224,6 @@ def _refuse_moved(before: Daemon, after: Daemon) -> None:
             key = name.replace("_", "-")
             message = f"daemon.{key} cannot change while the daemon runs"
             raise ConfigError(message, hint="restart it: systemctl restart anycast-routed")
-
-
-def _shrunk(gone: Collection[Prefix]) -> ConfigError:
-    named = ", ".join(sorted(map(str, gone))[:_NAMED])
-    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
-    message = f"the new config would withdraw most of what is announced: {named}{more}"
-    return ConfigError(message, hint="if that is meant: anycast-routed reload --allow-shrink")
 
 
 def _at_once() -> asyncio.Semaphore:

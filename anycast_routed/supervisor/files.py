@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, drains
+from anycast_routed.config import digest
 from anycast_routed.errors import AnycastRoutedError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Files:
     """Watches the files of the config in force. Constructing one does no I/O.
 
     `wake` is set after each change, and `reload` where the config file is another one than the one
-    that the teller has the digest of.
+    that the facts rest on.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Files:
     async def _follow(self, watch: Watch) -> None:
         await asyncio.to_thread(watch.look)
         # What has changed before that will be told by nobody.
-        if digest(self._path) != self._teller.digest:
+        if digest(self._path) != self._facts.digest:
             self._reload.set()
         self._take_orders()
         async with asyncio.TaskGroup() as group:
@@ -91,14 +91,6 @@ class Files:
 
     def _paths(self) -> tuple[Path, ...]:
         return (self._path, *self._orders(), *_of_router(self._facts.config))
-
-
-def digest(path: Path) -> str:
-    """Return what tells one content of the config file from another; of no file, the empty text."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _of_router(config: Config) -> tuple[Path, ...]:

@@ -30,8 +30,6 @@ class Teller:
     def __init__(self, log: Log, notify: Notify, config: str) -> None:
         self.log = log
         self.notify = notify
-        self.digest = ""
-        """The digest of the config file that is in force."""
         self._config = config
         self._since = time.time()
         self._blind: frozenset[str] = frozenset()
@@ -94,7 +92,7 @@ class Teller:
             pid=os.getpid(),
             since=self._since,
             config=self._config,
-            digest=self.digest,
+            digest=facts.digest,
             problems=dict(self._problems),
             troubles=self._troubles,
             health=observed.health,

@@ -80,9 +80,7 @@ def test_a_label_that_comes_or_goes_is_announced_or_withdrawn_at_once(
 @pytest.mark.fault(15)
 def test_a_renamed_label_counts_by_its_new_name(watched: Watched, announced: Held) -> None:
     prefix, host, mark = V4[1], watched.dns1, watched.mark()
-    batch(host, [label("del", prefix, "dns2"), label("add", prefix, "dns7")])
-    watched.nothing_is_told(0.3)
-    batch(host, [label("del", prefix, "dns7"), label("add", prefix, "web1")])
+    batch(host, [label("del", prefix, "dns2"), label("add", prefix, "web1")])
     watched.holds({one: route for one, route in announced.items() if one != prefix}, within=2)
     batch(host, [label("del", prefix, "web1"), label("add", prefix, "dns2")])
     watched.holds(announced, within=2)
@@ -90,14 +88,17 @@ def test_a_renamed_label_counts_by_its_new_name(watched: Watched, announced: Hel
 
 
 @pytest.mark.fault(15)
-def test_a_thousand_labels_at_once_are_one_reload(watched: Watched, announced: Held) -> None:
+def test_a_thousand_labels_at_once_are_a_few_reloads_and_one_update_each(
+    watched: Watched, announced: Held
+) -> None:
     many = {prefix: (200, HOPS[0]) for prefix in MANY}
     mark, before = watched.mark(), reloads(watched)
     batch(watched.dns1, [label("add", prefix, f"dns{n}") for n, prefix in enumerate(MANY, 100)])
     watched.holds(announced | many, within=5)
-    assert reloads(watched) - before <= 2, "one where the kernel has told them all in time"
+    # What comes within 20 ms is one reload, and so is what comes while that is under way.
+    assert reloads(watched) - before <= 5
     assert watched.told(mark) == each("announce", MANY)
-    mark, before = watched.mark(), reloads(watched)
+    mark = watched.mark()
     batch(watched.dns1, [label("del", prefix, f"dns{n}") for n, prefix in enumerate(MANY, 100)])
     watched.holds(announced, within=5)
     assert watched.told(mark) == each("withdraw", MANY)
@@ -160,12 +161,16 @@ def test_an_address_that_fails_duplicate_detection_is_no_next_hop_and_no_service
     taken = [f"{DUPLICATE}/64", V6]
     for one in taken:
         peer.address("hop0", one)
+    for name in ("accept_dad", "dad_transmits"):
+        dns1.sysctl(f"net.ipv6.conf.hop0.{name}", 1)
     mark = watched.mark()
     for one in taken:
-        dns1.ip("address", "add", one, "dev", "hop0")  # With duplicate address detection.
+        dns1.ip("address", "add", one, "dev", "hop0")
     watched.holds({prefix: announced[prefix] for prefix in V4}, within=2)
     eventually(
-        lambda: dns1.ip("-6", "address", "show", "dev", "hop0", "dadfailed").count("dadfailed") == 2,
+        lambda: (
+            dns1.ip("-6", "address", "show", "dev", "hop0", "dadfailed").count("dadfailed") == 2
+        ),
         within=8,
         why=f"the kernel has found {DUPLICATE} and {service} at the peer",
     )
