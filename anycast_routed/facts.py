@@ -132,8 +132,13 @@ class Facts:
         )
 
     def fold(self, name: str, dns: Dns, result: CheckResult, *, began: float, at: float) -> bool:
-        """Take one check's result; tell whether the verdict has changed, or is the first one."""
-        before = self._health[name]
+        """Take one check's result; tell whether the verdict has changed, or is the first one.
+
+        What is said of a service that the config no longer has is too late, and no news.
+        """
+        before = self._health.get(name)
+        if before is None:
+            return False
         in_a_row = {Outcome.FAIL: before.fails, Outcome.PASS: before.passes}
         if in_a_row.get(result.outcome) == 0:
             self._signs[name] = began
@@ -141,7 +146,9 @@ class Facts:
 
     def died(self, name: str, dns: Dns, reason: str, *, seen: float, at: float) -> bool:
         """Take the proof that the server is gone or hung; tell whether the verdict has changed."""
-        before = self._health[name]
+        before = self._health.get(name)
+        if before is None:
+            return False
         if before.fails == 0:
             self._signs[name] = seen
         return self._judge(name, died(before, reason, fall=dns.fall), at)
@@ -220,7 +227,8 @@ class Facts:
     def _judge(self, name: str, health: Health, at: float) -> bool:
         before, first = self._health[name], name not in self._fresh
         self._health[name] = health
-        if decided(health):
+        # A check that could not run proves nothing of what an earlier process has found up.
+        if decided(health) and (health.unknown_since is None or health.verdict is Verdict.DOWN):
             self._fresh.add(name)
         turned = before.verdict is not health.verdict
         if before.verdict is Verdict.UP and health.verdict is Verdict.DOWN:

@@ -23,7 +23,7 @@ from anycast_routed.lab import bird, eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from anycast_routed.lab import Lab
+    from anycast_routed.lab import Daemon, Lab
     from anycast_routed.process import Completed
 
 ROOT = Path(__file__).parent.parent
@@ -192,13 +192,18 @@ def steps(text: str) -> Iterator[tuple[str, str]]:
 
 
 def start(site: Site) -> None:
-    """Start the daemon as systemd does, and let it get to its first verdict."""
-    site.daemon()
+    """Start the daemon as systemd does, if none runs, and let it get to its first verdict."""
+    if not running(site):
+        site.daemon()
     eventually(lambda: all(site.tables()), within=15, why="announced")
 
 
+def running(site: Site) -> list[Daemon]:
+    return [one for one in site.dns1.daemons if one.alive and "daemon" in one.argv]
+
+
 def hand_over(site: Site) -> None:
-    (daemon,) = (one for one in site.dns1.daemons if one.alive and "daemon" in one.argv)
+    (daemon,) = running(site)
     unit = site.dns1.start(sys.executable, "-m", "anycast_routed", "handover", name="handover")
     mark = site.dns1.path("/run/anycast-routed/handover")
     eventually(lambda: unit.check() and mark.exists(), within=5, why="the mark stands")
@@ -208,12 +213,13 @@ def hand_over(site: Site) -> None:
 
 
 def stop(site: Site) -> None:
-    (daemon,) = (one for one in site.dns1.daemons if one.alive and "daemon" in one.argv)
+    (daemon,) = running(site)
     daemon.terminate()
 
 
 HANDOVER = "systemctl start anycast-routed-handover && systemctl restart anycast-routed"
 SYSTEMCTL: dict[str, Callable[[Site], object]] = {
+    "systemctl kill --signal=KILL unbound": lambda site: site.server.daemon.kill(),
     "systemctl stop unbound": lambda site: site.server.daemon.kill(),
     "systemctl start unbound": lambda site: site.server.restart(),
     "systemctl start anycast-routed": start,

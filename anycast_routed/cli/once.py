@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from anycast_routed.model import CheckResult, Prefix
 
 _HEALTH = {Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED, Reason.DAMPED, Reason.DRAINED}
-_NAMED = 5  # prefixes that a message names
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ def test_a_hung_server_holds_up_neither_other_services_nor_the_status(
     watched.holds(without(announced, "other"), within=3)
     watched.server.daemon.kill()
     watched.holds({}, within=1)
-    verdicts = {name: Verdict.DOWN for name in PREFIX}
+    verdicts = dict.fromkeys(PREFIX, Verdict.DOWN)
     eventually(
         lambda: {name: one.verdict for name, one in watched.says().health.items()} == verdicts,
         within=1,

@@ -91,7 +91,7 @@ def test_a_renamed_label_counts_by_its_new_name(watched: Watched, announced: Hel
 def test_a_thousand_labels_at_once_are_a_few_reloads_and_one_update_each(
     watched: Watched, announced: Held
 ) -> None:
-    many = {prefix: (200, HOPS[0]) for prefix in MANY}
+    many = dict.fromkeys(MANY, (200, HOPS[0]))
     mark, before = watched.mark(), reloads(watched)
     batch(watched.dns1, [label("add", prefix, f"dns{n}") for n, prefix in enumerate(MANY, 100)])
     watched.holds(announced | many, within=5)

@@ -33,9 +33,9 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def resting(lab: Lab) -> Watched:
-    """Lay out the host and its peer; a hung server is not judged before 3 s have passed."""
+    """Lay out the host and its peer; a hung server is not judged before 2 s have passed."""
     config = quick()
-    config["dns"] |= {"timeout": "3s", "pulse": False}
+    config["dns"] |= {"timeout": "1s", "pulse": False}
     return lay_out(lab, "bird", config)
 
 

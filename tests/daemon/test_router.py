@@ -93,7 +93,7 @@ def test_a_router_that_comes_later_than_we_is_waited_for(resting: Watched, annou
     resting.begin()
     problem(resting, "router", "no router runs here")
     revive(resting, whole=True)
-    resting.holds(announced, within=8)
+    resting.holds(announced, within=5)
     no_problem(resting)
     assert times_told(resting, "router") == 1, "each try said the same, so it was told once"
 
@@ -105,7 +105,7 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
     crash(watched)
     problem(watched, "router", "")
     revive(watched)
-    watched.holds(announced, within=8)
+    watched.holds(announced, within=5)
     no_problem(watched)
     crash(watched)
     watched.server.daemon.kill()
@@ -126,8 +126,9 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
 @pytest.mark.fault(20)
 @ONLY_FRR
 def test_all_of_frr_restarts_while_dns_is_healthy(watched: Watched, announced: Held) -> None:
+    crash(watched)
     revive(watched, whole=True)
-    watched.holds(announced, within=8)
+    watched.holds(announced, within=5)
 
 
 @pytest.mark.fault(21)

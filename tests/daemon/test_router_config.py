@@ -253,7 +253,7 @@ def test_no_change_is_lost_beside_a_busy_operator(watched: Watched, announced: H
         loop = f"while :; do vtysh -d bgpd {commands}; done"
     busy = watched.dns1.start("sh", "-c", f"{loop} >/dev/null", name="busy")
     try:
-        for _ in range(3):
+        for _ in range(2):
             watched.server.daemon.kill()
             watched.holds({}, within=4)
             watched.server.restart()

@@ -87,7 +87,8 @@ def test_a_killed_server_is_dead_and_then_alive(
             began = time.monotonic()
             kill(answering)
             dead = await watch.next()
-            assert (dead.sign, dead.reason) == (Sign.DEAD, "its last socket has closed")
+            assert dead.sign is Sign.DEAD
+            assert dead.reason.startswith("nothing listens any more on ")
             assert dead.at - began < 0.5
             assert not await watch.quiet(0.3)
             await asyncio.to_thread(answering.restart)
@@ -109,7 +110,7 @@ def test_knot_is_watched_too(host: Host, feel: Feel) -> None:
             os.kill(pid, signal.SIGCONT)
             assert (await watch.next()).sign is Sign.ALIVE
             os.kill(pid, signal.SIGKILL)
-            assert (await watch.until(Sign.DEAD)).reason == "its last socket has closed"
+            assert "nothing listens any more" in (await watch.until(Sign.DEAD)).reason
 
     feel(scenario())
 
@@ -359,7 +360,7 @@ def test_an_ordinary_user_hears_of_dead_sockets(host: Host, ordinary: Callable[[
     pulse = ordinary()
     assert "processes=False" in pulse.log(), "the server is root's, and in the root cgroup"
     answering.daemon.kill()
-    eventually(lambda: "its last socket has closed" in pulse.log(), within=5)
+    eventually(lambda: "nothing listens any more" in pulse.log(), within=5)
     assert "refused" not in pulse.log()
 
 

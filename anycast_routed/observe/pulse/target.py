@@ -94,7 +94,8 @@ class Target:
             if not self.trace.has_sockets():
                 # A server that opens new ones in the next moment is still dead for this one: what
                 # is asked meanwhile is refused.
-                self._died("its last socket has closed", now)
+                at = f"{self.server.address} port {self.server.port}"
+                self._died(f"nothing listens any more on {at}", now)
             elif self._burst is None:
                 self._act, self.due = self._probe, now
         return changed
