@@ -83,7 +83,7 @@ class Ear:
                 self.table.clear()
         return news
 
-    def until(self, count: int, within: float) -> list[Event]:
+    def until(self, count: int, within: float, *, every: float = _EVERY) -> list[Event]:
         """Wait until the table has so many prefixes, and return what was told meanwhile."""
         told: list[Event] = []
 
@@ -91,7 +91,7 @@ class Ear:
             told.extend(self.hear())
             return len(self.table) == count
 
-        eventually(reached, within=within, every=_EVERY, why=f"{count} prefixes at the peer")
+        eventually(reached, within=within, every=every, why=f"{count} prefixes at the peer")
         return told
 
     def latest(self, kind: str, count: int, within: float = 30) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab import Route
 
 EVERYTHING = {"10.10.10.10/32", "10.10.10.11/32", "fd00::10:10:10:10/128"}
+MANY = 24
 TEMPLATES = "/etc/anycast-routed/templates"
 
 
@@ -113,10 +114,11 @@ def logged(watched: Watched, text: str, within: float = 5) -> None:
     eventually(lambda: text in watched.at_work().log(), within=within, why=f"it says: {text}")
 
 
-def resources(watched: Watched) -> tuple[int, int]:
-    """Return how many threads and how many descriptors the daemon has."""
+def nothing_piles_up(watched: Watched) -> None:
+    """Check that the daemon has as few threads and descriptors as ever: it needs about 12."""
     process = watched.dns1.path(f"/proc/{inner_pid(watched)}")
-    return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
+    counts = {name: len(list((process / name).iterdir())) for name in ("task", "fd")}
+    assert max(counts.values()) < MANY, counts
 
 
 def inner_pid(watched: Watched) -> int:

@@ -93,14 +93,13 @@ class FrrSpeaker:
         return self._reader.readback()
 
     def is_loaded(self, text: str) -> bool:
-        """Compare our lines in the running config, line by line; the order is FRR's own.
+        """Compare our lines in bgpd's config, one by one; their order is FRR's own.
 
-        staticd is asked only where the text has statics. One that is left over announces
-        nothing, and the next load takes it off.
+        staticd is not asked: a static that is missing shows in what bgpd holds, and one that
+        is left over announces nothing, and goes with the next load.
         """
-        wanted = frr_running.running(text)
-        found = self._reader.both() if wanted.statics else self._reader.latest_once()
-        return not frr_changes.changes(wanted, found)
+        todo = frr_changes.changes(frr_running.running(text), self._reader.latest_once())
+        return not (todo.withdrawals or todo.additions or todo.unused_maps)
 
     def check(self, text: str) -> None:
         """Have vtysh parse it, without a daemon.

@@ -84,13 +84,7 @@ class Reader:
         return latest or self.bgpd()
 
     def both(self) -> Running:
-        """Return bgpd's and staticd's config; bgpd's from the latest read-back, but only once.
-
-        Without staticd there are no statics.
-        """
-        latest, self._latest = self._latest, None
-        if latest is not None:
-            return frr_running.running(latest.text + self.statics())
+        """Return bgpd's and staticd's config. Without staticd there are no statics."""
         with ThreadPoolExecutor(1) as beside:
             statics = beside.submit(self.statics)
             return Running(self.bgpd().text + statics.result())

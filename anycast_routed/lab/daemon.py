@@ -114,10 +114,15 @@ class Daemon:
         """Return the PIDs, as seen from outside, of the processes that it has made."""
         return _descendants(self.pid)
 
-    def log(self) -> str:
-        """Return everything that the process has printed. The log dies with the host."""
+    def log(self, after: int = 0) -> str:
+        """Return what the process has printed, but for the first `after` bytes of it.
+
+        The log dies with the host.
+        """
         try:
-            return self._log.read_text("utf-8", "replace")
+            with self._log.open("rb") as file:
+                file.seek(after)
+                return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
 

@@ -47,18 +47,19 @@ class Receiver:
         self.daemon = daemon
         self._events: list[Event] = []
         self._read = 0
-        """So much of the log is in them."""
+        """So many bytes of the log are in them."""
 
     def events(self) -> list[Event]:
         """Return all events since the start, in their order."""
-        log = self.daemon.log()
+        return self.since(0)
+
+    def _take(self) -> None:
+        log = self.daemon.log(after=self._read)
         # The last line may be half written; its newline comes last.
-        end = log.rfind("\n", self._read) + 1
-        lines = log[self._read : end].split("\n") if end else []
-        facts = [json.loads(line) for line in lines if line.startswith("{")]
+        whole = log[: log.rfind("\n") + 1]
+        facts = [json.loads(line) for line in whole.split("\n") if line.startswith("{")]
         self._events += [_event(fact) for fact in facts if fact["kind"] != "ready"]
-        self._read = max(self._read, end)
-        return list(self._events)
+        self._read += len(whole.encode())
 
     def mark(self) -> int:
         """Return a mark of this moment for `since`."""
@@ -66,7 +67,8 @@ class Receiver:
 
     def since(self, mark: int) -> list[Event]:
         """Return the events since the mark was taken."""
-        return self.events()[mark:]
+        self._take()
+        return self._events[mark:]
 
     def table(self) -> dict[str, Route]:
         """Return what is announced now, by prefix; of two peers the later one counts."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed import atomic
+from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.model import Drain, Health, Stage, Verdict
 from anycast_routed.report.document import document
 
@@ -44,11 +46,16 @@ def keep(run_dir: Path, live: Live) -> None:
     """Write the status file, whole or not at all.
 
     Raises:
-        CannotWriteError, AccessDeniedError: it is as it was.
+        CannotWriteError, AccessDeniedError: there is none then, since an old one would mislead.
     """
     facts = {field.name: getattr(live, field.name) for field in fields(live)}
     text = json.dumps(document("daemon", **facts), indent=1) + "\n"
-    atomic.write(_path(run_dir), text, durable=False)
+    try:
+        atomic.write(_path(run_dir), text, durable=False)
+    except AnycastRoutedError:
+        with contextlib.suppress(AnycastRoutedError):
+            forget(run_dir)
+        raise
 
 
 def load(run_dir: Path) -> Live | None:

@@ -99,12 +99,17 @@ def without(announced: Held, *names: str) -> Held:
     return {prefix: route for prefix, route in announced.items() if prefix not in gone}
 
 
+def is_said(watched: Watched, name: str, reason: str) -> None:
+    """Wait until the status gives this reason for the service."""
+    eventually(lambda: reason in watched.reason(name), within=2, why=f"{name}: {reason}")
+
+
 def down_for(watched: Watched, announced: Held, reason: str, *names: str) -> None:
     """Wait until just these services are withdrawn for this reason, each once; heal them."""
     mark = watched.mark()
     watched.holds(without(announced, *names), within=4)
     for name in names:
-        eventually(lambda name=name: reason in watched.reason(name), within=2, why=reason)
+        is_said(watched, name, reason)
     watched.heal()
     watched.holds(announced)
     gone = [PREFIX[name] for name in names]
@@ -141,7 +146,7 @@ def test_a_server_that_says_why_it_refuses_is_withdrawn_with_the_extended_error(
     watched.dns1.write(UNBOUND_CONF, conf)
     reason = "REFUSED, EDE 18 (Prohibited)"
     for name in ("dns", "big"):
-        eventually(lambda name=name: watched.reason(name) == reason, within=2, why=reason)
+        is_said(watched, name, reason)
     watched.holds(without(announced, "dns", "big", "slow"))
     watched.server.restart()
     watched.holds(announced)
@@ -160,7 +165,7 @@ def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
     )
     watched.holds(without(announced, "other"))
     reason = "lame: referral to google.com."
-    eventually(lambda: reason in watched.reason("other"), within=2, why=reason)
+    is_said(watched, "other", reason)
     lame.daemon.kill(whole=True)
     other[0] = dns.nsd(watched.dns1, port=OTHER_PORT)
     watched.holds(announced)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,23 +25,20 @@ NOTIFY = "/run/notify"
 
 
 class Systemd:
-    """What systemd has been told, over its datagram socket."""
+    """What systemd has been told, over its datagram socket; it reads at once, as systemd does."""
 
     def __init__(self, server: socket.socket) -> None:
+        self.said: list[str] = []
         self._server = server
-        self._said: list[str] = []
 
-    def said(self) -> list[str]:
-        """Take what has come, and return everything so far."""
-        while True:
-            try:
-                self._said.append(self._server.recv(4096, socket.MSG_DONTWAIT).decode("ascii"))
-            except BlockingIOError:
-                return self._said
+    def read(self) -> None:
+        """Read until the socket is shut down."""
+        while said := self._server.recv(4096):
+            self.said.append(said.decode("ascii"))
 
     def status(self) -> str:
         """Return the latest line for `systemctl status`."""
-        lines = [one for one in self.said() if one.startswith("STATUS=")]
+        lines = [one for one in self.said if one.startswith("STATUS=")]
         return lines[-1].removeprefix("STATUS=")
 
 
@@ -49,7 +47,12 @@ def systemd(laid_out: Watched) -> Iterator[Systemd]:
     """Listen as systemd does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(laid_out.file(NOTIFY)))
-        yield Systemd(server)
+        made = Systemd(server)
+        reading = threading.Thread(target=made.read)
+        reading.start()
+        yield made
+        server.shutdown(socket.SHUT_RD)
+        reading.join()
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def at_work(laid_out: Watched, systemd: Systemd) -> Watched:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NOTIFY_SOCKET", NOTIFY)
         laid_out.begin()
-    assert "READY=1" in systemd.said()
+    eventually(lambda: "READY=1" in systemd.said, within=2, why="systemd is told")
     return laid_out
 
 

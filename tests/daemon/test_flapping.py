@@ -32,16 +32,21 @@ def becomes(watched: Watched, verdict: Verdict) -> None:
     eventually(lambda: watched.says().health["dns"].verdict is verdict, within=5, why=why)
 
 
+def flap(watched: Watched, times: int) -> None:
+    """Kill and restart the server so many times, each time as soon as the daemon has noticed."""
+    for _ in range(times):
+        watched.server.daemon.kill()
+        becomes(watched, Verdict.DOWN)
+        watched.server.restart()
+        becomes(watched, Verdict.UP)
+
+
 @pytest.mark.fault(13)
 def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undrained(
     watched: Watched, announced: Held
 ) -> None:
     mark = watched.mark()
-    for _ in range(DEATHS):
-        watched.server.daemon.kill()
-        becomes(watched, Verdict.DOWN)
-        watched.server.restart()
-        becomes(watched, Verdict.UP)
+    flap(watched, DEATHS)
     once = each("withdraw", announced) + each("announce", announced)
     assert watched.told(mark) == once + each("withdraw", announced)
     waits = "dns has gone down 2 times: it waits until "
@@ -53,3 +58,7 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     watched.holds(announced, within=3)
     assert watched.told(mark) == once + once
     assert not watched.says().damped
+    flap(watched, 2)
+    assert watched.table() == {}
+    watched.run("undrain", "dns")
+    watched.holds(announced, within=3)
