@@ -53,10 +53,12 @@ def changes(plan: Plan, readback: Readback) -> tuple[Change, ...]:
     """Return what the plan changes at the router, sorted by prefix; empty where nothing."""
     after = wanted(plan)
     before = {route.prefix: route for route in readback.originated}
+    # Nearly always nothing has changed, and to sort all of thousands would take most of the time.
+    changed = [one for one in before.keys() | after.keys() if before.get(one) != after.get(one)]
     return tuple(
-        Change(_kind(before.get(prefix), after.get(prefix)), prefix, before.get(prefix), goal)
-        for prefix in sorted(before.keys() | after.keys(), key=_by_family)
-        if before.get(prefix) != (goal := after.get(prefix))
+        Change(_kind(was, goal), prefix, was, goal)
+        for prefix in sorted(changed, key=_by_family)
+        for was, goal in ((before.get(prefix), after.get(prefix)),)
     )
 
 

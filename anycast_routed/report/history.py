@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anycast_routed.decide.compare import Change
-    from anycast_routed.model import Plan
+    from anycast_routed.model import Announcement, Plan, Prefix, Withheld
 
 _GONE = "no longer in the config or on this host"
 
@@ -32,21 +32,26 @@ def entries(
     `begun`. `at` is the time of the confirmation.
     """
     announced = {one.prefix: one for one in plan.announcements}
-    withheld = {one.prefix: one for one in plan.withheld}
+    # Of several reasons the first; and by prefix, because there may be thousands of changes.
+    withheld = {one.prefix: one for one in reversed(plan.withheld) if one.prefix}
     now = time.time()
     made = []
     for change in changes:
         found = announced.get(change.prefix) or withheld.get(change.prefix)
         service = found.service if found else ""
         seconds = at - evidence.get(service, begun)
-        why = _why(change, plan)
+        why = _why(change, announced, withheld)
         made.append(Entry(now, str(change.kind), str(change.prefix), service, why, seconds))
     return made
 
 
-def _why(change: Change, plan: Plan) -> str:
+def _why(
+    change: Change,
+    announced: Mapping[Prefix, Announcement],
+    withheld: Mapping[Prefix, Withheld],
+) -> str:
     if change.kind is Kind.WITHDRAWN:
-        return next((one.detail for one in plan.withheld if one.prefix == change.prefix), _GONE)
-    one = next(one for one in plan.announcements if one.prefix == change.prefix)
+        return withheld[change.prefix].detail if change.prefix in withheld else _GONE
+    one = announced[change.prefix]
     attributes = f"LocalPref {one.local_pref}, next hop {one.next_hop}"
     return f"{attributes}; {one.note}" if one.note else attributes

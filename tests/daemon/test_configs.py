@@ -129,7 +129,7 @@ def test_a_broken_config_changes_nothing_and_is_told(
     mark = watched.mark()
     watched.reconfigure(config)
     settled(watched)
-    assert "config problem" not in systemd.status()
+    eventually(lambda: "config problem" not in systemd.status(), within=2, why="systemd is told")
     assert not watched.told(mark)
 
 
