@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test lint unit demo bench clean
+.PHONY: test lint unit demo bench soak clean
 
 test: lint unit
 
@@ -22,9 +22,18 @@ demo: $(VENV)/ready
 	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2
 	@$(BIN)/python -m anycast_routed.lab.demo
 
+# The machine should have nothing else to do, and two cores.
 bench: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound dnsperf bind9-dnsutils iproute2
+	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
+	@echo "three benchmarks, about thirty minutes: apply 7, failover 17, scale 6"
 	$(BIN)/python bench/apply.py
+	$(BIN)/python bench/failover.py --svg docs/failover.svg
+	$(BIN)/python bench/scale.py
+
+# In full it takes about an hour; SOAK_MINUTES=8 shortens every part of it.
+soak: $(VENV)/ready
+	.ci/packages bird2 unbound nsd dnsperf iproute2 nftables
+	$(BIN)/python bench/soak.py $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 $(VENV)/ready: pyproject.toml
 	.ci/venv $(PYTHON) $(VENV)

@@ -7,16 +7,16 @@ fills it once, the daemon for ever. Times called `at` are monotonic seconds.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.damping import flapped, wait
 from anycast_routed.decide.drain import stage
-from anycast_routed.decide.health import decided, died, step
+from anycast_routed.decide.health import decided, died, step, unproved
 from anycast_routed.model import (
     Drain,
     Flaps,
     Health,
+    Held,
     Host,
     Observed,
     Outcome,
@@ -27,30 +27,9 @@ from anycast_routed.record import Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anycast_routed.config import Config, Dns, Service
+    from anycast_routed.config import Config, Dns
     from anycast_routed.drains import Ordered
     from anycast_routed.model import CheckResult, Plan, Prefix
-
-_UNCHECKED = Health(reason="not checked since the start")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the router has of ours now: its prefixes, and the services that they belong to."""
-
-    prefixes: frozenset[Prefix] = frozenset()
-    services: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, prefixes: Iterable[Prefix], plan: Plan) -> Held:
-        """Find the services of prefixes that the router holds, with the help of any plan."""
-        held = frozenset(prefixes)
-        owners = [(one.prefix, one.service) for one in plan.announcements]
-        owners += [(one.prefix, one.service) for one in plan.withheld if one.prefix]
-        return cls(held, frozenset(service for prefix, service in owners if prefix in held))
-
-    def __contains__(self, target: str) -> bool:
-        return target in self.services or any(str(prefix) == target for prefix in self.prefixes)
 
 
 class Facts:
@@ -73,6 +52,7 @@ class Facts:
         self._known = known
         self._host = host
         self._health = {s.name: known.health.get(s.name, Health()) for s in config.services}
+        self._services = {service.name: service for service in config.services}
         self._trusting = trusting
         self._fresh: set[str] = set(self._health) if trusting else set()
         """Services with a verdict of this process; what the record says is no longer proof."""
@@ -184,6 +164,7 @@ class Facts:
     def adopt(self, config: Config) -> None:
         """Take another config. Services that it still has keep their verdict until the next."""
         self.config = config
+        self._services = {service.name: service for service in config.services}
         self._health = {s.name: self._health.get(s.name, Health()) for s in config.services}
         self._fresh &= self._health.keys()
         self.version += 1
@@ -244,14 +225,14 @@ class Facts:
     def _count(self, name: str, at: float) -> None:
         """Count a withdrawal, unless there was nothing to withdraw."""
         if at >= self._returns(name) and (self._trusting or name in self.held.services):
-            half_life = self._service(name).dns.half_life
+            half_life = self._services[name].dns.half_life
             flaps = self._flaps.get(name, Flaps())
             self._flaps[name] = flapped(flaps, at=at, half_life=half_life)
 
     def _returns(self, name: str) -> float:
         """Return the time from which a service may be announced again, as far as flaps count."""
         flaps = self._flaps.get(name, Flaps())
-        half_life = self._service(name).dns.half_life
+        half_life = self._services[name].dns.half_life
         return flaps.at + wait(flaps, at=flaps.at, half_life=half_life)
 
     def _waiting(self, name: str, until: float) -> str:
@@ -260,13 +241,11 @@ class Facts:
         return f"{name} has gone down {count} times: it waits until {clock}, or for `undrain`"
 
     def _shown(self, name: str) -> Health:
-        """Let stand what is announced until this process has a verdict, and revive nothing."""
+        """Say what stands for a service's health until this process has a verdict."""
         health = self._health[name]
-        if name in self._fresh or health.verdict is Verdict.DOWN:
+        if name in self._fresh:
             return health
-        if name in self.held.services:
-            return Health(Verdict.UP, reason=_UNCHECKED.reason, ever_up=health.ever_up)
-        return _UNCHECKED if health.verdict is Verdict.UP else health
+        return unproved(health, announced=name in self.held.services)
 
     def _drain(self, order: Ordered, at: float) -> Drain:
         stage_ = stage(
@@ -283,6 +262,3 @@ class Facts:
     def _drain_time(self, target: str) -> float:
         names = {service.name: service.anycast.drain_time for service in self.config.services}
         return names.get(target, max(names.values()))
-
-    def _service(self, name: str) -> Service:
-        return next(service for service in self.config.services if service.name == name)

@@ -22,7 +22,7 @@ from ipaddress import (
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -235,6 +235,25 @@ class Plan:
     """Sorted by prefix, IPv4 first; no prefix stands twice."""
     withheld: tuple[Withheld, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the router has of ours now: its prefixes, and the services that they belong to."""
+
+    prefixes: frozenset[Prefix] = frozenset()
+    services: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, prefixes: Iterable[Prefix], plan: Plan) -> Held:
+        """Find the services of prefixes that the router holds, with the help of any plan."""
+        held = frozenset(prefixes)
+        owners = [(one.prefix, one.service) for one in plan.announcements]
+        owners += [(one.prefix, one.service) for one in plan.withheld if one.prefix]
+        return cls(held, frozenset(service for prefix, service in owners if prefix in held))
+
+    def __contains__(self, target: str) -> bool:
+        return target in self.services or any(str(prefix) == target for prefix in self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)

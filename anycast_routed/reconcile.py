@@ -15,8 +15,8 @@ from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.compare import changes
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
-from anycast_routed.facts import Facts, Held
-from anycast_routed.model import CheckResult, Outcome
+from anycast_routed.facts import Facts
+from anycast_routed.model import CheckResult, Held, Outcome
 from anycast_routed.record import Record
 
 if TYPE_CHECKING:

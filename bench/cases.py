@@ -109,10 +109,8 @@ class Bench:
         if not self.wants(stand.setting, case.name):
             return
         for _ in range(runs or self.options.runs):
-            self.wait()
             asking = saturate(stand.host, 60) if loaded else None
-            if asking is not None:
-                self.wait()
+            self.wait()
             stand.ear.hear()
             at = fault.strike()
             case.withdrawn.add(stand.ear.latest("withdraw", 0, _WITHIN) - at)

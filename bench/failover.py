@@ -25,9 +25,10 @@ from bench.stand import Setting, Stand, seed
 from bench.svg import Row, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bench.cases import Case, Report
+    from bench.figures import Series
     from bench.stand import Router
 
 _DRAWN = ("killed", "hung", "SERVFAIL")
@@ -47,7 +48,7 @@ def main() -> int:
     print(f"{time.monotonic() - begun:.0f} s in all")
     if options.json:
         options.json.write_text(json.dumps(asdict(report), indent=1) + "\n", "utf-8")
-    if options.svg:
+    if options.svg and any(one.name in _DRAWN for one in report.cases):
         options.svg.write_text(_drawn(report.cases), "utf-8")
     return int(any(count for _, _, count in report.false))
 
@@ -55,7 +56,8 @@ def main() -> int:
 def _parts(bench: Bench) -> Iterator[Callable[[], None]]:
     for router in bench.options.router:
         yield partial(by_root, bench, router)
-        yield partial(as_shipped, bench, router, pid_file=True)
+        if router == "bird":
+            yield partial(as_shipped, bench, router, pid_file=True)
         yield partial(as_shipped, bench, router, pid_file=False)
     if "bird" in bench.options.router:
         yield partial(by_root_nsd, bench)
@@ -127,28 +129,52 @@ def as_shipped(bench: Bench, router: Router, *, pid_file: bool) -> None:
 
 
 def _print(report: Report) -> None:
-    print("\nMilliseconds from the fault to the last prefix's WITHDRAW at the peer, and from the")
-    print("server's return to the last prefix's announcement\n")
-    print(markdown(HEAD, [case.row() for case in report.cases]))
-    print("\nThe floor: a bare script that waits for the kernel's event and tells the router\n")
-    print(markdown(("router", "floor", "ours", "ours / floor"), list(_floors(report))))
-    print("\nSeconds from the daemon's start to the last announcement: median (min / p95) ms\n")
-    starts = [
-        [router, report.starts[router].spread() if router in report.starts else "-", one.spread()]
-        for router, one in report.first_starts.items()
-    ]
-    print(markdown(("router", "sessions up", "from nothing"), starts))
+    _table(
+        "Milliseconds from the fault to the last prefix's WITHDRAW at the peer, and from the "
+        "server's return to the last prefix's announcement",
+        HEAD,
+        [case.row() for case in report.cases],
+    )
+    _table(
+        "Beside the floor, a bare script that waits for the kernel's event and tells the router: "
+        "median (min / p95)",
+        ("router", "floor", "ours", "ours / floor"),
+        list(_floors(report)),
+    )
+    _table(
+        "Milliseconds from the daemon's start to the last announcement: median (min / p95)",
+        ("router", "sessions up", "from nothing"),
+        [
+            [router, _spread(report.starts.get(router)), one.spread()]
+            for router, one in report.first_starts.items()
+        ],
+    )
     bare, ours = report.memory_floors
-    print("\nIdle: processor seconds a minute, and resident memory. A Python that only imports")
-    print(f"others' modules has {bare:.0f} MiB, one that imports ours too {ours:.0f} MiB.\n")
-    idle = [[name, f"{one.cpu:.2f}", f"{one.rss:.0f}"] for name, one in report.idle.items()]
-    print(markdown(("router", "CPU s/min", "RSS MiB"), idle))
-    print("\nWithdrawn though nothing was wrong\n")
-    false = [[name, f"{seconds:.0f}", str(count)] for name, seconds, count in report.false]
-    print(markdown(("case", "seconds", "withdrawals"), false))
-    if report.lost:
-        print("\nQuestions lost of a client that asks 1,000 a second, at each of the events\n")
-        print(markdown(clients.HEAD, [one.row() for one in report.lost]))
+    _table(
+        f"Idle. A Python that only imports others' modules has {bare:.0f} MiB, one that imports "
+        f"ours too {ours:.0f} MiB",
+        ("router", "CPU s/min", "RSS MiB"),
+        [[name, f"{one.cpu:.2f}", f"{one.rss:.0f}"] for name, one in report.idle.items()],
+    )
+    _table(
+        "Withdrawn though nothing was wrong",
+        ("case", "seconds", "withdrawals"),
+        [[name, f"{seconds:.0f}", str(count)] for name, seconds, count in report.false],
+    )
+    _table(
+        "Questions lost at each event, of a client that asks 1,000 a second",
+        clients.HEAD,
+        [one.row() for one in report.lost],
+    )
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if rows:
+        print(f"\n{title}\n\n{markdown(head, rows)}")
+
+
+def _spread(series: Series | None) -> str:
+    return series.spread() if series and series.seconds else "-"
 
 
 def _floors(report: Report) -> Iterator[list[str]]:
@@ -169,8 +195,9 @@ def _drawn(cases: list[Case]) -> str:
         for one in cases
         if one.setting in {"BIRD", "FRR"} and one.name in _DRAWN
     ]
-    subtitle = "milliseconds from the fault to the last WITHDRAW at the peer; checks each second"
-    return figure("The DNS server fails", subtitle, rows)
+    title = "From the DNS server's failure to the WITHDRAW at the BGP peer"
+    subtitle = "each dot one failure, at a random moment between checks that come once a second"
+    return figure(title, subtitle, rows)
 
 
 def _options() -> argparse.Namespace:

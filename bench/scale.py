@@ -38,7 +38,7 @@ _HEAD = (
 )
 _FIRST_SERVER, _FIRST_PREFIX = IPv4Address("127.1.0.1"), IPv4Address("10.20.0.1")
 _WITHIN = 120.0
-_SETTLED = 10.0  # seconds after the start in which the daemon learns what servers answer
+_SETTLED = 8.0  # seconds after the start in which the daemon learns what servers answer
 _UNKNOWN = resources.Idle(0.0, 0.0)
 _MANY = 1_000  # prefixes from which a third of the rounds stands for all
 
@@ -71,9 +71,12 @@ def main() -> int:
     print(machine())
     found = []
     for router in options.router:
-        most = options.most_frr if router == "frr" else max(options.prefixes)
-        sizes = [(count, "services") for count in options.services]
-        sizes += [(count, "prefixes") for count in options.prefixes if count <= most]
+        services, prefixes = options.services, options.prefixes
+        if router == "frr":
+            services = [one for one in services if one in options.frr]
+            prefixes = [one for one in prefixes if one in options.frr]
+        sizes = [(count, "services") for count in services]
+        sizes += [(count, "prefixes") for count in prefixes]
         for count, what in sizes:
             name = f"{router.upper()}, {count:,} {what}"
             if re.search(options.only, name):
@@ -173,10 +176,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--rounds", type=int, default=6, help="kills (6); of many prefixes a third")
-    add("--idle", type=float, default=20, help="seconds to watch the idle daemon (20)")
+    add("--idle", type=float, default=15, help="seconds to watch the idle daemon (15)")
     add("--services", type=int, nargs="*", default=[1, 10, 100], help="how many")
-    add("--prefixes", type=int, nargs="*", default=[1, 10, 100, 1_000, 10_000], help="how many")
-    add("--most-frr", type=int, default=1_000, help="prefixes at most on FRR (1000)")
+    add("--prefixes", type=int, nargs="*", default=[1, 100, 1_000, 10_000], help="how many")
+    add("--frr", type=int, nargs="*", default=[100, 1_000], help="of both, those on FRR too")
     add("--only", default="", help='a regular expression for cases: "BIRD, 100 services"')
     add("--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="which")
     add("--json", type=Path, help="write all figures to this file")

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
 from anycast_routed.drains import Ordered
-from anycast_routed.facts import Facts, Held
+from anycast_routed.facts import Facts
 from anycast_routed.model import (
     Announcement,
     CheckResult,
     Flaps,
     Health,
+    Held,
     Host,
     Outcome,
     Plan,

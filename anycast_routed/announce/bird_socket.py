@@ -68,19 +68,18 @@ class ControlSocket:
         self._path = path
         self._within = within
         self._restricted = restricted
-        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket: socket.socket
         self._unread = bytearray(b"\n")  # from the newline before a reply on
         self.greeting = ""
         """What BIRD says of itself: `BIRD 2.0.12 ready.`"""
 
     def __enter__(self) -> Self:
         try:
-            self._socket.settimeout(self._within)
-            self._socket.connect(str(self._path))
+            self._socket = socket.socket(socket.AF_UNIX)
         except OSError as error:
-            self._socket.close()
             raise self._unavailable(error) from error
         try:
+            self._connect()
             self.greeting = self._reply("greeting").text
             if self._restricted:
                 self.ask("restrict")
@@ -88,6 +87,13 @@ class ControlSocket:
             self._socket.close()
             raise
         return self
+
+    def _connect(self) -> None:
+        try:
+            self._socket.settimeout(self._within)
+            self._socket.connect(str(self._path))
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def __exit__(
         self,

@@ -99,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     if _DEBUG not in os.environ:
         # What libraries log or drop at their end says nothing that our own message does not.
         logging.lastResort = None
+        logging.raiseExceptions = False
         sys.unraisablehook = lambda _: None
     # A closed stream must not keep us from our work, nor must what we say go to another file.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -152,6 +153,8 @@ def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
 def _bug(error: Exception) -> int:
     if _DEBUG in os.environ:
         raise error
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     where = error.__traceback__
     while where and where.tb_next:
         where = where.tb_next

@@ -10,6 +10,7 @@ from anycast_routed.model import Health, Outcome, Verdict
 if TYPE_CHECKING:
     from anycast_routed.model import CheckResult
 
+_UNCHECKED = "not checked since the start"
 UNKNOWN_LIMIT = 30.0
 """Seconds after which a check that cannot run counts as a failed one."""
 
@@ -53,6 +54,18 @@ def died(health: Health, reason: str, *, fall: int) -> Health:
         fall: failures in a row that a check would have needed, at least 1.
     """
     return Health(Verdict.DOWN, fails=fall, reason=reason, ever_up=_ever_up(health))
+
+
+def unproved(health: Health, *, announced: bool) -> Health:
+    """Return what stands for the health that an earlier process has left, until there is a verdict.
+
+    What is announced stays so, whatever was left says; nothing is announced anew because of it.
+    """
+    if health.verdict is Verdict.DOWN:
+        return health
+    if announced:
+        return Health(Verdict.UP, reason=_UNCHECKED, ever_up=health.ever_up)
+    return Health(reason=_UNCHECKED) if health.verdict is Verdict.UP else health
 
 
 def decided(health: Health) -> bool:

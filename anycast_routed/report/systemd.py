@@ -13,7 +13,7 @@ from anycast_routed.report.text import safe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WITHIN = 0.2  # seconds that systemd may hold us up; its queue is full only while it is stuck
+_WITHIN = 0.05  # seconds that systemd may hold us up; its queue is full only while it is stuck
 
 
 class Notify:

@@ -22,8 +22,7 @@ from anycast_routed.errors import (
     HostUnreadableError,
     RouterUnavailableError,
 )
-from anycast_routed.facts import Held
-from anycast_routed.model import Reason, Withheld
+from anycast_routed.model import Held, Reason, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
