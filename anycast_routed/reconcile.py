@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from anycast_routed import atomic, drains, record
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.compare import changes
 from anycast_routed.decide.plan import plan
@@ -20,7 +21,7 @@ from anycast_routed.model import CheckResult, Held, Outcome
 from anycast_routed.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Service
@@ -179,7 +180,7 @@ def announce(
     config: Config,
     speaker: Speaker,
     wanted: Wish,
-    superseded: Callable[[], bool] = lambda: False,
+    patience: Patience = PATIENT,
 ) -> transaction.Outcome:
     """Make the router do as wished, and prove it; see `transaction.bring`, also for the errors.
 
@@ -190,7 +191,7 @@ def announce(
     except AnycastRoutedError:
         transaction.withdraw_unplanned(speaker, wanted.plan, wanted.before)
         raise
-    return transaction.bring(speaker, wanted.plan, text, wanted.before, superseded)
+    return transaction.bring(speaker, wanted.plan, text, wanted.before, patience)
 
 
 def leave_only_wanted(config: Config) -> None:

@@ -103,13 +103,15 @@ class Bench:
         aim: str = "",
         runs: int = 0,
         loaded: bool = False,
+        rest: float = 0.0,
     ) -> None:
-        """Bring one fault about again and again."""
+        """Bring one fault about again and again, with so many seconds of rest between."""
         case = Case(stand.setting.name, name + (", saturated" if loaded else ""), aim)
         if not self.wants(stand.setting, case.name):
             return
         for _ in range(runs or self.options.runs):
             asking = saturate(stand.host, 60) if loaded else None
+            time.sleep(rest)
             self.wait()
             stand.ear.hear()
             at = fault.strike()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bench.figures import Series
     from bench.stand import Router
 
+# The pulse follows one change of a server's answers a second, so that none can keep us checking.
+_CHANGES = 1.5
 _DRAWN = ("killed", "hung", "SERVFAIL")
 
 
@@ -81,7 +83,8 @@ def by_root(bench: Bench, router: Router) -> None:
         bench.case(stand, "killed", killed, aim="10 (p95 20)" if bird else "100")
         bench.bare(stand, killed)
         bench.case(stand, "hung", hung, aim="100" if bird else "190")
-        bench.case(stand, "SERVFAIL", faults.Failing(server), aim="200" if bird else "290")
+        failing = faults.Failing(server)
+        bench.case(stand, "SERVFAIL", failing, aim="200" if bird else "290", rest=_CHANGES)
         bench.case(stand, "dropped by nft", faults.Dropped(server))
         bench.case(stand, "killed", killed, aim="30" if bird else "", loaded=True)
         if bird:

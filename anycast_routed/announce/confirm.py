@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.decide.compare import Fault, faults, unheard
@@ -26,6 +27,20 @@ _EVERY, _SELDOM = 0.02, 0.1
 _GLANCE = 0.01  # seconds after which a newer plan is noticed
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What the proof is waited for."""
+
+    superseded: Callable[[], bool] = lambda: False
+    """Asked again and again: once it is true, a newer plan is there, and this proof is idle."""
+    await_sessions: bool = True
+    """Sessions that are on their way up are waited for; who looks again anyway need not."""
+
+
+PATIENT = Patience()
+"""All that there is to wait for: what a single run wants."""
+
+
 class Confirmation(NamedTuple):
     """The router's word after a load."""
 
@@ -42,13 +57,16 @@ def blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
 
 
 def confirm(
-    speaker: Speaker, plan: Plan, before: Readback, superseded: Callable[[], bool]
+    speaker: Speaker,
+    plan: Plan,
+    before: Readback,
+    patience: Patience,
 ) -> Confirmation:
     """Read back until the router shows the plan; return its word and what nobody can help.
 
     Sessions that were there before must show it soon. Those that this transaction has brought
     get longer to come up; one that does not is the peer's affair and only ends the wait, and
-    so does an export that a filter of the operator's refuses. When the plan is `superseded`
+    so does an export that a filter of the operator's refuses. When the plan is superseded
     there is nothing to wait for, and no fault.
 
     Raises:
@@ -59,7 +77,7 @@ def confirm(
     readback, pause = speaker.read(), _EVERY
     while True:
         found = faults(plan, readback)
-        coming = any(
+        coming = patience.await_sessions and any(
             not session.established and session.ours and session.address not in known
             for session in readback.sessions
         )
@@ -68,10 +86,10 @@ def confirm(
         wrong = blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
             break
-        patience = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
-        if not wrong and not coming and _since(settled) > patience:
+        quiet = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
+        if not wrong and not coming and _since(settled) > quiet:
             break
-        if _rest(pause, superseded):
+        if _rest(pause, patience.superseded):
             return Confirmation(readback, found, complete=False)
         latest, pause = speaker.read(), min(1.5 * pause, _SELDOM)
         if latest != readback:

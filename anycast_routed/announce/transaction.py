@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.announce.confirm import blocking, confirm
+from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
 from anycast_routed.decide.compare import faults
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
@@ -47,16 +46,15 @@ def bring(
     plan: Plan,
     text: str,
     before: Readback,
-    superseded: Callable[[], bool] = lambda: False,
+    patience: Patience = PATIENT,
 ) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
     `before` is what the router said when the plan was made. Nothing is written or loaded where
     the file, the router's running config and its exports agree with the plan already.
 
-    `superseded` is asked while the proof is waited for: once it is true, a newer plan is there,
-    and this one's proof matters to nobody. The waiting ends, nothing is put back, and the
-    outcome says that it is not `confirmed`.
+    Where `patience` has it that a newer plan is there, the waiting for the proof ends, nothing is
+    put back, and the outcome says that it is not `confirmed`.
 
     Whatever fails, what the plan no longer wants is withdrawn. For the rest:
 
@@ -74,7 +72,7 @@ def bring(
     try:
         refuse_foreign_neighbors(plan, before)
         _load(speaker, text, previous)
-        proof = confirm(speaker, plan, before, superseded)
+        proof = confirm(speaker, plan, before, patience)
     except (RejectedError, NotConfirmedError, ConfigError) as error:
         reload = isinstance(error, NotConfirmedError)
         _put_back(speaker, previous, plan, before, reload=reload)

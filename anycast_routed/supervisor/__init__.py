@@ -199,9 +199,9 @@ class Supervisor:
         self._facts.digest = seen
         if config == before:
             return
+        self._facts.adopt(config)
         if config.router != before.router:
             await self._loop.leave_router()
-        self._facts.adopt(config)
         self._files.adopted()
         self._anew.set()
         self._teller.log.info("config taken", file=self._path)

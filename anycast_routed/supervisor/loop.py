@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anycast_routed import reconcile, record
 from anycast_routed.announce import transaction
+from anycast_routed.announce.confirm import Patience
 from anycast_routed.decide.compare import changes, wanted
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import (
@@ -114,12 +115,14 @@ class Loop:
         self._worker.shutdown()
 
     async def leave_router(self) -> None:
-        """Withdraw everything from a router that the config no longer names, and forget it."""
-        if (speaker := self.speaker) is not None:
+        """Forget the router, which the config no longer names, and withdraw everything from it.
+
+        Forgotten at once: a pass that begins while we withdraw must not announce there again.
+        """
+        speaker, self.speaker = self.speaker, None
+        if speaker is not None:
             with contextlib.suppress(AnycastRoutedError):
                 await self._in_thread(lambda: transaction.withdraw_all(speaker))
-        self.speaker = self._applied = self._readback = None
-        self._facts.held = Held()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do what blocks beside the event loop, one at a time and to its end.
@@ -156,7 +159,7 @@ class Loop:
         self.speaker, before = await self._in_thread(meet)
         held = (route.prefix for route in before.originated)
         self._facts.held = Held.of(held, decision)
-        self._readback = before
+        self._readback, self._applied = before, None
 
     def _pass(self, begun: float) -> Callable[[], Done]:
         """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
@@ -179,9 +182,8 @@ class Loop:
                 transaction.disarm(speaker, frozenset(wanted(decision)))
                 raise
             wish = reconcile.Wish(decision, before, changes(decision, before))
-            outcome = reconcile.announce(
-                config, speaker, wish, superseded=lambda: facts.version != version
-            )
+            patience = Patience(lambda: facts.version != version, await_sessions=False)
+            outcome = reconcile.announce(config, speaker, wish, patience)
             drifted = applied == decision and bool(wish.changes)
             return Done(decision, outcome, changes(decision, known or before), evidence, drifted)
 

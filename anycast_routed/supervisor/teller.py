@@ -15,13 +15,18 @@ from anycast_routed.report import live, text
 from anycast_routed.report.history import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from anycast_routed.facts import Facts
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
     from anycast_routed.supervisor.loop import Done
+
+_STATUS_FILE = "status file"
+
+
+_LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
 class Teller:
@@ -38,7 +43,10 @@ class Teller:
         """Services that wait because of their flapping."""
         self._problems: dict[str, str] = {}
         """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
-        self._troubles: tuple[str, ...] = ()
+        self._troubles: dict[str, float] = {}
+        """What the peers do not get, and since when."""
+        self._told: frozenset[str] = frozenset()
+        """Those of them that the log has."""
         self._done: Done | None = None
         self._live: live.Live | None = None
 
@@ -77,11 +85,7 @@ class Teller:
                 seconds=one.seconds,
             )
         self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
-        troubles = tuple(text.trouble_lines(readback, done.outcome.faults))
-        for line in troubles:
-            if line not in self._troubles:
-                self.log.warning("trouble", what=line.removeprefix("! "))
-        self._troubles = troubles
+        self._take_troubles(text.trouble_lines(readback, done.outcome.faults), at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and tell systemd, where something has changed."""
@@ -93,8 +97,11 @@ class Teller:
             since=self._since,
             config=self._config,
             digest=facts.digest,
-            problems=dict(self._problems),
-            troubles=self._troubles,
+            # Who can read this file has no use for the news that it could not be written.
+            problems={
+                about: what for about, what in self._problems.items() if about != _STATUS_FILE
+            },
+            troubles=tuple(self._troubles),
             health=observed.health,
             damped=observed.damped,
             drains=observed.drains,
@@ -102,9 +109,20 @@ class Teller:
             router=done.outcome.readback.router if done else "",
         )
         if latest != self._live:
-            self._live = latest
-            self._attempt("status file", lambda: live.keep(facts.config.daemon.run_dir, latest))
+            run_dir = facts.config.daemon.run_dir
+            written = self._attempt(_STATUS_FILE, lambda: live.keep(run_dir, latest))
+            self._live = latest if written else None
             self.notify.status(self._sentence())
+
+    def _take_troubles(self, lines: Iterable[str], at: float) -> None:
+        """Log what lasts: a session on its way up is no news."""
+        self._troubles = {line: self._troubles.get(line, at) for line in lines}
+        lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
+        for line in sorted(lasting - self._told):
+            self.log.warning("trouble", what=line.removeprefix("! "))
+        for line in sorted(self._told - self._troubles.keys()):
+            self.log.info("trouble is over", what=line.removeprefix("! "))
+        self._told = (self._told & self._troubles.keys()) | lasting
 
     def _sentence(self) -> str:
         said = "the router has not answered yet"
@@ -135,10 +153,11 @@ class Teller:
             self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
         self._waiting = frozenset(damped)
 
-    def _attempt(self, what: str, write: Callable[[], None]) -> None:
+    def _attempt(self, what: str, write: Callable[[], None]) -> bool:
         try:
             write()
         except AnycastRoutedError as error:
             self.problem(what, error)
-        else:
-            self.problem(what, None)
+            return False
+        self.problem(what, None)
+        return True

@@ -12,6 +12,7 @@ from seed_site import INCLUDE
 
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.frr import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
@@ -61,7 +62,7 @@ class Site:
         """Do what a daemon does with a new plan, but for its withdrawals."""
         text = Renderer(self.speaker.name).render(self.speaker.variables(wish))
         before = self.speaker.read()
-        return transaction.bring(self.speaker, wish, text, before, lambda: superseded)
+        return transaction.bring(self.speaker, wish, text, before, Patience(lambda: superseded))
 
     def withdraw(self, *prefixes: str) -> None:
         """Call what this file is about."""

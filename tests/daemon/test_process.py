@@ -90,7 +90,8 @@ def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
     if at_work.at_work().alive:
         at_work.at_work().resume()
         at_work.at_work().terminate(within=15)
-    at_work.run("withdraw")
+    if at_work.table():
+        at_work.run("withdraw")
     at_work.holds({}, within=5)
 
 
