@@ -143,7 +143,7 @@ def facts(config: Config, known: Record, speaker: Speaker | None) -> Facts:
     if (orders := drains.load(config.daemon.state_dir, time.time())) and speaker is not None:
         held = (route.prefix for route in speaker.read().originated)
         found.held = Held.of(held, plan(config, found.observed(time.monotonic())))
-    found.order(orders)
+    found.order(orders, time.time())
     return found
 
 

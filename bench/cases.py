@@ -17,6 +17,7 @@ from bench.figures import Series, milliseconds
 if TYPE_CHECKING:
     import argparse
 
+    from anycast_routed.errors import AnycastRoutedError
     from anycast_routed.lab import Host
     from anycast_routed.lab.load import Load
     from bench.clients import Lost
@@ -163,3 +164,9 @@ class Bench:
 def say(text: str) -> None:
     """Show progress."""
     print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def report_failure(what: str, error: AnycastRoutedError) -> None:
+    """Say what could not be measured, and all that its lab knows; the others are measured."""
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    say(f"FAILED: {what}: {error}\n{notes}")

@@ -18,14 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.errors import AnycastRoutedError
 from bench import clients, faults, resources
-from bench.cases import HEAD, Bench, say
+from bench.cases import HEAD, Bench, report_failure, say
 from bench.figures import machine, markdown
 from bench.stand import Setting, Stand, seed
 from bench.svg import Row, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bench.cases import Case, Report
     from bench.figures import Series
@@ -42,8 +43,13 @@ def main() -> int:
     begun = time.monotonic()
     print(machine())
     bench = Bench(options)
+    failed = False
     for part in _parts(bench):
-        part()
+        try:
+            part()
+        except AnycastRoutedError as error:
+            failed = True
+            report_failure(str(part), error)
     report = bench.report
     _print(report)
     print(f"\n{options.runs} runs of a case, --seed {options.seed}, ", end="")
@@ -52,10 +58,10 @@ def main() -> int:
         options.json.write_text(json.dumps(asdict(report), indent=1) + "\n", "utf-8")
     if options.svg and any(one.name in _DRAWN for one in report.cases):
         options.svg.write_text(_drawn(report.cases), "utf-8")
-    return int(any(count for _, _, count in report.false))
+    return int(failed or any(count for _, _, count in report.false))
 
 
-def _parts(bench: Bench) -> Iterator[Callable[[], None]]:
+def _parts(bench: Bench) -> Iterator[partial[None]]:
     for router in bench.options.router:
         yield partial(by_root, bench, router)
         if router == "bird":

@@ -17,10 +17,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab import dns
 from anycast_routed.lab.failures import LabError
 from bench import faults, resources
-from bench.cases import say
+from bench.cases import report_failure, say
 from bench.figures import Series, machine, markdown, milliseconds
 from bench.stand import Setting, Stand, ours
 
@@ -69,7 +70,8 @@ def main() -> int:
     options = _options()
     begun = time.monotonic()
     print(machine())
-    found = []
+    found: list[Figures] = []
+    failed = False
     for router in options.router:
         services, prefixes = options.services, options.prefixes
         if router == "frr":
@@ -81,13 +83,17 @@ def main() -> int:
             name = f"{router.upper()}, {count:,} {what}"
             if re.search(options.only, name):
                 measure = _services if what == "services" else _prefixes
-                found.append(measure(Figures(name), router, count, options))
-                say(" | ".join(found[-1].row()))
+                try:
+                    found.append(measure(Figures(name), router, count, options))
+                    say(" | ".join(found[-1].row()))
+                except AnycastRoutedError as error:
+                    failed = True
+                    report_failure(name, error)
     print(f"\n{markdown(_HEAD, [one.row() for one in found])}")
     print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s in all")
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
-    return 0
+    return int(failed)
 
 
 def _services(figures: Figures, router: Router, count: int, options: argparse.Namespace) -> Figures:

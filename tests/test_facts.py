@@ -142,19 +142,43 @@ def test_a_plan_is_made_anew_whenever_a_verdict_changes(
 
 
 @given(st.lists(st.tuples(results, st.booleans()), max_size=30))
-def test_only_what_is_held_is_counted_as_a_withdrawal(
+def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
     steps: list[tuple[CheckResult, bool]],
 ) -> None:
+    """The router's word comes after the announcement: a death between the two counts as well."""
     facts, withdrawals = fresh(UP), 0
     for second, (result, held) in enumerate(steps):
         facts.held = HELD if held else Held()
-        before = facts.health["dns"].verdict
+        before, own = facts.health["dns"].verdict, "dns" not in facts.unproved
         facts.fold("dns", ASKED, result, began=second, at=second)
         fell = before is Verdict.UP and facts.health["dns"].verdict is Verdict.DOWN
-        withdrawals += fell and held
+        withdrawals += fell and (held or own)
     count = facts.record("").flaps.get("dns", Flaps()).count
     assert count <= withdrawals
     assert (count > 0) == (withdrawals > 0)
+
+
+def test_who_is_drained_may_restart_without_a_penalty() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.order((DRAINED,), 0.0)
+    facts.died("dns", ASKED, "restarted", seen=3.0, at=3.0)
+    assert facts.record("").flaps == {}
+
+
+def test_a_verdict_takes_a_whole_rise_of_this_process() -> None:
+    facts = fresh(UP)
+    facts.held = HELD
+    assert "dns" in folded(facts, [PASS]).unproved
+    assert "dns" not in folded(facts, [PASS]).unproved
+
+
+def test_another_server_under_the_same_name_has_no_verdict_yet() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    before = facts.config.services[0]
+    dns = before.dns.model_copy(update={"port": 5353})
+    facts.adopt(Config(services=(before.model_copy(update={"dns": dns}),)))
+    assert "dns" in facts.unproved
+    assert verdict(facts) is not Verdict.UP
 
 
 def flapping() -> Facts:
@@ -215,7 +239,7 @@ def announcing(*, lowered: bool) -> Plan:
 def test_a_drain_is_lowered_from_the_routers_word_on_and_then_out(target: str) -> None:
     facts = fresh(UP)
     facts.held = HELD
-    assert facts.order((Ordered(target, "a new kernel", 0.0),))
+    facts.order((Ordered(target, "a new kernel", 0.0),), 0.0)
     assert facts.next_change(10.0) is None, "nothing has been lowered yet"
     facts.confirmed(announcing(lowered=False), PREFIX.values(), 11.0)
     assert facts.observed(100.0).drains[target].stage is Stage.LOWERED
@@ -226,42 +250,44 @@ def test_a_drain_is_lowered_from_the_routers_word_on_and_then_out(target: str) -
     assert facts.observed(17.0).drains[target].stage is Stage.OUT
     after = Facts(config("dns"), facts.record(""), HOST)
     after.held = HELD
-    after.order((Ordered(target, "a new kernel", 0.0),))
+    after.order((Ordered(target, "a new kernel", 0.0),), 0.0)
     assert after.observed(17.0).drains[target].stage is Stage.OUT, "it goes on where it was"
 
 
 def test_what_nobody_hears_is_out_at_once() -> None:
     facts = fresh(UP)
-    facts.order((DRAINED,))
+    facts.order((DRAINED,), 0.0)
     assert facts.observed(0.0).drains["dns"].stage is Stage.OUT
 
 
 def test_a_drain_that_was_lifted_begins_anew() -> None:
     facts = fresh(UP)
     facts.held = HELD
-    facts.order((DRAINED,))
+    facts.order((DRAINED,), 0.0)
     facts.confirmed(announcing(lowered=True), PREFIX.values(), 10.0)
-    assert facts.order(())
+    facts.order((), 0.0)
     assert facts.observed(100.0).drains == {}
-    facts.order((DRAINED,))
+    facts.order((DRAINED,), 0.0)
     assert facts.observed(100.0).drains["dns"].stage is Stage.LOWERED
 
 
 def test_a_drain_ends_with_its_time() -> None:
     facts = fresh(UP)
-    facts.order((Ordered("dns", "", 0.0, until=1000.0),))
+    facts.order((Ordered("dns", "", 0.0, until=1000.0),), 0.0)
     facts.expire(999.9)
     assert "until" in facts.observed(0.0).drains["dns"].detail
     version = facts.version
     facts.expire(1000.0)
     assert facts.observed(0.0).drains == {}
     assert facts.version > version
+    facts.expire(500.0)
+    assert "dns" in facts.observed(0.0).drains, "a clock that was wrong ends nothing for good"
 
 
 @given(st.floats(0, 300), st.floats(0, 1))
 def test_between_two_changes_nothing_changes_by_itself(at: float, part: float) -> None:
     facts = flapping()
-    facts.order((DRAINED,))
+    facts.order((DRAINED,), 0.0)
     facts.confirmed(announcing(lowered=True), PREFIX.values(), 50.0)
     until = facts.next_change(at)
     end = 1000.0 if until is None else until

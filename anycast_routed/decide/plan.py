@@ -7,6 +7,7 @@ prefix, the next hop. What one link only lowers has to pass all the others as we
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.candidates import Addresses, Candidate, No, candidates, label_start
@@ -54,6 +55,31 @@ def plan(config: Config, observed: Observed) -> Plan:
         announcements=tuple(sorted(announcements, key=_place)),
         withheld=tuple(sorted(withheld, key=_place)),
         warnings=tuple(_warnings(config, observed, found)),
+    )
+
+
+def revive_nothing(
+    decision: Plan, unproved: Collection[str], originated: Collection[Prefix]
+) -> Plan:
+    """Withhold what the router does not hold of services on which there is no verdict yet.
+
+    What is announced stands until there is one. But who was killed half-way through a withdrawal
+    must not be continued by an announcement, nor an empty router be filled with what was once up.
+    """
+    kept: list[Announcement] = []
+    new: list[Announcement] = []
+    for one in decision.announcements:
+        found = new if one.service in unproved and one.prefix not in originated else kept
+        found.append(one)
+    if not new:
+        return decision
+    detail = "the router did not have it when we began, and it has not been checked since"
+    reason = Reason.SERVICE_UNDECIDED
+    withheld = (Withheld(one.prefix, one.service, one.source, reason, detail) for one in new)
+    return replace(
+        decision,
+        announcements=tuple(kept),
+        withheld=tuple(sorted((*decision.withheld, *withheld), key=_place)),
     )
 
 

@@ -68,6 +68,8 @@ class Query:
         self._name = asked.lower()
         """As most servers give it back. No length of a label is an upper-case letter."""
         self._kind = self._tail[self._end_of_name - 2 : self._end_of_name + 2]
+        self._latest: tuple[bytes, Reply] | None = None
+        """The latest reply, less its ID, and what it was worth: a zone's own server repeats it."""
 
     def wire(self, ident: int) -> bytes:
         """Give the message with this ID (0 to 65535), without TCP's length prefix."""
@@ -87,8 +89,12 @@ class Query:
                 return Stray("another question")
             if wire[2] & dns.flags.TC >> 8 and not over_tcp:
                 return Reply(Outcome.FAIL, "truncated", "", truncated=True)
+            if self._latest is not None and self._latest[0] == wire[2:]:
+                return self._latest[1]
             # To sort the records into sets would cost time, and the verdict needs none.
-            return self._verdict(dns.message.from_wire(wire, one_rr_per_rrset=True))
+            reply = self._verdict(dns.message.from_wire(wire, one_rr_per_rrset=True))
+            self._latest = wire[2:], reply
+            return reply  # noqa: TRY300 - what is caught comes from above
         except (dns.exception.DNSException, ValueError) as error:
             return Stray(printable(f"malformed: {error}"))
 

@@ -73,7 +73,7 @@ class Supervisor:
             known = record.load(run_dir) or record.Record(record.this_boot(), "")
             self._facts = Facts(config, known, Host(frozenset(), ()))
             self._facts.digest = digest(self._path)
-            self._facts.order(drains.load(config.daemon.state_dir, time.time()))
+            self._facts.order(drains.load(config.daemon.state_dir, 0.0), time.time())
             self._loop = Loop(self._facts, self._wake)
             self._files = Files(self._path, self._facts, self._teller, self._wake, self._reload)
             handover.clear(run_dir)

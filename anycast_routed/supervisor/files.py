@@ -75,7 +75,7 @@ class Files:
         """Take what the operator has drained; what cannot be read leaves things as they are."""
         _, forgive = self._orders()
         try:
-            self._facts.order(drains.load(self._facts.config.daemon.state_dir, time.time()))
+            self._facts.order(drains.load(self._facts.config.daemon.state_dir, 0.0), time.time())
             if names := atomic.read(forgive):
                 self._facts.forgive(names.split())
                 # The next one may have the same names, and is to be seen as another one.

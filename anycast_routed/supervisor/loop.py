@@ -10,30 +10,32 @@ import asyncio
 import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from anycast_routed import reconcile, record
 from anycast_routed.announce import transaction
 from anycast_routed.announce.confirm import Patience
 from anycast_routed.decide.compare import changes, wanted
-from anycast_routed.decide.plan import plan
+from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.errors import (
     AnycastRoutedError,
     HostUnreadableError,
     RouterUnavailableError,
 )
-from anycast_routed.model import Held, Reason, Withheld
+from anycast_routed.model import Held, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.config import Config
     from anycast_routed.decide.compare import Change
     from anycast_routed.facts import Facts
-    from anycast_routed.model import Plan, Prefix, Readback
+    from anycast_routed.model import Observed, Prefix, Readback
 
 T = TypeVar("T")
+Planned: TypeAlias = "tuple[Config, Observed, Plan]"
 
 EVERY = 3.0
 """Seconds from one read-back to the next: drift is put right within 5 s."""
@@ -69,6 +71,8 @@ class Loop:
         self.speaker: Speaker | None = None
         self._applied: Plan | None = None
         self._readback: Readback | None = None
+        self._planned: Planned | None = None
+        """The latest plan, beside what it was made from."""
         self._retry = 0.0
         self._lively_until = 0.0
         """The sessions were others a moment ago."""
@@ -78,9 +82,9 @@ class Loop:
         self._wake.clear()
         begun = time.monotonic()
         try:
-            if self.speaker is None:
+            while self.speaker is None:
                 await self._meet()
-            done = await self._in_thread(self._pass(begun))
+            done, self._planned = await self._in_thread(self._pass(begun))
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
             self._applied = None
@@ -108,21 +112,30 @@ class Loop:
                 await self._wake.wait()
 
     async def stop(self, *, withdraw: bool) -> None:
-        """End the loop's thread, and withdraw everything where that is wanted."""
-        if withdraw and (speaker := self.speaker) is not None:
-            await self._in_thread(lambda: transaction.withdraw_all(speaker))
-        await self._keep()
-        self._worker.shutdown()
+        """End the loop's thread, and withdraw everything where that is wanted.
 
-    async def leave_router(self) -> None:
-        """Forget the router, which the config no longer names, and withdraw everything from it.
+        Raises:
+            NotConfirmedError, RouterUnavailableError: something may still be announced.
+        """
+        try:
+            if withdraw:
+                config, speaker = self._facts.config, self.speaker
+                await self._in_thread(lambda: _withdraw_all(config, speaker))
+        finally:
+            await self._keep()
+            self._worker.shutdown()
+
+    async def leave_router(self, *, withdraw: bool) -> None:
+        """Forget the router, and withdraw everything where the config no longer names it.
 
         Forgotten at once: a pass that begins while we withdraw must not announce there again.
+
+        Raises:
+            NotConfirmedError, RouterUnavailableError: something may still be announced there.
         """
         speaker, self.speaker = self.speaker, None
-        if speaker is not None:
-            with contextlib.suppress(AnycastRoutedError):
-                await self._in_thread(lambda: transaction.withdraw_all(speaker))
+        if withdraw and speaker is not None:
+            await self._in_thread(lambda: transaction.withdraw_all(speaker))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do what blocks beside the event loop, one at a time and to its end.
@@ -156,12 +169,15 @@ class Loop:
                 reconcile.disarm(config, decision)
                 raise
 
-        self.speaker, before = await self._in_thread(meet)
+        speaker, before = await self._in_thread(meet)
+        if config.router != self._facts.config.router:
+            return  # It is another router's turn, since a moment ago.
+        self.speaker = speaker
         held = (route.prefix for route in before.originated)
         self._facts.held = Held.of(held, decision)
         self._readback, self._applied = before, None
 
-    def _pass(self, begun: float) -> Callable[[], Done]:
+    def _pass(self, begun: float) -> Callable[[], tuple[Done, Planned]]:
         """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
         config, facts, applied, known = (
             self._facts.config,
@@ -171,21 +187,29 @@ class Loop:
         )
         version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
         unproved, evidence, speaker = facts.unproved, facts.evidence, self.speaker
+        planned = self._planned
         assert speaker is not None  # noqa: S101 - _meet found it, or raised
 
-        def work() -> Done:
-            decision = _nothing_new(plan(config, observed), unproved, held)
+        def work() -> tuple[Done, Planned]:
+            if planned is not None and planned[0] is config and planned[1] == observed:
+                decision = planned[2]  # Ten thousand prefixes take a while to plan.
+            else:
+                decision = plan(config, observed)
+            made = (config, observed, decision)
             try:
                 _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
             except RouterUnavailableError:
                 transaction.disarm(speaker, frozenset(wanted(decision)))
                 raise
+            originated = frozenset(route.prefix for route in before.originated)
+            decision = revive_nothing(decision, unproved, originated)
             wish = reconcile.Wish(decision, before, changes(decision, before))
             patience = Patience(lambda: facts.version != version, await_sessions=False)
             outcome = reconcile.announce(config, speaker, wish, patience)
             drifted = applied == decision and bool(wish.changes)
-            return Done(decision, outcome, changes(decision, known or before), evidence, drifted)
+            told = changes(decision, known or before)
+            return Done(decision, outcome, told, evidence, drifted), made
 
         return work
 
@@ -207,23 +231,14 @@ def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
     )
 
 
-def _nothing_new(decision: Plan, unproved: frozenset[str], held: frozenset[Prefix]) -> Plan:
-    """Leave out what the router does not hold, of services that have no verdict yet.
-
-    Who was killed half-way through a withdrawal must not be continued by an announcement.
-    """
-    new = [a for a in decision.announcements if a.service in unproved and a.prefix not in held]
-    if not new:
-        return decision
-    why = "not announced when we began, and not checked since"
-    withheld = (
-        Withheld(one.prefix, one.service, one.source, Reason.SERVICE_UNDECIDED, why) for one in new
-    )
-    return replace(
-        decision,
-        announcements=tuple(one for one in decision.announcements if one not in new),
-        withheld=(*decision.withheld, *withheld),
-    )
+def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
+    try:
+        speaker = speaker or reconcile.choose_speaker(config)
+    except RouterUnavailableError:
+        # None runs, so nothing is announced; and what BIRD would start with is to be nothing.
+        reconcile.disarm(config, Plan((), None, (), ()))
+    else:
+        transaction.withdraw_all(speaker)
 
 
 def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:

@@ -6,15 +6,14 @@ fills it once, the daemon for ever. Times called `at` are monotonic seconds.
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.damping import flapped, wait
-from anycast_routed.decide.drain import stage
 from anycast_routed.decide.health import decided, died, step, unproved
+from anycast_routed.decide.plan import plan
+from anycast_routed.facts.draining import Draining
+from anycast_routed.facts.flapping import Flapping
 from anycast_routed.model import (
-    Drain,
-    Flaps,
     Health,
     Held,
     Host,
@@ -52,14 +51,14 @@ class Facts:
         self._known = known
         self._host = host
         self._health = {s.name: known.health.get(s.name, Health()) for s in config.services}
+        if not trusting:
+            self._health = {name: _uncounted(one) for name, one in self._health.items()}
         self._services = {service.name: service for service in config.services}
         self._trusting = trusting
         self._fresh: set[str] = set(self._health) if trusting else set()
         """Services with a verdict of this process; what the record says is no longer proof."""
-        self._flaps = dict(known.flaps)
-        self._clock = time.time() - time.monotonic()
-        self._orders: tuple[Ordered, ...] = ()
-        self._lowered = dict(known.lowered)
+        self._flapping = Flapping(known.flaps)
+        self._draining = Draining(known.lowered)
         self._signs: dict[str, float] = {}
         """When the first result was seen that leans against each service's verdict."""
         self._evidence: dict[str, float] = {}
@@ -106,8 +105,8 @@ class Facts:
             boot=self._known.boot,
             router=router,
             health=dict(self._health),
-            flaps=dict(self._flaps),
-            lowered=dict(self._lowered),
+            flaps=dict(self._flapping.flaps),
+            lowered=dict(self._draining.lowered),
             config=self.digest,
         )
 
@@ -143,42 +142,43 @@ class Facts:
 
     def forgive(self, names: Iterable[str]) -> None:
         """Forget how often these services have gone down: their operator says they are well."""
-        for name in names:
-            self._flaps.pop(name, None)
+        self._flapping.forgive(names)
         self.version += 1
 
-    def order(self, orders: tuple[Ordered, ...]) -> bool:
-        """Take what the operator has drained; tell whether that is something else than before."""
-        for lifted in self._lowered.keys() - {one.target for one in orders}:
-            del self._lowered[lifted]
-        if orders == self._orders:
-            return False
-        self._orders = orders
-        self.version += 1
-        return True
+    def order(self, orders: tuple[Ordered, ...], now: float) -> None:
+        """Take what the operator has drained; `now` is wall clock, as the orders' times are."""
+        self.version += self._draining.order(orders, now)
 
     def expire(self, now: float) -> None:
         """End the drains whose time is over at `now`, which is wall clock as they are."""
-        self.order(tuple(one for one in self._orders if one.until is None or now < one.until))
+        self.version += self._draining.expire(now)
 
     def adopt(self, config: Config) -> None:
-        """Take another config. Services that it still has keep their verdict until the next."""
+        """Take another config.
+
+        What is announced stands, and a service that asks the same question keeps its verdict. Of
+        another server, or of a service with a new name, there is none yet.
+        """
+        before, self._services = self._services, {one.name: one for one in config.services}
         self.config = config
-        self._services = {service.name: service for service in config.services}
-        self._health = {s.name: self._health.get(s.name, Health()) for s in config.services}
-        self._fresh &= self._health.keys()
+        same = {
+            name
+            for name, service in self._services.items()
+            if name in before and _question(before[name].dns) == _question(service.dns)
+        }
+        self._health = {
+            name: self._health[name] if name in same else _uncounted(self._health.get(name))
+            for name in self._services
+        }
+        self._fresh &= same
+        held = self.held.prefixes
+        self.held = Held.of(held, plan(config, self.observed(0.0)))
         self.version += 1
 
-    def confirmed(self, plan: Plan, prefixes: Iterable[Prefix], at: float) -> None:
-        """Take the router's word, which shows the plan."""
-        self.held = Held.of(prefixes, plan)
-        for order in self._orders:
-            lowered = any(
-                one.graceful_shutdown and order.target in {one.service, str(one.prefix)}
-                for one in plan.announcements
-            )
-            if lowered:
-                self._lowered.setdefault(order.target, at)
+    def confirmed(self, shown: Plan, prefixes: Iterable[Prefix], at: float) -> None:
+        """Take the router's word, which shows this plan."""
+        self.held = Held.of(prefixes, shown)
+        self._draining.confirmed(shown, at)
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
@@ -187,9 +187,9 @@ class Facts:
             interfaces=self._host.interfaces,
             addresses=self._host.addresses,
             down=self._host.down,
-            drains={order.target: self._drain(order, at) for order in self._orders},
+            drains=self._draining.drains(self.config, self.held, at),
             damped={
-                name: self._waiting(name, until)
+                name: self._flapping.sentence(name, until)
                 for name in self._health
                 if at < (until := self._returns(name))
             },
@@ -198,22 +198,17 @@ class Facts:
     def next_change(self, at: float) -> float | None:
         """Return the time at which `observed` will say something else by itself, if ever."""
         times = [self._returns(name) for name in self._health]
-        times += [
-            lowered + self._drain_time(target)
-            for target, lowered in self._lowered.items()
-            if any(order.target == target for order in self._orders)
-        ]
+        times += self._draining.changes(self.config)
         return min((one for one in times if one > at), default=None)
 
     def _judge(self, name: str, health: Health, at: float) -> bool:
         before, first = self._health[name], name not in self._fresh
-        self._health[name] = health
-        # A check that could not run proves nothing of what an earlier process has found up.
-        if decided(health) and (health.unknown_since is None or health.verdict is Verdict.DOWN):
-            self._fresh.add(name)
-        turned = before.verdict is not health.verdict
         if before.verdict is Verdict.UP and health.verdict is Verdict.DOWN:
             self._count(name, at)
+        self._health[name] = health
+        if self._proves(name, health):
+            self._fresh.add(name)
+        turned = before.verdict is not health.verdict
         if turned or (first and name in self._fresh):
             self._turns.append((name, health))
             if (seen := self._signs.pop(name, None)) is not None:
@@ -222,23 +217,27 @@ class Facts:
             return True
         return False
 
+    def _proves(self, name: str, health: Health) -> bool:
+        """Tell whether a verdict is this process's own: as many results as any other takes."""
+        match health.verdict:
+            case Verdict.UP:
+                return health.passes >= self._services[name].dns.rise
+            case Verdict.DOWN:
+                return decided(health)
+            case Verdict.UNKNOWN:
+                return False
+
     def _count(self, name: str, at: float) -> None:
-        """Count a withdrawal, unless there was nothing to withdraw."""
-        if at >= self._returns(name) and (self._trusting or name in self.held.services):
-            half_life = self._services[name].dns.half_life
-            flaps = self._flaps.get(name, Flaps())
-            self._flaps[name] = flapped(flaps, at=at, half_life=half_life)
+        """Count a withdrawal, unless there was nothing to withdraw.
+
+        What has been up in this process may be on its way out, before the router has confirmed it.
+        """
+        own = name in self._fresh and not self._draining.has(name)
+        if own or name in self.held.services:
+            self._flapping.count(name, self._services[name].dns.half_life, at)
 
     def _returns(self, name: str) -> float:
-        """Return the time from which a service may be announced again, as far as flaps count."""
-        flaps = self._flaps.get(name, Flaps())
-        half_life = self._services[name].dns.half_life
-        return flaps.at + wait(flaps, at=flaps.at, half_life=half_life)
-
-    def _waiting(self, name: str, until: float) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(self._clock + until))
-        count = self._flaps[name].count
-        return f"{name} has gone down {count} times: it waits until {clock}, or for `undrain`"
+        return self._flapping.returns(name, self._services[name].dns.half_life)
 
     def _shown(self, name: str) -> Health:
         """Say what stands for a service's health until this process has a verdict."""
@@ -247,18 +246,11 @@ class Facts:
             return health
         return unproved(health, announced=name in self.held.services)
 
-    def _drain(self, order: Ordered, at: float) -> Drain:
-        stage_ = stage(
-            announced=order.target in self.held,
-            lowered_at=self._lowered.get(order.target),
-            drain_time=self._drain_time(order.target),
-            at=at,
-        )
-        facts = [order.reason] if order.reason else []
-        if order.until is not None:
-            facts.append(f"until {time.strftime('%F %T', time.localtime(order.until))}")
-        return Drain(stage_, ", ".join(facts))
 
-    def _drain_time(self, target: str) -> float:
-        names = {service.name: service.anycast.drain_time for service in self.config.services}
-        return names.get(target, max(names.values()))
+def _uncounted(health: Health | None) -> Health:
+    """Return a verdict without its row of results: another has to begin."""
+    return replace(health, passes=0, fails=0) if health else Health()
+
+
+def _question(asked: Dns) -> tuple[object, ...]:
+    return asked.ip, asked.port, asked.query, asked.rrtype
