@@ -1,11 +1,20 @@
-"""One instance at a time on one run folder: flock(2), so a dead holder never blocks anyone."""
+"""One instance at a time on one folder: flock(2), so a dead holder never blocks anyone.
+
+What is locked is the file `lock` in it, which nobody may open who may not write into the folder:
+whoever can open a file, be it for reading only, can lock it for ever. Who holds it stands beside
+it in `holder`, for everybody to read.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
@@ -14,46 +23,185 @@ from anycast_routed.errors import AnycastRoutedError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _EVERY = 0.02  # seconds between two tries; flock(2) has no waiting with a deadline
+_OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_ROOM = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+_TRIES = 3  # times that the file may be replaced just as we have locked it
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The lock, while it is held."""
+
+    path: Path
+    """What is locked: the file, or the folder where there can be no file."""
+    descriptor: int
+
+    def lost(self) -> bool:
+        """Tell whether it keeps nobody out any more: something else stands in its place."""
+        try:
+            return not os.path.samestat(self.path.lstat(), os.fstat(self.descriptor))
+        except OSError as error:
+            return error.errno in {errno.ENOENT, errno.ENOTDIR}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds it."""
+
+    pid: int
+    verb: str
 
 
 @contextlib.contextmanager
-def hold(run_dir: Path, holder: str, *, within: float = 0.0) -> Iterator[None]:
-    """Hold the lock while the context lasts; `holder` names us to those who find it taken.
+def hold(folder: Path, verb: str, *, within: float = 0.0) -> Iterator[Held]:
+    """Hold the lock while the context lasts; `verb` names us to those who find it taken.
 
     Raises:
         LockedError: another instance still holds it after `within` seconds.
-        CannotWriteError, AccessDeniedError: the run folder cannot be used.
+        CannotWriteError, AccessDeniedError: the folder cannot be used.
     """
+    held = _acquire(folder, time.monotonic() + within)
     try:
-        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        # The folder itself is locked, which also works on a full or read-only file system.
-        descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise cannot_write(run_dir, error) from error
-    path = run_dir / "lock"
-    try:
-        _acquire(descriptor, path, time.monotonic() + within)
         with contextlib.suppress(AnycastRoutedError):
-            atomic.write(path, f"{os.getpid()} {holder}\n", durable=False)
-        yield
+            name = f"{os.getpid()} {_started(os.getpid())} {verb}\n"
+            atomic.write(folder / "holder", name, durable=False)
+        yield held
+    finally:
+        os.close(held.descriptor)
+
+
+def holder(folder: Path) -> Holder | None:
+    """Return who holds the lock; None where nobody does, or where that is not known.
+
+    A name counts only while the process that has left it lives: a PID alone may be a stranger's.
+
+    Raises:
+        AccessDeniedError: we may not read the name.
+    """
+    return _named(folder) if _may_be_held(folder) else None
+
+
+def _acquire(folder: Path, deadline: float) -> Held:
+    for _ in range(_TRIES):
+        held = _open(folder)
+        try:
+            _lock(held, folder, deadline)
+            # One that was replaced while we waited for it keeps nobody out.
+            if not held.lost():
+                return held
+        except BaseException:
+            os.close(held.descriptor)
+            raise
+        os.close(held.descriptor)
+    message = f"another instance is at work: {folder / 'lock'} is replaced again and again"
+    raise LockedError(message, hint="look who deletes it")
+
+
+def _lock(held: Held, folder: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(held.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                known = _named(folder)
+                who = f"{known.verb}, PID {known.pid}" if known else "unknown, PID ?"
+                message = f"another instance is at work: {who}"
+                raise LockedError(message, hint=f"it holds {folder}; try again later") from None
+            time.sleep(_EVERY)
+        else:
+            return
+
+
+def _open(folder: Path) -> Held:
+    path = folder / "lock"
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if (descriptor := _existing(path)) is None:
+            descriptor = _made(path)
+        if descriptor is None:
+            # The folder itself can be locked on a full and on a read-only file system too.
+            return Held(folder, os.open(folder, _FOLDER))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return Held(path, descriptor)
+
+
+def _existing(path: Path) -> int | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _OPEN)
+    except FileNotFoundError:
+        return None
+    # Somebody's umask, or an older version of ours, may have left it open to all. A file with a
+    # second name may be any file of the machine, which is left alone.
+    was, wanted = os.fstat(descriptor), _mode(path.parent)
+    mode = stat.S_IMODE(was.st_mode)
+    if stat.S_ISREG(was.st_mode) and was.st_nlink == 1 and mode & ~wanted:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, mode & wanted)
+    return descriptor
+
+
+def _made(path: Path) -> int | None:
+    """Make the file for those who may write into the folder; None where there is no room."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+    except FileExistsError:  # somebody else has made it in this moment
+        return os.open(path, os.O_RDONLY | _OPEN)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return None
+        raise
+    owner = path.parent.stat()
+    with contextlib.suppress(OSError):
+        # What root has made is for the folder's owner too, as whom the daemon may run.
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, _mode(path.parent))
+    return descriptor
+
+
+def _mode(folder: Path) -> int:
+    return 0o660 if folder.stat().st_mode & stat.S_IWGRP else 0o600
+
+
+def _may_be_held(folder: Path) -> bool:
+    """Try it, shared, so that two who look do not meet. Who may not try believes the name."""
+    try:
+        try:
+            descriptor = os.open(folder / "lock", os.O_RDONLY | _OPEN)
+        except FileNotFoundError:
+            descriptor = os.open(folder, _FOLDER)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                pid, _, verb = (atomic.read(path) or "? unknown").partition(" ")
-                message = f"another instance is at work: {verb.strip()}, PID {pid}"
-                raise LockedError(
-                    message, hint=f"it holds {path.parent}; try again later"
-                ) from None
-            time.sleep(_EVERY)
-        else:
-            return
+def _named(folder: Path) -> Holder | None:
+    words = (atomic.read(folder / "holder") or "").split()
+    try:
+        pid, started, verb = int(words[0]), int(words[1]), words[2]
+    except (ValueError, IndexError):
+        return None
+    return Holder(pid, verb) if pid > 0 and _started(pid) == started else None
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process began, in the kernel's ticks since the boot (proc_pid_stat(5))."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+        # The second field is the program's name in parentheses, with anything in it.
+        return int(text.rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None

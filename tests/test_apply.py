@@ -58,8 +58,8 @@ def test_a_second_apply_writes_no_file(site: Site, announced: Held) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     site.run("apply")
     after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    before.pop("lock")
-    after.pop("lock")
+    before.pop("holder")
+    after.pop("holder")
     assert after == before
 
 
@@ -84,8 +84,10 @@ def test_withdraw_works_without_a_readable_config(site: Site, announced: Held) -
 def test_a_second_instance_ends_with_75_and_names_the_holder(site: Site) -> None:
     site.server.daemon.pause()  # So that the first apply is busy for two timeouts.
     holder = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
-    lock = site.dns1.path("/run/anycast-routed/lock")
-    eventually(lambda: "apply" in lock.read_text(), within=5, why="the first one holds the lock")
+    name = site.dns1.path("/run/anycast-routed/holder")
+    eventually(
+        lambda: name.exists() and "apply" in name.read_text(), within=5, why="it holds the lock"
+    )
     second = site.run("apply", check=False)
     assert second.code == 75
     assert "another instance is at work: apply, PID" in second.err

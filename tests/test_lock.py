@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import subprocess  # noqa: TID251 - a holder that is to be killed; process.run only waits
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 from seed_site import Held, Site, lay_out
 
-from anycast_routed import lock
+from anycast_routed import lock, process
 from anycast_routed.errors import CannotWriteError, LockedError
 from anycast_routed.lab import Lab, eventually
 
@@ -40,49 +44,151 @@ def holder(folder: Path, verb: str) -> Iterator[tuple[subprocess.Popen[str], IO[
         stdout=subprocess.PIPE,
         text=True,
         env=env,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
+    ) as other:
+        assert other.stdin
+        assert other.stdout
         try:
-            assert process.stdout.readline() == "held\n"
-            yield process, process.stdin
+            assert other.stdout.readline() == "held\n"
+            yield other, other.stdin
         finally:
-            process.kill()
+            other.kill()
 
 
 def test_another_process_is_kept_out_and_told_who_holds_it(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "folder"
-    with holder(folder, "apply") as (process, _):
+    with holder(folder, "apply") as (other, _):
         begun = time.monotonic()
         with pytest.raises(LockedError) as caught, lock.hold(folder, "withdraw"):
             pytest.fail("two hold it")
         assert time.monotonic() - begun < 1
-        assert caught.value.message == f"another instance is at work: apply, PID {process.pid}"
+        assert caught.value.message == f"another instance is at work: apply, PID {other.pid}"
         assert str(folder) in caught.value.hint
-        assert (folder / "lock").read_text() == f"{process.pid} apply\n"
-    with lock.hold(folder, "withdraw"):
-        assert (folder / "lock").read_text() == f"{os.getpid()} withdraw\n"
+        assert lock.holder(folder) == lock.Holder(other.pid, "apply")
+    assert lock.holder(folder) is None
+    with lock.hold(folder, "withdraw") as held:
+        assert lock.holder(folder) == lock.Holder(os.getpid(), "withdraw")
+        assert not held.lost()
 
 
-@pytest.mark.parametrize("known", [None, "", "\n"])
+@pytest.mark.parametrize("known", [None, "", "\n", "1 daemon", "1 1 daemon\n", "-1 0 daemon\n"])
 def test_a_holder_that_could_not_leave_its_name_keeps_others_out(
     tmp_path: Path, known: str | None
 ) -> None:
     with holder(tmp_path, "apply"):
-        (tmp_path / "lock").unlink()
+        (tmp_path / "holder").unlink()
         if known is not None:
-            (tmp_path / "lock").write_text(known)
-        with pytest.raises(LockedError, match="another instance"), lock.hold(tmp_path, "plan"):
+            (tmp_path / "holder").write_text(known)
+        assert lock.holder(tmp_path) is None, "nobody is taken for a stranger"
+        with pytest.raises(LockedError, match="unknown, PID"), lock.hold(tmp_path, "plan"):
             pytest.fail("two hold it")
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
-    with holder(tmp_path, "apply") as (process, _):
-        process.kill()
-        process.wait(5)
+    with holder(tmp_path, "apply") as (other, _):
+        other.kill()
+        other.wait(5)
         assert (tmp_path / "lock").exists()
+        assert lock.holder(tmp_path) is None
         with lock.hold(tmp_path, "withdraw"):
             pass
+
+
+@pytest.mark.parametrize("name", ["lock", "holder", "."])
+def test_who_may_not_write_into_the_folder_cannot_hold_it_up(name: str) -> None:
+    # pytest's own folder is closed to others.
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        (folder / "lock").write_text("")  # as somebody's umask left it, open to all
+        with lock.hold(folder, "apply"):
+            pass
+        others = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        argv = [*others, "flock", "--nonblock", str(folder / name), "cat"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE) as hostile:
+            if name == "lock":
+                assert hostile.wait(5) != 0, "it cannot even be opened"
+            else:
+                eventually(lambda: is_taken(folder / name), within=5, why="it is taken")
+            assert lock.holder(folder) is None
+            with lock.hold(folder, "daemon"):
+                assert lock.holder(folder) == lock.Holder(os.getpid(), "daemon")
+            hostile.kill()
+
+
+def is_taken(path: Path) -> bool:
+    """Tell whether somebody has locked this file or folder."""
+    return process.run(["flock", "--nonblock", str(path), "true"], within=5).code != 0
+
+
+def test_a_stranger_learns_who_holds_it_without_the_right_to_try(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opening = os.open
+
+    def refuse(path: Path, *arguments: int) -> int:
+        if path == tmp_path / "lock":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opening(path, *arguments)
+
+    with lock.hold(tmp_path, "daemon"):
+        monkeypatch.setattr(os, "open", refuse)
+        assert lock.holder(tmp_path) == lock.Holder(os.getpid(), "daemon")
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_the_lock_is_for_who_may_write_into_the_folder(tmp_path: Path, *, group: bool) -> None:
+    os.chown(tmp_path, 65534, 12345)
+    tmp_path.chmod(0o775 if group else 0o755)
+    with lock.hold(tmp_path, "apply"):
+        made = (tmp_path / "lock").stat()
+        assert (made.st_uid, made.st_gid) == (65534, 12345), "made by root, for who runs the daemon"
+        assert stat.S_IMODE(made.st_mode) == (0o660 if group else 0o600)
+
+
+def test_a_file_of_another_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    (tmp_path / "other").chmod(0o644)
+    (tmp_path / "lock").hardlink_to(tmp_path / "other")
+    with lock.hold(tmp_path, "apply"):
+        assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "replaced"])
+def test_a_lock_that_keeps_nobody_out_any_more_is_lost(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "run"
+    with lock.hold(folder, "daemon") as held:
+        if what == "folder":
+            folder.rename(tmp_path / "gone")
+        else:
+            (folder / "lock").unlink()
+        if what == "replaced":
+            (folder / "lock").write_text("")
+        assert held.lost()
+        with lock.hold(folder, "daemon") as second:
+            assert held.lost()
+            assert not second.lost()
+
+
+def test_one_that_is_replaced_while_it_is_waited_for_is_not_taken_for_the_lock(
+    tmp_path: Path,
+) -> None:
+    with holder(tmp_path, "apply") as (other, _), ThreadPoolExecutor(1) as beside:
+        before = (tmp_path / "lock").stat().st_ino
+
+        def wait() -> int:
+            with lock.hold(tmp_path, "withdraw", within=10) as held:
+                return os.fstat(held.descriptor).st_ino
+
+        waiting = beside.submit(wait)
+        eventually(lambda: opened(tmp_path / "lock"), within=5, why="it waits")
+        (tmp_path / "lock").rename(tmp_path / "before")
+        other.kill()
+        assert waiting.result(10) != before
+
+
+def opened(path: Path) -> bool:
+    """Tell whether we have this file open."""
+    return any(one.samefile(path) for one in Path("/proc/self/fd").iterdir() if one.exists())
 
 
 def test_it_is_free_again_after_an_error(tmp_path: Path) -> None:
@@ -141,7 +247,7 @@ def site(lab: Lab, announced: Held) -> Site:
 
 @pytest.mark.integration
 def test_withdraw_waits_and_then_withdraws_without_the_lock(site: Site) -> None:
-    hung = site.dns1.start("flock", "/run/anycast-routed", "sleep", "600", name="hung")
+    hung = site.dns1.start("flock", "/run/anycast-routed/lock", "sleep", "600", name="hung")
     eventually(lambda: is_locked(site), within=5, why="another one holds the lock")
     begun = time.monotonic()
     done = site.run("withdraw")
@@ -156,10 +262,10 @@ def test_withdraw_waits_and_then_withdraws_without_the_lock(site: Site) -> None:
 
 @pytest.mark.integration
 def test_withdraw_ends_its_wait_as_soon_as_the_other_ends(site: Site) -> None:
-    other = site.dns1.start("flock", "/run/anycast-routed", "sleep", "600", name="other")
+    other = site.dns1.start("flock", "/run/anycast-routed/lock", "sleep", "600", name="other")
     eventually(lambda: is_locked(site), within=5, why="another one holds the lock")
     waiting = site.dns1.start(sys.executable, "-m", "anycast_routed", "withdraw", name="withdraw")
-    eventually(lambda: is_waiting(waiting.pid), within=4, why="it has the folder open")
+    eventually(lambda: is_waiting(waiting.pid), within=4, why="it has the file open")
     other.kill(whole=True)
     assert waiting.wait(within=10) == 0
     assert "warning" not in waiting.log()
@@ -168,11 +274,11 @@ def test_withdraw_ends_its_wait_as_soon_as_the_other_ends(site: Site) -> None:
 
 def is_locked(site: Site) -> bool:
     """Tell whether somebody on dns1 holds the run folder's lock."""
-    done = site.dns1.run("flock", "-n", "/run/anycast-routed", "true", check=False)
+    done = site.dns1.run("flock", "-n", "/run/anycast-routed/lock", "true", check=False)
     return done.code != 0
 
 
 def is_waiting(pid: int) -> bool:
-    """Tell whether this process has the run folder open."""
+    """Tell whether this process has the lock's file open."""
     opened = Path(f"/proc/{pid}/fd").iterdir()
-    return any(str(one.readlink()).endswith("/run/anycast-routed") for one in opened)
+    return any(str(one.readlink()).endswith("/run/anycast-routed/lock") for one in opened)

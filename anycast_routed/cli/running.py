@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, lock
+from anycast_routed import lock
 from anycast_routed.errors import AnycastRoutedError, Exit, LockedError
 from anycast_routed.report import live
 
@@ -23,11 +21,12 @@ class NoDaemonError(AnycastRoutedError):
 
 
 def pid(run_dir: Path) -> int | None:
-    """Return the PID of the daemon that holds the run folder's lock; None where none does."""
-    if not _is_held(run_dir):
-        return None
-    number, _, holder = (atomic.read(run_dir / "lock") or "").strip().partition(" ")
-    return int(number) if holder == "daemon" and number.isdecimal() else None
+    """Return the PID of the daemon that holds the run folder's lock; None where none does.
+
+    It is a process that lives and has left its name there: it may be sent a signal.
+    """
+    holder = lock.holder(run_dir)
+    return holder.pid if holder is not None and holder.verb == "daemon" else None
 
 
 def said(run_dir: Path) -> live.Live | None:
@@ -71,19 +70,3 @@ def alone(run_dir: Path, verb: str, *, within: float = 0.0) -> Iterator[None]:
             hint = "it reconciles by itself; `anycast-routed reload` makes it read the config"
             raise LockedError(error.message, hint=hint) from None
         yield
-
-
-def _is_held(run_dir: Path) -> bool:
-    """Tell whether somebody has the lock. A shared try, so that two who look do not meet."""
-    try:
-        descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)

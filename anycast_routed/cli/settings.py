@@ -45,11 +45,15 @@ class Settings:
 
     def load(self) -> Config:
         """Read the config file, with `--router` in place of its `router.daemon`."""
-        loaded = config_file.load(self.path())
+        return self.load_with_digest()[0]
+
+    def load_with_digest(self) -> tuple[Config, str]:
+        """Read the config file as `load` does, with the digest of the very content that it had."""
+        loaded, digest = config_file.load_with_digest(self.path())
         if self.router is None:
-            return loaded
+            return loaded, digest
         router = loaded.router.model_copy(update={"daemon": self.router})
-        return loaded.model_copy(update={"router": router})
+        return loaded.model_copy(update={"router": router}), digest
 
     def say(self, lines: Iterable[str]) -> None:
         """Print the result for people, on stdout; nothing with `--json`."""

@@ -1,7 +1,15 @@
 """The config file: `load` is the door, the sections are what comes through it."""
 
 from anycast_routed.config.faults import Fault, InvalidConfigError
-from anycast_routed.config.load import DEFAULTS, VARIABLE, digest, load, loads, locate
+from anycast_routed.config.load import (
+    DEFAULTS,
+    VARIABLE,
+    digest,
+    load,
+    load_with_digest,
+    loads,
+    locate,
+)
 from anycast_routed.config.sections import (
     Anycast,
     Bgp,
@@ -32,6 +40,7 @@ __all__ = [
     "StaticRoute",
     "digest",
     "load",
+    "load_with_digest",
     "loads",
     "locate",
 ]

@@ -49,15 +49,20 @@ def locate(
 
 
 def digest(path: Path) -> str:
-    """Return what tells one content of the file from another; of no file, the empty text."""
+    """Return what tells one content of the file from another; empty where `load` cannot read it."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return _digest(_read(path))
+    except InvalidConfigError:
         return ""
 
 
 def load(path: Path) -> Config:
     """Read a config file, JSON or TOML by its suffix. Raises InvalidConfigError."""
+    return load_with_digest(path)[0]
+
+
+def load_with_digest(path: Path) -> tuple[Config, str]:
+    """Read a config file as `load` does, and return the digest of the very content that it had."""
     name = str(path)
     suffix = path.suffix.lower()
     content = _read(path)
@@ -68,7 +73,7 @@ def load(path: Path) -> Config:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         stop(name, f"is not UTF-8 in line {line}", "save it as UTF-8")
-    return loads(text, name=name, toml=suffix == ".toml")
+    return loads(text, name=name, toml=suffix == ".toml"), _digest(content)
 
 
 def loads(text: str, *, name: str, toml: bool) -> Config:
@@ -144,6 +149,10 @@ def _form(raw: dict[str, object]) -> Iterator[Fault]:
             waiting += [((*loc, number), below) for number, below in enumerate(value)]
         elif value is None:
             yield Fault(spelled(loc), "must not be null", "leave the key out")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic, drains
 from anycast_routed.config import digest
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.supervisor.beside import beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,8 @@ class Files:
         self._wake = wake
         self._reload = reload
         self._adopted = asyncio.Event()
+        self._ordered = asyncio.Event()
+        """What the operator has ordered is to be read, perhaps again."""
 
     def adopted(self) -> None:
         """Take in that the config in force is another one, which may name other files."""
@@ -43,24 +46,25 @@ class Files:
 
     async def run(self) -> NoReturn:
         """Watch for ever."""
-        # It is loaded now; at the top it would be before the first checks.
-        from anycast_routed.observe.files import Watch  # noqa: PLC0415
+        from anycast_routed.observe.files import Watch  # noqa: PLC0415 - loaded by now, not before
 
-        while True:
-            paths = self._paths()
-            async with asyncio.TaskGroup() as group:
-                following = group.create_task(self._follow(Watch(paths)))
-                while self._paths() == paths:
-                    await self._adopted.wait()
-                    self._adopted.clear()
-                following.cancel()
+        async with asyncio.TaskGroup() as all_of_them:
+            all_of_them.create_task(self._take_orders())
+            while True:
+                paths = self._paths()
+                async with asyncio.TaskGroup() as group:
+                    following = group.create_task(self._follow(Watch(paths)))
+                    while self._paths() == paths:
+                        await self._adopted.wait()
+                        self._adopted.clear()
+                    following.cancel()
 
     async def _follow(self, watch: Watch) -> None:
-        await asyncio.to_thread(watch.look)
+        await beside(watch.look)
         # What has changed before that will be told by nobody.
-        if digest(self._path) != self._facts.digest:
+        self._ordered.set()
+        if await beside(lambda: digest(self._path)) != self._facts.digest:
             self._reload.set()
-        self._take_orders()
         async with asyncio.TaskGroup() as group:
             group.create_task(watch.run())
             while True:
@@ -68,22 +72,25 @@ class Files:
                 if self._path in changed:
                     self._reload.set()
                 if changed & set(self._orders()):
-                    self._take_orders()
-                self._wake.set()
+                    self._ordered.set()
+                else:
+                    self._wake.set()
 
-    def _take_orders(self) -> None:
+    async def _take_orders(self) -> NoReturn:
         """Take what the operator has drained; what cannot be read leaves things as they are."""
-        _, forgive = self._orders()
-        try:
-            self._facts.order(drains.load(self._facts.config.daemon.state_dir, 0.0), time.time())
-            if names := atomic.read(forgive):
-                self._facts.forgive(names.split())
-                # The next one may have the same names, and is to be seen as another one.
-                atomic.remove(forgive)
-        except AnycastRoutedError as error:
-            self._teller.problem("drains", error)
-        else:
-            self._teller.problem("drains", None)
+        while True:
+            await self._ordered.wait()
+            self._ordered.clear()
+            drained, forgive = self._orders()
+            try:
+                orders = await beside(lambda: drains.load(drained.parent, 0.0))
+                self._facts.order(orders, time.time())
+                self._facts.forgive(await beside(lambda: _take(forgive)))
+            except AnycastRoutedError as error:
+                self._teller.problem("drains", error)
+            else:
+                self._teller.problem("drains", None)
+            self._wake.set()
 
     def _orders(self) -> tuple[Path, Path]:
         daemon = self._facts.config.daemon
@@ -91,6 +98,15 @@ class Files:
 
     def _paths(self) -> tuple[Path, ...]:
         return (self._path, *self._orders(), *_of_router(self._facts.config))
+
+
+def _take(forgive: Path) -> list[str]:
+    """Return the services to forgive, once."""
+    names = (atomic.read(forgive) or "").split()
+    if names:
+        # The next one may have the same names, and is to be seen as another one.
+        atomic.remove(forgive)
+    return names
 
 
 def _of_router(config: Config) -> tuple[Path, ...]:

@@ -5,6 +5,8 @@ None of these may keep it from its work: what cannot be written is a problem tha
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -13,9 +15,10 @@ from anycast_routed import journal
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import live, text
 from anycast_routed.report.history import entries
+from anycast_routed.supervisor.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anycast_routed.facts import Facts
     from anycast_routed.observe.pulse import Senses
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from anycast_routed.supervisor.loop import Done
 
 _STATUS_FILE = "status file"
-
-
+_BATCHES = 64  # of journal entries that may wait for the disk
+_TO_FINISH = 1.0  # seconds for the disk, at our end
 _LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
@@ -49,6 +52,11 @@ class Teller:
         """Those of them that the log has."""
         self._done: Done | None = None
         self._live: live.Live | None = None
+        """What was last given to be written; None where that could not be."""
+        self._said: str | None = None
+        # Two, since the state folder's file system may hang while the run folder's is well.
+        self._status = Writer(_STATUS_FILE, 1, self._wrote)
+        self._journal = Writer("journal", _BATCHES, self._wrote)
 
     def problem(self, about: str, error: AnycastRoutedError | None) -> None:
         """Take a problem, or that there is none; it is logged when that is news."""
@@ -84,11 +92,13 @@ class Teller:
                 why=one.why or None,
                 seconds=one.seconds,
             )
-        self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
+        self._append(facts, made)
         self._take_troubles(text.trouble_lines(readback, done.outcome.faults), at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and tell systemd, where something has changed."""
+        self._status.look()
+        self._journal.look()
         observed = facts.observed(time.monotonic())
         self._dampings(facts, observed.damped)
         done = self._done
@@ -110,9 +120,18 @@ class Teller:
         )
         if latest != self._live:
             run_dir = facts.config.daemon.run_dir
-            written = self._attempt(_STATUS_FILE, lambda: live.keep(run_dir, latest))
-            self._live = latest if written else None
-            self.notify.status(self._sentence())
+            self._live = latest
+            self._status.put(lambda: live.keep(run_dir, latest))
+        if (said := self._sentence()) != self._said:
+            self._said = said
+            self.notify.status(said)
+
+    async def finish(self) -> None:
+        """Wait until all is written; a disk that hangs is left alone after a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TO_FINISH):
+                await self._status.finished()
+                await self._journal.finished()
 
     def _take_troubles(self, lines: Iterable[str], at: float) -> None:
         """Log what lasts: a session on its way up is no news."""
@@ -149,15 +168,16 @@ class Teller:
         ]
         for one in made:
             self.log.warning("damped", service=one.service, why=one.why)
-        if made:
-            self._attempt("journal", lambda: journal.append(facts.config.daemon.state_dir, made))
+        self._append(facts, made)
         self._waiting = frozenset(damped)
 
-    def _attempt(self, what: str, write: Callable[[], None]) -> bool:
-        try:
-            write()
-        except AnycastRoutedError as error:
-            self.problem(what, error)
-            return False
-        self.problem(what, None)
-        return True
+    def _append(self, facts: Facts, made: Sequence[journal.Entry]) -> None:
+        if made:
+            state_dir = facts.config.daemon.state_dir
+            self._journal.put(lambda: journal.append(state_dir, made))
+
+    def _wrote(self, what: str, error: AnycastRoutedError | None) -> None:
+        """Take how a write has ended. A status file that could not be written is tried again."""
+        self.problem(what, error)
+        if what == _STATUS_FILE and error is not None:
+            self._live = None

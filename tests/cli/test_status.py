@@ -49,8 +49,8 @@ def test_what_a_dead_daemon_has_left_counts_for_nothing(site: Site, announced: H
     # An apply that is at work is no daemon either, whatever it holds.
     site.server.daemon.pause()
     holder = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
-    lock = site.dns1.path("/run/anycast-routed/lock")
-    eventually(lambda: holder.check() and "apply" in lock.read_text(), within=5, why="it holds it")
+    name = site.dns1.path("/run/anycast-routed/holder")
+    eventually(lambda: holder.check() and "apply" in name.read_text(), within=5, why="it holds it")
     assert site.document("status")["daemon"] is None
     holder.wait(10)
 
