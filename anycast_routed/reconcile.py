@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Observed, Plan, Prefix, Readback
 
 _SOCKETS = 20  # at most, that one check holds open
-_OTHER_FILES = 64  # descriptors that are not for checks
+_OTHER_FILES = 128  # descriptors that are not for checks
 _NAMED = 5  # prefixes that a message names
 _MOST_UNKNOWN = 3  # checks that cannot run, before one pass gives up on a verdict
 
@@ -121,13 +121,13 @@ def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
     """Ask each service's question once, all at the same time; by service name."""
     from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
 
-    async def one(service: Service, at_once: asyncio.Semaphore) -> CheckResult:
-        async with at_once:
+    async def one(service: Service, free: asyncio.Semaphore) -> CheckResult:
+        async with free:
             return await dns.check(service.dns)
 
     async def ask() -> list[CheckResult]:
-        at_once = _at_once()
-        return await asyncio.gather(*(one(service, at_once) for service in services))
+        free = at_once()
+        return await asyncio.gather(*(one(service, free) for service in services))
 
     return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
 
@@ -212,30 +212,30 @@ def disarm(config: Config, decision: Plan) -> None:
         transaction.disarm(_bird(config), kept)
 
 
-async def _probe_all(found: Facts) -> dict[str, list[CheckResult]]:
-    at_once = _at_once()
-    async with asyncio.TaskGroup() as group:
-        tasks = {
-            service.name: group.create_task(_probe(service, found, at_once))
-            for service in found.config.services
-        }
-    return {name: task.result() for name, task in tasks.items()}
-
-
-def _at_once() -> asyncio.Semaphore:
+def at_once() -> asyncio.Semaphore:
     """As many checks at a time as have sockets enough: a hung server costs each of them many."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return asyncio.Semaphore(max(1, (soft - _OTHER_FILES) // _SOCKETS))
 
 
-async def _probe(service: Service, found: Facts, at_once: asyncio.Semaphore) -> list[CheckResult]:
+async def _probe_all(found: Facts) -> dict[str, list[CheckResult]]:
+    free = at_once()
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            service.name: group.create_task(_probe(service, found, free))
+            for service in found.config.services
+        }
+    return {name: task.result() for name, task in tasks.items()}
+
+
+async def _probe(service: Service, found: Facts, free: asyncio.Semaphore) -> list[CheckResult]:
     """Check at `fast-interval` until the verdict is decided; bounded, should the server flap."""
     from anycast_routed.observe import dns  # noqa: PLC0415 - only verbs that probe need it
 
     asked, name = service.dns, service.name
     results: list[CheckResult] = []
     for _ in range(2 * (asked.rise + asked.fall)):
-        async with at_once:
+        async with free:
             began = time.monotonic()
             results.append(await dns.check(asked))
         found.fold(name, asked, results[-1], began=began, at=time.monotonic())

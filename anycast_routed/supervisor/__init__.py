@@ -14,37 +14,34 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, drains, handover, lock, reconcile, record
-from anycast_routed.config import digest
-from anycast_routed.decide.shrink import shrinks
-from anycast_routed.errors import AnycastRoutedError, ConfigError
+from anycast_routed import drains, handover, lock, reconcile, record
+from anycast_routed.errors import AnycastRoutedError, LockedError
 from anycast_routed.facts import Facts
 from anycast_routed.model import Host
 from anycast_routed.report import live
 from anycast_routed.supervisor.files import Files
 from anycast_routed.supervisor.loop import Loop
+from anycast_routed.supervisor.reload import Configs
 from anycast_routed.supervisor.teller import Teller
 from anycast_routed.supervisor.watch import Watchers, pulsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from anycast_routed.config import Config, Daemon
+    from anycast_routed.config import Config
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
+    from anycast_routed.supervisor.reload import Load
 
 _LOCK_WITHIN = 0.2  # seconds
 _AGAIN = 1.0  # seconds until addresses that could not be read are tried again
-_SOCKETS = 20  # at most, that one check holds open
-_OTHER_FILES = 128  # descriptors that are not for checks
 
 
 class Supervisor:
     """One daemon. Constructing one does no I/O."""
 
-    def __init__(self, load: Callable[[], Config], path: Path, log: Log, notify: Notify) -> None:
+    def __init__(self, load: Load, path: Path, log: Log, notify: Notify) -> None:
         self._load = load
         self._path = path
         self._notify = notify
@@ -58,30 +55,39 @@ class Supervisor:
         """This host's addresses are known."""
         self._watchers: Watchers | None = None
 
-    async def run(self, config: Config) -> None:
+    def stop(self) -> None:
+        """Stop, or do not begin: for who gets the signals until `run` takes them."""
+        self._stop.set()
+
+    async def run(self, config: Config, digest: str) -> None:
         """Supervise until SIGTERM or SIGINT, and then do as `daemon.on-stop` says.
 
+        `digest` tells the content that this config was read from.
+
         Raises:
-            LockedError: another instance is at work.
+            LockedError: another instance is at work, or can be, since our run folder is gone.
             ConfigError: what is drained cannot be read.
             HostUnreadableError, AccessDeniedError: this host's addresses cannot be read.
             NotConfirmedError, RouterUnavailableError: the withdrawal at the end failed.
         """
         run_dir = config.daemon.run_dir
         # Who only looks whether a daemon runs holds the lock for microseconds.
-        with lock.hold(run_dir, "daemon", within=_LOCK_WITHIN):
+        with lock.hold(run_dir, "daemon", within=_LOCK_WITHIN) as self._lock:
             known = record.load(run_dir) or record.Record(record.this_boot(), "")
             self._facts = Facts(config, known, Host(frozenset(), ()))
-            self._facts.digest = digest(self._path)
+            self._facts.digest = digest
             self._facts.order(drains.load(config.daemon.state_dir, 0.0), time.time())
             self._loop = Loop(self._facts, self._wake)
             self._files = Files(self._path, self._facts, self._teller, self._wake, self._reload)
+            self._configs = Configs(self._load, self._facts, self._loop, self._teller)
             handover.clear(run_dir)
             try:
                 await self._until_stopped()
             finally:
-                with contextlib.suppress(AnycastRoutedError):
-                    live.forget(run_dir)
+                await self._teller.finish()
+                if not self._lock.lost():  # What is there now may be another one's.
+                    with contextlib.suppress(AnycastRoutedError):
+                        live.forget(run_dir)
 
     async def _until_stopped(self) -> None:
         running = asyncio.get_running_loop()
@@ -96,7 +102,7 @@ class Supervisor:
                     self._see(),
                     self._reconcile(),
                     self._read_files(),
-                    self._take_configs(),
+                    self._configs.run(self._reload, self._notify, self._adopted, self._wake),
                 )
             ]
             await self._stop.wait()
@@ -110,7 +116,8 @@ class Supervisor:
 
     async def _watch(self) -> None:
         """Run the watchers of the config in force, until they are to begin anew."""
-        at_once = _at_once()
+        _take_descriptors()
+        at_once = reconcile.at_once()
         while True:
             self._anew.clear()
             servers = pulsed(self._facts.config, self._facts.host)
@@ -151,6 +158,7 @@ class Supervisor:
         await self._seen.wait()
         ready = False
         while True:
+            self._refuse_company()
             begun = time.monotonic()
             self._facts.expire(time.time())
             done = await self._loop.once()
@@ -165,6 +173,18 @@ class Supervisor:
                 gc.enable()
             await self._loop.sleep()
 
+    def _refuse_company(self) -> None:
+        if self._lock.lost():
+            message = f"{self._facts.config.daemon.run_dir} was replaced or deleted under us"
+            hint = "another daemon could begin there; systemd starts this one again"
+            raise LockedError(message, hint=hint)
+
+    def _adopted(self, before: Config) -> None:
+        """Have another config taken by everyone whom it concerns; checks go on where they can."""
+        self._files.adopted()
+        if self._facts.config.services != before.services:
+            self._anew.set()
+
     def _senses(self) -> dict[str, Senses]:
         return self._watchers.senses() if self._watchers else {}
 
@@ -173,61 +193,19 @@ class Supervisor:
         await self._seen.wait()
         await self._files.run()
 
-    async def _take_configs(self) -> None:
-        """Take another config file when it has changed or SIGHUP says so; a broken one is told."""
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            self._notify.reloading()
-            try:
-                await self._take_config()
-            except AnycastRoutedError as error:
-                self._teller.problem("config", error)
-            else:
-                self._teller.problem("config", None)
-            self._notify.ready()
-            self._wake.set()
-
-    async def _take_config(self) -> None:
-        before = self._facts.config
-        seen = digest(self._path)
-        config = await asyncio.to_thread(self._load)
-        _refuse_moved(before.daemon, config.daemon)
-        gone = shrinks(self._facts.held.prefixes, config, self._facts.observed(time.monotonic()))
-        if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != seen:
-            raise reconcile.shrunk(gone, "reload")
-        self._facts.digest = seen
-        if config == before:
-            return
-        self._facts.adopt(config)
-        if config.router != before.router:
-            await self._loop.leave_router()
-        self._files.adopted()
-        self._anew.set()
-        self._teller.log.info("config taken", file=self._path)
-
 
 def _load_the_rest() -> None:
     """Load what takes the longest while the first checks are under way.
 
     And load all, because an upgrade may replace our files under us.
     """
-    from anycast_routed.announce import frr, render  # noqa: F401, PLC0415
-    from anycast_routed.observe import addresses, files  # noqa: F401, PLC0415
+    from anycast_routed.announce import frr, render  # noqa: F401, PLC0415 - loading is the point
+    from anycast_routed.observe import addresses, files  # noqa: F401, PLC0415 - as above
 
     render.load()
 
 
-def _refuse_moved(before: Daemon, after: Daemon) -> None:
-    for name in ("run_dir", "state_dir"):
-        if getattr(before, name) != getattr(after, name):
-            key = name.replace("_", "-")
-            message = f"daemon.{key} cannot change while the daemon runs"
-            raise ConfigError(message, hint="restart it: systemctl restart anycast-routed")
-
-
-def _at_once() -> asyncio.Semaphore:
+def _take_descriptors() -> None:
     """Take all the descriptors that the kernel lets us: a hung server costs each check many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return asyncio.Semaphore(max(1, (hard - _OTHER_FILES) // _SOCKETS))

@@ -38,7 +38,7 @@ class Teller:
     def __init__(self, log: Log, notify: Notify, config: str) -> None:
         self.log = log
         self.notify = notify
-        self._config = config
+        self.config = config
         self._since = time.time()
         self._blind: frozenset[str] = frozenset()
         """Services whose check cannot run."""
@@ -105,7 +105,7 @@ class Teller:
         latest = live.Live(
             pid=os.getpid(),
             since=self._since,
-            config=self._config,
+            config=self.config,
             digest=facts.digest,
             # Who can read this file has no use for the news that it could not be written.
             problems={

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-SOAK = float(os.environ.get("ANYCAST_ROUTED_SOAK_SECONDS", "5"))
+SOAK = float(os.environ.get("ANYCAST_ROUTED_SOAK_SECONDS", "2"))
 """How long a saturated server must not be taken for dead."""
 KNOT = """\
 server:
