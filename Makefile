@@ -15,7 +15,7 @@ lint: $(VENV)/ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables systemd
+	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 demo: $(VENV)/ready

@@ -7,7 +7,6 @@ maintenance ends by a damaged file.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCHEMA = 1
+_LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
 _CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
@@ -97,7 +97,8 @@ def _one(fact: dict[str, object]) -> Ordered:
 
 
 def _time(value: object) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    # NaN is not between them either.
+    if not isinstance(value, int | float) or not 0 <= value <= _LATEST:
         raise TypeError(value)
     return float(value)
 

@@ -15,6 +15,7 @@ from anycast_routed.errors import AccessDeniedError
 from anycast_routed.model import Flaps, Health, Verdict
 
 _SCHEMA = 2
+_MOST = 1e10  # no machine is up for 300 years
 _CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -54,19 +55,21 @@ def load(run_dir: Path) -> Record | None:
         health = {
             str(name): Health(
                 verdict=Verdict(one["verdict"]),
-                passes=int(one["passes"]),
-                fails=int(one["fails"]),
+                passes=_count(one["passes"]),
+                fails=_count(one["fails"]),
                 reason=str(one["reason"]),
-                unknown_since=None if one["unknown_since"] is None else float(one["unknown_since"]),
+                unknown_since=None
+                if one["unknown_since"] is None
+                else _number(one["unknown_since"]),
                 ever_up=one["ever_up"] is True,
             )
             for name, one in raw["health"].items()
         }
         flaps = {
-            str(name): Flaps(float(one["penalty"]), float(one["at"]), int(one["count"]))
+            str(name): Flaps(_number(one["penalty"]), _number(one["at"]), _count(one["count"]))
             for name, one in raw["flaps"].items()
         }
-        lowered = {str(target): float(at) for target, at in raw["lowered"].items()}
+        lowered = {str(target): _number(at) for target, at in raw["lowered"].items()}
         record = Record(
             str(raw["boot"]), str(raw["router"]), health, flaps, lowered, str(raw["config"])
         )
@@ -84,6 +87,19 @@ def keep(run_dir: Path, record: Record) -> None:
         return
     text = json.dumps({"schema": _SCHEMA, **asdict(record)}, indent=1, sort_keys=True) + "\n"
     atomic.write(_path(run_dir), text, durable=False)
+
+
+def _number(value: object) -> float:
+    """Return seconds since the boot, or a penalty; NaN is not between the bounds either."""
+    if not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise TypeError(value)
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise TypeError(value)
+    return value
 
 
 def _path(run_dir: Path) -> Path:

@@ -72,7 +72,7 @@ class Watch:
         # Six base probes teach it which questions are answered. A server that has just started may
         # be silent for a moment, and to say so is no fault.
         await self.quiet(20 * self.server.interval)
-        self.pulse.passed(self.server)
+        self.pulse.judged(self.server)
         return self.pulse.senses(self.server)
 
 

@@ -13,7 +13,7 @@ from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from anycast_routed.announce.frr_vtysh import Vtysh
     from anycast_routed.model import Address
@@ -39,9 +39,8 @@ class Reader:
         """
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._questions])
         config, _, answered = shown.partition(_SHOWN)
-        running = frr_running.running(config)
-        summary, *answers = documents(answered)
-        told = dict(zip(self._questions, answers, strict=True))
+        told = _told((_SUMMARY, *self._questions), answered)
+        running, summary = frr_running.running(config), told[_SUMMARY]
         peers = frr_reading.established(summary or {})
         unnumbered = [name for name in peers if frr_reading.address_of(name) is None]
         questions = (
@@ -50,8 +49,7 @@ class Reader:
             *(one for name in peers for one in frr_reading.exports_of(name, peers[name])),
         )
         if missing := [question for question in questions if question not in told]:
-            answers = documents(self._vtysh.ask("bgpd", missing))
-            told |= zip(missing, answers, strict=True)
+            told |= _told(missing, self._vtysh.ask("bgpd", missing))
         self._questions, self._latest = questions, running
         addresses = {name: told[frr_reading.question_of(name)] for name in unnumbered}
         sessions = frr_reading.sessions(running, summary or {}, _addresses(addresses))
@@ -91,13 +89,32 @@ class Reader:
 
     def bgpd(self) -> Running:
         """Ask bgpd for its config."""
-        return Running(self._vtysh.ask("bgpd", [_SHOW]))
+        return Running(self._config("bgpd"))
 
     def statics(self) -> str:
         """Ask staticd for its config; the empty text where it does not run."""
         with contextlib.suppress(RouterUnavailableError):
-            return self._vtysh.ask("staticd", [_SHOW])
+            return self._config("staticd")
         return ""
+
+    def _config(self, daemon: str) -> str:
+        shown = self._vtysh.ask(daemon, [_SHOW])
+        if not shown.endswith(_SHOWN):
+            raise _broken_off(daemon=daemon)
+        return shown
+
+
+def _told(questions: Sequence[str], answers: str) -> dict[str, Any]:
+    """Give each question its answer. vtysh ends with 0 also where bgpd dies while it answers."""
+    try:
+        return dict(zip(questions, documents(answers), strict=True))
+    except ValueError as error:
+        raise _broken_off(daemon="bgpd") from error
+
+
+def _broken_off(*, daemon: str) -> RouterUnavailableError:
+    hint = "it has died, or is being restarted: systemctl status frr"
+    return RouterUnavailableError(f"the answer of FRR's {daemon} broke off", hint=hint)
 
 
 def _addresses(told: Mapping[str, Any]) -> dict[str, Address]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+
+from anycast_routed.cli import early
 
 
 def run() -> int:
@@ -13,9 +16,10 @@ def run() -> int:
     processor time of a run which changes nothing. And pydantic is not to search every installed
     distribution for plugins, which would run in here.
     """
+    early.take_signals(sys.argv[1:])
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from anycast_routed.cli.main import main  # noqa: PLC0415 - after the two lines above
+    from anycast_routed.cli.main import main  # noqa: PLC0415 - after the lines above
 
     code = main()
     gc.freeze()

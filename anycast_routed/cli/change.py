@@ -42,10 +42,10 @@ def apply(
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
-    config = settings.load()
+    config, digest = settings.load_with_digest()
     with running.alone(config.daemon.run_dir, "apply"):
         try:
-            done = once(config, settings.digest(), allow_shrink=allow_shrink)
+            done = once(config, digest, allow_shrink=allow_shrink)
         except RouterUnavailableError:
             reconcile.leave_only_wanted(config)
             raise

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ import typer
 
 from anycast_routed import atomic, lock
 from anycast_routed import handover as mark
-from anycast_routed.cli import running
+from anycast_routed.cli import early, running
 from anycast_routed.cli.drain import duration
 from anycast_routed.cli.settings import since_start
 from anycast_routed.cli.withdraw import config_or_defaults, withdraw_all
@@ -54,15 +55,19 @@ def daemon(context: typer.Context) -> int:
 
     Announces while healthy and withdraws within milliseconds. SIGHUP reloads the config.
     """
-    settings: Settings = context.obj
-    config = settings.load()
+    given: Settings = context.obj
+    # Where the file is does not change while we run, whatever file appears in another place.
+    path = given.path().absolute()
+    settings = replace(given, config=path)
+    config, digest = settings.load_with_digest()
     log = Log(sys.stderr, most=Level.DEBUG if settings.verbose else Level.INFO)
     from anycast_routed.supervisor import Supervisor  # noqa: PLC0415 - this verb only
 
-    supervisor = Supervisor(settings.load, settings.path(), log, Notify(os.environ))
-    log.info("starting", config=settings.path(), after=since_start())
+    supervisor = Supervisor(settings.load_with_digest, path, log, Notify(os.environ))
+    early.then(supervisor.stop)
+    log.info("starting", config=path, after=since_start())
     try:
-        asyncio.run(supervisor.run(config))
+        asyncio.run(supervisor.run(config, digest))
     except* AnycastRoutedError as errors:
         raise _first(errors) from None
     return Exit.OK
@@ -86,8 +91,7 @@ def reload(
     and the daemon is left alone.
     """
     settings: Settings = context.obj
-    digest = settings.digest()
-    config = settings.load()
+    config, digest = settings.load_with_digest()
     run_dir = config.daemon.run_dir
     daemon = running.must(run_dir)
     before = running.said(run_dir)
@@ -108,8 +112,8 @@ def reload(
 
 def _refuse_other_file(settings: Settings, said: live.Live | None) -> None:
     """Refuse to judge by one file what the daemon does with another."""
-    theirs = Path(said.config) if said else settings.path()
-    if theirs.is_absolute() and theirs != settings.path().absolute():
+    theirs = Path(said.config) if said else settings.path().absolute()
+    if theirs != settings.path().absolute():
         message = f"the daemon's config file is {theirs}, not {settings.path()}"
         raise UsageError(message, hint=f"anycast-routed --config {theirs} reload")
 

@@ -102,8 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
         logging.raiseExceptions = False
         sys.unraisablehook = lambda _: None
     # A closed stream must not keep us from our work, nor must what we say go to another file.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
     given = hoist(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(given)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
+from anycast_routed.cli.early import VALUES
 from anycast_routed.report.document import document
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
 
 FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
-VALUES = frozenset({"--config", "--router"})
 _START_TIME = 19  # the place of `starttime` behind the command's name
 _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "35"}
 

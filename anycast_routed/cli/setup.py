@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import shutil
 import stat
 import sys
@@ -47,14 +48,19 @@ def setup(
     timer: Annotated[
         bool, typer.Option("--timer", help="With --systemd: a timer for `apply` instead.")
     ] = False,
+    user: Annotated[
+        str, typer.Option("--user", metavar="NAME", help="With --systemd: the user to run as.")
+    ] = "",
 ) -> int:
     """Show what the router needs once, or write it."""
     settings: Settings = context.obj
     if timer and not systemd:
         message = "--timer is for the units"
         raise UsageError(message, hint="anycast-routed setup --systemd --timer")
+    if user:
+        _must_exist(user, systemd=systemd)
     config = settings.load()
-    files = _unit_files(settings, timer=timer) if systemd else _router_files(config)
+    files = _unit_files(settings, user, timer=timer) if systemd else _router_files(config)
     changed = {path: text for path, text in files.items() if atomic.read(path) != text}
     settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
     for path, text in changed.items():
@@ -94,7 +100,18 @@ def _router_files(config: Config) -> dict[Path, str]:
     return {path: text}
 
 
-def _unit_files(settings: Settings, *, timer: bool) -> dict[Path, str]:
+def _must_exist(user: str, *, systemd: bool) -> None:
+    if not systemd:
+        message = "--user is for the units"
+        raise UsageError(message, hint="anycast-routed setup --systemd --user NAME")
+    try:
+        pwd.getpwnam(user)
+    except KeyError as error:
+        message = f"there is no user {user}"
+        raise UsageError(message, hint=f"adduser --system --group {user}") from error
+
+
+def _unit_files(settings: Settings, user: str, *, timer: bool) -> dict[Path, str]:
     own = Path(sys.argv[0])
     found = str(own.absolute()) if own.name == _NAME else shutil.which(_NAME)
     program = [found] if found else [sys.executable, "-m", "anycast_routed"]
@@ -106,8 +123,10 @@ def _unit_files(settings: Settings, *, timer: bool) -> dict[Path, str]:
     if not timer:
         names = [f"{name}.service" for name in _DAEMON]
     shipped = {name: (_shipped() / name).read_text(encoding="utf-8") for name in names}
+    # In all of them, or the run folder would change hands with whichever is started.
+    section = f"[Service]\nUser={user}\n" if user else "[Service]\n"
     return {
-        _UNITS / name: text.replace(f"={_PROGRAM} ", f"={command} ")
+        _UNITS / name: text.replace(f"={_PROGRAM} ", f"={command} ").replace("[Service]\n", section)
         for name, text in shipped.items()
     }
 

@@ -23,6 +23,7 @@ _PACKAGES = {
     "gobgp": "gobgpd",
     "gobgpd": "gobgpd",
     "ip": "iproute2",
+    "knotd": "knot",
     "nsd": "nsd",
     "nsd-control": "nsd",
     "nsenter": "util-linux",

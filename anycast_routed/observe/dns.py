@@ -120,7 +120,7 @@ class _Check:
             self._connect()
 
     def _open(self, kind: socket.SocketKind) -> socket.socket | None:
-        family = socket.AF_INET if self._dns.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004
+        family = socket.AF_INET if self._dns.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
         try:
             opened = socket.socket(family, kind | socket.SOCK_NONBLOCK)
         except OSError as error:

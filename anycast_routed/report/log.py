@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import select
@@ -31,8 +32,8 @@ class Log:
 
     In front stands the priority where the stream is the journal (sd-daemon(3)), and else the time.
     A line that cannot be written at once, because the stream is closed, the disk full or the
-    reader asleep, is counted in `lost` and forgotten: nothing here raises or waits. Fields that are
-    None are left out. `most` is the least urgent level that is written.
+    reader asleep, is forgotten: nothing here raises or waits. Fields that are None are left out.
+    `most` is the least urgent level that is written.
     """
 
     def __init__(
@@ -45,7 +46,6 @@ class Log:
         self._stream = stream
         self._most = most
         self._to_journal = _is_journal(stream, environ.get("JOURNAL_STREAM", ""))
-        self.lost = 0
 
     def debug(self, text: str, /, **fields: object) -> None:
         """Say what only someone who looks for a fault wants to know."""
@@ -69,10 +69,9 @@ class Log:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         words = [text, *(_field(*one) for one in fields.items() if one[1] is not None)]
         line = " ".join(words)[:_LONGEST]
-        try:
+        # ValueError: Python has closed the stream.
+        with contextlib.suppress(OSError, ValueError):
             _write(self._stream, f"<{level}>{line}\n" if self._to_journal else f"{time} {line}\n")
-        except (OSError, ValueError):  # ValueError: Python has closed the stream.
-            self.lost += 1
 
 
 def _field(name: str, value: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -23,11 +22,6 @@ class Notify:
         address = environ.get("NOTIFY_SOCKET", "")
         # A name with @ is in the abstract namespace: unix(7).
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        self.watchdog_seconds = _watchdog_seconds(environ)
-        """Without `watchdog` for so long systemd restarts us; None where it does not watch.
-
-        Half of it is the interval that sd_watchdog_enabled(3) recommends.
-        """
 
     def ready(self) -> None:
         """Say that the start, or a reload, is complete."""
@@ -60,10 +54,3 @@ class Notify:
             client.settimeout(_WITHIN)
             client.connect(self._address)  # Only a connected socket can wait for its peer's queue.
             client.send(state.encode("ascii"))
-
-
-def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return None  # It is meant for the process that has started us.
-    usec = environ.get("WATCHDOG_USEC", "")
-    return int(usec) / 1e6 if usec.isascii() and usec.isdecimal() and int(usec) else None

@@ -154,4 +154,4 @@ def _with_own_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Align the prefixes of all rows, and the attributes only among rows that have them."""
     wide = [row for row in rows if len(row) > 2]  # noqa: PLR2004 - mark and reason are two
     facts = iter(columns(row[1:] for row in wide))
-    return columns((row[0], next(facts) if len(row) > 2 else row[1]) for row in rows)  # noqa: PLR2004
+    return columns((row[0], next(facts) if len(row) > 2 else row[1]) for row in rows)  # noqa: PLR2004 - as above

@@ -45,8 +45,8 @@ class Supervisor:
         self._load = load
         self._path = path
         self._notify = notify
-        self._teller = Teller(log, notify, str(path))
         self._wake = asyncio.Event()
+        self._teller = Teller(log, notify, str(path), self._wake)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._anew = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, drains
@@ -63,8 +64,7 @@ class Files:
         await beside(watch.look)
         # What has changed before that will be told by nobody.
         self._ordered.set()
-        if await beside(lambda: digest(self._path)) != self._facts.digest:
-            self._reload.set()
+        await self._look_at_config()
         async with asyncio.TaskGroup() as group:
             group.create_task(watch.run())
             while True:
@@ -83,14 +83,23 @@ class Files:
             self._ordered.clear()
             drained, forgive = self._orders()
             try:
-                orders = await beside(lambda: drains.load(drained.parent, 0.0))
+                orders = await beside(partial(drains.load, drained.parent, 0.0))
                 self._facts.order(orders, time.time())
-                self._facts.forgive(await beside(lambda: _take(forgive)))
+                if names := await beside(partial(atomic.read, forgive)):
+                    self._facts.forgive(names.split())
+                    # The next one may have the same names, and is to be seen as another one.
+                    await beside(partial(atomic.remove, forgive))
             except AnycastRoutedError as error:
                 self._teller.problem("drains", error)
             else:
                 self._teller.problem("drains", None)
             self._wake.set()
+            # One that was refused for what is drained may be taken now.
+            await self._look_at_config()
+
+    async def _look_at_config(self) -> None:
+        if await beside(partial(digest, self._path)) != self._facts.digest:
+            self._reload.set()
 
     def _orders(self) -> tuple[Path, Path]:
         daemon = self._facts.config.daemon
@@ -98,15 +107,6 @@ class Files:
 
     def _paths(self) -> tuple[Path, ...]:
         return (self._path, *self._orders(), *_of_router(self._facts.config))
-
-
-def _take(forgive: Path) -> list[str]:
-    """Return the services to forgive, once."""
-    names = (atomic.read(forgive) or "").split()
-    if names:
-        # The next one may have the same names, and is to be seen as another one.
-        atomic.remove(forgive)
-    return names
 
 
 def _of_router(config: Config) -> tuple[Path, ...]:

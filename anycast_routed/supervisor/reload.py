@@ -78,13 +78,16 @@ class Configs:
         self._facts.adopt(config)
         adopted(before)
         if config.router != before.router:
-            await self._leave_router(withdraw=not same)
+            await self._leave_router(still_ours=same)
         self._teller.log.info("config taken", file=self._teller.config)
 
-    async def _leave_router(self, *, withdraw: bool) -> None:
-        """Have the router met again, under its new config; what only was ours is withdrawn."""
+    async def _leave_router(self, *, still_ours: bool) -> None:
+        """Have the router met again as the config has it; another one must keep nothing of ours."""
+        if still_ours:
+            await self._loop.leave_router(withdraw=False)
+            return
         try:
-            await self._loop.leave_router(withdraw=withdraw)
+            await self._loop.leave_router(withdraw=True)
         except AnycastRoutedError as error:
             self._teller.problem("old router", error)
         else:

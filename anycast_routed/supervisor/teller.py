@@ -33,12 +33,16 @@ _LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
 class Teller:
-    """Tells everyone who wants to know; each thing once, when it has changed."""
+    """Tells everyone who wants to know; each thing once, when it has changed.
 
-    def __init__(self, log: Log, notify: Notify, config: str) -> None:
+    `wake` is set when there is something new that the next pass should tell.
+    """
+
+    def __init__(self, log: Log, notify: Notify, config: str, wake: asyncio.Event) -> None:
         self.log = log
         self.notify = notify
         self.config = config
+        self._wake = wake
         self._since = time.time()
         self._blind: frozenset[str] = frozenset()
         """Services whose check cannot run."""
@@ -178,6 +182,9 @@ class Teller:
 
     def _wrote(self, what: str, error: AnycastRoutedError | None) -> None:
         """Take how a write has ended. A status file that could not be written is tried again."""
+        before = self._problems.get(what)
         self.problem(what, error)
         if what == _STATUS_FILE and error is not None:
             self._live = None
+        if self._problems.get(what) != before:
+            self._wake.set()

@@ -74,10 +74,8 @@ class Watchers:
             if deaths == self._deaths[name]:
                 if self._facts.fold(name, asked, result, began=began, at=at):
                     self._wake.set()
-                if server is not None and result.outcome is Outcome.PASS:
-                    self.pulse.passed(server)
-                elif server is not None and result.outcome is Outcome.FAIL:
-                    self.pulse.failed(server)
+                if server is not None and result.outcome in {Outcome.PASS, Outcome.FAIL}:
+                    self.pulse.judged(server)
             pause = asked.interval if self._facts.settled(name) else asked.fast_interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began + pause - at)):

@@ -64,7 +64,6 @@ class Writer:
 
     def _written(self, writing: asyncio.Future[None]) -> None:
         self._since = None
-        self._idle.set()
         if not writing.cancelled():
             error = writing.exception()
             if error is not None and not isinstance(error, AnycastRoutedError):
@@ -72,3 +71,5 @@ class Writer:
                 error = CannotWriteError(f"cannot write the {self._what}: {error!r}")
             self._wrote(self._what, error)
         self._next()
+        if self._since is None:
+            self._idle.set()

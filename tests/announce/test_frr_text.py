@@ -105,6 +105,36 @@ def test_a_missing_router_is_told_apart_from_a_missing_program(tmp_path: Path) -
         Vtysh(tmp_path, "no-such-vtysh").parse("")
 
 
+CONFIG = "Current configuration:\n!\nfrr version 8.4.4\nrouter bgp 64512\nexit\n!\nend\n"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "",
+        CONFIG[:50],
+        CONFIG,
+        CONFIG + '{"ipv4Unicast": {"peers": {',
+        CONFIG + "{}\n{}\n",
+        CONFIG + '{"a": "\udcff',
+    ],
+    ids=["nothing", "half a config", "no summary", "half a document", "one too many", "no UTF-8"],
+)
+def test_an_answer_that_breaks_off_is_a_router_that_is_not_there(tmp_path: Path, says: str) -> None:
+    """As bgpd's, when it dies in the middle of it: vtysh ends with 0 all the same."""
+    (tmp_path / "says").write_text(says, errors="surrogateescape")
+    program = tmp_path / "vtysh"
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/says\n")
+    program.chmod(0o755)
+    (tmp_path / "bgpd.vty").touch()
+    speaker = FrrSpeaker(tmp_path, str(program), tmp_path / "f", tmp_path / "frr.conf")
+    with pytest.raises(RouterUnavailableError, match="broke off"):
+        speaker.read()
+    if not says.endswith(CONFIG):
+        with pytest.raises(RouterUnavailableError, match="broke off"):
+            speaker.load("")
+
+
 def test_documents_are_read_one_after_the_other() -> None:
     assert documents('{"a": 1}\n% no such map\n{\n}\n[2]') == [{"a": 1}, None, {}, [2]]
     assert documents("") == []

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from anycast_routed.cli.main import main
-
-if TYPE_CHECKING:
-    import pytest
 
 SEED = Path(__file__).parent.parent / "anycast-dns.json"
 
@@ -32,6 +30,24 @@ def test_the_command_line_survives_odd_names(
     ):
         assert f"{line}\n" in service
     assert "/usr/local/bin" not in "".join(files.values())
+
+
+@pytest.mark.parametrize("options", [[], ["--timer"]])
+def test_a_user_stands_in_every_unit(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    words = ["--config", str(SEED), "--json", "setup", "--systemd", "--user", "nobody", *options]
+    assert main(words) == 0
+    files: dict[str, str] = json.loads(capsys.readouterr().out)["files"]
+    services = [text for name, text in files.items() if name.endswith(".service")]
+    assert len(services) == (1 if options else 3)
+    for text in services:
+        assert text.count("[Service]\nUser=nobody\n") == text.count("User=nobody") == 1
+
+
+@pytest.mark.parametrize("words", [["--systemd", "--user", "no such user"], ["--user", "nobody"]])
+def test_a_user_that_makes_no_sense_is_wrong_usage(words: list[str]) -> None:
+    assert main(["--config", str(SEED), "setup", *words]) == 64
 
 
 def test_a_timer_alone_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

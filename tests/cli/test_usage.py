@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed import lock
+from anycast_routed.cli.early import VALUES
 from anycast_routed.cli.main import main
-from anycast_routed.cli.settings import FLAGS, VALUES, hoist
+from anycast_routed.cli.settings import FLAGS, hoist
 from anycast_routed.errors import LockedError
 
 SEED = Path(__file__).parent.parent / "anycast-dns.json"

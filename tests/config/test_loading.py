@@ -1,5 +1,6 @@
 """Files that are found, and files that cannot be read or parsed. No kind of file may hang."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed.config import InvalidConfigError, load, loads, locate
+from anycast_routed.config import (
+    InvalidConfigError,
+    digest,
+    load,
+    load_with_digest,
+    loads,
+    locate,
+)
 from anycast_routed.config.load import LARGEST
 from anycast_routed.errors import ConfigError
 
@@ -78,6 +86,17 @@ def test_a_folder_and_a_fifo(tmp_path: Path) -> None:
     assert refused(tmp_path / "fifo.toml") == "is not a regular file; name a file"
     (tmp_path / "null.json").symlink_to("/dev/null")
     assert refused(tmp_path / "null.json") == "is not a regular file; name a file"
+
+
+def test_the_digest_is_of_what_was_read_and_hangs_on_nothing(tmp_path: Path) -> None:
+    seed = Path(__file__).parent.parent / "anycast-dns.json"
+    assert load_with_digest(seed) == (load(seed), hashlib.sha256(seed.read_bytes()).hexdigest())
+    assert digest(seed) == load_with_digest(seed)[1]
+    pipe, large = tmp_path / "pipe.json", tmp_path / "large.json"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(LARGEST + 1)
+    assert {digest(path) for path in (pipe, large, tmp_path, tmp_path / "none")} == {""}
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:

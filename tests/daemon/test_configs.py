@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 from watched import CONFIG, Watched, each
 
 from anycast_routed.lab import eventually
+from anycast_routed.model import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +81,14 @@ def watched(at_work: Watched, announced: Held, config: dict[str, Any]) -> Iterat
 def settled(watched: Watched) -> None:
     """Wait until the config file is in force."""
     eventually(lambda: "config" not in watched.says().problems, within=5, why="it is in force")
+
+
+def judged(watched: Watched, service: str) -> None:
+    """Wait until the config with just this service is in force, and its server is well."""
+    up = {service: Verdict.UP}
+    eventually(
+        lambda: {name: one.verdict for name, one in watched.says().health.items()} == up, within=5
+    )
 
 
 def preferring(config: dict[str, Any], local_pref: int) -> str:
@@ -206,3 +216,69 @@ def test_a_run_folder_cannot_be_another_one_while_the_daemon_runs(
 ) -> None:
     watched.reconfigure({**config, "daemon": {"run-dir": "/run/elsewhere"}})
     stays_with_the_old_one(watched, systemd, "daemon.run-dir cannot change")
+
+
+@pytest.mark.fault(35)
+def test_a_fifo_in_the_place_of_the_config_stops_nothing(
+    watched: Watched, systemd: Systemd, announced: Held
+) -> None:
+    watched.file(CONFIG).unlink()
+    os.mkfifo(watched.file(CONFIG))
+    stays_with_the_old_one(watched, systemd, "not a regular file")
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    watched.server.restart()
+    watched.holds(announced)
+
+
+def test_what_is_drained_cannot_lose_its_name(
+    watched: Watched, systemd: Systemd, config: dict[str, Any], announced: Held
+) -> None:
+    renamed = {name: value for name, value in config.items() if name not in {"dns", "anycast"}}
+    service = {"name": "resolver", "dns": config["dns"], "anycast": config["anycast"]}
+    watched.run("drain", "dns", "--wait")
+    watched.holds({})
+    watched.reconfigure({**renamed, "services": [service]})
+    stays_with_the_old_one(watched, systemd, "dns is drained, and the new config has no such")
+    watched.run("undrain", "dns")
+    settled(watched)
+    judged(watched, "resolver")
+    watched.holds(announced)
+    watched.reconfigure(config)
+    judged(watched, "dns")
+    watched.nothing_is_told(0.3)
+
+
+def test_the_same_router_in_other_words_keeps_what_it_has(
+    watched: Watched, config: dict[str, Any], announced: Held
+) -> None:
+    mark, logged = watched.mark(), len(watched.at_work().log())
+    watched.reconfigure({**config, "router": {"daemon": "bird", "vtysh": "/usr/bin/vtysh"}})
+    eventually(lambda: "config taken" in watched.at_work().log(logged), within=5)
+    watched.nothing_is_told(0.5)
+    assert not watched.told(mark)
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    watched.server.restart()
+    watched.holds(announced)
+
+
+def test_systemd_is_told_what_is_exported_now(
+    watched: Watched, systemd: Systemd, announced: Held
+) -> None:
+    watched.dns1.remove_address("lo", LABELLED[1])
+    eventually(lambda: "exports 2 prefixes" in systemd.status(), within=5, why="one has gone")
+    watched.dns1.address("lo", LABELLED[1], label="lo:dns2")
+    watched.holds(announced)
+    eventually(lambda: "exports 3 prefixes" in systemd.status(), within=5, why="it is back")
+
+
+def test_a_config_that_appears_in_another_place_is_not_taken(watched: Watched) -> None:
+    mark, toml = watched.mark(), watched.file(CONFIG).with_name("config.toml")
+    toml.write_text("this is no config")
+    logged = len(watched.at_work().log())
+    watched.at_work().signal(signal.SIGHUP)
+    watched.nothing_is_told(0.5)
+    assert "config.toml" not in watched.at_work().log(logged)
+    assert not watched.told(mark)
+    toml.unlink()

@@ -9,7 +9,7 @@ import pytest
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.plan import plan
-from anycast_routed.decide.shrink import shrinks
+from anycast_routed.decide.shrink import lost_drains, shrinks
 from anycast_routed.model import (
     Announcement,
     Drain,
@@ -459,3 +459,14 @@ def test_what_passes_by_itself_is_no_shrinking() -> None:
     assert shrinks(held, config(ONE), host) == frozenset()
     mistyped = ONE.model_copy(update={"nexthop_interface": "eht0"})
     assert shrinks(held, config(mistyped), host) == held
+
+
+def test_what_is_drained_is_lost_where_only_the_config_of_before_has_it() -> None:
+    drains = {name: Drain(Stage.OUT) for name in ("dns", "10.0.0.1/32", "gone", "10.9.9.9/32")}
+    host, before = replace(HOST, drains=drains), config(ONE)
+    service = before.services[0].model_copy(update={"name": "resolver"})
+    renamed = before.model_copy(update={"services": (service,)})
+    assert lost_drains(before, before, host) == frozenset()
+    assert lost_drains(before, renamed, host) == {"dns"}
+    assert lost_drains(before, config(anycast("10.0.0.2/32")), host) == {"10.0.0.1/32"}
+    assert lost_drains(before, renamed, HOST) == frozenset()

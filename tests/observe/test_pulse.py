@@ -194,7 +194,7 @@ def test_a_big_process_is_dead_before_its_sockets_close(host: Host, feel: Feel) 
             dead = await watch.next()
             assert dead.sign is Sign.DEAD
             # Which of the two comes first depends on how fast the kernel frees memory.
-            assert "exiting" in dead.reason or "zombie" in dead.reason or "socket" in dead.reason
+            assert any(word in dead.reason for word in ("exiting", "zombie", "nothing listens"))
 
     feel(scenario())
 
@@ -216,7 +216,7 @@ def test_servfail_is_a_change_told_once(
                 "it answers SERVFAIL without an answer, and did NOERROR with an answer"
             ]
             assert {notice.sign for notice in told} == {Sign.CHANGED}
-            watch.pulse.failed(watch.server)
+            watch.pulse.judged(watch.server)
             assert not await watch.quiet(0.3)
             await asyncio.to_thread(answering.heal, "google.com.")
             assert (await watch.next()).reason.startswith("it answers NOERROR with an answer")
@@ -232,7 +232,7 @@ def test_one_that_always_refuses_lives(host: Host, feel: Feel) -> None:
             await watch.acquainted()
             for _ in range(3):
                 assert not await watch.quiet(0.3)
-                watch.pulse.passed(watch.server)
+                watch.pulse.judged(watch.server)
 
     feel(scenario())
 

@@ -17,7 +17,7 @@ import pytest
 from pulse_watch import server, watching
 
 from anycast_routed.lab import Host, dns, eventually
-from anycast_routed.observe.pulse import Pulse, Sign
+from anycast_routed.observe.pulse import Pulse, Sign, local
 from anycast_routed.observe.pulse.cgroups import members
 from anycast_routed.observe.pulse.habits import Habits, Normal
 from anycast_routed.observe.pulse.processes import Holders, pids, search, with_children
@@ -186,12 +186,48 @@ def test_a_pid_file_gives_the_workers_too(host: Host, tmp_path: Path) -> None:
     assert set(with_children(file)) == {answering.daemon.pid, *answering.daemon.descendants()}
 
 
+def test_a_search_of_thousands_of_processes_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "pids", lambda: iter([os.getpid()] * 5000))
+    mine = local.Local([53])
+    mine.look_for({1: 1 << 60})
+    turns = 1
+    while (found := mine.found()) is None:
+        turns += 1
+        assert mine.owners() == {}
+    assert turns >= 5
+    assert not mine.searching
+    assert found == {1: set()}
+    assert mine.members(1 << 60) == ()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "long", "device"])
+def test_what_is_no_pid_file_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "server.pid"
+    match kind:
+        case "fifo":
+            os.mkfifo(file)
+        case "folder":
+            file.mkdir()
+        case "long":
+            file.write_text(" " * 100 + str(os.getpid()))
+        case _:
+            file = Path("/dev/zero")
+    assert with_children(file) == []
+
+
+def test_a_search_rests_at_processes_that_hold_nothing_and_at_those_it_may_not_see() -> None:
+    for pid in (os.getpid(), 1 << 30):
+        *rests, _ = search([1], [pid] * 1000)
+        assert len(rests) >= 50
+
+
 def test_the_members_of_a_sockets_cgroup(host: Host, cgroup: Path) -> None:
     daemon = host.start("/bin/sleep", "60")
     (cgroup / "cgroup.procs").write_text(str(daemon.pid))
-    assert members(cgroup.stat().st_ino) == [daemon.pid]
-    assert members(cgroup.parent.stat().st_ino) == []
-    assert members(0) == members(1 << 60) == []
+    own, parent = cgroup.stat().st_ino, cgroup.parent.stat().st_ino
+    *_, found = members({own, parent, 0, 1 << 60})
+    assert found is not None
+    assert {one: pids for one, pids in found.items() if pids} == {own: [daemon.pid]}
     daemon.kill()
 
 

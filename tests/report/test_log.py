@@ -77,7 +77,6 @@ def test_only_what_is_urgent_enough_is_said(tmp_path: Path) -> None:
             log.debug("d")
             log.info("i")
             log.warning("w")
-            assert log.lost == 0
     words = [line.split()[1] for line in (tmp_path / "log").read_text().splitlines()]
     assert words == ["w", "i", "w"]
 
@@ -88,16 +87,14 @@ def closed() -> IO[str]:
     return stream
 
 
-def test_lines_that_nobody_takes_are_counted() -> None:
+def test_lines_that_nobody_takes_are_forgotten() -> None:
     with Path("/dev/full").open("w") as full:
         reader, writer = os.pipe()
         os.close(reader)
         with open(writer, "w") as broken:  # noqa: PTH123 - a descriptor has no path
             for stream in (full, broken, closed(), None):
                 log = Log(stream, {})  # type: ignore[arg-type]
-                log.info("one")
-                log.info("two")
-                assert log.lost == 2
+                log.info("nothing is raised")
 
 
 def test_a_reader_that_sleeps_does_not_stop_us() -> None:
@@ -107,9 +104,8 @@ def test_a_reader_that_sleeps_does_not_stop_us() -> None:
         log = Log(stream, {})
         for _ in range(500):
             log.info("withdrawn", prefix="10.10.10.10/32")
-        assert log.lost > 0
         lines = pipe.read(65536).splitlines()
-        assert len(lines) + log.lost == 500
+        assert 0 < len(lines) < 500
         log.info("awake")
         assert pipe.read(65536).endswith(b" awake\n")
         assert {line.partition(b" ")[2] for line in lines} == {b"withdrawn prefix=10.10.10.10/32"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import socket
 import time
@@ -86,22 +85,3 @@ def test_systemd_that_takes_nothing_holds_us_up_only_shortly(address: str) -> No
         Notify({"NOTIFY_SOCKET": address}).watchdog()
         assert 0.01 < time.monotonic() - begun < 5.0
         assert time.process_time() - spent < 0.1  # It sleeps while it waits.
-
-
-OURS, PARENTS = str(os.getpid()), str(os.getppid())
-
-
-@pytest.mark.parametrize(
-    ("environ", "seconds"),
-    [
-        ({}, None),
-        ({"WATCHDOG_USEC": "30000000"}, 30.0),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": OURS}, 30.0),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": PARENTS}, None),
-        ({"WATCHDOG_USEC": "0"}, None),
-        ({"WATCHDOG_USEC": "-1"}, None),
-        ({"WATCHDOG_USEC": "soon"}, None),
-    ],
-)
-def test_the_watchdog_is_taken_from_systemd(environ: dict[str, str], seconds: float | None) -> None:
-    assert Notify(environ).watchdog_seconds == seconds

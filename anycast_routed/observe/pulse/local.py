@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
-from anycast_routed.observe.pulse.cgroups import members
+from anycast_routed.observe.pulse.cgroups import Members, members
 from anycast_routed.observe.pulse.processes import Owners, pids, search
 from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
+SYSTEMD: Final = 1
+"""Its PID: it keeps the sockets of those it starts on demand, and never answers a question."""
 
 
 class Local:
@@ -27,11 +29,11 @@ class Local:
         """Servers with a burst at the moment."""
         self._inodes: frozenset[int] = frozenset()
         self._search: Iterator[Owners | None] | None = None
-        self._searched: frozenset[int] = frozenset()
+        self._searched: set[int] = set()
         self._owners: Owners = {}
         self._owners_now: Owners | None = None
         self._on_port: dict[int, Listeners | None] = {}
-        self._members: dict[int, list[int]] = {}
+        self._members: Members = {}
 
     def open(self, wake: Callable[[], None]) -> None:
         """Begin to listen to the kernel, if we do not yet, and be woken by its news."""
@@ -77,23 +79,39 @@ class Local:
         self._on_port.clear()
         self._owners_now = None
 
-    def look_for(self, inodes: frozenset[int]) -> None:
-        """Search anew for those who hold these sockets."""
-        self._inodes = inodes
-        among = pids()
-        self._searched = frozenset(among)
-        self._search = search(inodes, among)
+    @property
+    def searching(self) -> bool:
+        """Whether a search is on."""
+        return self._search is not None
 
-    def found(self, *, whole: bool = False) -> Owners | None:
-        """Search on for a short while, or to the end; give the result once when it is there."""
+    def look_for(self, sockets: Mapping[int, int]) -> None:
+        """Search anew for those who hold these sockets: inodes, each with its cgroup."""
+        self._inodes = frozenset(sockets)
+        self._searched = set()
+        self._search = self._searching(sockets, self._searched)
+
+    def found(self) -> Owners | None:
+        """Search on for a short while; give the result once when it is there."""
         end = time.monotonic() + _SLICE
-        while self._search is not None and (whole or time.monotonic() < end):
+        while self._search is not None and time.monotonic() < end:
             if (owners := next(self._search)) is not None:
                 self._search = None
-                self._members.clear()
                 self._owners = owners
                 return owners
         return None
+
+    def _searching(self, sockets: Mapping[int, int], searched: set[int]) -> Iterator[Owners | None]:
+        """Search the processes, and then the cgroups of the sockets that none of them holds."""
+        owners: Owners = {}
+        for held in search(sockets, _noted(pids(), searched)):
+            owners = held or owners
+            yield None
+        unknown = {sockets[inode] for inode, held in owners.items() if not {*held} - {SYSTEMD}}
+        for those in members(unknown):
+            if those is not None:
+                self._members = those
+            yield None
+        yield owners
 
     def owners(self) -> Owners:
         """Give who holds the sockets in this turn; none while a search is on.
@@ -112,11 +130,15 @@ class Local:
             }
         return self._owners_now
 
-    def members(self, cgroup: int) -> list[int]:
-        """Give the processes of a cgroup, as they were at the end of the last search."""
-        if cgroup not in self._members:
-            self._members[cgroup] = members(cgroup)
-        return self._members[cgroup]
+    def members(self, cgroup: int) -> Collection[int]:
+        """Give the processes of a socket's cgroup, as they were at the end of the last search."""
+        return self._members.get(cgroup, ())
+
+
+def _noted(those: Iterator[int], notes: set[int]) -> Iterator[int]:
+    for one in those:
+        notes.add(one)
+        yield one
 
 
 def _trouble(error: OSError) -> str:

@@ -25,11 +25,13 @@ class Udp:
     Raises OSError where it can't be opened.
     """
 
-    __slots__ = ("_socket", "_waiting")
+    __slots__ = ("_ident", "_socket", "_waiting")
 
     def __init__(self, address: Address, port: int) -> None:
         self._socket = _connected(address, port, socket.SOCK_DGRAM)
         self._waiting: dict[bytes, tuple[int, float]] = {}
+        # From a random one on, so that nobody who cannot see our packets knows the next.
+        self._ident = int.from_bytes(os.urandom(2))
 
     def source(self) -> str:
         """Give our address, which is the server's where that is on this host (but 127/8)."""
@@ -40,7 +42,8 @@ class Udp:
         """Send a question under a fresh ID. Raises OSError where it can't be sent."""
         if len(self._waiting) > 1:
             self._forget(now)
-        ident = os.urandom(2)
+        self._ident = (self._ident + 1) % (1 << 16)
+        ident = self._ident.to_bytes(2)
         self._waiting[ident] = (form, now)
         try:
             self._socket.send(ident + question)
@@ -121,7 +124,7 @@ class Tcp:
 
 
 def _connected(address: Address, port: int, kind: socket.SocketKind) -> socket.socket:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
     opened = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     number = opened.connect_ex((str(address), port))
     if number not in {0, errno.EINPROGRESS}:

@@ -6,7 +6,8 @@ its core. /proc tells within a millisecond, and to anyone.
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,12 @@ _STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
 _TRACED: Final = "t"
 _SLICE: Final = 128
 """Descriptors looked at from one rest to the next."""
+_PROCESS: Final = 8
+"""What a process costs beside its descriptors, in descriptors; also one we may not look at."""
+_LONGEST: Final = 64
+"""Bytes that are read of a PID file."""
+_FAMILY: Final = 256
+"""Processes that one server has, at most."""
 
 Owners = Mapping[int, Collection[int]]
 """The PIDs that hold a socket, by its inode."""
@@ -93,13 +100,13 @@ def _start(pid: int) -> int | None:
         return None
 
 
-def pids() -> list[int]:
-    """Give all processes that we see."""
+def pids() -> Iterator[int]:
+    """Give all processes that we see, one after the other: there may be tens of thousands."""
     with os.scandir("/proc") as entries:
-        return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+        yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
 
 
-def search(inodes: Collection[int], among: Collection[int]) -> Iterator[Owners | None]:
+def search(inodes: Collection[int], among: Iterable[int]) -> Iterator[Owners | None]:
     """Look for the processes that hold these sockets, among those given that we may look at.
 
     It yields None now and then, so that the caller can do something else, and the result at last.
@@ -109,6 +116,7 @@ def search(inodes: Collection[int], among: Collection[int]) -> Iterator[Owners |
     owners: dict[int, set[int]] = {inode: set() for inode in inodes}
     seen = 0
     for pid in among if wanted else ():
+        seen += _PROCESS
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
@@ -116,19 +124,35 @@ def search(inodes: Collection[int], among: Collection[int]) -> Iterator[Owners |
                     if inode is not None:
                         owners[inode].add(pid)
                 seen += 1
-                if seen % _SLICE == 0:
+                if seen >= _SLICE:
+                    seen = 0
                     yield None
+        if seen >= _SLICE:
+            seen = 0
+            yield None
     yield owners
 
 
 def with_children(pid_file: Path) -> list[int]:
     """Give the process that a PID file names, and all its descendants: those may be the workers."""
     try:
-        found = [int(pid_file.read_text("utf-8"))]
+        found = [int(_beginning(pid_file))]
     except (OSError, ValueError):
         return []
     for pid in found:  # it grows meanwhile
         with contextlib.suppress(OSError, ValueError):
             text = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8")
             found += [int(word) for word in text.split() if int(word) not in found]
+        if len(found) > _FAMILY:
+            return []  # it names init, or another one that everything comes from
     return found
+
+
+def _beginning(file: Path) -> bytes:
+    """Read the beginning of a regular file. A FIFO, which would hold us up for ever, has none."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, _LONGEST) if regular else b""
+    finally:
+        os.close(descriptor)

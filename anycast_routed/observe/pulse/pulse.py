@@ -16,6 +16,8 @@ _REFRESH: Final = 10.0
 """Seconds from one look at all sockets to the next: new ones announce themselves nowhere."""
 _SEARCHES: Final = 6
 """Each so many of these looks all processes are searched too."""
+_REST: Final = 0.01
+"""Seconds from one slice of a search to the next."""
 
 
 class Pulse:
@@ -43,7 +45,8 @@ class Pulse:
                 now = time.monotonic()
                 self._turn(now, late=now - due > _LATE)
                 dues = [target.due for target in self._targets.values()]
-                due = min([self._next_refresh, *dues])
+                rest = [time.monotonic() + _REST] if self._local.searching else []
+                due = min([self._next_refresh, *dues, *rest])
                 await self._sleep(due)
         finally:
             for target in self._targets.values():
@@ -54,12 +57,11 @@ class Pulse:
         """Wait for the next notice."""
         return await self._notices.get()
 
-    def passed(self, server: Server) -> None:
-        """Take what the base probe is answered now for normal: a check has just passed."""
-        self._targets[server].settle()
+    def judged(self, server: Server) -> None:
+        """Take what the base probe is answered now for normal: a check has just passed or failed.
 
-    def failed(self, server: Server) -> None:
-        """Do the same after a check that failed, so that a recovery is told as a change."""
+        After one that failed a recovery is told as a change.
+        """
         self._targets[server].settle()
 
     def senses(self, server: Server) -> Senses:
@@ -92,7 +94,7 @@ class Pulse:
         self._refreshes += 1
         self._look(now)
         if all_anew or any(target.trace.stale() for target in self._targets.values()):
-            self._search(whole=self._refreshes == 1)
+            self._search()
 
     def _look(self, now: float) -> None:
         """Look at the suspect sockets, and search for who holds those that are new."""
@@ -106,11 +108,11 @@ class Pulse:
         if changed:
             self._search()
 
-    def _search(self, *, whole: bool = False) -> None:
-        traces = (target.trace for target in self._targets.values())
-        self._local.look_for(frozenset().union(*(trace.inodes() for trace in traces)))
-        if whole and (owners := self._local.found(whole=True)) is not None:
-            self._hand_out(owners)
+    def _search(self) -> None:
+        sockets: dict[int, int] = {}
+        for target in self._targets.values():
+            sockets |= target.trace.sockets()
+        self._local.look_for(sockets)
 
     def _hand_out(self, owners: Owners) -> None:
         for target in self._targets.values():

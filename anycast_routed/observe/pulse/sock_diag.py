@@ -30,6 +30,7 @@ _UNCONNECTED: Final = 1 << 7
 _V6ONLY, _CGROUP_ID = 11, 21  # INET_DIAG_*, linux/inet_diag.h
 _HEADER: Final = struct.Struct("=IHHII")
 _MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
+_ATTRIBUTE: Final = 4  # an attribute's own header
 _LARGEST: Final = 1 << 16
 _ANY4: Final = IPv4Address(0)
 _ANY6: Final = IPv6Address(0)
@@ -50,7 +51,6 @@ class Listener:
     address: Address
     port: int
     inode: int
-    cookie: bytes
     v6only: bool
     cgroup: int
     """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
@@ -175,7 +175,6 @@ def _listener(message: bytes) -> Listener:
         address=ipaddress.ip_address(message[24 : 24 + width]),
         port=int.from_bytes(message[_SPORT : _SPORT + 2]),
         inode=struct.unpack_from("=I", message, _MESSAGE - 4)[0],
-        cookie=message[60:68],
         v6only=any(attributes.get(_V6ONLY, b"\0")),
         cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
     )
@@ -183,11 +182,11 @@ def _listener(message: bytes) -> Listener:
 
 def _attributes(message: bytes) -> Iterator[tuple[int, bytes]]:
     at = _MESSAGE
-    while at + 4 <= len(message):
+    while at + _ATTRIBUTE <= len(message):
         size, kind = struct.unpack_from("=HH", message, at)
-        if size < 4:  # noqa: PLR2004 - an attribute's own header
+        if size < _ATTRIBUTE:
             return
-        yield kind, message[at + 4 : at + size]
+        yield kind, message[at + _ATTRIBUTE : at + size]
         at += size + 3 & ~3
 
 

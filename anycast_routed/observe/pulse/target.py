@@ -110,7 +110,7 @@ class Target:
             detail="; ".join(said),
         )
 
-    def _guarded(self, act: Callable[[float, bool], None], now: float, late: bool) -> None:  # noqa: FBT001
+    def _guarded(self, act: Callable[[float, bool], None], now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
         try:
             act(now, late)
         except ConnectionRefusedError:
@@ -124,7 +124,7 @@ class Target:
             self._local.suspects.add(self.server.port)
             self._trouble = ""
 
-    def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001
+    def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
         # All servers keep to one grid, so that one wake-up of ours serves them all.
         pause = min(self.server.interval, _DEAD_INTERVAL) if self._dead else self.server.interval
         self._next_probe += pause * (1 + (now + SLACK - self._next_probe) // pause)
@@ -134,12 +134,12 @@ class Target:
         # One that has come back may take long for its first answer to the base question.
         self._talk.ask(now, lively=self._dead)
 
-    def _glance(self, now: float, _late: bool) -> None:  # noqa: FBT001
+    def _glance(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
         self._prompt = self._hear(now)
         if self._prompt:
             self._rest()
 
-    def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001
+    def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
         self._prompt = self._hear(now)
         if self._prompt or self._dead:
             self._rest()
@@ -152,7 +152,7 @@ class Target:
         else:
             self._begin_burst(now, late)
 
-    def _step(self, now: float, late: bool) -> None:  # noqa: FBT001
+    def _step(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
         burst = self._burst
         if burst is None or self._hear(now):
             self._rest()
@@ -186,7 +186,7 @@ class Target:
             if self._talk.affordable(now):
                 self._tell(Sign.CHANGED, "it is silent, which may be its habit", self._asked)
 
-    def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001
+    def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
         self._burst = Burst(self.server.address, self.server.port, now)
         self._local.bursts += 1
         self._act = self._step

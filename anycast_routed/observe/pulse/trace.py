@@ -1,14 +1,11 @@
 """One server's traces on this host: its listening sockets, and the processes that hold them."""
 
 import ipaddress
-from typing import Final
 
-from anycast_routed.observe.pulse.local import Local
+from anycast_routed.observe.pulse.local import SYSTEMD, Local
 from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
 from anycast_routed.observe.pulse.signs import Server
 from anycast_routed.observe.pulse.sock_diag import Listener, Listeners
-
-_SYSTEMD: Final = 1
 
 
 class Trace:
@@ -35,6 +32,10 @@ class Trace:
         """Give its sockets."""
         return frozenset(listener.inode for listener in self._listeners)
 
+    def sockets(self) -> dict[int, int]:
+        """Give its sockets, each with its cgroup."""
+        return {listener.inode: listener.cgroup for listener in self._listeners}
+
     def saw(self, on_port: Listeners | None) -> bool:
         """Take in the sockets that are on its port now; return whether its own have changed.
 
@@ -49,8 +50,7 @@ class Trace:
     def held_by(self, owners: Owners) -> None:
         """Take in who holds the sockets."""
         pids = {pid for inode in self.inodes() for pid in owners.get(inode, ())}
-        # systemd keeps the sockets of those it starts on demand, and never answers a question.
-        pids.discard(_SYSTEMD)
+        pids.discard(SYSTEMD)
         for listener in self._listeners:
             if not pids:
                 pids.update(self._local.members(listener.cgroup))
