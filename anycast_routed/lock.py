@@ -145,9 +145,12 @@ def _existing(path: Path) -> int | None:
 
 
 def _made(path: Path) -> int | None:
-    """Make the file for those who may write into the folder; None where there is no room."""
+    """Make the file for those who may write into the folder; None where there is no room.
+
+    Open for reading only, so that its file system can still be made read-only.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
     except FileExistsError:  # somebody else has made it in this moment
         return os.open(path, os.O_RDONLY | _OPEN)
     except OSError as error:
