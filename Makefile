@@ -32,7 +32,8 @@ bench: $(VENV)/ready
 
 # In full it takes about an hour; SOAK_MINUTES=8 shortens every part of it.
 soak: $(VENV)/ready
-	.ci/packages bird2 unbound nsd dnsperf iproute2 nftables
+	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
+	ANYCAST_ROUTED_EVERY_STEP=1 $(BIN)/python -m pytest --numprocesses=2 -k killed_at_any_step
 	$(BIN)/python bench/soak.py $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 $(VENV)/ready: pyproject.toml

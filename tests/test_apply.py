@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from die_at import steps
 
 from anycast_routed.lab import eventually, receiver
 
@@ -186,7 +187,7 @@ def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None
     site.both_hold(announced)
     file = site.dns1.path(f"/run/anycast-routed/{site.router_name}.conf")
     up = file.read_text()
-    for step in range(1, MOST_STEPS):
+    for step in steps(MOST_STEPS, site.router_name):
         site.server.daemon.kill()
         killed = die_at(step, site, "apply")
         now = file.read_text()
@@ -215,7 +216,7 @@ def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> N
     site.server.daemon.kill()
     site.run("apply")
     down = file.read_text()
-    for step in range(1, MOST_STEPS):
+    for step in steps(MOST_STEPS, site.router_name):
         site.both_hold({}, within=2)
         site.server.restart()
         killed = die_at(step, site, "apply")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from die_at import steps
 from seed_site import Held, Site, lay_out, seed
 
 from anycast_routed.announce.frr import FrrSpeaker
@@ -256,7 +257,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
     good = config.read_text()
     site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", "{% broken")
     broken = {**json.loads(good), "router": {"template-dir": "/etc/anycast-routed/templates"}}
-    for step in range(1, MOST_STEPS):
+    for step in steps(MOST_STEPS, site.router_name):
         if "broken" in verb:
             config.write_text(json.dumps(broken))
         if verb != "withdraw" and site.server.daemon.alive:

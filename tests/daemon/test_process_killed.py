@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from die_at import steps
 from router_faults import announced_since, bird_of, changes, networks_in, own_file, unchanged
 from watched import CONFIG, RUN_DIR, Watched, lay_out, quick
 
@@ -54,7 +55,7 @@ def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
 ) -> None:
     begin(resting, 1)
     gone = 0
-    for step in range(1, MOST_STEPS):
+    for step in steps(MOST_STEPS, "bird"):
         resting.holds(announced, within=20)
         mark = resting.mark()
         resting.dns1.path(ARMED).touch()

@@ -305,14 +305,12 @@ def test_without_descriptors_the_senses_are_off_and_come_back(host: Host, inside
             here = descriptors()
             resource.setrlimit(resource.RLIMIT_NOFILE, (here, hard))
             try:
-                assert not await watch.quiet(0.5)
-                answering.daemon.pause()
-                # With so few ports the silence may prove too little at first, and is told as such.
-                assert (await watch.until(Sign.DEAD)).sign is Sign.DEAD
-                await watch.quiet(0.2)
-                answering.daemon.resume()
+                assert not [one for one in await watch.quiet(0.5) if one.sign is Sign.DEAD]
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            answering.daemon.pause()
+            assert (await watch.until(Sign.DEAD)).sign is Sign.DEAD
+            answering.daemon.resume()
             assert (await watch.until(Sign.ALIVE)).sign is Sign.ALIVE
 
     inside(host, lambda: asyncio.run(scenario()))
