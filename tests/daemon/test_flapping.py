@@ -57,7 +57,8 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     watched.run("undrain")
     watched.holds(announced, within=3)
     assert watched.told(mark) == once + once
-    assert not watched.says().damped
+    # The peer is told first, and the status file after that.
+    eventually(lambda: not watched.says().damped, within=3, why="status says so")
     flap(watched, 2)
     assert watched.table() == {}
     watched.run("undrain", "dns")
