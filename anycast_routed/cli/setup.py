@@ -1,34 +1,60 @@
-"""`setup`: our include line in bird.conf, and the systemd units; shown first, written on demand."""
+"""`setup`: what the router and systemd need once; shown first, done on demand, and taken back."""
 
 from __future__ import annotations
 
-import pwd
-import shutil
-import stat
+import os
+import shlex
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, reconcile
-from anycast_routed.announce.bird import check_config, include_line, includes
+from anycast_routed import atomic, process, reconcile
+from anycast_routed.cli import account, bird_conf, units
 from anycast_routed.cli.settings import difference
-from anycast_routed.config import DEFAULTS
-from anycast_routed.errors import ConfigError, Exit, UsageError
+from anycast_routed.config import Router
+from anycast_routed.errors import AccessDeniedError, CannotWriteError, ConfigError, Exit, UsageError
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
-    from anycast_routed.config import Config
 
-_NAME = "anycast-routed"
-_UNITS = Path("/etc/systemd/system")
-_PROGRAM = "/usr/local/bin/anycast-routed"  # as the units that we ship have it
-_DAEMON = ("anycast-routed", "anycast-routed-withdraw", "anycast-routed-handover")
-_ONE_SHOT = "anycast-routed-apply"
 _NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
 _NOTHING_NEEDED = "FRR needs nothing: what we own there lives in its running config only"
+_PIPX = (
+    "install it where every user gets to: "
+    "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install anycast-routed"
+)
+_LEFT = (
+    "left to you: /etc/anycast-routed, /var/lib/anycast-routed, and user and group anycast-routed"
+)
+_BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+_WITHIN = 90.0  # seconds for a command; a daemon that is stopped has 60 to withdraw
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be done, in this order."""
+
+    first: list[tuple[str, ...]] = field(default_factory=list)
+    files: dict[Path, str] = field(default_factory=dict)
+    bird_conf: dict[Path, str] = field(default_factory=dict)
+    gone: list[Path] = field(default_factory=list)
+    last: list[tuple[str, ...]] = field(default_factory=list)
+    said: str = ""
+    """What is left for the operator to do."""
+    nothing: str = "nothing is missing"
+    """What is said where there is nothing to do."""
+
+    @property
+    def is_for_root(self) -> bool:
+        """Whether it is about more than bird.conf, which may be somebody else's to write."""
+        return bool(self.first or self.files or self.gone or self.last)
+
+    def is_empty(self) -> bool:
+        return not (self.is_for_root or self.bird_conf)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,133 +62,164 @@ def register(app: typer.Typer) -> None:
     app.command()(setup)
 
 
-def setup(
+def setup(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
     *,
     write: Annotated[
-        bool, typer.Option("--write", help="Write it; a changed file keeps a backup beside it.")
+        bool, typer.Option("--write", help="Do it; a changed file keeps a backup beside it.")
     ] = False,
     systemd: Annotated[
-        bool, typer.Option("--systemd", help="The systemd units of the daemon.")
+        bool,
+        typer.Option("--systemd", help="The systemd units of the daemon, and what they need."),
     ] = False,
     timer: Annotated[
         bool, typer.Option("--timer", help="With --systemd: a timer for `apply` instead.")
     ] = False,
     user: Annotated[
-        str, typer.Option("--user", metavar="NAME", help="With --systemd: the user to run as.")
+        str,
+        typer.Option(
+            "--user",
+            metavar="NAME",
+            help="With --systemd: run as this user; by default as anycast-routed, which is made.",
+        ),
     ] = "",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take all of it back; the config stays.")
+    ] = False,
 ) -> int:
-    """Show what the router needs once, or write it."""
+    """Show what the router or systemd needs once, or do it.
+
+    Without `--systemd` that is BIRD's include line; FRR needs nothing. With it, what the Debian
+    package brings: the user, its groups, the folder of the config, and the units.
+    """
     settings: Settings = context.obj
-    if timer and not systemd:
-        message = "--timer is for the units"
-        raise UsageError(message, hint="anycast-routed setup --systemd --timer")
-    if user:
-        _must_exist(user, systemd=systemd)
-    config = settings.load()
-    files = _unit_files(settings, user, timer=timer) if systemd else _router_files(config)
-    changed = {path: text for path, text in files.items() if atomic.read(path) != text}
-    settings.emit("setup", files={str(path): text for path, text in changed.items()}, written=write)
-    for path, text in changed.items():
-        settings.say(difference(path, atomic.read(path), text))
-        if write:
-            _install(path, text, for_bird=not systemd)
-    if not files:
-        settings.say([_NOTHING_NEEDED])
-    elif not changed:
-        settings.say(["nothing is missing"])
-    elif write:
-        settings.say(f"wrote {path}" for path in changed)
+    _refuse_nonsense(systemd=systemd, timer=timer, user=user, remove=remove)
+    if remove:
+        job = _removal(settings)
+    elif systemd:
+        job = _units(settings, user or units.NAME, timer=timer, write=write)
     else:
-        settings.say(["nothing was written; --write does it"])
-    if write and changed:
-        unit = f"{_ONE_SHOT}.timer" if timer else _DAEMON[0]
-        settings.say([f"{_NEXT_UNITS} {unit}" if systemd else _NEXT_BIRD])
+        config = settings.load()
+        if reconcile.choose_speaker(config).name != "bird":
+            settings.emit("setup", files={}, commands=[], removed=[], written=write)
+            settings.say([_NOTHING_NEEDED])
+            return Exit.OK
+        job = _Job(bird_conf=_changed(bird_conf.with_line(config.router)), said=_NEXT_BIRD)
+    _show(settings, job, write=write)
+    if write and not job.is_empty():
+        _do(settings, job, backup="with-anycast-routed" if remove else "before-anycast-routed")
+        settings.say([job.said])
     return Exit.OK
 
 
-def _router_files(config: Config) -> dict[Path, str]:
-    """FRR needs no file: what we own there lives in its running config only."""
-    if reconcile.choose_speaker(config).name != "bird":
-        return {}
-    # The file itself, should an operator have a link there.
-    path = config.router.config_file.resolve()
-    current = atomic.read(path)
-    if current is None:
-        message = f"router.config-file: {path} does not exist"
-        raise ConfigError(message, hint="name BIRD's config file, or install bird2")
-    if includes(current, config.router.include_file):
-        return {path: current}
-    line = include_line(config.router.include_file)
-    text = (
-        f"{current.rstrip()}\n\n# What anycast-routed announces; a missing file is fine.\n{line}\n"
-    )
-    return {path: text}
-
-
-def _must_exist(user: str, *, systemd: bool) -> None:
-    if not systemd:
+def _refuse_nonsense(*, systemd: bool, timer: bool, user: str, remove: bool) -> None:
+    hint = "anycast-routed setup --systemd"
+    if remove and (systemd or timer or user):
+        message = "--remove takes all back, and no other option but --write"
+        raise UsageError(message, hint="anycast-routed setup --remove --write")
+    if timer and not systemd:
+        message = "--timer is for the units"
+        raise UsageError(message, hint=f"{hint} --timer")
+    if user and not systemd:
         message = "--user is for the units"
-        raise UsageError(message, hint="anycast-routed setup --systemd --user NAME")
+        raise UsageError(message, hint=f"{hint} --user NAME")
+    if user:
+        account.must_exist(user)
+
+
+def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> _Job:
+    if write:
+        _be_root()
+    for program in (Path(units.program()[0]), Path(sys.executable)):
+        if fault := account.out_of_reach(user, program, os.X_OK):
+            if write:
+                raise AccessDeniedError(fault, hint=_PIPX)
+            settings.talk([f"warning: {fault}", f"  {_PIPX}"])
+            break
+    if fault := account.out_of_reach(user, units.config_path(settings), os.R_OK):
+        settings.talk([f"warning: {fault}"])
+    if user != units.NAME:
+        for group in account.lacking(user):
+            settings.talk([f"warning: {user} is not in group {group}: adduser {user} {group}"])
+    files, commands = account.missing(user)
+    files |= units.texts(settings, user, timer=timer)
+    unit = units.TIMER if timer else units.NAME
+    return _Job(files=_changed(files), last=commands, said=f"{_NEXT_UNITS} {unit}")
+
+
+def _removal(settings: Settings) -> _Job:
     try:
-        pwd.getpwnam(user)
-    except KeyError as error:
-        message = f"there is no user {user}"
-        raise UsageError(message, hint=f"adduser --system --group {user}") from error
+        router = settings.load().router
+    except (ConfigError, AccessDeniedError):
+        # It goes without a config too, at the usual places.
+        router = Router.model_construct()
+    there = [path for path in units.every() if path.exists()]
+    booted = _BOOTED.is_dir()
+    stop = [("systemctl", "disable", "--now", *(path.name for path in there))]
+    sysusers = [account.SYSUSERS] if account.SYSUSERS.exists() else []
+    without = bird_conf.without_line(router)
+    configure = " && birdc configure" if without else ""
+    return _Job(
+        first=stop if there and booted else [],
+        bird_conf=without,
+        gone=[*there, *sysusers],
+        last=[("systemctl", "daemon-reload")] if there and booted else [],
+        said=f"now: anycast-routed withdraw{configure}\n{_LEFT}",
+        nothing="nothing of ours is there",
+    )
 
 
-def _unit_files(settings: Settings, user: str, *, timer: bool) -> dict[Path, str]:
-    own = Path(sys.argv[0])
-    found = str(own.absolute()) if own.name == _NAME else shutil.which(_NAME)
-    program = [found] if found else [sys.executable, "-m", "anycast_routed"]
-    path = settings.path().absolute()
-    options = [] if path in DEFAULTS else ["--config", str(path)]
-    options += ["--router", settings.router] if settings.router else []
-    command = " ".join(map(_word, [*program, *options]))
-    names = [f"{_ONE_SHOT}.service", f"{_ONE_SHOT}.timer"]
-    if not timer:
-        names = [f"{name}.service" for name in _DAEMON]
-    shipped = {name: (_shipped() / name).read_text(encoding="utf-8") for name in names}
-    # In all of them, or the run folder would change hands with whichever is started.
-    section = f"[Service]\nUser={user}\n" if user else "[Service]\n"
-    return {
-        _UNITS / name: text.replace(f"={_PROGRAM} ", f"={command} ").replace("[Service]\n", section)
-        for name, text in shipped.items()
-    }
+def _changed(files: dict[Path, str]) -> dict[Path, str]:
+    return {path: text for path, text in files.items() if atomic.read(path) != text}
 
 
-def _shipped() -> Path:
-    # In the wheel the units stand inside the package, in a checkout beside it.
-    package = Path(__file__).parent.parent
-    inside = package / "systemd"
-    return inside if inside.is_dir() else package.parent / "packaging" / "systemd"
+def _show(settings: Settings, job: _Job, *, write: bool) -> None:
+    files = {**job.files, **job.bird_conf}
+    commands = [*job.first, *job.last]
+    settings.emit(
+        "setup",
+        files={str(path): text for path, text in files.items()},
+        commands=[list(command) for command in commands],
+        removed=[str(path) for path in job.gone],
+        written=write,
+    )
+    for path, text in files.items():
+        settings.say(difference(path, atomic.read(path), text))
+    settings.say(f"+ {shlex.join(command)}" for command in commands)
+    if job.is_empty():
+        settings.say([job.nothing])
+    elif not write:
+        settings.say(f"- {path}" for path in job.gone)
+        settings.say(["nothing was written; --write does it"])
 
 
-def _word(text: str) -> str:
-    """Write one word of a command line as systemd.service(5) reads it."""
-    literal = text.replace("%", "%%").replace("$", "$$")
-    if not set(literal) & set(" \t\"'\\;"):
-        return literal
-    return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _install(path: Path, text: str, *, for_bird: bool) -> None:
-    """Write the file with the owner and the mode that it has; BIRD reads a new config first."""
-    if not path.exists():
+def _do(settings: Settings, job: _Job, *, backup: str) -> None:
+    if job.is_for_root:
+        _be_root()
+    for command in job.first:
+        _run(command)
+    for path, text in job.bird_conf.items():
+        bird_conf.install(path, text, backup=backup)
+        settings.say([f"wrote {path}"])
+    for path, text in job.files.items():
         atomic.write(path, text)
-        return
-    was = path.stat()
-    mode, owner = stat.S_IMODE(was.st_mode), (was.st_uid, was.st_gid)
-    if for_bird:
-        # In the same folder, since an operator's own includes may be relative.
-        candidate = path.with_name(f"{path.name}.candidate")
-        atomic.write(candidate, text, mode=mode, owner=owner)
-        try:
-            check_config(candidate, path)
-        finally:
-            atomic.remove(candidate)
-    backup = path.with_name(f"{path.name}.before-anycast-routed")
-    if not backup.exists():
-        before = atomic.read(path)
-        atomic.write(backup, before or "", mode=mode, owner=owner)
-    atomic.write(path, text, mode=mode, owner=owner)
+        settings.say([f"wrote {path}"])
+    for path in job.gone:
+        atomic.remove(path)
+        settings.say([f"removed {path}"])
+    for command in job.last:
+        _run(command)
+
+
+def _be_root() -> None:
+    if os.geteuid() != 0:
+        message = "only root may make users, and install or remove units"
+        raise AccessDeniedError(message, hint="the same with sudo before it")
+
+
+def _run(command: tuple[str, ...]) -> None:
+    done = process.run(command, within=_WITHIN)
+    if done.code != 0:
+        said = done.err.strip() or f"exit code {done.code}"
+        message = f"{shlex.join(command)}: {said}"
+        raise CannotWriteError(message, hint="the rest was not done; run it again after that")

@@ -10,6 +10,7 @@ import pytest
 
 from anycast_routed.cli.main import main
 
+UNITS = "/etc/systemd/system/"
 SEED = Path(__file__).parent.parent / "anycast-dns.json"
 
 
@@ -21,7 +22,7 @@ def test_the_command_line_survives_odd_names(
     monkeypatch.setattr(sys, "argv", ["/opt/my tools/anycast-routed"])
     assert main(["--config", str(file), "--router", "frr", "--json", "setup", "--systemd"]) == 0
     files: dict[str, str] = json.loads(capsys.readouterr().out)["files"]
-    assert len(files) == 3
+    assert len([name for name in files if name.startswith(UNITS)]) == 3
     service = files["/etc/systemd/system/anycast-routed.service"]
     words = f'"/opt/my tools/anycast-routed" --config "{tmp_path}/a \\"b\\" 100%% $$x.json"'
     for line in (
@@ -29,7 +30,9 @@ def test_the_command_line_survives_odd_names(
         f"ExecReload={words} --router frr reload",
     ):
         assert f"{line}\n" in service
-    assert "/usr/local/bin" not in "".join(files.values())
+    assert "/usr/bin/anycast-routed" not in "".join(files.values())
+    condition = f"ConditionPathExists={str(file).replace('%', '%%')}\n"
+    assert service.count("ConditionPathExists=") == service.count(condition) == 1
 
 
 @pytest.mark.parametrize("options", [[], ["--timer"]])
@@ -42,11 +45,29 @@ def test_a_user_stands_in_every_unit(
     services = [text for name, text in files.items() if name.endswith(".service")]
     assert len(services) == (1 if options else 3)
     for text in services:
-        assert text.count("[Service]\nUser=nobody\n") == text.count("User=nobody") == 1
+        assert text.count("\nUser=nobody\n") == text.count("\nUser=") == 1
+        assert "\nGroup=" not in text
 
 
-@pytest.mark.parametrize("words", [["--systemd", "--user", "no such user"], ["--user", "nobody"]])
-def test_a_user_that_makes_no_sense_is_wrong_usage(words: list[str]) -> None:
+def test_what_is_missing_needs_no_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANYCAST_ROUTED_CONFIG", str(tmp_path / "none.toml"))
+    assert main(["--json", "setup", "--systemd"]) == 0
+    assert main(["--json", "setup", "--remove"]) == 0
+    assert capsys.readouterr().err.count("bug") == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--systemd", "--user", "no such user"],
+        ["--user", "nobody"],
+        ["--remove", "--systemd"],
+        ["--remove", "--user", "nobody"],
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(words: list[str]) -> None:
     assert main(["--config", str(SEED), "setup", *words]) == 64
 
 

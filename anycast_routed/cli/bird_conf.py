@@ -1,0 +1,72 @@
+"""Our include line in the operator's bird.conf: put in and taken out with the same care.
+
+BIRD reads the new text first, what stood there is kept beside it, and the file keeps its owner
+and its mode.
+"""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic
+from anycast_routed.announce.bird import check_config, include_line, includes
+from anycast_routed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anycast_routed.config import Router
+
+_COMMENT = "# What anycast-routed announces; a missing file is fine."
+
+
+def with_line(router: Router) -> dict[Path, str]:
+    """Return bird.conf as it must be.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    # The file itself, should an operator have a link there.
+    path = router.config_file.resolve()
+    current = atomic.read(path)
+    if current is None:
+        message = f"router.config-file: {path} does not exist"
+        raise ConfigError(message, hint="name BIRD's config file, or install bird2")
+    if includes(current, router.include_file):
+        return {path: current}
+    line = include_line(router.include_file)
+    return {path: f"{current.rstrip()}\n\n{_COMMENT}\n{line}\n"}
+
+
+def without_line(router: Router) -> dict[Path, str]:
+    """Return bird.conf without what `with_line` has put there; nothing where it has not."""
+    path = router.config_file.resolve()
+    current = atomic.read(path)
+    if current is None or not includes(current, router.include_file):
+        return {}
+    kept = [line for line in current.splitlines() if not includes(line, router.include_file)]
+    text = "\n".join(line for line in kept if line.strip() != _COMMENT)
+    return {path: f"{text.rstrip()}\n"}
+
+
+def install(path: Path, text: str, *, backup: str) -> None:
+    """Put this text there; `backup` is what the old one's name ends with, unless it is there.
+
+    Raises:
+        RejectedError: BIRD refuses it; nothing has changed.
+        CannotWriteError, AccessDeniedError: as `atomic.write`.
+    """
+    was = path.stat()
+    mode, owner = stat.S_IMODE(was.st_mode), (was.st_uid, was.st_gid)
+    # In the same folder, since an operator's own includes may be relative.
+    candidate = path.with_name(f"{path.name}.candidate")
+    atomic.write(candidate, text, mode=mode, owner=owner)
+    try:
+        check_config(candidate, path)
+    finally:
+        atomic.remove(candidate)
+    kept = path.with_name(f"{path.name}.{backup}")
+    if not kept.exists():
+        atomic.write(kept, atomic.read(path) or "", mode=mode, owner=owner)
+    atomic.write(path, text, mode=mode, owner=owner)
