@@ -2,6 +2,8 @@
 
 A reader sees the old content or the new, never a part (rename(2)); after a crash too, since
 the content is synchronised before the rename, and the folder after it (fsync(2)).
+
+Each step goes by a handle on the folder, which `folder` tells how to come by.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
+from anycast_routed import folder
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, CannotWriteError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LARGEST = 64 << 20  # octets; 10,000 routes are 2 MiB
 _NOT_A_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO})
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write(
@@ -31,25 +37,29 @@ def write(
 ) -> None:
     """Replace the content of `path`; its folder is made when it is missing.
 
-    `owner` is a user and a group; they are ours unless it is given. Without
-    `durable` a power cut may lose the change, but never leaves a part of it.
+    `owner` is a user and a group; they are ours unless it is given, and where we are root the
+    folder's. Without `durable` a power cut may lose the change, but never leaves a part of it.
 
     Raises:
         CannotWriteError: the disk is full or read-only; the old content is intact.
-        AccessDeniedError: the folder is not ours to write.
+        AccessDeniedError: the folder is not ours to write, or not to be trusted.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = f".{path.name}.{secrets.token_hex(4)}"
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        try:
-            _write_new(temporary, text, mode, owner, durable=durable)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        if durable:
-            _synchronise_folder(path.parent)
+        with folder.opened(path.parent, make=True) as handle:
+            try:
+                with open(_made(handle, temporary, mode, owner), "wb") as stream:
+                    stream.write(text.encode("utf-8", "surrogateescape"))
+                    if durable:
+                        stream.flush()
+                        os.fsync(stream.fileno())
+                os.replace(temporary, path.name, src_dir_fd=handle, dst_dir_fd=handle)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=handle)
+                raise
+            if durable:
+                _synchronise(handle)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -57,7 +67,8 @@ def write(
 def remove(path: Path) -> None:
     """Delete `path`; one that is missing is fine. Needs no space on the disk."""
     try:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError), folder.opened(path.parent) as handle:
+            os.unlink(path.name, dir_fd=handle)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -66,22 +77,27 @@ def read(path: Path) -> str | None:
     """Return the content of a regular file, or None where there is none.
 
     A link, a folder or a FIFO (which would never end) at that place is none: it is not what we
-    wrote. Other bytes than UTF-8 survive.
+    wrote. Nor is a file of more than 64 MiB. Other bytes than UTF-8 survive.
 
     Raises:
-        AccessDeniedError: we may not read it.
+        AccessDeniedError: we may not read it, or the way to it is not to be trusted.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return stream.read().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        if error.errno in _NOT_A_FILE:
-            return None
-        message = f"cannot read {path}: {error.strerror}"
-        raise AccessDeniedError(message) from error
+    found = _read(path, own=False)
+    return None if found is None else found[0]
+
+
+def read_own(path: Path) -> str | None:
+    """Return the content of a file of ours as `read` does; another user's file is none.
+
+    Ours is what root, we, or the owner of the folder has left there.
+    """
+    found = _read(path, own=True)
+    return None if found is None else found[0]
+
+
+def read_signed(path: Path) -> tuple[str, int] | None:
+    """Return the content of a file of ours as `read_own` does, and who has left it."""
+    return _read(path, own=True)
 
 
 def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
@@ -93,23 +109,41 @@ def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
     return CannotWriteError(message, hint="free space on its file system, or make it writable")
 
 
-def _write_new(
-    path: Path, text: str, mode: int, owner: tuple[int, int] | None, *, durable: bool
-) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, mode)
-    with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor has no path
-        if owner is not None:
+def _read(path: Path, *, own: bool) -> tuple[str, int] | None:
+    try:
+        with folder.opened(path.parent) as handle:
+            descriptor = os.open(path.name, _READ, dir_fd=handle)
+            with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no path
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                    return None
+                if own and not folder.is_own(found, handle):
+                    return None
+                text = stream.read(_LARGEST).decode("utf-8", "surrogateescape")
+                return text, found.st_uid
+    except OSError as error:
+        if error.errno in _NOT_A_FILE:
+            return None
+        message = f"cannot read {path}: {error.strerror}"
+        raise AccessDeniedError(message) from error
+
+
+def _made(handle: int, name: str, mode: int, owner: tuple[int, int] | None) -> int:
+    descriptor = os.open(name, _WRITE, mode, dir_fd=handle)
+    try:
+        if owner is None:
+            folder.give(descriptor, handle)
+        else:
             os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)  # Neither the umask nor the change of owner may cut it.
-        stream.write(text.encode("utf-8", "surrogateescape"))
-        if durable:
-            stream.flush()
-            os.fsync(stream.fileno())
+        os.fchmod(descriptor, mode)  # Neither the umask nor the change of owner may cut it.
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
-def _synchronise_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _synchronise(handle: int) -> None:
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     try:
         os.fsync(descriptor)
     finally:

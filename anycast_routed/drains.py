@@ -7,6 +7,7 @@ maintenance ends by a damaged file.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -73,10 +74,10 @@ def lift(state_dir: Path, target: str) -> bool:
 
 def _all(state_dir: Path) -> list[Ordered]:
     path = _path(state_dir)
-    text = atomic.read(path)
+    text = atomic.read_own(path)
     if text is None:
-        if path.is_symlink() or path.exists():
-            raise _unreadable(path, "it is not a regular file")
+        if os.path.lexists(path):
+            raise _unreadable(path, "it is not a regular file of ours")
         return []
     try:
         raw = json.loads(text)

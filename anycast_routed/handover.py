@@ -28,7 +28,7 @@ def mark(run_dir: Path, seconds: float) -> None:
 def marked(run_dir: Path) -> bool:
     """Tell whether a mark still counts; what cannot be read does not."""
     try:
-        boot, until = (atomic.read(_path(run_dir)) or "").split()
+        boot, until = (atomic.read_own(_path(run_dir)) or "").split()
         return boot == record.this_boot() and time.monotonic() < float(until)
     except (AnycastRoutedError, ValueError):
         return False

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic
+from anycast_routed import atomic, folder
 from anycast_routed.atomic import cannot_write
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def append(state_dir: Path, entries: Iterable[Entry]) -> None:
         return
     path = _path(state_dir)
     try:
-        state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _make_room(path, len(text))
-        descriptor = _open(path)
-        try:
-            _add(descriptor, text)
-        finally:
-            os.close(descriptor)
+        with folder.opened(state_dir, make=True) as handle:
+            _make_room(handle, path, len(text))
+            descriptor = _open(handle, path.name)
+            try:
+                _add(descriptor, text)
+            finally:
+                os.close(descriptor)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -79,26 +79,31 @@ def load(state_dir: Path, most: int = 1000) -> tuple[Entry, ...]:
     path = _path(state_dir)
     # Lazily, so that the older file is read only where the newer one has too few.
     newest_first = chain.from_iterable(
-        reversed((atomic.read(file) or "").split("\n")) for file in (path, _older(path))
+        reversed((atomic.read_own(file) or "").split("\n")) for file in (path, _older(path))
     )
     entries = (entry for line in newest_first if (entry := _entry(line)) is not None)
     return tuple(reversed(list(islice(entries, most))))
 
 
-def _make_room(path: Path, size: int) -> None:
+def _make_room(handle: int, path: Path, size: int) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if path.lstat().st_size + _NEWLINE + size > _MOST:
-            path.replace(_older(path))
+        there = os.stat(path.name, dir_fd=handle, follow_symlinks=False)
+        if there.st_size + _NEWLINE + size > _MOST:
+            os.replace(path.name, _older(path).name, src_dir_fd=handle, dst_dir_fd=handle)
 
 
-def _open(path: Path) -> int:
+def _open(handle: int, name: str) -> int:
     # Not blocking, because a FIFO at that place would wait for a reader.
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o644)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return descriptor
+    descriptor = os.open(name, flags, 0o644, dir_fd=handle)
+    found = os.fstat(descriptor)
+    # A file with a second name may be any file of the machine.
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and folder.is_own(found, handle):
+        if found.st_size == 0:
+            folder.give(descriptor, handle)
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file of ours")
 
 
 def _add(descriptor: int, text: bytes) -> None:

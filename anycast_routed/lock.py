@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import stat
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
+from anycast_routed import folder as way
 from anycast_routed.atomic import cannot_write
 from anycast_routed.errors import AnycastRoutedError, LockedError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _EVERY = 0.02  # seconds between two tries; flock(2) has no waiting with a deadline
 _OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_MODE = 0o600  # who is to keep others out must be able to write into the folder
+_UIDS = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
 _NO_ROOM = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 _TRIES = 3  # times that the file may be replaced just as we have locked it
 
@@ -62,12 +66,15 @@ def hold(folder: Path, verb: str, *, within: float = 0.0) -> Iterator[Held]:
     Raises:
         LockedError: another instance still holds it after `within` seconds.
         CannotWriteError, AccessDeniedError: the folder cannot be used.
+        UntrustedError: others than us may write into it.
     """
     held = _acquire(folder, time.monotonic() + within)
     try:
         with contextlib.suppress(AnycastRoutedError):
             name = f"{os.getpid()} {_started(os.getpid())} {verb}\n"
-            atomic.write(folder / "holder", name, durable=False)
+            # Its owner signs it, so it is not given to the folder's.
+            us = (os.geteuid(), os.getegid())
+            atomic.write(folder / "holder", name, owner=us, durable=False)
         yield held
     finally:
         os.close(held.descriptor)
@@ -77,6 +84,7 @@ def holder(folder: Path) -> Holder | None:
     """Return who holds the lock; None where nobody does, or where that is not known.
 
     A name counts only while the process that has left it lives: a PID alone may be a stranger's.
+    And nobody can name another user's process, which we might send a signal to then.
 
     Raises:
         AccessDeniedError: we may not read the name.
@@ -118,68 +126,62 @@ def _lock(held: Held, folder: Path, deadline: float) -> None:
 def _open(folder: Path) -> Held:
     path = folder / "lock"
     try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if (descriptor := _existing(path)) is None:
-            descriptor = _made(path)
-        if descriptor is None:
-            # The folder itself can be locked on a full and on a read-only file system too.
-            return Held(folder, os.open(folder, _FOLDER))
+        with way.opened(folder, make=True, own=True) as handle:
+            if (descriptor := _existing(handle)) is None:
+                descriptor = _made(handle)
+            if descriptor is None:
+                # The folder itself can be locked on a full and on a read-only file system too.
+                return Held(folder, os.open(".", _FOLDER, dir_fd=handle))
     except OSError as error:
         raise cannot_write(path, error) from error
     return Held(path, descriptor)
 
 
-def _existing(path: Path) -> int | None:
+def _existing(handle: int) -> int | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | _OPEN)
+        descriptor = os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
     except FileNotFoundError:
         return None
     # Somebody's umask, or an older version of ours, may have left it open to all. A file with a
     # second name may be any file of the machine, which is left alone.
-    was, wanted = os.fstat(descriptor), _mode(path.parent)
+    was = os.fstat(descriptor)
     mode = stat.S_IMODE(was.st_mode)
-    if stat.S_ISREG(was.st_mode) and was.st_nlink == 1 and mode & ~wanted:
+    if stat.S_ISREG(was.st_mode) and was.st_nlink == 1 and mode & ~_MODE:
         with contextlib.suppress(OSError):
-            os.fchmod(descriptor, mode & wanted)
+            os.fchmod(descriptor, mode & _MODE)
     return descriptor
 
 
-def _made(path: Path) -> int | None:
+def _made(handle: int) -> int | None:
     """Make the file for those who may write into the folder; None where there is no room.
 
     Open for reading only, so that its file system can still be made read-only.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+        descriptor = os.open(
+            "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL | _OPEN, _MODE, dir_fd=handle
+        )
     except FileExistsError:  # somebody else has made it in this moment
-        return os.open(path, os.O_RDONLY | _OPEN)
+        return os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
     except OSError as error:
         if error.errno in _NO_ROOM:
             return None
         raise
-    owner = path.parent.stat()
-    with contextlib.suppress(OSError):
-        # What root has made is for the folder's owner too, as whom the daemon may run.
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    with contextlib.suppress(OSError):
-        os.fchmod(descriptor, _mode(path.parent))
+    way.give(descriptor, handle)
     return descriptor
-
-
-def _mode(folder: Path) -> int:
-    return 0o660 if folder.stat().st_mode & stat.S_IWGRP else 0o600
 
 
 def _may_be_held(folder: Path) -> bool:
     """Try it, shared, so that two who look do not meet. Who may not try believes the name."""
     try:
-        try:
-            descriptor = os.open(folder / "lock", os.O_RDONLY | _OPEN)
-        except FileNotFoundError:
-            descriptor = os.open(folder, _FOLDER)
+        with way.opened(folder) as handle:
+            try:
+                descriptor = os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
+            except FileNotFoundError:
+                descriptor = os.open(".", _FOLDER, dir_fd=handle)
     except PermissionError:
         return True
-    except OSError:
+    except (OSError, way.UntrustedError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -192,12 +194,23 @@ def _may_be_held(folder: Path) -> bool:
 
 
 def _named(folder: Path) -> Holder | None:
-    words = (atomic.read(folder / "holder") or "").split()
+    text, signed = atomic.read_signed(folder / "holder") or ("", 0)
+    words = text.split()
     try:
         pid, started, verb = int(words[0]), int(words[1]), words[2]
     except (ValueError, IndexError):
         return None
-    return Holder(pid, verb) if pid > 0 and _started(pid) == started else None
+    is_known = pid > 0 and _started(pid) == started and _user(pid) == signed
+    return Holder(pid, verb) if is_known else None
+
+
+def _user(pid: int) -> int | None:
+    """Return as whom a process acts (proc_pid_status(5))."""
+    try:
+        found = _UIDS.search(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return None
+    return int(found[1]) if found else None
 
 
 def _started(pid: int) -> int | None:

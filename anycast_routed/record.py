@@ -48,7 +48,7 @@ def load(run_dir: Path) -> Record | None:
     announcement.
     """
     try:
-        text = atomic.read(_path(run_dir))
+        text = atomic.read_own(_path(run_dir))
         if text is None:
             return None
         raw = json.loads(text)

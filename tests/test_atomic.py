@@ -6,12 +6,16 @@ import os
 import secrets
 import stat
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from users import ROOT
 
 from anycast_routed import atomic, process
 from anycast_routed.errors import CannotWriteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OLD, NEW = "old\n", "new\n" * 1000
 READ = """
@@ -32,7 +36,6 @@ try:
 except CannotWriteError as error:
     print(error.message)
 """
-ROOT = os.geteuid() == 0 and Path("/proc/self/uid_map").read_text("ascii").split()[2] != "1"
 
 
 @pytest.fixture
@@ -124,11 +127,12 @@ def test_the_content_is_on_the_disk_before_it_has_the_name(
         steps.append("folder" if is_folder else "content" if whole else "part of the content")
         fsync(descriptor)
 
-    def replace(source: Path, target: Path) -> None:
-        assert Path(source).parent == Path(target).parent, "one file system, or it is a copy"
-        assert Path(target).read_text() == OLD
-        steps.append("name" if Path(source).read_text() == NEW else "name of a part")
-        rename(source, target)
+    def replace(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        assert src_dir_fd == dst_dir_fd, "one file system, or it is a copy"
+        assert file.read_text() == OLD
+        whole = file.with_name(source).read_text() == NEW
+        steps.append("name" if whole else "name of a part")
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "fsync", synchronise)
     monkeypatch.setattr(os, "replace", replace)
@@ -166,8 +170,10 @@ def test_mode_and_owner_are_as_given_whatever_the_umask(file: Path) -> None:
         given = file.stat()
         atomic.write(file, NEW, mode=0o644)
         own = file.stat()
+        atomic.write(file.parent / "made" / "file", NEW)
     finally:
         os.umask(before)
     assert (given.st_uid, given.st_gid, stat.S_IMODE(given.st_mode)) == (*owner, 0o664)
     assert (own.st_uid, own.st_gid) == (os.geteuid(), os.getegid())
-    assert stat.S_IMODE(own.st_mode) == 0o600, "the umask is the user's word"
+    assert stat.S_IMODE((file.parent / "made").stat().st_mode) == 0o755
+    assert stat.S_IMODE(own.st_mode) == 0o644, "BIRD and the daemon, other users, read it"

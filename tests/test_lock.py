@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import subprocess  # noqa: TID251 - a holder that is to be killed; process.run only waits
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 from seed_site import Held, Site, lay_out
+from users import DAEMON, OTHER, acting_as, needs_users
 
 from anycast_routed import lock, process
 from anycast_routed.errors import CannotWriteError, LockedError
@@ -54,6 +54,7 @@ def holder(folder: Path, verb: str) -> Iterator[tuple[subprocess.Popen[str], IO[
             other.kill()
 
 
+@pytest.mark.fault(32)
 def test_another_process_is_kept_out_and_told_who_holds_it(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "folder"
     with holder(folder, "apply") as (other, _):
@@ -120,29 +121,25 @@ def is_taken(path: Path) -> bool:
     return process.run(["flock", "--nonblock", str(path), "true"], within=5).code != 0
 
 
-def test_a_stranger_learns_who_holds_it_without_the_right_to_try(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    opening = os.open
-
-    def refuse(path: Path, *arguments: int) -> int:
-        if path == tmp_path / "lock":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return opening(path, *arguments)
-
-    with lock.hold(tmp_path, "daemon"):
-        monkeypatch.setattr(os, "open", refuse)
-        assert lock.holder(tmp_path) == lock.Holder(os.getpid(), "daemon")
+@needs_users
+def test_a_stranger_learns_who_holds_it_without_the_right_to_try() -> None:
+    # pytest's own folder is closed to others.
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        with holder(folder, "daemon") as (other, _), acting_as(OTHER):
+            with pytest.raises(PermissionError):
+                (folder / "lock").read_bytes()
+            assert lock.holder(folder) == lock.Holder(other.pid, "daemon")
 
 
-@pytest.mark.parametrize("group", [False, True])
-def test_the_lock_is_for_who_may_write_into_the_folder(tmp_path: Path, *, group: bool) -> None:
-    os.chown(tmp_path, 65534, 12345)
-    tmp_path.chmod(0o775 if group else 0o755)
+@needs_users
+def test_the_lock_is_for_who_may_write_into_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, DAEMON, OTHER)
     with lock.hold(tmp_path, "apply"):
         made = (tmp_path / "lock").stat()
-        assert (made.st_uid, made.st_gid) == (65534, 12345), "made by root, for who runs the daemon"
-        assert stat.S_IMODE(made.st_mode) == (0o660 if group else 0o600)
+        assert (made.st_uid, made.st_gid) == (DAEMON, OTHER), "made by root, for the daemon"
+        assert stat.S_IMODE(made.st_mode) == 0o600
 
 
 def test_a_file_of_another_name_is_left_alone(tmp_path: Path) -> None:
@@ -221,7 +218,7 @@ def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
 def test_it_works_where_nothing_can_be_written(lab: Lab) -> None:
     host, folder = lab.host("dns1"), "/run/anycast-routed"
     host.run("mkdir", folder)
-    host.run("mount", "-t", "tmpfs", "-o", "ro", "none", folder)
+    host.run("mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", folder)
     assert host.run("touch", f"{folder}/file", check=False).code != 0
     run = (sys.executable, "-c", HOLD, folder)
     assert host.run(*run, "apply").out == "held\n"

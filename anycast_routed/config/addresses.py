@@ -26,6 +26,7 @@ _RESERVED = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"), IPv6Network("
 FRR distrusts the second."""
 _LONGEST_TEXT = 45
 """INET6_ADDRSTRLEN without its NUL."""
+_LONGEST_PREFIX = _LONGEST_TEXT + len("/128")
 
 
 def kind(address: Address) -> str:
@@ -131,7 +132,11 @@ NextHop4 = Annotated[IPv4Address, Value("IPv4 address", address("IPv4 link-local
 NextHop6 = Annotated[IPv6Address, Value("IPv6 address", address(version=6), _V6)]
 HostPrefix = Annotated[
     IPv4Network | IPv6Network,
-    Value("prefix", host_prefix, {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/(?:32|128)$"}),
+    Value(
+        "prefix",
+        host_prefix,
+        {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/(?:32|128)$", "maxLength": _LONGEST_PREFIX},
+    ),
 ]
 RouterId = Annotated[IPv4Address, Value("IPv4 address", router_id, _V4)]
 AsNumber = Annotated[int, Value("AS number", as_number, _AS)]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from anycast_routed.config.values import Value, quoted, refuse, text
+from anycast_routed.config.values import Refused, Value, quoted, refuse, text
+from anycast_routed.secret import Password
 
 IFNAMSIZ = 15
 """The longest interface name and address label that the kernel takes, in octets."""
@@ -18,6 +19,7 @@ LONGEST_SOCKET_PATH = 107
 """sun_path without its NUL (unix(7))."""
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
+_LONGEST_DESCRIPTION = 80
 
 RRTYPES = (
     *("A", "AAAA", "CAA", "CDNSKEY", "CDS", "CNAME", "DNAME", "DNSKEY", "DS", "HINFO", "HTTPS"),
@@ -26,7 +28,7 @@ RRTYPES = (
 )
 _META_TYPES = ("ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TKEY", "TSIG")
 
-_DESCRIPTION = re.compile(r"(?! )(?!.*  )(?!.* \Z)[ -~]{0,80}")
+_DESCRIPTION = re.compile(rf"(?! )(?!.*  )(?!.* \Z)[ -~]{{0,{_LONGEST_DESCRIPTION}}}")
 _DESCRIPTION_BANNED = frozenset('"\\|;{}$#`')
 
 
@@ -112,7 +114,7 @@ def description(value: object) -> str:
         refuse(f"must not hold {' '.join(banned)} (a router cannot quote it): {quoted(given)}")
     if not _DESCRIPTION.fullmatch(given):
         refuse(
-            "must be printable ASCII, at most 80 characters, "
+            f"must be printable ASCII, at most {_LONGEST_DESCRIPTION} characters, "
             f"without outer or double spaces, not {quoted(given)}"
         )
     return given
@@ -137,21 +139,41 @@ def path(longest: int = LONGEST_PATH) -> Callable[[object], Path]:
     return parse
 
 
+def password_file(value: object) -> Password:
+    """Take where a password is: an absolute path, or the name of a systemd credential.
+
+    What is refused is not repeated: it may be the password itself.
+    """
+    if isinstance(value, Password):
+        return value
+    given = text(value) if isinstance(value, str) else ""
+    try:
+        return Password(path()(given) if "/" in given else Path(_credential(given)))
+    except Refused:
+        refuse(
+            "must be the path of a file, or the name of a systemd credential",
+            "start a path with /; the password itself belongs into that file",
+        )
+
+
 def program(value: object) -> str:
     """Take a program: a name to be looked up in PATH, or an absolute path."""
     given = text(value)
     if "/" in given:
         return str(path()(given))
-    return matching(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*", LONGEST_PATH, "a program's name")(given)
+    return matching(_PROGRAM, LONGEST_PATH, "a program's name")(given)
 
 
 _INTERFACE = "[A-Za-z0-9._@+-]+"
 _LABEL = "[A-Za-z0-9._-]+"
 _SERVICE = "[a-z][a-z0-9-]*"
 _WORD = "[A-Za-z0-9._@+=:,~-]+"
+_CREDENTIAL = "[A-Za-z0-9_][A-Za-z0-9._-]*"
+_PROGRAM = "[A-Za-z0-9_+][A-Za-z0-9._+-]*"
 _PATH = f"(?:/{_WORD}(?: {_WORD})*)+/?"
 
 service_name = matching(_SERVICE, 32, "lower-case letters, digits and -, a letter first")
+_credential = matching(_CREDENTIAL, LONGEST_PATH, "a credential's name")
 route_label = matching(_LABEL, 64, "letters, digits and . _ -")
 
 
@@ -172,18 +194,28 @@ DnsName = Annotated[
 ]
 RrType = Annotated[
     str,
-    Value("record type", rrtype, {"type": "string", "pattern": "^[A-Za-z0-9]+$"}),
+    Value("record type", rrtype, _string("[A-Za-z0-9]+", max(map(len, RRTYPES)))),
 ]
 Description = Annotated[
     str,
     Value(
         "text",
         description,
-        {"type": "string", "pattern": r"^(?:[^\u0000- \"\\|;{}$#`\u007f-\uffff]+ ?)*$"},
+        {
+            "type": "string",
+            "pattern": r"^(?:[^\u0000- \"\\|;{}$#`\u007f-\uffff]+ ?)*$",
+            "maxLength": _LONGEST_DESCRIPTION,
+        },
     ),
 ]
 PathValue = Annotated[Path, Value("path", path(), _string(_PATH, LONGEST_PATH))]
 SocketPath = Annotated[
     Path, Value("path", path(LONGEST_SOCKET_PATH), _string(_PATH, LONGEST_SOCKET_PATH))
 ]
-Program = Annotated[str, Value("program", program, {"type": "string", "minLength": 1})]
+PasswordFile = Annotated[
+    Password,
+    Value("path or name", password_file, _string(f"(?:{_PATH}|{_CREDENTIAL})", LONGEST_PATH)),
+]
+Program = Annotated[
+    str, Value("program", program, _string(f"(?:{_PATH}|{_PROGRAM})", LONGEST_PATH))
+]

@@ -9,6 +9,8 @@ from anycast_routed.config.faults import Fault, InvalidConfigError
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
+_MOST_DOTS = 300  # a DNS name has 127 at most; a key of 50,000 would take tomllib a minute
+
 
 class Repeating(dict[str, object]):
     """A JSON object in which keys stand twice."""
@@ -60,6 +62,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def parsed_toml(text: str, name: str) -> dict[str, object]:
     """Parse TOML. Raises InvalidConfigError."""
+    if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+        stop(name, "has a line with far too many dots")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

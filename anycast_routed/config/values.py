@@ -188,7 +188,7 @@ def _duration_hint(value: str) -> str:
     return 'write it as "1s", "250ms" or "1m30s"; the units are h, m, s, ms, us and ns'
 
 
-_DURATION_TEXT = {"type": "string", "pattern": f"^(?:{DURATION})+$"}
+_DURATION_TEXT = {"type": "string", "pattern": f"^(?:{DURATION})+$", "maxLength": SHOWN}
 _DURATION_SCHEMA = {"anyOf": [_DURATION_TEXT, {"type": "number", "exclusiveMinimum": 0}]}
 _DURATION_OR_0_SCHEMA = {"anyOf": [_DURATION_TEXT, {"type": "number", "minimum": 0}]}
 

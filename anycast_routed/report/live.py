@@ -64,7 +64,7 @@ def load(run_dir: Path) -> Live | None:
     Raises:
         AccessDeniedError: we may not read it.
     """
-    text = atomic.read(_path(run_dir))
+    text = atomic.read_own(_path(run_dir))
     try:
         return None if text is None else _live(json.loads(text))
     except _CORRUPT:

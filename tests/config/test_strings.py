@@ -4,14 +4,18 @@ import math
 import random
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.config import addresses, names, values
+from anycast_routed.config.keys import every, inner
+from anycast_routed.config.schema import schema
+from anycast_routed.config.values import Value
 
 HOSTILE = "\"\\|;{}$#`'\n\r\t\0 %/.:-_~*?[]<>()&!@=+,äß\u202e\u2028\ud800\U0001f600"
 PIECES = ["a", "dns", "10.0.0.1", "/32", "fd00::1", "/128", "{{x}}", "../", "/run/x", "; }", "::1%"]
@@ -54,6 +58,7 @@ def outcome(parse: Callable[[object], object], text: str) -> tuple[str, str]:
         return refusal.message + refusal.hint, ""
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("name", ALPHABETS)
 def test_ten_thousand_texts_are_refused_or_within_the_alphabet(name: str) -> None:
     parse, alphabet = ALPHABETS[name]
@@ -121,3 +126,66 @@ def test_durations_as_go_has_them(text: str, seconds: float) -> None:
 def test_other_texts_are_no_durations(text: str) -> None:
     with pytest.raises(values.Refused, match="must be a duration"):
         values.seconds(0, 1e9)(text)
+
+
+DANGEROUS = '"\\|;{}$#`\n\r\t\0\x0b\x0c\x1b\x7f\x85äß\u2028\ud800\U0001f600'
+"""What ends a string, a statement or a line for BIRD, FRR or vtysh, or is no printable ASCII."""
+SAMPLES = (
+    *("a", "dns", "SOA", "/a", "/a b/c", "example.com", "1s", "53", "10.0.0.1", "fd00::1"),
+    *("10.0.0.1/32", "fd00::1/128", "vtysh", "Edge 1 (left)"),
+)
+
+
+def kinds() -> Iterator[tuple[str, list[Value]]]:
+    """Give each key that holds no section, with the kinds of value it takes."""
+    for one in every():
+        parts = [*one.field.metadata, *inside(one.field.annotation)]
+        is_choice = any(get_origin(part) is Literal for part in parts)
+        if inner(one.field.annotation) is None and not is_choice:
+            yield one.path, [part for part in parts if isinstance(part, Value)]
+
+
+def inside(annotation: object) -> list[object]:
+    """Give an annotation's parts, its own and those of its parts; what Annotated carries too."""
+    parts = get_args(annotation)
+    return [annotation, *(one for part in parts for one in inside(part))]
+
+
+KINDS = dict(kinds())
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize("path", KINDS)
+def test_every_key_has_an_alphabet_and_a_longest_text(path: str) -> None:
+    """A new key that takes any text fails here."""
+    assert KINDS[path], f"{path} takes what no parser of ours has seen"
+    for kind in KINDS[path]:
+        taken = [sample for sample in SAMPLES if not outcome(kind.parse, sample)[0]]
+        for sample in taken:
+            for char in DANGEROUS:
+                for place in range(len(sample) + 1):
+                    text = sample[:place] + char + sample[place:]
+                    assert outcome(kind.parse, text)[0], (path, text)
+            for char in {*sample, "a", "1", " "}:
+                for count in (255, 256, 1024, 100_000):
+                    refused, result = outcome(kind.parse, sample + char * count)
+                    assert refused or len(result.encode()) <= 255, (path, sample, char, count)
+
+
+@pytest.mark.fault(40)
+def test_every_text_of_the_schema_has_an_end() -> None:
+    def texts(form: object) -> Iterator[dict[str, object]]:
+        if isinstance(form, dict):
+            if form.get("type") == "string" and not form.keys() & {"enum", "const", "format"}:
+                yield form
+            for one in form.values():
+                yield from texts(one)
+        elif isinstance(form, list):
+            for one in form:
+                yield from texts(one)
+
+    found = list(texts(schema()))
+    assert len(found) > 10
+    for form in found:
+        digits = re.fullmatch(r"\^\[0-9\]\{1,5\}\$", str(form["pattern"]))
+        assert digits or 0 < int(str(form["maxLength"])) <= 255, form

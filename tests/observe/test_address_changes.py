@@ -209,6 +209,7 @@ def test_a_port_that_leaves_its_bridge_is_still_there(
     same_as_read(follower, host, inside)
 
 
+@pytest.mark.fault(18)
 def test_an_ipv6_address_is_tentative_at_first(
     lab: Lab, inside: Inside, follow: Callable[..., Follower]
 ) -> None:
@@ -252,6 +253,7 @@ def test_a_thousand_labels_at_once(
         assert len(follower.seen) - before < 100, "changes are told together"
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("buffer", [1, 1024 * 1024])
 def test_lost_changes_are_made_good(
     host: Host, inside: Inside, follow: Callable[..., Follower], buffer: int
@@ -268,6 +270,7 @@ def test_lost_changes_are_made_good(
     same_as_read(follower, host, inside)
 
 
+@pytest.mark.fault(14)
 def test_it_goes_on_after_a_time_without_descriptors(host: Host) -> None:
     root = str(Path(__file__).parents[2])
     done = host.run(sys.executable, "-c", FAILING, env={**os.environ, "PYTHONPATH": root})

@@ -112,6 +112,7 @@ def test_next_hops_secondary_deprecated_and_two_globals(lab: Lab, inside: Inside
     }
 
 
+@pytest.mark.fault(18)
 def test_tentative_and_failed_addresses(lab: Lab, inside: Inside) -> None:
     host, other = lab.host("dns1"), lab.host("other")
     lab.link(host, other)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
+from malformed import MALFORMED
 
 from anycast_routed.config import Dns
 from anycast_routed.model import Outcome
@@ -131,6 +132,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - Path.iterdir holds one itself
 
 
+@pytest.mark.fault(8, 9)
 async def test_forged_and_malformed_packets_are_ignored_at_no_cost() -> None:
     def forge(server: Server, query: bytes, client: tuple[str, int]) -> None:
         good = reply(query)
@@ -200,6 +202,7 @@ async def test_silence_is_asked_again_evenly_from_fresh_ports_and_then_over_tcp(
     assert 0.7 < server.connections[0] - queries[0][0] < 1.4
 
 
+@pytest.mark.fault(9)
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -224,6 +227,58 @@ async def test_odd_tcp_after_truncation_is_a_failure(
     assert result.reason.startswith(f"truncated over UDP, and TCP failed: {reason}")
 
 
+@pytest.mark.fault(9)
+async def test_every_malformed_reply_is_ignored_at_no_cost() -> None:
+    def malform(server: Server, query: bytes, client: tuple[str, int]) -> None:
+        for packet in MALFORMED.values():
+            server.udp.sendto((query[:2] + packet[2:])[:60_000], client)
+        server.udp.sendto(reply(query), client)
+
+    with serving(malform) as server:
+        result = await check(question(server, timeout=5))
+    assert (result.outcome, result.transmissions) == (Outcome.PASS, 1), result
+    assert result.latency is not None
+    assert result.latency < 0.25
+
+
+@pytest.mark.fault(9)
+async def test_every_malformed_reply_over_tcp_is_a_failure_at_once() -> None:
+    waiting = list(MALFORMED.values())
+
+    def tcp(connection: socket.socket, query: bytes) -> None:
+        packet = query[:2] + waiting.pop()[2:]
+        connection.sendall(len(packet).to_bytes(2) + packet)
+
+    with serving(answering(truncated), tcp) as server:
+        while waiting:
+            packet = waiting[-1]
+            began = time.monotonic()
+            result = await check(question(server, timeout=5))
+            assert time.monotonic() - began < 2, packet
+            assert result.outcome is Outcome.FAIL, packet
+            why = "truncated over UDP, and TCP failed: its reply is not ours"
+            assert result.reason.startswith(why), packet
+            assert result.reason.isprintable()
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("lie", [b"\xff\xff", b"\0", b""], ids=["too long", "half", "nothing"])
+async def test_a_server_that_lies_of_its_length_and_waits_takes_no_longer(lie: bytes) -> None:
+    over = threading.Event()
+
+    def tcp(connection: socket.socket, _query: bytes) -> None:
+        connection.sendall(lie)
+        over.wait(5)
+
+    with serving(answering(truncated), tcp) as server:
+        began = time.monotonic()
+        result = await check(question(server, timeout=0.4))
+        took = time.monotonic() - began
+        over.set()
+    assert (result.outcome, took < 1) == (Outcome.FAIL, True), result
+    assert result.reason == "truncated over UDP, and TCP gave no reply within 0.4 s"
+
+
 async def test_a_reply_over_tcp_may_come_in_pieces() -> None:
     def tcp(connection: socket.socket, query: bytes) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -246,6 +301,7 @@ async def test_a_refused_port_fails_at_once() -> None:
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.fault(14)
 async def test_without_descriptors_the_verdict_is_unknown() -> None:
     with serving(silent) as server:
         asked = question(server, timeout=0.2)  # pydantic loads files for its first model
@@ -266,6 +322,7 @@ async def test_without_descriptors_the_verdict_is_unknown() -> None:
     assert result.reason == "the check could not run: too many open files"
 
 
+@pytest.mark.fault(36)
 async def test_our_own_lateness_is_not_blamed_on_a_silent_server() -> None:
     with serving(silent) as server:
         asyncio.get_running_loop().call_later(0.02, time.sleep, 0.5)
@@ -274,6 +331,7 @@ async def test_our_own_lateness_is_not_blamed_on_a_silent_server() -> None:
     assert result.reason.startswith("our own process was late by ")
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("noise", [0, 40])
 async def test_a_reply_that_waits_while_we_are_late_counts(noise: int) -> None:
     def answer(server: Server, query: bytes, client: tuple[str, int]) -> None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pulse_watch
 import pytest
-from pulse_watch import server, watching
+from pulse_watch import Watch, server, watching
 
 from anycast_routed.lab import Host, Lab, dns, eventually, hog
 from anycast_routed.lab.programs import find
-from anycast_routed.observe.pulse import Sign
+from anycast_routed.observe.pulse import Server, Sign
 
 if TYPE_CHECKING:
     from anycast_routed.lab.daemon import Daemon
@@ -42,15 +42,20 @@ zone:
 DROP = "table inet t { chain c { type filter hook input priority 0; dport 53 drop; }; }"
 
 Inside = Callable[[Host, Callable[[], Any]], Any]
-Feel = Callable[[Coroutine[Any, Any, None]], None]
+Scenario = Callable[[Watch], Coroutine[Any, Any, None]]
+Feel = Callable[..., None]
 
 
 @pytest.fixture
 def feel(host: Host, inside: Inside) -> Feel:
-    """Run a scenario inside the host's network."""
+    """Run a scenario inside the host's network, with the pulse of the server there, or of those."""
 
-    def run(scenario: Coroutine[Any, Any, None]) -> None:
-        inside(host, lambda: asyncio.run(scenario))
+    async def feel(scenario: Scenario, servers: tuple[Server, ...]) -> None:
+        async with watching(*servers) as watch:
+            await scenario(watch)
+
+    def run(scenario: Scenario, *servers: Server) -> None:
+        inside(host, lambda: asyncio.run(feel(scenario, servers)))
 
     return run
 
@@ -79,40 +84,38 @@ def test_a_killed_server_is_dead_and_then_alive(
 ) -> None:
     answering = start(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            senses = await watch.acquainted()
-            assert (senses.sockets, senses.processes, senses.answers) == (True, True, True)
-            assert senses.detail == ""
-            began = time.monotonic()
-            kill(answering)
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            assert dead.reason.startswith("nothing listens any more on ")
-            assert dead.at - began < 0.5
-            assert not await watch.quiet(0.3)
-            await asyncio.to_thread(answering.restart)
-            assert (await watch.next()).sign is Sign.ALIVE
-            assert not [n for n in await watch.quiet(0.5) if n.sign is not Sign.CHANGED]
-            assert watch.pulse.senses(watch.server).sockets
+    async def scenario(watch: Watch) -> None:
+        senses = await watch.acquainted()
+        assert (senses.sockets, senses.processes, senses.answers) == (True, True, True)
+        assert senses.detail == ""
+        began = time.monotonic()
+        kill(answering)
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        assert dead.reason.startswith("nothing listens any more on ")
+        assert dead.at - began < 0.5
+        assert not await watch.quiet(0.3)
+        await asyncio.to_thread(answering.restart)
+        assert (await watch.next()).sign is Sign.ALIVE
+        assert not [n for n in await watch.quiet(0.5) if n.sign is not Sign.CHANGED]
+        assert watch.pulse.senses(watch.server).sockets
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_knot_is_watched_too(host: Host, feel: Feel) -> None:
     pid = knot(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            assert (await watch.acquainted()).processes
-            os.kill(pid, signal.SIGSTOP)
-            assert "is stopped" in (await watch.next()).reason
-            os.kill(pid, signal.SIGCONT)
-            assert (await watch.next()).sign is Sign.ALIVE
-            os.kill(pid, signal.SIGKILL)
-            assert "nothing listens any more" in (await watch.until(Sign.DEAD)).reason
+    async def scenario(watch: Watch) -> None:
+        assert (await watch.acquainted()).processes
+        os.kill(pid, signal.SIGSTOP)
+        assert "is stopped" in (await watch.next()).reason
+        os.kill(pid, signal.SIGCONT)
+        assert (await watch.next()).sign is Sign.ALIVE
+        os.kill(pid, signal.SIGKILL)
+        assert "nothing listens any more" in (await watch.until(Sign.DEAD)).reason
 
-    feel(scenario())
+    feel(scenario)
 
 
 @pytest.mark.parametrize("start", [dns.unbound, dns.nsd])
@@ -121,82 +124,78 @@ def test_a_stopped_server_is_dead_by_the_word_of_proc(
 ) -> None:
     answering = start(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            answering.daemon.pause(whole=True)
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            assert "is stopped" in dead.reason
-            assert not await watch.quiet(0.3)
-            answering.daemon.resume()
-            assert (await watch.next()).sign is Sign.ALIVE
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        answering.daemon.pause(whole=True)
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        assert "is stopped" in dead.reason
+        assert not await watch.quiet(0.3)
+        answering.daemon.resume()
+        assert (await watch.next()).sign is Sign.ALIVE
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_one_stopped_worker_of_two_is_not_the_server(host: Host, feel: Feel) -> None:
     answering = dns.nsd(host, workers=2)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            workers = answering.workers()
-            assert len(workers) == 2
-            for stuck in workers:
-                os.kill(stuck, signal.SIGSTOP)
-                assert not await watch.quiet(3)  # long enough to go over to the other's port
-                os.kill(stuck, signal.SIGCONT)
-            for stuck in workers:
-                os.kill(stuck, signal.SIGSTOP)
-            # The parents live on and hold the sockets, so that it is the silence that tells.
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            assert "no answer to" in dead.reason
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        workers = answering.workers()
+        assert len(workers) == 2
+        for stuck in workers:
+            os.kill(stuck, signal.SIGSTOP)
+            assert not await watch.quiet(3)  # long enough to go over to the other's port
+            os.kill(stuck, signal.SIGCONT)
+        for stuck in workers:
+            os.kill(stuck, signal.SIGSTOP)
+        # The parents live on and hold the sockets, so that it is the silence that tells.
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        assert "no answer to" in dead.reason
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_dropped_packets_are_silence(host: Host, feel: Feel) -> None:
     dns.unbound(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            host.run("nft", DROP.replace("dport", "th dport"))
-            dead = await watch.next()
-            assert (dead.sign, dead.reason[:12]) == (Sign.DEAD, "no answer to")
-            host.run("nft", "flush", "ruleset")
-            assert (await watch.next()).sign is Sign.ALIVE
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        host.run("nft", DROP.replace("dport", "th dport"))
+        dead = await watch.next()
+        assert (dead.sign, dead.reason[:12]) == (Sign.DEAD, "no answer to")
+        host.run("nft", "flush", "ruleset")
+        assert (await watch.next()).sign is Sign.ALIVE
 
-    feel(scenario())
+    feel(scenario)
 
 
+@pytest.mark.fault(12)
 def test_udp_alone_being_silent_is_no_death(host: Host, feel: Feel) -> None:
     dns.unbound(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            host.run("nft", DROP.replace("dport", "udp dport"))
-            assert not await watch.quiet(1)
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        host.run("nft", DROP.replace("dport", "udp dport"))
+        assert not await watch.quiet(1)
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_a_big_process_is_dead_before_its_sockets_close(host: Host, feel: Feel) -> None:
     daemon = hog.start(host, gib=0.5)
 
-    async def scenario() -> None:
-        async with watching(server(interval=0.02)) as watch:
-            await watch.acquainted()
-            os.kill(daemon.pid, signal.SIGKILL)
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            # Which of the two comes first depends on how fast the kernel frees memory.
-            assert any(word in dead.reason for word in ("exiting", "zombie", "nothing listens"))
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        os.kill(daemon.pid, signal.SIGKILL)
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        # Which of the two comes first depends on how fast the kernel frees memory.
+        assert any(word in dead.reason for word in ("exiting", "zombie", "nothing listens"))
 
-    feel(scenario())
+    feel(scenario, server(interval=0.02))
 
 
 @pytest.mark.parametrize("start", [dns.unbound, dns.nsd])
@@ -205,65 +204,60 @@ def test_servfail_is_a_change_told_once(
 ) -> None:
     answering = start(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            await asyncio.to_thread(answering.servfail, "google.com.")
-            told = await watch.quiet(1)
-            # NSD refuses for a moment before it has noticed that its zone cannot be loaded.
-            reasons = [notice.reason for notice in told if "REFUSED" not in notice.reason]
-            assert reasons == [
-                "it answers SERVFAIL without an answer, and did NOERROR with an answer"
-            ]
-            assert {notice.sign for notice in told} == {Sign.CHANGED}
-            watch.pulse.judged(watch.server)
-            assert not await watch.quiet(0.3)
-            await asyncio.to_thread(answering.heal, "google.com.")
-            assert (await watch.next()).reason.startswith("it answers NOERROR with an answer")
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        await asyncio.to_thread(answering.servfail, "google.com.")
+        told = await watch.quiet(1)
+        # NSD refuses for a moment before it has noticed that its zone cannot be loaded.
+        reasons = [notice.reason for notice in told if "REFUSED" not in notice.reason]
+        assert reasons == ["it answers SERVFAIL without an answer, and did NOERROR with an answer"]
+        assert {notice.sign for notice in told} == {Sign.CHANGED}
+        watch.pulse.judged(watch.server)
+        assert not await watch.quiet(0.3)
+        await asyncio.to_thread(answering.heal, "google.com.")
+        assert (await watch.next()).reason.startswith("it answers NOERROR with an answer")
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_one_that_always_refuses_lives(host: Host, feel: Feel) -> None:
     dns.nsd(host)
 
-    async def scenario() -> None:
-        async with watching(server(query="elsewhere.example.")) as watch:
-            await watch.acquainted()
-            for _ in range(3):
-                assert not await watch.quiet(0.3)
-                watch.pulse.judged(watch.server)
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        for _ in range(3):
+            assert not await watch.quiet(0.3)
+            watch.pulse.judged(watch.server)
 
-    feel(scenario())
+    feel(scenario, server(query="elsewhere.example."))
 
 
+@pytest.mark.fault(36)
 def test_our_own_lateness_is_not_its_death(host: Host, feel: Feel) -> None:
     dns.unbound(host)
 
-    async def scenario() -> None:
-        async with watching() as watch:
-            await watch.acquainted()
-            for _ in range(5):
-                time.sleep(0.3)  # noqa: ASYNC251 - our loop stands still, as it may
-                assert not await watch.quiet(0.2)
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        for _ in range(5):
+            time.sleep(0.3)  # noqa: ASYNC251 - our loop stands still, as it may
+            assert not await watch.quiet(0.2)
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_a_server_that_is_down_from_the_beginning(host: Host, feel: Feel) -> None:
-    async def scenario() -> None:
-        async with watching() as watch:
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            assert dead.reason == "connection refused: nothing listens on 127.0.0.1 port 53"
-            senses = watch.pulse.senses(watch.server)
-            assert not senses.sockets
-            assert "no listening socket here" in senses.detail
-            await asyncio.to_thread(dns.unbound, host)
-            assert (await watch.next()).sign is Sign.ALIVE
-            assert (await watch.acquainted()).sockets
+    async def scenario(watch: Watch) -> None:
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        assert dead.reason == "connection refused: nothing listens on 127.0.0.1 port 53"
+        senses = watch.pulse.senses(watch.server)
+        assert not senses.sockets
+        assert "no listening socket here" in senses.detail
+        await asyncio.to_thread(dns.unbound, host)
+        assert (await watch.next()).sign is Sign.ALIVE
+        assert (await watch.acquainted()).sockets
 
-    feel(scenario())
+    feel(scenario)
 
 
 def test_a_server_of_another_namespace(lab: Lab, host: Host, feel: Feel) -> None:
@@ -274,17 +268,16 @@ def test_a_server_of_another_namespace(lab: Lab, host: Host, feel: Feel) -> None
     answering = dns.unbound(other, address=("172.17.2.2",))
     dns.unbound(host, address=("0.0.0.0",))  # noqa: S104 - it is not the one, though on all addresses
 
-    async def scenario() -> None:
-        async with watching(server("172.17.2.2")) as watch:
-            senses = await watch.acquainted(sockets=False)
-            assert (senses.sockets, senses.processes, senses.answers) == (False, False, True)
-            assert "in another namespace or host" in senses.detail
-            kill(answering)
-            dead = await watch.next()
-            assert dead.sign is Sign.DEAD
-            assert "refused" in dead.reason or "no answer" in dead.reason
+    async def scenario(watch: Watch) -> None:
+        senses = await watch.acquainted(sockets=False)
+        assert (senses.sockets, senses.processes, senses.answers) == (False, False, True)
+        assert "in another namespace or host" in senses.detail
+        kill(answering)
+        dead = await watch.next()
+        assert dead.sign is Sign.DEAD
+        assert "refused" in dead.reason or "no answer" in dead.reason
 
-    feel(scenario())
+    feel(scenario, server("172.17.2.2"))
 
 
 SLOW = """\
@@ -314,15 +307,15 @@ def test_slow_recursion_is_no_death(host: Host, feel: Feel) -> None:
     dns.unbound(host, extra=SLOWLY)
     slow = server(query="www.slow.", rrtype="A")
 
-    async def scenario() -> None:
-        async with watching(slow) as watch:
-            await watch.acquainted()
-            # TTL 0: nothing is ever cached, so that each base probe takes 400 ms.
-            assert [n for n in await watch.quiet(3) if n.sign is Sign.DEAD] == []
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        # TTL 0: nothing is ever cached, so that each base probe takes 400 ms.
+        assert [n for n in await watch.quiet(3) if n.sign is Sign.DEAD] == []
 
-    feel(scenario())
+    feel(scenario, slow)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("start", [dns.unbound, dns.nsd])
 def test_a_saturated_server_is_not_dead(
     host: Host, inside: Inside, start: Callable[[Host], Dns]

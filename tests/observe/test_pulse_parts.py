@@ -221,6 +221,18 @@ def test_a_search_rests_at_processes_that_hold_nothing_and_at_those_it_may_not_s
         assert len(rests) >= 50
 
 
+@pytest.mark.fault(14)
+def test_where_no_descriptor_is_left_no_process_is_seen() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        seen = list(pids())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert seen == []
+    assert os.getpid() in pids()
+
+
 def test_the_members_of_a_sockets_cgroup(host: Host, cgroup: Path) -> None:
     daemon = host.start("/bin/sleep", "60")
     (cgroup / "cgroup.procs").write_text(str(daemon.pid))

@@ -87,6 +87,7 @@ def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
     assert (result.outcome, result.transport, result.transmissions) == (Outcome.PASS, "tcp", 2)
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
@@ -137,6 +138,7 @@ def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask
     assert result.reason.endswith("a packet filter of this host drops our queries")
 
 
+@pytest.mark.fault(12)
 def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> None:
     dns.unbound(host)
     nft(host, "udp dport 53 drop")
@@ -150,6 +152,7 @@ def test_an_unreachable_server_is_down(host: Host, ask: Ask) -> None:
     assert result.reason == "network is unreachable: 192.0.2.53 port 53"
 
 
+@pytest.mark.fault(14)
 def test_no_local_ports_left_is_not_the_servers_fault(host: Host, ask: Ask) -> None:
     server = dns.unbound(host)
     host.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
@@ -161,6 +164,7 @@ def test_no_local_ports_left_is_not_the_servers_fault(host: Host, ask: Ask) -> N
     assert result.transmissions < ENOUGH
 
 
+@pytest.mark.fault(7)
 def test_thirty_percent_loss_each_way_is_no_failure(host: Host, inside: Inside) -> None:
     """One check of 200 may fail by chance: 4 in 100,000 do, and `fall` asks for two in a row."""
     dns.unbound(host)
