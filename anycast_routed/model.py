@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from anycast_routed.secret import Password
+
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Prefix = IPv4Network | IPv6Network
@@ -37,7 +39,7 @@ def by_address(address: Address) -> tuple[int, int]:
 class Outcome(StrEnum):
     """What one check has shown. UNKNOWN means that the check itself could not run."""
 
-    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    PASS = "pass"  # nosec B105  # noqa: S105 - an outcome, not a password
     FAIL = "fail"
     UNKNOWN = "unknown"
 
@@ -213,6 +215,8 @@ class Peer:
     address: Address
     asn: int
     description: str
+    password: Password | None = None
+    """It may not have been read: only a rendering needs it."""
 
 
 @dataclass(frozen=True, slots=True)

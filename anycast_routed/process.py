@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess  # noqa: TID251 - this is the one home of subprocess
+import subprocess  # nosec B404  # noqa: TID251 - this is the one home of subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def run(
         AccessDeniedError: we may not execute it.
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603
             argv,
             input=stdin,
             capture_output=True,

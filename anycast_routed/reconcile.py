@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from anycast_routed import atomic, drains, record
+from anycast_routed import atomic, drains, passwords, record
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird import BirdSpeaker
 from anycast_routed.announce.confirm import PATIENT, Patience
@@ -163,7 +163,15 @@ def shrunk(gone: Collection[Prefix], verb: str) -> ConfigError:
 
 
 def render(config: Config, speaker: Speaker, decision: Plan) -> str:
-    """Return the router config of a plan; the file's own text where that is still the same."""
+    """Return the router config of a plan; the file's own text where that is still the same.
+
+    It has every password of the config in clear. Whoever shows it masks it.
+
+    Raises:
+        UnreadPasswordsError: some of them cannot be had.
+        ConfigError: the template is wrong.
+    """
+    passwords.needed(config)
     renderer = Renderer(speaker.name, config.router.template_dir)
     return renderer.render(speaker.variables(decision), current=atomic.read(speaker.file))
 

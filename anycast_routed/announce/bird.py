@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reader, bird_withdrawal
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
+from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from anycast_routed.model import Address, Announcement, Plan, Prefix, Readback
+    from anycast_routed.secret import Password
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _BRACKETS = re.compile(r"[\[\]]")
@@ -51,6 +53,7 @@ class BgpBlock:
     address: Address
     asn: int
     description: str
+    password: Password | None
 
 
 def variables(plan: Plan) -> Mapping[str, object]:
@@ -81,6 +84,7 @@ def variables(plan: Plan) -> Mapping[str, object]:
             address=peer.address,
             asn=peer.asn,
             description=peer.description,
+            password=peer.password,
         )
         for peer in (plan.sessions.peers if plan.sessions else ())
     )
@@ -135,7 +139,7 @@ class BirdSpeaker:
             for command in ("configure check", "configure"):
                 reply = bird.ask(command)
                 if reply.failed:
-                    raise _rejected(reply, self.file)
+                    raise _rejected(reply, self.file, text)
         # A new connection also pokes BIRD 2.0.12, which may hold routes back for 3 s without.
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
@@ -213,7 +217,7 @@ def check_config(config: Path, path: Path, *, stdin: str = "") -> None:
     """
     done = process.run([_program(), "-p", "-c", str(config)], within=_WITHIN, stdin=stdin)
     if done.code != 0:
-        said = done.err.strip() or f"`bird -p` ended with {done.code}"
+        said = quoted_safely(done.err.strip(), stdin) or f"`bird -p` ended with {done.code}"
         raise RejectedError(said.replace(str(config), str(path)), hint="nothing was loaded")
 
 
@@ -228,8 +232,8 @@ def _runs(bird: ControlSocket, mark: str) -> bool:
     return not reply.failed and reply.text == mark
 
 
-def _rejected(reply: Reply, file: Path) -> RejectedError:
-    said = reply.lines[-1].strip()
+def _rejected(reply: Reply, file: Path, text: str) -> RejectedError:
+    said = quoted_safely(reply.lines[-1].strip(), text)
     if str(file) in reply.text:
         hint = f"nothing was loaded; the refused text is kept as {file}.rejected"
         return RejectedError(said, hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import bird_reading
+from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
@@ -13,7 +14,20 @@ if TYPE_CHECKING:
 
 
 def readback(bird: ControlSocket) -> Readback:
-    """Ask for sessions, our routes and our exports."""
+    """Ask for sessions, our routes and our exports.
+
+    Raises:
+        RouterUnavailableError: also where an answer is none that BIRD 2 gives.
+    """
+    try:
+        return _readback(bird)
+    except ValueError as error:
+        message = f"BIRD's answer cannot be understood: {error}"
+        hint = "is it BIRD 2? see: birdc show status"
+        raise RouterUnavailableError(message, hint=hint) from error
+
+
+def _readback(bird: ControlSocket) -> Readback:
     protocols = bird.must("show protocols all")
     found = bird_reading.sessions(protocols)
     sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))

@@ -15,6 +15,7 @@ from anycast_routed.announce.frr_lines import Line
 from anycast_routed.announce.frr_reader import Reader
 from anycast_routed.announce.frr_running import Running
 from anycast_routed.announce.frr_vtysh import Vtysh
+from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -195,4 +196,14 @@ class FrrSpeaker:
         self._tell("staticd", todo.unused_statics)
 
     def _tell(self, daemon: str, lines: Sequence[Line]) -> str:
-        return self._vtysh.tell(daemon, frr_lines.script(lines)) if lines else ""
+        """Give these lines; passwords last, and not as arguments, which everyone can read.
+
+        bgpd holds back sessions that are about to start while it is given a file, so nothing
+        else goes in so.
+        """
+        secret = [line for line in lines if frr_lines.has_password(line)]
+        others = [line for line in lines if not frr_lines.has_password(line)]
+        said = self._vtysh.tell(daemon, frr_lines.script(others)) if others else ""
+        if secret and not said:
+            said = self._vtysh.tell_all(daemon, frr_lines.script(secret))
+        return quoted_safely(said, "".join(f"{line.text}\n" for line in secret))

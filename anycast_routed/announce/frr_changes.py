@@ -135,7 +135,9 @@ def _in_the_way(
         else:
             wrong = line.context != () and line.context[0] in headers
         if wrong:
-            found.append(Line(line.context, _negated(line.text)))
+            # A password is taken off without it: it is not to be an argument of any program.
+            text = f"neighbor {name} password" if frr_lines.has_password(line) else line.text
+            found.append(Line(line.context, _negated(text)))
     return found
 
 

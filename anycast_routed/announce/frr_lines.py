@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.masking import masked
 from anycast_routed.errors import RejectedError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def refuse_unsafe(text: str) -> None:
             continue
         if len(line) > _LONGEST or _UNSAFE.search(line):
             what = "is too long" if len(line) > _LONGEST else "has a character that vtysh acts on"
-            message = f"line {number} {what}: {line[:80]!r}"
+            message = f"line {number} {what}: {masked(line)[:80]!r}"
             raise RejectedError(message, hint="nothing was loaded")
 
 
@@ -182,6 +183,11 @@ def neighbor_key(line: Line) -> str:
     if words[0] == "route-map":
         return f"route-map {words[-1]}"
     return " ".join(words[:2]) if words[0] == "timers" else words[0]
+
+
+def has_password(line: Line) -> bool:
+    """Tell whether this line sets a neighbor's password, and so must not be seen by others."""
+    return line.text.startswith("neighbor ") and neighbor_key(line) == "password"
 
 
 def cut(text: str, prefixes: Collection[Prefix] | None) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SHOW = "show running-config"
 _SHOWN = "\nend\n"  # ends what that prints
 _SUMMARY = "show bgp summary json"
+_ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
 class Reader:
@@ -36,7 +37,19 @@ class Reader:
         """Ask bgpd for its sessions, our networks and what each neighbor gets of them.
 
         One call, or two where there is another neighbor to ask about than the last time.
+
+        Raises:
+            RouterUnavailableError: also where an answer is none that FRR gives.
         """
+        try:
+            return self._readback()
+        except _ODD as error:
+            self._questions, self._latest = (), None
+            message = f"FRR's answer cannot be understood: {type(error).__name__}: {error}"
+            hint = "which version is it? see: vtysh -c 'show version'"
+            raise RouterUnavailableError(message, hint=hint) from error
+
+    def _readback(self) -> Readback:
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._questions])
         config, _, answered = shown.partition(_SHOWN)
         told = _told((_SUMMARY, *self._questions), answered)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import frr_lines
 from anycast_routed.announce.frr_lines import MAP_OUT, STATIC_DISTANCE, Line
+from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _OUR_OPTIONS = frozenset(
     {
         "remote-as",
         "description",
+        "password",
         "timers connect",
         "activate",
         "attribute-unchanged",
@@ -127,7 +129,7 @@ def refuse_foreign(wanted: Running) -> None:
         )
         creation = frr_lines.in_instance(line) and not frr_lines.neighbor(line)
         if not structure and not creation and not wanted.owns(line, wanted.options):
-            message = f"line {line.number} is not one that we own: {line.text}"
+            message = f"line {line.number} is not one that we own: {masked(line.text)}"
             hint = f"keep the indentation, the names {frr_lines.OURS}* and the tags of our template"
             raise RejectedError(message, hint=hint)
 

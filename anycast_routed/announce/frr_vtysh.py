@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed import process
+from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Vtysh:
         if done.code != 0:
             fault = _FAULT.search(done.out + done.err)
             said = f"line {fault[1]}: {fault[2]}" if fault else _said(done)
+            said = quoted_safely(said, text)
             message = f"vtysh refuses {said}"
             raise RejectedError(message, hint="nothing was loaded")
 

@@ -3,25 +3,39 @@
 The first line of a rendering says what it was made from and what it must read, so that an intact
 file is known to be up to date without rendering it again (and without loading jinja2, which a
 run that changes nothing has no other use for).
+
+With passwords in it, it says so by digests with a key. A digest of theirs without one could be
+tried out offline by everyone who sees it, and BIRD tells the one in `anycast_routed_loaded` to all
+who may ask it something. The key is random, and stands in that first line only: who can read it
+can read the passwords below it, so it needs no keeping of its own. It is taken over from the
+file's latest text, so that an unchanged password is no new text; where that is lost, as after a
+boot, the new one costs a reload, which touches no session.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
+import secrets
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError
+from anycast_routed.secret import MASK, Password
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Environment
 
 _DIGITS = 16  # hex digits of a digest: 64 bits tell texts apart, nobody attacks them here
-_HEADER = re.compile(r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)\n")
+_HEADER = re.compile(
+    r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)(?: key=([0-9a-f]{32}))?\n"
+)
+_PLACE = "\0{}\0"  # stands for a password until the text is laid out; no config has a NUL
 _COMMENT = {"bird": "#", "frr": "!"}  # what starts a comment in that router's language
 
 
@@ -44,13 +58,16 @@ class Renderer:
         Raises:
             ConfigError: the template (the operator's own, most likely) is wrong.
         """
-        inputs = _digest(self._source() + repr(sorted(variables.items())))
-        if current is not None and _describes(current) == inputs:
+        passwords = _passwords(variables)
+        header = _HEADER.match(current or "")
+        key = ((header and header.group(3)) or secrets.token_hex(16)) if passwords else ""
+        source = repr((self._source(), sorted(variables.items()), [*map(_revealed, passwords)]))
+        inputs = _digest(source, key)
+        if current is not None and _describes(current) == (inputs, key):
             return current
-        body = self._body({**variables, "fingerprint": inputs})
-        return (
-            f"{_COMMENT[self._speaker]} anycast-routed inputs={inputs} text={_digest(body)}\n{body}"
-        )
+        body = self._filled({**variables, "fingerprint": inputs}, passwords)
+        facts = f"inputs={inputs} text={_digest(body, key)}" + (f" key={key}" if key else "")
+        return f"{_COMMENT[self._speaker]} anycast-routed {facts}\n{body}"
 
     def _source(self) -> str:
         for folder in self._folders:
@@ -75,7 +92,24 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            finalize=_placed,
         )
+
+    def _filled(self, variables: Mapping[str, object], passwords: Sequence[Password]) -> str:
+        """Lay out, and then put the passwords where the template has them.
+
+        Raises:
+            ConfigError: one of them would stand where we would not know it again, and mask it.
+        """
+        body = self._body(variables)
+        shown = full = body
+        for one in passwords:
+            place = _PLACE.format(one.file)
+            shown, full = shown.replace(place, MASK), full.replace(place, one.reveal())
+        if passwords and (MASK in body or masked(full) != masked(shown)):
+            message = f"{self._name} has a password elsewhere than as it is behind `password`"
+            raise ConfigError(message, hint="compare it with the template we ship")
+        return full
 
     def _body(self, variables: Mapping[str, object]) -> str:
         import jinja2  # noqa: PLC0415 - as above
@@ -91,16 +125,40 @@ class Renderer:
             raise ConfigError(message, hint="compare it with the template we ship") from error
 
 
-def _describes(text: str) -> str | None:
-    """Return the digest of the inputs that an intact rendering was made from."""
+def _describes(text: str) -> tuple[str, str] | None:
+    """Return the digest of the inputs that an intact rendering was made from, and its key."""
     header = _HEADER.match(text)
-    if header is None or _digest(text[header.end() :]) != header.group(2):
+    key = (header and header.group(3)) or ""
+    if header is None or _digest(text[header.end() :], key) != header.group(2):
         return None
-    return header.group(1)
+    return header.group(1), key
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+def _digest(text: str, key: str = "") -> str:
+    content = text.encode("utf-8", "surrogateescape")
+    if not key:
+        return hashlib.sha256(content).hexdigest()[:_DIGITS]
+    return hmac.new(key.encode("ascii"), content, "sha256").hexdigest()[:_DIGITS]
+
+
+def _passwords(variables: Mapping[str, object]) -> tuple[Password, ...]:
+    peers = variables.get("peers", ())
+    assert isinstance(peers, tuple)  # nosec B101  # noqa: S101 - both routers' layouts have it so
+    found = (getattr(peer, "password", None) for peer in peers)
+    passwords = tuple(one for one in found if one is not None)
+    if not all(passwords):  # The session would come up without one.
+        message = "a password was not read"
+        raise ConfigError(message)
+    return passwords
+
+
+def _revealed(password: Password) -> tuple[str, str]:
+    return str(password.file), password.reveal()
+
+
+def _placed(value: object) -> object:
+    """Have a place for a password that a template prints; in all else it prints as its mask."""
+    return _PLACE.format(value.file) if isinstance(value, Password) else value
 
 
 @cache

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
+from anycast_routed.announce import own_file
 from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
 from anycast_routed.decide.compare import faults
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.compare import Fault
     from anycast_routed.model import Plan, Prefix, Readback
@@ -67,17 +66,18 @@ def bring(
     begun = time.monotonic()
     previous = atomic.read(speaker.file)
     found = faults(plan, before)
-    if previous == text and not blocking(found) and speaker.is_loaded(text):
+    is_there = previous == text and own_file.is_private(speaker, text)
+    if is_there and not blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
-        _load(speaker, text, previous)
+        _load(speaker, text, is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
     except (RejectedError, NotConfirmedError, ConfigError) as error:
         reload = isinstance(error, NotConfirmedError)
         _put_back(speaker, previous, plan, before, reload=reload)
         if isinstance(error, RejectedError) and error.text_at_fault:
-            _keep_rejected(speaker.file, text)
+            own_file.keep_rejected(speaker, text)
         raise
     except BaseException:
         # The router fell silent, the disk is full, or it is a bug of ours.
@@ -128,7 +128,7 @@ def withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
     try:
         text = atomic.read(speaker.file)
         if text is not None:
-            is_shortened = _shorten_file(speaker.file, text, speaker.without(text, gone))
+            is_shortened = _shorten_file(speaker, text, speaker.without(text, gone))
     finally:
         if text is not None and is_shortened:
             speaker.shorten(text, gone)
@@ -167,13 +167,13 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     if current is None:
         return
     gone = speaker.held(current) - kept
-    _shorten_file(speaker.file, current, speaker.without(current, gone if kept else None))
+    _shorten_file(speaker, current, speaker.without(current, gone if kept else None))
 
 
-def _load(speaker: Speaker, text: str, previous: str | None) -> None:
+def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
     speaker.check(text)
-    if previous != text:
-        atomic.write(speaker.file, text)
+    if not is_there:
+        own_file.write(speaker, text)
     speaker.load(text)
 
 
@@ -188,33 +188,28 @@ def _put_back(
     gone = speaker.held(previous or "") - kept
     restored = speaker.without(previous, gone) if previous and gone else previous
     try:
-        _replace(speaker.file, restored)
+        _replace(speaker, restored)
         if reload:
             speaker.load(restored or "")
     finally:
         withdraw_unplanned(speaker, plan, before)
 
 
-def _shorten_file(file: Path, text: str, shortened: str) -> bool:
+def _shorten_file(speaker: Speaker, text: str, shortened: str) -> bool:
     """Have the shortened text in the file; False where it is none that a router may load."""
-    if shortened != text and not _replace(file, shortened):
+    if shortened != text and not _replace(speaker, shortened):
         return False
     return shortened != ""
 
 
-def _replace(file: Path, text: str | None) -> bool:
+def _replace(speaker: Speaker, text: str | None) -> bool:
     """Write the text, or have no file: where there is no text, and where it cannot be written."""
     if text is not None:
         with contextlib.suppress(AnycastRoutedError):
-            atomic.write(file, text)
+            own_file.write(speaker, text)
             return True
-    atomic.remove(file)
+    atomic.remove(speaker.file)
     return False
-
-
-def _keep_rejected(file: Path, text: str) -> None:
-    with contextlib.suppress(AnycastRoutedError):
-        atomic.write(file.with_name(f"{file.name}.rejected"), text)
 
 
 def _since(begun: float) -> float:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, reconcile
+from anycast_routed import atomic, passwords, reconcile
 from anycast_routed.cli import running
-from anycast_routed.cli.once import once
+from anycast_routed.cli.once import once, withdraw_sick
 from anycast_routed.cli.settings import difference, since_start
 from anycast_routed.errors import Exit, RouterUnavailableError
+from anycast_routed.folder import UntrustedError
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
@@ -43,12 +44,16 @@ def apply(
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
     config, digest = settings.load_with_digest()
-    with running.alone(config.daemon.run_dir, "apply"):
-        try:
-            done = once(config, digest, allow_shrink=allow_shrink)
-        except RouterUnavailableError:
-            reconcile.leave_only_wanted(config)
-            raise
+    try:
+        with running.alone(config.daemon.run_dir, "apply"):
+            try:
+                done = once(config, digest, allow_shrink=allow_shrink)
+            except RouterUnavailableError:
+                reconcile.leave_only_wanted(config)
+                raise
+    except UntrustedError:
+        withdraw_sick(config)
+        raise
     seconds = {"confirmed": done.outcome.seconds, "total": since_start()}
     if settings.json:
         facts = _facts(done.wish, done.outcome.readback, done.results)
@@ -83,13 +88,15 @@ def plan(
 
 
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
-    config = settings.load()
+    config, unknown = passwords.imagined(settings.load())
+    settings.talk(f"warning: {one}" for one in unknown)
     speaker = reconcile.choose_speaker(config)
     found, results = reconcile.observe(config, reconcile.remembered(config), speaker)
     wish = reconcile.wish(config, speaker, found.observed(time.monotonic()))
     wanted = reconcile.rehearse(config, speaker, wish)
     before = atomic.read(speaker.file)
-    current = before == wanted and speaker.is_loaded(wanted)
+    # What would change of a password that is not known here is not known either.
+    current = bool(unknown) or (before == wanted and speaker.is_loaded(wanted))
     changed = bool(wish.changes) or not current
     if settings.json:
         facts = _facts(wish, wish.before, results)
@@ -120,7 +127,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     if settings.quiet and not outcome.changed and not blind and done.code is Exit.OK:
         return
     settings.say(text.change_lines(wish.plan, wish.changes))
-    settings.say([*blind, *text.trouble_lines(outcome.readback, outcome.faults)])
+    settings.say([*blind, *text.trouble_lines(outcome.readback, outcome.faults, wish.plan)])
     settings.talk(f"warning: {warning}" for warning in wish.plan.warnings)
     if settings.verbose:
         settings.say(text.announced_lines(wish.plan))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, lock
+from anycast_routed import atomic, lock, passwords
 from anycast_routed import handover as mark
 from anycast_routed.cli import early, running
 from anycast_routed.cli.drain import duration
@@ -29,6 +29,7 @@ from anycast_routed.errors import (
     NotConfirmedError,
     UsageError,
 )
+from anycast_routed.folder import UntrustedError
 from anycast_routed.report import live
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
@@ -60,14 +61,23 @@ def daemon(context: typer.Context) -> int:
     path = given.path().absolute()
     settings = replace(given, config=path)
     config, digest = settings.load_with_digest()
+
+    def load() -> tuple[Config, str]:
+        """Read all that is to be taken together: a password that is missing refuses the rest."""
+        found, of_content = settings.load_with_digest()
+        whole = passwords.read(found)
+        passwords.needed(whole)
+        return whole, of_content
+
     log = Log(sys.stderr, most=Level.DEBUG if settings.verbose else Level.INFO)
     from anycast_routed.supervisor import Supervisor  # noqa: PLC0415 - this verb only
 
-    supervisor = Supervisor(settings.load_with_digest, path, log, Notify(os.environ))
+    supervisor = Supervisor(load, path, log, Notify(os.environ))
     early.then(supervisor.stop)
     log.info("starting", config=path, after=since_start())
     try:
-        asyncio.run(supervisor.run(config, digest))
+        # At the start one that is missing keeps nobody from withdrawing what is dead.
+        asyncio.run(supervisor.run(passwords.read(config), digest))
     except* AnycastRoutedError as errors:
         raise _first(errors) from None
     return Exit.OK
@@ -208,7 +218,10 @@ def _holder(settings: Settings, config: Config, within: str) -> int:
             if (daemon := running.pid(run_dir)) is not None:
                 return daemon
             raise
-        mark.clear(run_dir)
+        except UntrustedError as error:
+            settings.talk([f"warning: going on without the lock: {error.message}"])
+        with contextlib.suppress(AnycastRoutedError):
+            mark.clear(run_dir)
         gone, _ = withdraw_all(config)
     settings.say(f"- {prefix}" for prefix in gone)
     message = f"nobody has taken over within {within}, so everything was withdrawn"

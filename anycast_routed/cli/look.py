@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import reconcile
+from anycast_routed import passwords, reconcile
+from anycast_routed.announce.masking import masked
 from anycast_routed.cli.known import assumed
 from anycast_routed.decide.candidates import No, candidates
 from anycast_routed.decide.plan import next_hops
@@ -106,25 +107,28 @@ def render(
         Assume | None, typer.Option(help="Take every service as up or down; nothing is probed.")
     ] = None,
 ) -> int:
-    """Print the router config that `apply` would install."""
+    """Print the router config that `apply` would install, its passwords as ********."""
     settings: Settings = context.obj
-    config = settings.load()
+    config, unknown = passwords.imagined(settings.load())
+    settings.talk(f"warning: {one}" for one in unknown)
     speaker = reconcile.choose_speaker(config)
     if assume is None:
         facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
         plan = decide(config, facts.observed(time.monotonic()))
     else:
         plan, _ = assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
-    rendered = reconcile.render(config, speaker, plan)
+    rendered = masked(reconcile.render(config, speaker, plan))
     settings.emit("render", router=speaker.name, file=str(speaker.file), text=rendered)
     settings.say([rendered.rstrip("\n")])
     return Exit.OK
 
 
 def validate(context: typer.Context) -> int:
-    """Check the config file only; every fault is named at once."""
+    """Check the config file and its password files; every fault is named at once."""
     settings: Settings = context.obj
-    config = settings.load()
+    config, unknown = passwords.imagined(settings.load())
+    settings.talk(f"warning: {one}" for one in settings.exposed(config))
+    settings.talk(f"warning: not checked: {one}" for one in unknown)
     names = [service.name for service in config.services]
     peers = len(config.bgp.peers) if config.bgp else 0
     settings.emit("validate", services=names, peers=peers)

@@ -87,7 +87,7 @@ def options(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--quiet", "-q", help="Say nothing where nothing has changed.")
     ] = False,
     version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="And exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
     ] = False,
 ) -> None:
     """Keep the options that every verb takes."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, reconcile, record
+from anycast_routed import atomic, folder, passwords, reconcile, record
 from anycast_routed.announce import transaction
 from anycast_routed.decide.compare import unheard
 from anycast_routed.decide.shrink import shrinks
@@ -50,8 +50,11 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     Raises:
         ConfigError: also where a config that has changed would withdraw most of what the router
             has, and `allow_shrink` does not say that it is meant.
+        UntrustedError: others than us may write into the state folder.
         AnycastRoutedError: as `reconcile.announce` has it.
     """
+    folder.refuse_shared(config.daemon.state_dir)
+    config = passwords.read(config)
     speaker = reconcile.choose_speaker(config)
     text_before = atomic.read(speaker.file)
     known = reconcile.recall(config, speaker)
@@ -75,6 +78,17 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     facts.digest = digest
     record.keep(run_dir, facts.record(known.router))
     return Done(wish, outcome, results, speaker.file, text_before)
+
+
+def withdraw_sick(config: Config) -> None:
+    """Probe, and withdraw what is not healthy: all that is done where no folder is to be trusted.
+
+    What stands in them is not believed, and nothing is announced.
+    """
+    speaker = reconcile.choose_speaker(config)
+    facts, _ = reconcile.observe(config, record.Record(record.this_boot(), ""), speaker)
+    wish = reconcile.wish(config, speaker, facts.observed(time.monotonic()))
+    transaction.withdraw_unplanned(speaker, wish.plan, wish.before)
 
 
 def _refuse_to_shrink(speaker: Speaker, wish: reconcile.Wish, gone: Collection[Prefix]) -> None:

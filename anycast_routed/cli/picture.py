@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, reconcile, record
+from anycast_routed import atomic, passwords, reconcile, record
 from anycast_routed.cli import known, running
 from anycast_routed.config import Daemon
 from anycast_routed.decide.compare import faults
@@ -67,7 +67,7 @@ def look(config: Config, wanted: Prefix | None) -> Picture:
     if wanted is None:
         lines += [*_head(config.daemon.run_dir, daemon), *_of_services(observed, daemon)]
     lines += _of_prefixes(plan, readback)
-    lines += text.trouble_lines(readback, found)
+    lines += text.trouble_lines(readback, found, plan)
     lines += [f"! {note}" for note in notes]
     lines.append(text.confirmation(readback, wanted))
     return Picture(facts, lines)
@@ -123,7 +123,10 @@ def _of_services(found: Observed | live.Live, daemon: live.Live | None) -> Itera
 
 def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:
     """Say where our part of the router's config is not what the next `apply` would leave."""
-    wanted = reconcile.render(config, speaker, plan)
+    try:
+        wanted = reconcile.render(passwords.read(config), speaker, plan)
+    except passwords.UnreadPasswordsError:
+        return []  # Nobody can tell without them.
     if atomic.read(speaker.file) == wanted and speaker.is_loaded(wanted):
         return []
     return ["our part of the router's config is not as planned; the next apply puts it right"]

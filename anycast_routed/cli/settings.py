@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
+from anycast_routed import folder
+from anycast_routed.announce.masking import masked
 from anycast_routed.cli.early import VALUES
 from anycast_routed.report.document import document
 
@@ -55,6 +57,15 @@ class Settings:
         router = loaded.router.model_copy(update={"daemon": self.router})
         return loaded.model_copy(update={"router": router}), digest
 
+    def exposed(self, config: Config) -> list[str]:
+        """Say which files that decide what is announced any user of this host may change."""
+        file, templates = self.path(), config.router.template_dir
+        paths = [file.parent, file]
+        if templates is not None:
+            paths += [templates, templates / "bird.conf.j2", templates / "frr.conf.j2"]
+        open_ones = filter(folder.writable_by_all, paths)
+        return [f"any user may change {path}: chmod o-w {path}" for path in open_ones]
+
     def say(self, lines: Iterable[str]) -> None:
         """Print the result for people, on stdout; nothing with `--json`."""
         if not self.json:
@@ -81,11 +92,15 @@ class Settings:
 
 
 def difference(file: Path, before: str | None, after: str | None) -> list[str]:
-    """Return the change of a file as a unified diff."""
+    """Return the change of a file as a unified diff, without its passwords.
+
+    Where one has changed, its two lines look the same, and show that it has.
+    """
     import difflib  # noqa: PLC0415 - only where somebody asks for it
 
     old, new = (before or "").splitlines(), (after or "").splitlines()
-    return list(difflib.unified_diff(old, new, str(file), str(file), lineterm=""))
+    lines = difflib.unified_diff(old, new, str(file), str(file), lineterm="")
+    return [masked(line) for line in lines]
 
 
 def since_start() -> float:

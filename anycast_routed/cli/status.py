@@ -53,12 +53,14 @@ def status(
     if watch:
         return _watch(settings, wanted)
     try:
-        seen = look(settings.load(), wanted)
+        config = settings.load()
+        seen = look(config, wanted)
     except (ConfigError, RouterUnavailableError):
         settings.say(of_daemon(settings))
         raise
     settings.emit("status", **seen.facts)
     settings.say(seen.lines)
+    settings.talk(f"warning: {one}" for one in settings.exposed(config))
     return Exit.OK
 
 

@@ -49,7 +49,10 @@ def withdraw(
     settings: Settings = context.obj
     config = config_or_defaults(settings)
     run_dir = config.daemon.run_dir
-    if (daemon := running.pid(run_dir)) is not None and not force:
+    daemon = None
+    with contextlib.suppress(AnycastRoutedError):
+        daemon = running.pid(run_dir)
+    if daemon is not None and not force:
         message = f"the daemon, PID {daemon}, would announce again at once what is healthy"
         hint = (
             "anycast-routed drain; or: systemctl stop anycast-routed; or, where it hangs: --force"
@@ -80,7 +83,10 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
         RouterUnavailableError, AccessDeniedError: it was not told; the file is as short as it can.
     """
     bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
-    was_there = atomic.read(bird.file) is not None
+    was_there = True
+    # A folder or a file that we may not read must not stand between us and the router.
+    with contextlib.suppress(AnycastRoutedError):
+        was_there = atomic.read(bird.file) is not None
     # What is wrong with the file is said once more below, when the router has been told.
     with contextlib.suppress(AnycastRoutedError):
         transaction.disarm(bird, frozenset())

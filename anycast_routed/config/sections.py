@@ -23,6 +23,7 @@ from anycast_routed.config.names import (
     DnsName,
     InterfaceName,
     LabelPrefix,
+    PasswordFile,
     PathValue,
     Program,
     RouteLabel,
@@ -177,6 +178,11 @@ class BgpPeer(Section):
         default="", description="Text about the peer, at most 80 characters."
     )
     as_: AsNumber = Field(description="AS number of the peer.")
+    password_file: PasswordFile | None = Field(
+        default=None,
+        description="File with the password of the session (TCP MD5, RFC 2385), or the name of a "
+        "systemd credential; no password by default.",
+    )
 
 
 class Bgp(Section):

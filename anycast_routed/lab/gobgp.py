@@ -89,11 +89,13 @@ def start(  # noqa: PLR0913 - one value each, all but the first three by name
     *,
     passive: bool = False,
     hold_time: int = 90,
+    passwords: Mapping[str, str] | None = None,
 ) -> Gobgp:
     """Start gobgpd with a session to each of `peers` (address: AS), and return when it answers.
 
     Every session carries IPv4 and IPv6 unicast. With `passive` it waits for the peer to connect;
-    else it also tries itself, every second. `hold_time` is in seconds.
+    else it also tries itself, every second. `hold_time` is in seconds, and `passwords` are those
+    of TCP MD5 (RFC 2385), by address.
 
     Raises:
         LabUnavailableError: gobgpd is not installed.
@@ -103,6 +105,7 @@ def start(  # noqa: PLR0913 - one value each, all but the first three by name
         lines += [
             "[[neighbors]]",
             f'  [neighbors.config]\n    neighbor-address = "{address}"\n    peer-as = {peer_as}',
+            f'    auth-password = "{(passwords or {}).get(address, "")}"',
             f"  [neighbors.transport.config]\n    passive-mode = {str(passive).lower()}",
             f"  [neighbors.timers.config]\n    hold-time = {hold_time}\n    connect-retry = 1",
             "    idle-hold-time-after-reset = 1",

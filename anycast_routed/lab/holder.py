@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import subprocess  # noqa: TID251 - the holder lives as long as its host; process.run only waits
+import subprocess  # nosec B404  # noqa: TID251 - the holder lives as long as its host; process.run only waits
 from pathlib import Path, PurePosixPath
 
 from anycast_routed.lab.failures import LabUnavailableError
@@ -71,7 +71,7 @@ class Holder:
     """
 
     def __init__(self, name: str) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603
             [
                 find("unshare"),
                 *("--net", "--mount", "--pid", "--uts", "--propagation", "private"),

@@ -48,7 +48,7 @@ def enter(argv: Sequence[str]) -> None:
             raise LabUnavailableError(message, hint=_HINT)
         command = [*unshare, *_INIT, *command]
     try:
-        os.execvp(command[0], command)  # noqa: S606 - no shell is what we want
+        os.execvp(command[0], command)  # nosec B606  # noqa: S606 - no shell is what we want
     except OSError as error:
         message = f"cannot run {command[0]}: {error.strerror}"
         raise LabUnavailableError(message) from error

@@ -91,10 +91,16 @@ def announced_lines(plan: Plan) -> list[str]:
     )
 
 
-def trouble_lines(readback: Readback, faults: Sequence[Fault]) -> list[str]:
+def trouble_lines(readback: Readback, faults: Sequence[Fault], plan: Plan) -> list[str]:
     """One line for each neighbor or export that is not as it should be."""
+    # The kernel drops what carries another password (RFC 2385 section 2), and no router tells.
+    peers = plan.sessions.peers if plan.sessions else ()
+    guarded = {
+        peer.address: "; has it the same password?" for peer in peers if peer.password is not None
+    }
     lines = [
         f"! peer {session.address}: session is {session.state}, nothing is exported there"
+        f"{guarded.get(session.address, '')}"
         for session in readback.sessions
         if session.ours and not session.established
     ]

@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import drains, handover, lock, reconcile, record
+from anycast_routed import drains, folder, handover, lock, reconcile, record
 from anycast_routed.errors import AnycastRoutedError, LockedError
 from anycast_routed.facts import Facts
 from anycast_routed.model import Host
@@ -67,12 +67,14 @@ class Supervisor:
         Raises:
             LockedError: another instance is at work, or can be, since our run folder is gone.
             ConfigError: what is drained cannot be read.
+            UntrustedError: others than us may write into a folder of ours.
             HostUnreadableError, AccessDeniedError: this host's addresses cannot be read.
             NotConfirmedError, RouterUnavailableError: the withdrawal at the end failed.
         """
         run_dir = config.daemon.run_dir
         # Who only looks whether a daemon runs holds the lock for microseconds.
         with lock.hold(run_dir, "daemon", within=_LOCK_WITHIN) as self._lock:
+            folder.refuse_shared(config.daemon.state_dir)
             known = record.load(run_dir) or record.Record(record.this_boot(), "")
             self._facts = Facts(config, known, Host(frozenset(), ()))
             self._facts.digest = digest

@@ -1,4 +1,4 @@
-"""The task that takes what changes in files: the config, templates, drains, the router's socket."""
+"""The task that takes what changes in files: config, passwords, templates, drains, sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, drains
+from anycast_routed import atomic, drains, passwords
 from anycast_routed.config import digest
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.supervisor.beside import beside
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Files:
     """Watches the files of the config in force. Constructing one does no I/O.
 
-    `wake` is set after each change, and `reload` where the config file is another one than the one
-    that the facts rest on.
+    `wake` is set after each change, and `reload` where the config file or a password is another
+    one than the one that the facts rest on.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Files:
             group.create_task(watch.run())
             while True:
                 changed = await watch.changed()
-                if self._path in changed:
+                if changed & {self._path, *passwords.files(self._facts.config)}:
                     self._reload.set()
                 if changed & set(self._orders()):
                     self._ordered.set()
@@ -85,7 +85,7 @@ class Files:
             try:
                 orders = await beside(partial(drains.load, drained.parent, 0.0))
                 self._facts.order(orders, time.time())
-                if names := await beside(partial(atomic.read, forgive)):
+                if names := await beside(partial(atomic.read_own, forgive)):
                     self._facts.forgive(names.split())
                     # The next one may have the same names, and is to be seen as another one.
                     await beside(partial(atomic.remove, forgive))
@@ -98,7 +98,9 @@ class Files:
             await self._look_at_config()
 
     async def _look_at_config(self) -> None:
-        if await beside(partial(digest, self._path)) != self._facts.digest:
+        config, known = self._facts.config, self._facts.digest
+        is_other = await beside(partial(digest, self._path)) != known
+        if is_other or await beside(partial(passwords.read, config)) != config:
             self._reload.set()
 
     def _orders(self) -> tuple[Path, Path]:
@@ -106,7 +108,8 @@ class Files:
         return daemon.state_dir / "drains.json", daemon.run_dir / "forgive"
 
     def _paths(self) -> tuple[Path, ...]:
-        return (self._path, *self._orders(), *_of_router(self._facts.config))
+        config = self._facts.config
+        return (self._path, *passwords.files(config), *self._orders(), *_of_router(config))
 
 
 def _of_router(config: Config) -> tuple[Path, ...]:

@@ -188,7 +188,7 @@ class Loop:
         version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
         unproved, evidence, speaker = facts.unproved, facts.evidence, self.speaker
         planned = self._planned
-        assert speaker is not None  # noqa: S101 - _meet found it, or raised
+        assert speaker is not None  # nosec B101  # noqa: S101 - _meet found it, or raised
 
         def work() -> tuple[Done, Planned]:
             if planned is not None and planned[0] is config and planned[1] == observed:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, reconcile
+from anycast_routed import atomic, passwords, reconcile
 from anycast_routed.decide.shrink import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.supervisor.beside import beside
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     Load = Callable[[], tuple[Config, str]]
     """Reads the config file, and returns the digest of the very content that it had."""
 
+_AGAIN = 5.0  # seconds
+
 
 class Configs:
     """Takes configs into the facts. Constructing one does no I/O."""
@@ -42,18 +46,25 @@ class Configs:
     ) -> NoReturn:
         """Take the config file whenever `reload` is set; what is wrong with it is told.
 
+        While passwords are what is wrong it is tried again: no watch tells of a mode put right.
+
         `adopted` gets the config that was in force before, and `wake` is set after each attempt.
         """
+        unread = bool(passwords.unread(self._facts.config))
         while True:
-            await reload.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN if unread else None):
+                    await reload.wait()
+            if reload.is_set():
+                notify.reloading()
             reload.clear()
-            notify.reloading()
+            problem = None
             try:
                 await self._take(adopted)
             except AnycastRoutedError as error:
-                self._teller.problem("config", error)
-            else:
-                self._teller.problem("config", None)
+                problem = error
+            self._teller.problem("config", problem)
+            unread = isinstance(problem, passwords.UnreadPasswordsError)
             notify.ready()
             wake.set()
 
@@ -135,5 +146,5 @@ def _refuse_shrunk(
     held: Collection[Prefix], config: Config, digest: str, observed: Observed
 ) -> None:
     gone = shrinks(held, config, observed)
-    if gone and atomic.read(config.daemon.run_dir / "allow-shrink") != digest:
+    if gone and atomic.read_own(config.daemon.run_dir / "allow-shrink") != digest:
         raise reconcile.shrunk(gone, "reload")

@@ -97,7 +97,7 @@ class Teller:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        self._take_troubles(text.trouble_lines(readback, done.outcome.faults), at)
+        self._take_troubles(text.trouble_lines(readback, done.outcome.faults, done.plan), at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and tell systemd, where something has changed."""

@@ -105,6 +105,7 @@ def test_the_operators_own_sessions_export_what_we_provide(
     bird_of(site).birdc("configure")
 
 
+@pytest.mark.fault(26)
 def test_an_export_that_nobody_gets_is_reported_with_the_peer(
     lab: Lab, seed: dict[str, Any]
 ) -> None:
@@ -121,6 +122,7 @@ def test_an_export_that_nobody_gets_is_reported_with_the_peer(
     assert "! 10.10.10.10/32 to 172.17.2.253: not exported" in done.out
 
 
+@pytest.mark.fault(23)
 def test_withdrawn_although_the_operators_config_is_broken(
     site: Site, announced: Held, file: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_withdrawn_although_the_operators_config_is_broken(
     applied(site, announced)
 
 
+@pytest.mark.fault(24)
 def test_a_text_that_bird_refuses_changes_nothing(
     site: Site, announced: Held, file: Path, seed: dict[str, Any]
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_clash_of_names_in_context_changes_nothing(lab: Lab) -> None:
     assert site.tables() == [{}, {}]
 
 
+@pytest.mark.fault(27)
 def test_a_missing_include_line_is_named_with_the_fix(site: Site) -> None:
     site.dns1.write(CONF, bird.STOCK)
     bird_of(site).birdc("configure")
@@ -188,6 +192,7 @@ def test_a_missing_include_line_is_named_with_the_fix(site: Site) -> None:
     assert "nothing is missing" in site.run("setup").out
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("edit", ["empty", "delete", "route", "reload"])
 def test_edits_by_hand_are_put_right(site: Site, announced: Held, file: Path, edit: str) -> None:
     applied(site, announced)
@@ -206,6 +211,7 @@ def test_edits_by_hand_are_put_right(site: Site, announced: Held, file: Path, ed
     assert file.read_text() == good
 
 
+@pytest.mark.fault(20)
 def test_a_bird_that_is_down_does_not_come_back_with_an_old_verdict(
     site: Site, announced: Held
 ) -> None:
@@ -221,6 +227,7 @@ def test_a_bird_that_is_down_does_not_come_back_with_an_old_verdict(
     applied(site, announced)
 
 
+@pytest.mark.fault(22)
 def test_a_stopped_bird_costs_a_bounded_time(site: Site, announced: Held) -> None:
     applied(site, announced)
     bird_of(site).daemon.pause()
@@ -231,6 +238,7 @@ def test_a_stopped_bird_costs_a_bounded_time(site: Site, announced: Held) -> Non
     applied(site, announced)
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("template", ["{{ nonsense }}", "{{ 1 / 0 }}", "{% if %}"])
 def test_a_broken_template_does_not_stand_before_a_withdrawal(
     site: Site, announced: Held, seed: dict[str, Any], template: str
@@ -301,6 +309,7 @@ def test_setup_keeps_owner_mode_link_and_relative_includes(site: Site) -> None:
     assert "candidate" not in site.dns1.run("ls", "/etc/bird").out
 
 
+@pytest.mark.fault(28)
 def test_a_busy_operator_costs_no_healthy_route(site: Site, announced: Held) -> None:
     applied(site, announced)
     loop = "for i in $(seq 300); do birdc configure >/dev/null; done"
@@ -311,6 +320,7 @@ def test_a_busy_operator_costs_no_healthy_route(site: Site, announced: Held) -> 
     busy.kill()
 
 
+@pytest.mark.fault(22)
 def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     site.dns1.run("chown", "12345:12345", "/run/bird/bird.ctl")
     site.dns1.run("chmod", "660", "/run/bird/bird.ctl")
@@ -323,11 +333,12 @@ def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     assert "usermod -aG bird" in done.err
 
 
+@pytest.mark.fault(33)
 def test_a_full_disk_keeps_the_old_file_and_still_withdraws(
     site: Site, announced: Held, file: Path
 ) -> None:
     site.dns1.run("mkdir", "-p", "/run/anycast-routed")
-    site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", "/run/anycast-routed")
+    site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", "/run/anycast-routed")
     applied(site, announced)
     before = file.read_bytes()
     site.dns1.run("sh", "-c", "cat /dev/zero > /run/anycast-routed/filler", check=False)

@@ -86,6 +86,7 @@ def test_two_replies_at_once_are_two(path: Path) -> None:
         assert (bird.ask("enable a").code, bird.ask("enable b").code) == (11, 8)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("part", [b"", b"1007-Table master4:\n", b"000", b"0000 no newline"])
 def test_half_a_reply_and_then_nothing(path: Path, part: bytes) -> None:
     begun = time.monotonic()
@@ -95,6 +96,7 @@ def test_half_a_reply_and_then_nothing(path: Path, part: bytes) -> None:
         assert time.monotonic() - begun < 2
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("part", [b"", b"1007-Table master4:\n", b"0000 no newline"])
 def test_half_a_reply_and_then_the_end(path: Path, part: bytes) -> None:
     cut = pytest.raises(RouterUnavailableError)
@@ -102,6 +104,7 @@ def test_half_a_reply_and_then_the_end(path: Path, part: bytes) -> None:
         bird.ask("show route")
 
 
+@pytest.mark.fault(22)
 def test_a_trickle_does_not_lengthen_the_deadline(path: Path) -> None:
     begun = time.monotonic()
     with answering(path, *[b" a line\n"] * 200, stay=True), ControlSocket(path, within=0.3) as bird:
@@ -110,12 +113,14 @@ def test_a_trickle_does_not_lengthen_the_deadline(path: Path) -> None:
         assert time.monotonic() - begun < 2
 
 
+@pytest.mark.fault(22)
 def test_a_denied_command_is_access_denied(path: Path) -> None:
     denied = pytest.raises(AccessDeniedError, match="configure")
     with answering(path, b"8007 Access denied\n"), ControlSocket(path, within=2) as bird, denied:
         bird.ask("configure")
 
 
+@pytest.mark.fault(22)
 def test_nobody_listens(path: Path) -> None:
     with pytest.raises(RouterUnavailableError, match="No such file"), ControlSocket(path, within=1):
         pass

@@ -108,6 +108,25 @@ def test_without_any_instance_the_config_is_at_fault(site: Site, seed: dict[str,
     assert "router bgp" in done.err
 
 
+@pytest.mark.fault(25)
+def test_what_frr_refuses_half_way_ends_with_4_and_is_put_back(
+    site: Site, announced: Held, seed: dict[str, Any]
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    before = config_of(site)
+    # The router itself as its neighbor: only bgpd can tell that this cannot be.
+    seed["bgp"]["peers"].append({"ip": "10.10.10.10", "description": "", "as": 64512})
+    seed["anycast"]["localpref"] = 300
+    site.configure(seed)
+    done = site.run("apply", check=False)
+    assert done.code == 4
+    assert "FRR refused" in done.err
+    assert config_of(site) == before
+    assert site.tables() == [announced, announced]
+
+
+@pytest.mark.fault(25)
 def test_a_dead_bgpd_is_named(site: Site, announced: Held) -> None:
     site.run("apply")
     site.both_hold(announced)
@@ -118,6 +137,7 @@ def test_a_dead_bgpd_is_named(site: Site, announced: Held) -> None:
     assert "systemctl status frr" in done.err
 
 
+@pytest.mark.fault(22)
 def test_a_stopped_bgpd_costs_a_bounded_time(site: Site, announced: Held) -> None:
     site.run("apply")
     site.both_hold(announced)
@@ -129,6 +149,7 @@ def test_a_stopped_bgpd_costs_a_bounded_time(site: Site, announced: Held) -> Non
     assert site.run("apply").code == 0
 
 
+@pytest.mark.fault(21)
 def test_saved_lines_are_told_by_status(site: Site, announced: Held) -> None:
     site.run("apply")
     site.both_hold(announced)

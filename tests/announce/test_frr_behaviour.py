@@ -257,6 +257,7 @@ def test_how_the_running_config_spells_what_it_was_given(router: Frr) -> None:
     assert "  no neighbor 10.0.0.2 activate\n" not in config
 
 
+@pytest.mark.fault(25)
 def test_with_bgpd_dead_only_a_named_daemon_tells(dns1: Host, router: Frr) -> None:
     vtysh(dns1, "-f", "/dev/stdin", stdin=MAPS)
     socket = dns1.path("/run/frr/bgpd.vty")

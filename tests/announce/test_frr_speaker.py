@@ -257,6 +257,7 @@ def test_withdraw_takes_off_only_networks_and_their_statics(site: Site) -> None:
     site.speaker.withdraw()
 
 
+@pytest.mark.fault(25)
 def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site) -> None:
     text = load(site.speaker, plan(announce(V4), announce(OFF, here=False)))
     site.hears({V4: ALL[V4], OFF: (200, "172.17.2.1")})
@@ -273,6 +274,7 @@ def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site)
     site.hears({V4: ALL[V4]})
 
 
+@pytest.mark.fault(25)
 def test_a_first_load_that_is_refused_leaves_nothing_behind(site: Site) -> None:
     before = site.config()
     with pytest.raises(RejectedError):
@@ -302,6 +304,7 @@ def test_a_text_with_lines_that_are_not_ours_is_refused_with_the_line(
     assert site.config() == before
 
 
+@pytest.mark.fault(27)
 def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
     text = load(site.speaker, plan(*BOTH))
     for edit in (
@@ -311,6 +314,7 @@ def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
         f"router bgp 64512\naddress-family ipv6 unicast\nno neighbor {UP} activate",
         f"router bgp 64512\naddress-family ipv4 unicast\nno network {V4}",
         "no route-map ANYCAST-ROUTED-IN",
+        f"router bgp 64512\nneighbor {UP} password by-hand",
     ):
         site.router.vtysh(f"configure terminal\n{edit}")
         assert not site.speaker.is_loaded(text), edit
@@ -320,7 +324,7 @@ def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
     assert site.speaker.is_loaded(text), "it announces nothing, and costs a call to look for"
     site.speaker.load(text)
     assert "10.9.9.9" not in site.config(), "but a load takes it off"
-    site.router.vtysh(f"configure terminal\nrouter bgp 64512\nneighbor {UP} password secret")
+    site.router.vtysh(f"configure terminal\nrouter bgp 64512\nneighbor {UP} timers 7 21")
     assert site.speaker.is_loaded(text), "an option that we never set is the operator's"
 
 
@@ -336,6 +340,7 @@ def test_a_changed_peer_list_brings_and_removes_whole_neighbors(site: Site) -> N
     assert session.remote_as == 65001
 
 
+@pytest.mark.fault(21)
 def test_saved_lines_are_counted_and_removed_after_a_restart(site: Site) -> None:
     load(site.speaker, plan(*BOTH))
     life = site.speaker.incarnation()
@@ -376,6 +381,7 @@ def test_a_dead_staticd_matters_only_to_who_needs_it(site: Site) -> None:
     site.speaker.withdraw()
 
 
+@pytest.mark.fault(22)
 def test_a_stopped_bgpd_ends_every_call(site: Site) -> None:
     site.router.daemons["bgpd"].pause()
     begun = time.monotonic()

@@ -85,6 +85,7 @@ def reach(site: Site) -> tuple[Path, Path]:
     )
 
 
+@pytest.mark.fault(25)
 def test_not_confirmed_and_nothing_to_withdraw_puts_all_back(site: Site, announced: Held) -> None:
     speaker = Blind(*reach(site))
     before = speaker.file.read_bytes()
@@ -97,6 +98,7 @@ def test_not_confirmed_and_nothing_to_withdraw_puts_all_back(site: Site, announc
     site.both_hold(announced)
 
 
+@pytest.mark.fault(25)
 def test_not_confirmed_never_brings_back_what_was_to_go(site: Site, announced: Held) -> None:
     speaker = Blind(*reach(site))
     wanted = decision(seed(), ("lo:dns1",))

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import random
 import re
-from typing import Any
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv4Interface, ip_address
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from seed_site import seed
 from seed_text import observed, rendered, text_of
 
-from anycast_routed.config import loads
+from anycast_routed.config import loads, names
+from anycast_routed.config.values import Refused
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import ConfigError
-from anycast_routed.model import Verdict
+from anycast_routed.lab import Lab, bird, frr
+from anycast_routed.model import Health, HostAddress, Observed, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COUNT = 10_000
 PREFIX = 6  # the place of the route's prefix
@@ -68,12 +77,13 @@ def placed(config: dict[str, Any], where: int, text: str) -> dict[str, Any]:
     return config
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("router", ["bird", "frr"])
 def test_strings_of_the_config(router: str) -> None:
     source = random.Random(53)  # noqa: S311 - the same strings in every run
     usual = statements(router, rendered(router, seed(), observed(Verdict.UP)))
     accepted = 0
-    for number in range(COUNT):
+    for number in range(COUNT // 5):
         config = placed(seed(), number % 10, hostile(source))
         try:
             loaded = loads(json.dumps(config), name="config.json", toml=False)
@@ -87,18 +97,131 @@ def test_strings_of_the_config(router: str) -> None:
         same_family = number % 10 != PREFIX
         if same_family and len(decision.announcements) == len(SEED_PREFIXES):
             assert counted == usual
-    assert accepted > COUNT // 1000
+    assert accepted > COUNT // 5000
 
 
+def labelled(labels: list[str]) -> Observed:
+    """Return what the seed's host looks like with these labels, each on an address of its own."""
+    facts = observed(Verdict.UP, ())
+    first = ip_address("10.11.0.1")
+    lo = (
+        HostAddress("lo", IPv4Interface(f"{first + number}/32"), label)
+        for number, label in enumerate(labels)
+    )
+    return replace(facts, addresses=(*facts.addresses, *lo))
+
+
+def plain(label: str) -> bool:
+    """Tell whether a label of ours may be announced."""
+    return re.fullmatch(r"lo:dns[A-Za-z0-9._-]*", label) is not None
+
+
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("router", ["bird", "frr"])
 def test_labels_of_the_kernel(router: str) -> None:
+    """Any other label than a plain one is skipped, and adds nothing to the router's config."""
     source = random.Random(179)  # noqa: S311 - the same labels in every run
-    loaded = loads(json.dumps(seed()), name="config.json", toml=False)
-    alone = statements(router, text_of(router, plan(loaded, observed(Verdict.UP, ("lo:dns1",)))))
-    both = statements(router, rendered(router, seed(), observed(Verdict.UP)))
-    for _ in range(COUNT):
-        label = f"lo:dns{hostile(source)}"[:15]
-        decision = plan(loaded, observed(Verdict.UP, ("lo:dns1", label)))
-        announced = label[3:] in {a.source[3:] for a in decision.announcements}
-        assert announced or any(w.reason == "bad-label" for w in decision.withheld)
-        assert statements(router, text_of(router, decision)) == (both if announced else alone)
+    raw = seed()
+    raw["anycast"]["decrease"] = 0
+    loaded = loads(json.dumps(raw), name="config.json", toml=False)
+    for _ in range(COUNT // 500):
+        labels = [f"lo:dns{hostile(source)}"[:15] for _ in range(500)]
+        good = [label for label in labels if plain(label)]
+        decision = plan(loaded, labelled(labels))
+        sources = [one.source for one in decision.announcements if one.source in labels]
+        assert sorted(sources) == sorted(good)
+        assert len(decision.withheld) == len(labels) - len(good)
+        assert {one.reason for one in decision.withheld} <= {"bad-label"}
+        alone = text_of(router, plan(loaded, labelled(["lo:dns1"] * len(good))))
+        text = text_of(router, decision)
+        assert statements(router, text) == statements(router, alone)
+        assert text.isascii()
+
+
+def crowded(descriptions: list[str], labels: list[str], names: list[str]) -> dict[str, Any]:
+    """Make a config with these strings, each at a peer, a route and a service of its own."""
+    raw = seed()
+    services = [
+        {
+            "name": f"{name[:28]}-{number}",
+            "dns": raw["dns"],
+            "anycast": {
+                "nexthop-interface": "eth0",
+                "routes": [{"label": label, "ip": f"{ip_address('10.12.0.1') + number}/32"}],
+            },
+        }
+        for number, (label, name) in enumerate(zip(labels, names, strict=True))
+    ]
+    peers = [
+        {"ip": str(ip_address("172.18.0.1") + number), "description": description, "as": 64512}
+        for number, description in enumerate(descriptions)
+    ]
+    return {"services": services, "bgp": raw["bgp"] | {"peers": peers}}
+
+
+def taken(parse: Callable[[object], object], alphabet: str, count: int) -> list[str]:
+    """Draw texts until so many of them are taken."""
+    source = random.Random(alphabet)  # noqa: S311 - the same texts in every run
+    found: list[str] = []
+    for _ in range(100 * count):
+        text = "".join(source.choices(alphabet, k=source.randint(1, 30)))
+        with suppress(Refused):
+            parse(text)
+            found.append(text)
+        if len(found) == count:
+            return found
+    pytest.fail("too few are taken")
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """Render a config with 300 random strings of each kind, the oddest that are taken."""
+    odd = "".join(chr(code) for code in range(32, 127))
+    raw = crowded(
+        taken(names.description, odd, 300),
+        taken(names.route_label, "a.-_0Z", 300),
+        taken(names.service_name, "az-09", 300),
+    )
+    loaded = loads(json.dumps(raw), name="config.json", toml=False)
+    facts = observed(Verdict.UP)
+    known = replace(facts, health={one.name: Health(Verdict.UP) for one in loaded.services})
+    return {router: text_of(router, plan(loaded, known)) for router in ("bird", "frr")}
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize("router", ["bird", "frr"])
+def test_the_oddest_strings_add_no_statement(router: str, texts: dict[str, str]) -> None:
+    raw = crowded(["peer"] * 300, ["label"] * 300, ["name"] * 300)
+    loaded = loads(json.dumps(raw), name="config.json", toml=False)
+    facts = observed(Verdict.UP)
+    known = replace(facts, health={one.name: Health(Verdict.UP) for one in loaded.services})
+    assert statements(router, texts[router]) == statements(
+        router, text_of(router, plan(loaded, known))
+    )
+    assert max(map(len, texts[router].split("\n"))) <= 255
+
+
+@pytest.mark.fault(40)
+@pytest.mark.integration
+def test_bird_takes_the_oddest_strings_as_they_are(lab: Lab, texts: dict[str, str]) -> None:
+    host = lab.host("dns1")
+    router = bird.start(host, f"router id 172.17.2.1;\n{bird.STOCK}{texts['bird']}")
+    shown = router.birdc("show protocols all")
+    wanted = re.findall(r'^  description "(.*)";$', texts["bird"], re.MULTILINE)
+    assert len(wanted) == 300
+    assert re.findall(r"^  Description: +(.*)$", shown, re.MULTILINE) == wanted
+    ours = re.findall(r"^anycast_\S+ +(BGP|Static) ", shown, re.MULTILINE)
+    assert Counter(ours) == {"BGP": 300, "Static": 600}
+
+
+@pytest.mark.fault(40)
+@pytest.mark.integration
+def test_frr_takes_the_oddest_strings_as_they_are(lab: Lab, texts: dict[str, str]) -> None:
+    host = lab.host("dns1")
+    router = frr.start(host, texts["frr"])
+    pattern = re.compile(r"^ neighbor (\S+) description (.*)$", re.MULTILINE)
+    wanted = pattern.findall(texts["frr"])
+    assert len(wanted) == 300
+    shown = router.vtysh("show running-config")
+    assert sorted(pattern.findall(shown)) == sorted(wanted)
+    assert len(re.findall(r"^  network ", shown, re.MULTILINE)) == 300

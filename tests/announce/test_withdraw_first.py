@@ -141,6 +141,7 @@ def test_exactly_these_are_withdrawn_once_and_the_new_plan_sends_nothing_more(si
     assert site.listener.sessions() == {US}
 
 
+@pytest.mark.fault(20)
 def test_a_restart_before_the_new_plan_brings_nothing_back(site: Site) -> None:
     site.withdraw(WEB1, WEB2, WEB6)
     site.hears(DNS)
@@ -152,6 +153,7 @@ def test_a_restart_before_the_new_plan_brings_nothing_back(site: Site) -> None:
     assert all(one.prefix in {"", DNS} for one in site.listener.since(mark))
 
 
+@pytest.mark.fault(23)
 @only_bird
 def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site: Site) -> None:
     good = site.dns1.read(CONF)
@@ -171,6 +173,7 @@ def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site:
     assert site.bring(plan(WEB2, DNS)).faults == ()
 
 
+@pytest.mark.fault(33)
 @only_bird
 @pytest.mark.parametrize("trouble", ["full disk", "deleted", "emptied", "of another", "no route"])
 def test_without_a_file_that_can_be_loaded_the_service_goes_and_nothing_else(
@@ -198,6 +201,7 @@ def test_without_a_file_that_can_be_loaded_the_service_goes_and_nothing_else(
     assert WEB1 not in (file.read_text() if file.exists() else "")
 
 
+@pytest.mark.fault(33)
 @only_bird
 def test_on_a_read_only_file_system_it_is_withdrawn_and_said(site: Site) -> None:
     text = site.speaker.file.read_text()
@@ -211,6 +215,7 @@ def test_on_a_read_only_file_system_it_is_withdrawn_and_said(site: Site) -> None
     assert site.listener.sessions() == {US}
 
 
+@pytest.mark.fault(28)
 def test_an_operator_at_work_all_the_time_loses_and_brings_back_nothing(site: Site) -> None:
     edit = "vtysh -c 'configure terminal' -c 'route-map THEIRS permit 10' -c 'set metric 7'"
     command = "birdc configure" if site.speaker.name == "bird" else edit
@@ -241,6 +246,7 @@ def test_a_reload_that_has_to_wait_for_another_one_is_waited_for(site: Site) -> 
     site.bring(plan(WEB2, WEB6, DNS))
 
 
+@pytest.mark.fault(22)
 @only_bird
 def test_a_hung_bird_costs_one_deadline_and_comes_back_without_them(site: Site) -> None:
     site.bird().daemon.pause()

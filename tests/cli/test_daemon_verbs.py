@@ -56,6 +56,7 @@ def test_reload_proves_what_the_daemon_has_taken(
     eventually(lambda: site.tables()[0][ONE][0] == 300, within=5, why="the new LocalPref")
 
 
+@pytest.mark.fault(35)
 def test_reload_of_a_broken_file_leaves_the_daemon_alone(
     site: Site, announced: Held, seed: dict[str, Any]
 ) -> None:
@@ -132,6 +133,7 @@ def test_apply_and_withdraw_leave_the_field_to_the_daemon(site: Site, announced:
     site.both_hold(announced)
 
 
+@pytest.mark.fault(31)
 def test_a_handover_keeps_the_announcements_over_a_restart(site: Site, announced: Held) -> None:
     old = site.daemon()
     site.both_hold(announced)
@@ -152,6 +154,7 @@ def test_a_handover_keeps_the_announcements_over_a_restart(site: Site, announced
     site.both_hold({}, within=3)
 
 
+@pytest.mark.fault(31)
 def test_a_handover_to_nobody_withdraws(site: Site, announced: Held) -> None:
     old = site.daemon()
     site.both_hold(announced)

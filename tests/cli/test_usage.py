@@ -118,3 +118,21 @@ def test_hoisting_loses_nothing_and_keeps_the_order(arguments: list[str]) -> Non
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     words = [a for a in arguments[:cut] if a not in FLAGS and a.partition("=")[0] not in VALUES]
     assert hoisted[len(hoisted) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]
+
+
+@pytest.mark.parametrize("which", ["file", "folder", "template"])
+def test_a_config_that_any_user_may_change_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    own = json.loads(SEED.read_text()) | {"router": {"template-dir": str(tmp_path / "own")}}
+    file, template = tmp_path / "config.json", tmp_path / "own" / "frr.conf.j2"
+    file.write_text(json.dumps(own))
+    template.parent.mkdir()
+    template.write_text("")
+    assert main(["--config", str(file), "validate"]) == 0
+    assert capsys.readouterr().err == ""
+    opened = {"file": file, "folder": tmp_path, "template": template}[which]
+    opened.chmod(0o777)
+    assert main(["--config", str(file), "validate"]) == 0
+    warning = f"warning: any user may change {opened}: chmod o-w {opened}\n"
+    assert capsys.readouterr().err == warning

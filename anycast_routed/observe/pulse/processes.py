@@ -101,8 +101,11 @@ def _start(pid: int) -> int | None:
 
 
 def pids() -> Iterator[int]:
-    """Give all processes that we see, one after the other: there may be tens of thousands."""
-    with os.scandir("/proc") as entries:
+    """Give all processes that we see, one after the other: there may be tens of thousands.
+
+    Where no descriptor is left there is none.
+    """
+    with contextlib.suppress(OSError), os.scandir("/proc") as entries:
         yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
 
 

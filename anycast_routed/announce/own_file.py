@@ -1,0 +1,82 @@
+"""Our file beside the router, with a password in it or without: the one place that writes it.
+
+With one it is for us and for the group that may use the router's control socket: BIRD reads our
+file as a member of that group, and who is in FRR's can read the passwords there anyway. To give a
+file to a group that one is a member of takes no privilege.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+from typing import TYPE_CHECKING
+
+from anycast_routed import atomic
+from anycast_routed.announce.masking import masked, passwords_in
+from anycast_routed.errors import AccessDeniedError, AnycastRoutedError
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
+
+_PRIVATE = 0o640
+_OTHERS = 0o007
+
+
+def write(speaker: Speaker, text: str) -> None:
+    """Replace our file.
+
+    Raises:
+        AccessDeniedError: also where it holds a password and the router could not read it.
+        CannotWriteError: as `atomic.write`.
+    """
+    if passwords_in(text):
+        atomic.write(speaker.file, text, mode=_PRIVATE, owner=_owner(speaker))
+    else:
+        atomic.write(speaker.file, text)
+
+
+def is_private(speaker: Speaker, text: str) -> bool:
+    """Tell whether our file, which has this text, is closed to others if it must be."""
+    if not passwords_in(text):
+        return True
+    try:
+        return not speaker.file.lstat().st_mode & _OTHERS
+    except OSError:
+        return False
+
+
+def keep_rejected(speaker: Speaker, text: str) -> None:
+    """Keep a text that the router has refused beside our file, for people: without passwords."""
+    file = speaker.file
+    with contextlib.suppress(AnycastRoutedError):
+        atomic.write(file.with_name(f"{file.name}.rejected"), masked(text))
+
+
+def _owner(speaker: Speaker) -> tuple[int, int]:
+    """Give the user and the group whom a file with a password belongs to.
+
+    The group of the file that we replace is as good where the router does not run.
+    """
+    for known in (speaker.socket, speaker.file):
+        with contextlib.suppress(OSError):
+            group = known.stat().st_gid
+            break
+    else:
+        message = f"no group is known that may read {speaker.file}, which holds a password"
+        raise AccessDeniedError(message, hint=f"start {speaker.name} first")
+    if os.geteuid() == 0:
+        # Root writes for the user whose folder it is, as whom the daemon runs.
+        return speaker.file.parent.stat().st_uid, group
+    if group not in {os.getegid(), *os.getgroups()}:
+        name = _name(group)
+        message = f"{speaker.file} holds a password, and is for group {name}: we are not in it"
+        raise AccessDeniedError(message, hint=f"add the user to it: adduser USER {name}")
+    return -1, group
+
+
+def _name(group: int) -> str:
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)
