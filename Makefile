@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test lint unit demo bench soak clean
+.PHONY: test lint unit demo bench soak fuzz reliability deb sbom audit lock clean
 
 test: lint unit
 
@@ -13,9 +13,11 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive anycast_routed packaging
 
 unit: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd
+	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
+		systemd-container debootstrap vagrant shellcheck lintian man-db groff zsh fish
 	# Most tests wait most of the time, so two cores serve three at once.
 	$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
 
@@ -34,8 +36,43 @@ bench: $(VENV)/ready
 # In full it takes about an hour; SOAK_MINUTES=8 shortens every part of it.
 soak: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
-	ANYCAST_ROUTED_EVERY_STEP=1 $(BIN)/python -m pytest --numprocesses=2 -k killed_at_any_step
+	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
+		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m soak
 	$(BIN)/python bench/soak.py $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
+
+# atheris takes what comes from elsewhere: config files, DNS replies, and the routers' answers.
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
+	$(BIN)/python bench/fuzz.py --seconds $(FUZZ_SECONDS)
+
+# The table of faults and their tests, from the tests' markers.
+reliability: $(VENV)/ready
+	$(BIN)/python tests/reliability.py
+
+# The Debian package, of the working tree as it is, for Debian 12.
+deb:
+	packaging/build-deb dist
+
+# What is in it: the bill of materials of the very package (CycloneDX).
+sbom: deb
+	dpkg-deb --fsys-tarfile "$$(ls -t dist/anycast-routed_*.deb | head -n 1)" | \
+		tar --extract --to-stdout ./usr/share/doc/anycast-routed/sbom.cdx.json >dist/sbom.cdx.json
+
+# It needs PyPI, which has the advisories; --strict, because what could not be asked for is not safe.
+audit: $(VENV)/ready
+	$(BIN)/bandit --quiet --recursive anycast_routed packaging
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement packaging/requirements.lock
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement packaging/build.lock
+
+# The libraries that the package carries and the tool that builds the wheel, each by its hashes, in
+# their newest versions. The package is for Python 3.11, as Debian 12 has it.
+LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --only-binary :all: \
+	--python-version 3.11 --python-platform linux --custom-compile-command "make lock"
+lock: $(VENV)/ready
+	$(BIN)/$(LOCK) --output-file packaging/requirements.lock pyproject.toml
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
+		$(BIN)/$(LOCK) --output-file packaging/build.lock -
 
 $(VENV)/ready: pyproject.toml
 	.ci/venv $(PYTHON) $(VENV)

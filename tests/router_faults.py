@@ -12,7 +12,7 @@ from anycast_routed.lab.frr import Frr
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from watched import Watched
+    from watched import Judge, Watched
 
     from anycast_routed.lab import Route
 
@@ -60,7 +60,7 @@ def session_is_told_all(watched: Watched, mark: int, within: float = 15) -> None
     eventually(complete, within=within, why="a new session, with both families complete")
 
 
-def changes(watched: Watched, mark: int) -> list[tuple[str, str]]:
+def changes(watched: Judge, mark: int) -> list[tuple[str, str]]:
     """Return what the peer was told of prefixes since the mark, whatever its session did.
 
     What FRR only says again is left out: 8.4.4 does so 5 s after a route-map was made.

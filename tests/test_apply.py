@@ -82,6 +82,7 @@ def test_withdraw_works_without_a_readable_config(site: Site, announced: Held) -
     site.both_hold({}, within=2)
 
 
+@pytest.mark.fault(32)
 def test_a_second_instance_ends_with_75_and_names_the_holder(site: Site) -> None:
     site.server.daemon.pause()  # So that the first apply is busy for two timeouts.
     holder = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
@@ -96,6 +97,7 @@ def test_a_second_instance_ends_with_75_and_names_the_holder(site: Site) -> None
     assert holder.wait(within=15) == 0
 
 
+@pytest.mark.fault(22)
 def test_a_missing_router_ends_with_69_and_says_how_to_see_it(site: Site) -> None:
     other = "bird" if site.router_name == "frr" else "frr"
     done = site.run("--router", other, "apply", check=False)
@@ -151,6 +153,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
     assert {event.kind for event in listener.since(mark)} == {"withdraw"}
 
 
+@pytest.mark.fault(21)
 def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     site: Site, announced: Held
 ) -> None:
@@ -180,6 +183,8 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     assert all(e.at >= healthy for e in listener.since(mark) if e.kind == "announce")
 
 
+@pytest.mark.fault(30, "31b")
+@pytest.mark.soak
 def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None:
     """Whatever the step: the file is the old or the new one, and the next run converges."""
     site.undamped()
@@ -206,6 +211,8 @@ def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None
     pytest.fail(f"apply takes more than {MOST_STEPS} steps")
 
 
+@pytest.mark.fault(30, "31b")
+@pytest.mark.soak
 def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> None:
     """Nothing of a dead service comes back: it dies again right after the kill."""
     site.undamped()
@@ -232,6 +239,7 @@ def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> N
     pytest.fail(f"apply takes more than {MOST_STEPS} steps")
 
 
+@pytest.mark.fault(37)
 def test_a_reader_that_goes_away_stops_nothing(site: Site, announced: Held) -> None:
     ours = f"{sys.executable} -m anycast_routed"
     site.dns1.run("sh", "-c", f"{ours} apply --diff | true")

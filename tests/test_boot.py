@@ -111,6 +111,7 @@ def fill(site: Site) -> None:
     assert site.dns1.run("sh", "-c", f"echo 1 > {RUN_DIR}/probe", check=False).code != 0
 
 
+@pytest.mark.fault(20)
 @only_bird
 @pytest.mark.parametrize("healthy", [True, False])
 def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
@@ -129,6 +130,7 @@ def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
     assert peer.table().keys() == wanted
 
 
+@pytest.mark.fault(20)
 @only_bird
 def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
     site: Site, peer: Receiver, announced: Held
@@ -166,6 +168,7 @@ def test_withdraw_while_bird_is_stopped_disarms_its_file(site: Site, peer: Recei
     assert not peer.table()
 
 
+@pytest.mark.fault(22)
 @only_bird
 @pytest.mark.parametrize("verb", ["apply", "withdraw"])
 def test_a_hung_bird_cannot_bring_back_what_is_dead(site: Site, peer: Receiver, verb: str) -> None:
@@ -186,7 +189,7 @@ def test_a_hung_bird_cannot_bring_back_what_is_dead(site: Site, peer: Receiver, 
 def own_disk(site: Site, announced: Held) -> Receiver:
     """Announce to the receiver, from a run folder on a small file system of its own."""
     site.dns1.run("mkdir", "-p", RUN_DIR)
-    site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", RUN_DIR)
+    site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", RUN_DIR)
     return announcing(site, announced)
 
 
@@ -242,6 +245,8 @@ def test_withdraw_where_there_is_nothing_of_ours_is_fine(site: Site) -> None:
         assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.fault(30, "31b")
+@pytest.mark.soak
 @only_bird
 @pytest.mark.parametrize("verb", ["apply", "apply with a broken template", "withdraw"])
 def test_killed_at_any_step_and_reloaded_before_the_next_run(
@@ -294,6 +299,7 @@ def held_by(bird: Bird) -> set[str]:
     return {word for word in words if word.endswith(("/32", "/128"))}
 
 
+@pytest.mark.fault(21)
 @only_frr
 def test_what_write_memory_saved_goes_before_anything_is_probed(site: Site, peer: Receiver) -> None:
     frr = site.router
@@ -332,6 +338,7 @@ def networks(frr: Frr) -> int:
     return len(Running(frr.vtysh("show running-config")).networks)
 
 
+@pytest.mark.fault(25)
 @only_frr
 def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(site: Site) -> None:
     """More lines than fit an argument: FRR goes on after the refused one, and adds networks."""

@@ -6,13 +6,13 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
 from seed_site import SEED, Site, lay_out
+from transcripts import assert_shows, steps
 
 from anycast_routed import config, process
 from anycast_routed.cli.main import app
@@ -21,7 +21,7 @@ from anycast_routed.errors import Exit
 from anycast_routed.lab import bird, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from anycast_routed.lab import Daemon, Lab
     from anycast_routed.process import Completed
@@ -34,14 +34,6 @@ _FENCE = re.compile(
     r"(?:^<!-- runs on: (?P<site>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_VOLATILE = (
-    (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "TIME"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "DATE"),
-    (re.compile(r"\bPID \d+\b"), "PID"),
-    (re.compile(r"\b(BIRD|FRR) \d+(\.\d+)+"), r"\1 VERSION"),
-    (re.compile(r" +"), " "),  # a shorter time moves the columns after it
-)
-_PEERS = re.compile(r"\b\d+(?:\.\d+){3}(?:, \d+(?:\.\d+){3})+\b")
 
 
 @dataclass(frozen=True)
@@ -132,17 +124,16 @@ def test_the_units_and_the_cron_line_are_those_of_setup(lab: Lab) -> None:
     def units(*options: str) -> dict[str, str]:
         done = host.run(*argv, "setup", "--systemd", *options, env={"PATH": "/nonexistent"})
         files: dict[str, str] = json.loads(done.out)["files"]
-        return {Path(path).name: text.replace(found, PROGRAM) for path, text in files.items()}
+        return {
+            Path(path).name: text.replace(found, PROGRAM)
+            for path, text in files.items()
+            if path.startswith("/etc/systemd/system/")
+        }
 
     other = units("--config", str(SEED))["anycast-routed.service"]
     assert f"={PROGRAM} --config {SEED} daemon\n" in other, "the units run what was set up"
-    daemon, service, timer = blocks("ini")
-    assert units()["anycast-routed.service"] == daemon
-    assert units("--timer") == {
-        "anycast-routed-apply.service": service,
-        "anycast-routed-apply.timer": timer,
-    }
-    for name in units():
+    service = units("--timer")["anycast-routed-apply.service"]
+    for name in {*units(), *units("--timer")}:
         assert name in README
     assert f"ExecStart={PROGRAM} -q apply\n" in service
     assert f"* * * * * root {PROGRAM} -q apply\n" in blocks("text")
@@ -181,14 +172,6 @@ def test_the_transcripts_happen(lab: Lab, where: str) -> None:
                 done = run(site, command)
                 assert done.code == 0, f"{command}: {done.code}\n{done.out}{done.err}"
                 assert_shows(f"{done.out}{done.err}", shown, command)
-
-
-def steps(text: str) -> Iterator[tuple[str, str]]:
-    """Give each command of a transcript with what is shown below it."""
-    starts = [match.start() for match in re.finditer(r"^\$ ", text, re.MULTILINE)]
-    for start, end in pairwise([*starts, len(text)]):
-        command, _, shown = text[start:end].partition("\n")
-        yield command.removeprefix("$ "), shown
 
 
 def start(site: Site) -> None:
@@ -236,21 +219,3 @@ def run(site: Site, command: str) -> Completed:
     python = Path(sys.executable).parent
     path = f"{python}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return site.dns1.run("/bin/sh", "-c", command, within=30, check=False, env={"PATH": path})
-
-
-def assert_shows(said: str, shown: str, command: str) -> None:
-    """Compare line by line, less what differs from run to run; `...` is any number of lines."""
-    pattern = "".join(
-        r"(?:.*\n)*?" if line == "..." else re.escape(f"{calm(line)}\n")
-        for line in shown.splitlines()
-    )
-    assert re.fullmatch(pattern, "".join(f"{calm(line)}\n" for line in said.splitlines())), (
-        f"$ {command}\n{said}\n--- the README has:\n{shown}"
-    )
-
-
-def calm(line: str) -> str:
-    """Mask times and versions, and sort lists of peers: each router has its own order."""
-    for volatile, name in _VOLATILE:
-        line = volatile.sub(name, line)
-    return _PEERS.sub(lambda peers: ", ".join(sorted(peers.group().split(", "))), line)

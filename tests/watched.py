@@ -49,25 +49,11 @@ def each(kind: str, prefixes: Iterable[str]) -> Told:
     return Counter((kind, prefix) for prefix in prefixes)
 
 
-@dataclass
-class Watched(Node):
-    """One DNS host whose daemon is watched by its only peer."""
+class Judge:
+    """Who judges by the peer: by its table, and by what it was told."""
 
+    router_name: str
     peer: Receiver
-    ours: Daemon | None = None
-
-    def begin(self) -> None:
-        """Start our daemon."""
-        self.ours = self.daemon()
-
-    def end(self) -> None:
-        """Stop our daemon by SIGTERM."""
-        assert self.at_work().terminate(within=10) == 0
-
-    def at_work(self) -> Daemon:
-        """Return our daemon's process."""
-        assert self.ours is not None
-        return self.ours
 
     def table(self) -> Held:
         """Return what the peer holds."""
@@ -93,6 +79,27 @@ class Watched(Node):
         mark = self.mark()
         with pytest.raises(LateError):
             eventually(lambda: self.peer.since(mark), within=seconds, every=0.05)
+
+
+@dataclass
+class Watched(Judge, Node):
+    """One DNS host whose daemon is watched by its only peer."""
+
+    peer: Receiver
+    ours: Daemon | None = None
+
+    def begin(self) -> None:
+        """Start our daemon."""
+        self.ours = self.daemon()
+
+    def end(self) -> None:
+        """Stop our daemon by SIGTERM."""
+        assert self.at_work().terminate(within=10) == 0
+
+    def at_work(self) -> Daemon:
+        """Return our daemon's process."""
+        assert self.ours is not None
+        return self.ours
 
     def says(self) -> live.Live:
         """Return the daemon's status file."""

@@ -33,12 +33,14 @@ forward-zone:
 """
 REFUSING = "server:\n  access-control: 127.0.0.0/8 refuse\n"
 UNBOUND_CONF = "/etc/unbound/unbound.conf"
+ANYCAST = "10.10.10.10"
 PREFIX = {
-    "dns": "10.10.10.10/32",
+    "dns": "10.30.0.4/32",
     "six": "fd00::10:10:10:10/128",
     "big": "10.30.0.1/32",
     "slow": "10.30.0.2/32",
     "other": "10.30.0.3/32",
+    "anycast": f"{ANYCAST}/32",
 }
 
 
@@ -55,13 +57,14 @@ def service(name: str, **asked: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have five services: of one server by each family, over TCP, slowly; and of another server."""
+    """Have six services: of one server by all ways, and one of another server."""
     services = [
         service("dns"),
         service("six", ip="::1"),
         service("big", rrtype="TXT"),
         service("slow", query="slow", timeout="1s"),
         service("other", port=OTHER_PORT),
+        service("anycast", ip=ANYCAST),
     ]
     return {"services": services, "bgp": quick()["bgp"]}
 
@@ -81,8 +84,8 @@ def at_work(laid_out: Watched, other: list[Nsd]) -> Watched:
     slow = made.dns1.start(*upstream, name="upstream")
     eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"), within=5)
     other.append(dns.nsd(made.dns1, port=OTHER_PORT))
-    both = ("127.0.0.1", "::1")
-    made.server = dns.unbound(made.dns1, zones=BIG, address=both, extra=RESOLVING)
+    all_of_them = ("127.0.0.1", "::1", ANYCAST)
+    made.server = dns.unbound(made.dns1, zones=BIG, address=all_of_them, extra=RESOLVING)
     made.begin()
     return made
 
@@ -116,7 +119,7 @@ def down_for(watched: Watched, announced: Held, reason: str, *names: str) -> Non
     assert watched.told(mark) == each("withdraw", gone) + each("announce", gone)
 
 
-UNBOUNDS = ("dns", "six", "big")
+UNBOUNDS = ("dns", "six", "big", "anycast")
 
 
 @pytest.mark.fault(4)
@@ -171,6 +174,7 @@ def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
     watched.holds(announced)
 
 
+@pytest.mark.fault(12)
 @pytest.mark.fault(5)
 @pytest.mark.parametrize(
     ("verdict", "reason"),
@@ -206,6 +210,23 @@ def test_ipv6_alone_dead_withdraws_only_what_is_checked_over_it(
 ) -> None:
     watched.nft(f"meta nfproto ipv6 {DNS} drop")
     down_for(watched, announced, "", "six")
+
+
+@pytest.mark.fault(11)
+def test_a_server_that_no_longer_listens_on_the_anycast_address_is_withdrawn_from_there(
+    watched: Watched, announced: Held
+) -> None:
+    conf = watched.dns1.read(UNBOUND_CONF)
+    watched.dns1.write(UNBOUND_CONF, conf.replace(f"  interface: {ANYCAST}\n", ""))
+    watched.server.restart()
+    watched.dns1.write(UNBOUND_CONF, conf)
+    watched.holds(without(announced, "anycast"))
+    is_said(watched, "anycast", f"nothing listens on {ANYCAST} port 53")
+    mark = watched.mark()
+    watched.nothing_is_told(0.3)
+    watched.server.restart()
+    watched.holds(announced)
+    assert ("withdraw", PREFIX["anycast"]) not in watched.told(mark)
 
 
 @pytest.mark.fault(2)

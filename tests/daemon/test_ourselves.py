@@ -70,6 +70,20 @@ def test_what_died_while_we_stood_still_is_withdrawn_when_we_go_on(
     assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
 
 
+@pytest.mark.fault(36)
+def test_a_host_that_was_suspended_goes_on_as_it_was(watched: Watched) -> None:
+    mark, daemons = watched.mark(), [one for one in watched.dns1.daemons if one.alive]
+    for seconds in (0.5, 2.0):
+        for one in daemons:
+            one.pause(whole=True)
+        watched.nothing_is_told(seconds)
+        for one in daemons:
+            one.resume()
+        watched.nothing_is_told(0.5)
+    assert not watched.told(mark)
+    assert watched.says().health["dns"].verdict is Verdict.UP
+
+
 @pytest.mark.fault(14)
 def test_without_descriptors_nothing_changes_and_the_log_says_so(watched: Watched) -> None:
     mark, pid, said = watched.mark(), watched.at_work().pid, watched.at_work().log()
@@ -86,6 +100,33 @@ def test_without_descriptors_nothing_changes_and_the_log_says_so(watched: Watche
     well_again(watched)
     assert not watched.told(mark)
     assert "verdict" not in new(watched, said)
+
+
+@pytest.mark.fault(14)
+@pytest.mark.parametrize("returns", [True, False])
+def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
+    watched: Watched, announced: Held, *, returns: bool
+) -> None:
+    mark, pid, said = watched.mark(), watched.at_work().pid, watched.at_work().log()
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        watched.server.daemon.kill()
+        if returns:
+            watched.server.restart()
+        alarm = "problem about=router"
+        eventually(lambda: alarm in new(watched, said), within=8, why="it is told")
+        watched.nothing_is_told(0.3)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    over = "problem is over about=router"
+    eventually(lambda: over in new(watched, said), within=8, why="it goes on")
+    if not returns:
+        watched.holds({}, within=5)
+        watched.heal()
+    watched.holds(announced)
+    well_again(watched)
+    assert ("withdraw" in {kind for kind, _ in watched.told(mark)}) is not returns
 
 
 @pytest.mark.fault(14)

@@ -37,6 +37,8 @@ OURS = (sys.executable, "-m", "anycast_routed", "daemon")
 ONLY_BIRD = pytest.mark.parametrize("router_name", ["bird"], scope="module")
 SHIPPED = Path(__file__).parents[2] / "templates"
 TWENTY = 20
+# A pipe that is full, and whose reader never reads.
+ASLEEP = '2> >(exec sleep 60); head -c 65536 /dev/zero >&2; exec "$@"'
 
 
 class Systemd:
@@ -259,12 +261,13 @@ def test_of_twenty_in_parallel_one_works(watched: Watched) -> None:
 
 @pytest.mark.fault(37)
 @ONLY_BIRD
-@pytest.mark.parametrize("to", ["2>&-", "2> >(true)", "2>/dev/full"])
+@pytest.mark.parametrize("to", ["2>&-", "2> >(true)", "2>/dev/full", ASLEEP])
 def test_it_works_without_anyone_who_reads_its_log(
     watched: Watched, announced: Held, to: str
 ) -> None:
     mark = watched.mark()
-    restart(watched, "bash", "-c", f'exec "$@" {to}', "bash", *OURS)
+    script = f"exec {to}" if to == ASLEEP else f'exec "$@" {to}'
+    restart(watched, "bash", "-c", script, "bash", *OURS)
     eventually(lambda: watched.says().health["dns"].verdict is Verdict.UP, within=5)
     assert changes(watched, mark) == []
     watched.server.daemon.kill()
@@ -278,7 +281,7 @@ def test_it_works_without_anyone_who_reads_its_log(
 @ONLY_BIRD
 def test_it_works_without_a_state_folder_and_says_so(watched: Watched, announced: Held) -> None:
     watched.dns1.run("mkdir", "-p", STATE_DIR)
-    watched.dns1.run("mount", "-t", "tmpfs", "-o", "ro", "none", STATE_DIR)
+    watched.dns1.run("mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", STATE_DIR)
     mark = watched.mark()
     restart(watched, *OURS)
     has_judged(watched)

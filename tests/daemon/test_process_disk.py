@@ -39,7 +39,7 @@ def at_work(lab: Lab) -> Watched:
     """Start the daemon with a run folder on a small file system of its own."""
     made = lay_out(lab, "bird", quick())
     made.dns1.run("mkdir", "-p", RUN_DIR)
-    made.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", RUN_DIR)
+    made.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", RUN_DIR)
     made.begin()
     return made
 

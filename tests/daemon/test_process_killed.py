@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from seed_site import Held
 
-pytestmark = [pytest.mark.integration, pytest.mark.fault(31)]
+pytestmark = [pytest.mark.integration, pytest.mark.fault("31b")]
 
 DIE_AT = Path(__file__).parents[1] / "die_at.py"
 ARMED = "/run/armed"
@@ -50,6 +50,8 @@ def begin(watched: Watched, step: int) -> None:
     eventually(status.exists, within=10, why="the daemon has made its first pass")
 
 
+@pytest.mark.fault(30)
+@pytest.mark.soak
 def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
     resting: Watched, announced: Held
 ) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 _SECONDS = 30.0
 
 
+@pytest.mark.fault(36)
 def test_saturated_servers_are_never_withdrawn(announced: Held) -> None:
     """Both at once, a minute of it in all: two cores are then too few for anyone."""
     with Lab() as first, Lab() as second:

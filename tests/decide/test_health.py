@@ -1,5 +1,7 @@
 """Rise and fall by example; the laws stand in test_laws.py."""
 
+import pytest
+
 from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
 from anycast_routed.model import CheckResult, Health, Outcome, Verdict
 
@@ -39,6 +41,7 @@ def test_full_counts_stay_equal() -> None:
     assert after(FAIL, FAIL, FAIL, FAIL) == after(FAIL, FAIL, FAIL)
 
 
+@pytest.mark.fault(14)
 def test_a_check_that_cannot_run_changes_neither_verdict_nor_counts() -> None:
     blind = after(BLIND, start=after(PASS, PASS), at=7.0)
     assert (blind.verdict, blind.passes, blind.reason) == (Verdict.UP, 2, "no sockets left")
@@ -47,6 +50,7 @@ def test_a_check_that_cannot_run_changes_neither_verdict_nor_counts() -> None:
     assert after(PASS, BLIND, PASS).verdict is Verdict.UP
 
 
+@pytest.mark.fault(14)
 def test_after_the_limit_it_counts_as_down_and_needs_a_whole_rise() -> None:
     up = after(PASS, PASS)
     blind = after(BLIND, start=up, at=100.0)

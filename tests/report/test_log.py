@@ -87,6 +87,7 @@ def closed() -> IO[str]:
     return stream
 
 
+@pytest.mark.fault(37)
 def test_lines_that_nobody_takes_are_forgotten() -> None:
     with Path("/dev/full").open("w") as full:
         reader, writer = os.pipe()
@@ -97,6 +98,7 @@ def test_lines_that_nobody_takes_are_forgotten() -> None:
                 log.info("nothing is raised")
 
 
+@pytest.mark.fault(37)
 def test_a_reader_that_sleeps_does_not_stop_us() -> None:
     reader, writer = os.pipe()
     with open(reader, "rb", 0) as pipe, open(writer, "w") as stream:  # noqa: PTH123

@@ -1,0 +1,13 @@
+"""What the daemon needs is the same after many reconciles as before; `make soak` makes 100,000."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import soak
+
+
+@pytest.mark.integration
+@pytest.mark.fault(39)
+def test_reconciles_leave_no_descriptors_and_no_memory_behind() -> None:
+    assert "reconciles" in soak.reconciles(3)
