@@ -129,8 +129,9 @@ class Hands:
 
     def _hop(self, which: str, world: World) -> World:
         wanted = {"both": frozenset(HOPS), "none": frozenset[str]()}.get(which, frozenset({which}))
-        changes = [("add", name) for name in wanted - world.hops]
-        changes += [("del", name) for name in world.hops - wanted]
+        # The first one comes first and goes last, so that the kernel tells of no world between.
+        changes = [("add", name) for name in sorted(wanted - world.hops)]
+        changes += [("del", name) for name in sorted(world.hops - wanted, reverse=True)]
         lines = (f"address {verb} {HOPS[name]}/24 dev hop0\n" for verb, name in changes)
         if changes:
             self.watched.dns1.run("ip", "-batch", "-", stdin="".join(lines))

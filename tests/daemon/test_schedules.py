@@ -45,6 +45,7 @@ MANY = int(os.environ.get("ANYCAST_ROUTED_SCHEDULES", "0"))
 SEED = int(os.environ.get("ANYCAST_ROUTED_SEED", "1"))
 ONE = os.environ.get("ANYCAST_ROUTED_SCHEDULE", "")
 VARIED = 4
+"""Different steps of a schedule, at the least: others are hardly worth their seconds."""
 PHASES = (Phase.generate, *((Phase.shrink,) if "ANYCAST_ROUTED_SHRINK" in os.environ else ()))
 FEW = {("bird", 0): (8, 0.6), ("bird", 1): (3, 0.15), ("frr", 0): (4, 0.25)}
 """How many fit into every run of the tests, and their share of many."""

@@ -27,6 +27,8 @@ import signal
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from host.debian import NETWORK, image
+
 from anycast_routed.lab import LabError, eventually
 from anycast_routed.lab.programs import find
 from anycast_routed.process import Completed, run
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab import Daemon, Host
 
-IMAGE = Path(__file__).with_name("image")
 _ROOT = "/run/machine/root"
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -44,7 +45,6 @@ _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-_MAKING_TAKES = 900.0  # seconds: two minutes, or a slow mirror
 _LINES = 200  # of the journal
 
 _DISK = """
@@ -70,22 +70,6 @@ while [ "$code" -eq 133 ]; do
         --link-journal=no || code=$?
 done
 exit "$code"
-"""
-_NETWORK = """\
-[Unit]
-Description=The network of a lab
-DefaultDependencies=no
-Before=network-pre.target network.target
-Wants=network-pre.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=-ip address flush scope global
-ExecStart=ip -batch /etc/lab-network
-
-[Install]
-WantedBy=multi-user.target
 """
 
 
@@ -195,7 +179,7 @@ class Machine:
         Every other address is gone then, as it would be on a machine that was switched off.
         """
         self.write("/etc/lab-network", "".join(f"{line}\n" for line in lines))
-        self.write("/etc/systemd/system/lab-network.service", _NETWORK)
+        self.write("/etc/systemd/system/lab-network.service", NETWORK)
         self.run("systemctl", "enable", "lab-network")
 
     def show(self, unit: str, name: str) -> str:
@@ -236,15 +220,6 @@ class Machine:
         if eventually(state, within=within, why=f"{self.host.name} has booted") == "degraded":
             message = f"{self.host.name} has booted, but not everything has started"
             raise LabError(message, hint=self.report())
-
-
-def image() -> str:
-    """Return the folder of the image; make it when there is none yet."""
-    done = run([str(IMAGE)], within=_MAKING_TAKES)
-    if done.code != 0:
-        message = "cannot make a Debian 12 for the tests"
-        raise LabError(message, hint=done.err.strip())
-    return done.out.strip()
 
 
 def _is_init(pid: int) -> bool:
