@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from users import DAEMON, OTHER, acting_as, needs_users
+from users import DAEMON, OTHER, acting_as, let_in, needs_users
 
 from anycast_routed import atomic, drains, folder, handover, journal, lock, record
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError, ConfigError
@@ -219,8 +219,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
 
 def made(tmp_path: Path, owner: int, mode: int) -> Path:
     """Make a folder that every user can reach."""
-    for one in (tmp_path, *tmp_path.parents[:2]):
-        one.chmod(0o755)
+    let_in(tmp_path)
     run = tmp_path / "run"
     run.mkdir()
     os.chown(run, owner, owner)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from seed_site import seed
 from seed_text import observed
-from users import DAEMON, OTHER, acting_as, needs_users
+from users import DAEMON, OTHER, acting_as, let_in, needs_users
 
 from anycast_routed import passwords
 from anycast_routed.config import InvalidConfigError, loads
@@ -118,9 +118,7 @@ def test_only_root_and_we_may_own_it(file: Path) -> None:
     os.chown(file, OTHER, 0)
     assert f"belongs to user {OTHER}" in refusal(naming(file)).message
     os.chown(file, 0, DAEMON)
-    file.parent.chmod(0o755)
-    for above in file.parents[:3]:
-        above.chmod(above.stat().st_mode | 0o011)
+    let_in(file.parent)
     with acting_as(DAEMON):
         assert revealed(passwords.read(naming(file))) == [CANARY]
     with acting_as(OTHER):
