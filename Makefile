@@ -17,7 +17,8 @@ lint: $(VENV)/ready
 
 unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
-		systemd-container debootstrap vagrant shellcheck lintian man-db groff zsh fish
+		systemd-container debootstrap vagrant shellcheck lintian man-db groff zsh fish \
+		dpkg-dev debhelper dh-python python3 python3-pip
 	# Most tests wait most of the time, so two cores serve three at once.
 	$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
 

@@ -21,7 +21,8 @@ from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, CannotW
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LARGEST = 64 << 20  # octets; 10,000 routes are 2 MiB
+LARGEST = 64 << 20
+"""Octets of a file that is read, where nothing less is said; 10,000 routes are 2 MiB."""
 _NOT_A_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -73,31 +74,32 @@ def remove(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def read(path: Path) -> str | None:
+def read(path: Path, *, most: int = LARGEST) -> str | None:
     """Return the content of a regular file, or None where there is none.
 
     A link, a folder or a FIFO (which would never end) at that place is none: it is not what we
-    wrote. Nor is a file of more than 64 MiB. Other bytes than UTF-8 survive.
+    wrote. Nor is a file of more than `most` octets. Other bytes than UTF-8 survive.
 
     Raises:
         AccessDeniedError: we may not read it, or the way to it is not to be trusted.
     """
-    found = _read(path, own=False)
+    found = _read(path, most, own=False)
     return None if found is None else found[0]
 
 
-def read_own(path: Path) -> str | None:
+def read_own(path: Path, *, most: int) -> str | None:
     """Return the content of a file of ours as `read` does; another user's file is none.
 
-    Ours is what root, we, or the owner of the folder has left there.
+    Ours is what root, we, or the owner of the folder has left there. Where he is the daemon's
+    user, root reads it too: so `most` is never more than we would write.
     """
-    found = _read(path, own=True)
+    found = _read(path, most, own=True)
     return None if found is None else found[0]
 
 
-def read_signed(path: Path) -> tuple[str, int] | None:
+def read_signed(path: Path, *, most: int) -> tuple[str, int] | None:
     """Return the content of a file of ours as `read_own` does, and who has left it."""
-    return _read(path, own=True)
+    return _read(path, most, own=True)
 
 
 def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
@@ -106,20 +108,23 @@ def cannot_write(path: Path, error: OSError) -> AnycastRoutedError:
     if isinstance(error, PermissionError):
         hint = "make its folder for this user (tmpfiles.d(5)), or run as the user that may write"
         return AccessDeniedError(message, hint=hint)
+    if error.errno == errno.EROFS:
+        hint = f"mount it writable; in a unit of systemd's: ReadWritePaths={path.parent}"
+        return CannotWriteError(message, hint=hint)
     return CannotWriteError(message, hint="free space on its file system, or make it writable")
 
 
-def _read(path: Path, *, own: bool) -> tuple[str, int] | None:
+def _read(path: Path, most: int, *, own: bool) -> tuple[str, int] | None:
     try:
         with folder.opened(path.parent) as handle:
             descriptor = os.open(path.name, _READ, dir_fd=handle)
             with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no path
                 found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                if not stat.S_ISREG(found.st_mode) or found.st_size > most:
                     return None
                 if own and not folder.is_own(found, handle):
                     return None
-                text = stream.read(_LARGEST).decode("utf-8", "surrogateescape")
+                text = stream.read(most).decode("utf-8", "surrogateescape")
                 return text, found.st_uid
     except OSError as error:
         if error.errno in _NOT_A_FILE:

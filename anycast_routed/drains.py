@@ -12,15 +12,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.errors import ConfigError
+from anycast_routed.errors import AccessDeniedError, ConfigError
+from anycast_routed.folder import UntrustedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 _SCHEMA = 1
+_LARGEST = 8 << 20  # octets; 10,000 prefixes with the longest reasons are 2 MiB
 _LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
 _CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+class UnknownError(ConfigError):
+    """Nobody can tell what is drained: the file is damaged, not ours, or closed to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,8 @@ def load(state_dir: Path, now: float) -> tuple[Ordered, ...]:
     """Return the orders that stand at `now` (seconds since the epoch), sorted by target.
 
     Raises:
-        ConfigError: the file is damaged, or not ours. Whoever knows older orders keeps to them.
-        AccessDeniedError: we may not read it.
+        UnknownError: nobody can tell. Whoever knows older orders keeps to them.
+        UntrustedError: the way there is over another user's link.
     """
     return tuple(one for one in _all(state_dir) if one.until is None or now < one.until)
 
@@ -52,7 +58,7 @@ def order(state_dir: Path, ordered: Ordered) -> None:
     daemon, which only reads, holds the run folder's.)
 
     Raises:
-        ConfigError: the file is damaged, or not ours; it is left as it is.
+        UnknownError: the file is damaged, or not ours; it is left as it is.
         CannotWriteError, AccessDeniedError: the file cannot be written; the old orders stand.
     """
     others = [one for one in load(state_dir, ordered.since) if one.target != ordered.target]
@@ -74,10 +80,15 @@ def lift(state_dir: Path, target: str) -> bool:
 
 def _all(state_dir: Path) -> list[Ordered]:
     path = _path(state_dir)
-    text = atomic.read_own(path)
+    try:
+        text = atomic.read_own(path, most=_LARGEST)
+    except UntrustedError:
+        raise
+    except AccessDeniedError as error:
+        raise _unreadable(path, "we may not read it") from error
     if text is None:
         if os.path.lexists(path):
-            raise _unreadable(path, "it is not a regular file of ours")
+            raise _unreadable(path, "it is not a regular file of ours, or too large")
         return []
     try:
         raw = json.loads(text)
@@ -91,7 +102,10 @@ def _all(state_dir: Path) -> list[Ordered]:
 
 def _one(fact: dict[str, object]) -> Ordered:
     match fact:
-        case {"target": str(target), "reason": str(reason), "since": since, "until": until}:
+        # It is shown on terminals as it is.
+        case {"target": str(target), "reason": str(reason), "since": since, "until": until} if (
+            target.isprintable()
+        ):
             return Ordered(target, reason, _time(since), None if until is None else _time(until))
         case _:
             raise ValueError(fact)
@@ -110,9 +124,9 @@ def _keep(state_dir: Path, orders: Iterable[Ordered]) -> None:
     atomic.write(_path(state_dir), text)
 
 
-def _unreadable(path: Path, why: str) -> ConfigError:
+def _unreadable(path: Path, why: str) -> UnknownError:
     message = f"cannot tell what is drained: {path}: {why}"
-    return ConfigError(message, hint=f"delete {path}, then drain again what should be drained")
+    return UnknownError(message, hint=f"delete {path}, then drain again what should be drained")
 
 
 def _path(state_dir: Path) -> Path:

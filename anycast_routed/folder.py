@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pwd
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,12 +31,12 @@ class UntrustedError(AccessDeniedError):
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, make: bool = False, own: bool = False) -> Iterator[int]:
+def opened(path: Path, *, make: bool = False, unshared: bool = False) -> Iterator[int]:
     """Give a handle on a folder, for `dir_fd`; with `make` it is made where it is missing.
 
-    With `own` it must be a folder of ours, into which nobody else may write. Its owner may be
-    root, us, or anyone where we are root: that is who runs the daemon, and what he leaves there
-    leads root nowhere.
+    An `unshared` one must be ours, with nobody else who may write into it. Its owner may be root,
+    us, or anyone where we are root: that is who runs the daemon, and what he leaves there leads
+    root nowhere.
 
     Raises:
         UntrustedError: the way there is over another user's link, or others may write into it.
@@ -43,7 +44,7 @@ def opened(path: Path, *, make: bool = False, own: bool = False) -> Iterator[int
     """
     handle = _walk(path, make=make)
     try:
-        if own:
+        if unshared:
             _refuse_shared(path, os.fstat(handle))
         yield handle
     finally:
@@ -58,7 +59,7 @@ def refuse_shared(path: Path) -> None:
         AccessDeniedError: we cannot look.
     """
     try:
-        with contextlib.suppress(FileNotFoundError), opened(path, own=True):
+        with contextlib.suppress(FileNotFoundError), opened(path, unshared=True):
             pass
     except OSError as error:
         message = f"cannot look at {path}: {error.strerror}"
@@ -79,7 +80,7 @@ def writable_by_all(path: Path) -> bool:
 
 def is_own(file: os.stat_result, handle: int) -> bool:
     """Tell whether a file in the folder of that handle is from one who may write there."""
-    return _is_trusted(file.st_uid) or file.st_uid == os.fstat(handle).st_uid
+    return _is_root_or_us(file.st_uid) or file.st_uid == os.fstat(handle).st_uid
 
 
 def give(descriptor: int, handle: int) -> None:
@@ -90,15 +91,24 @@ def give(descriptor: int, handle: int) -> None:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _is_trusted(user: int) -> bool:
+def user_name(number: int) -> str:
+    """Return the name of a user, or the number of one that has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _is_root_or_us(user: int) -> bool:
     return user in {0, os.geteuid()}
 
 
 def _refuse_shared(path: Path, found: os.stat_result) -> None:
     us = os.geteuid()
-    if us != 0 and not _is_trusted(found.st_uid):
-        message = f"{path} belongs to user {found.st_uid}, and we are {us}"
-        raise UntrustedError(message, hint=f"run as that user or as root; or: chown {us} {path}")
+    if us != 0 and not _is_root_or_us(found.st_uid):
+        owner = user_name(found.st_uid)
+        message = f"{path} belongs to user {owner}, and we are {user_name(us)}"
+        raise UntrustedError(message, hint=f"run it with sudo, or as user {owner}")
     if found.st_mode & _SHARED:
         who = "everybody" if found.st_mode & stat.S_IWOTH else "its whole group"
         message = f"{path} may be written by {who}, who could say there what is announced"
@@ -174,7 +184,7 @@ def _target(link: int, links: int, path: Path, name: str) -> Path:
         owner = os.fstat(link).st_uid
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if not _is_trusted(owner):
+        if not _is_root_or_us(owner):
             message = f"the way to {path} leads over {name}, a link of user {owner}'s"
             raise UntrustedError(message, hint="delete it, or have root make it")
         return Path(os.readlink("", dir_fd=link))

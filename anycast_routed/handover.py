@@ -14,6 +14,8 @@ from anycast_routed.errors import AnycastRoutedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LARGEST = 4096  # octets
+
 
 def mark(run_dir: Path, seconds: float) -> None:
     """Let who stops within so many seconds leave its announcements to a successor.
@@ -28,7 +30,7 @@ def mark(run_dir: Path, seconds: float) -> None:
 def marked(run_dir: Path) -> bool:
     """Tell whether a mark still counts; what cannot be read does not."""
     try:
-        boot, until = (atomic.read_own(_path(run_dir)) or "").split()
+        boot, until = (atomic.read_own(_path(run_dir), most=_LARGEST) or "").split()
         return boot == record.this_boot() and time.monotonic() < float(until)
     except (AnycastRoutedError, ValueError):
         return False

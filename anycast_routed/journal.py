@@ -19,12 +19,13 @@ from anycast_routed import atomic, folder
 from anycast_routed.atomic import cannot_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _MOST = 1 << 20  # bytes of a file; there are two
 _NEWLINE = 1  # byte that _add may put in front
 _LONGEST = 400  # characters of a text, so that no entry crowds out the others
+_LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
 _CORRUPT = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
@@ -61,11 +62,22 @@ def append(state_dir: Path, entries: Iterable[Entry]) -> None:
     try:
         with folder.opened(state_dir, make=True) as handle:
             _make_room(handle, path, len(text))
-            descriptor = _open(handle, path.name)
-            try:
+            with _opened(handle, path.name) as descriptor:
                 _add(descriptor, text)
-            finally:
-                os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def make(state_dir: Path) -> None:
+    """Make the journal where there is none: so it is told early that nothing can be kept.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: as `append`.
+    """
+    path = _path(state_dir)
+    try:
+        with folder.opened(state_dir, make=True) as handle, _opened(handle, path.name):
+            pass
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -79,7 +91,8 @@ def load(state_dir: Path, most: int = 1000) -> tuple[Entry, ...]:
     path = _path(state_dir)
     # Lazily, so that the older file is read only where the newer one has too few.
     newest_first = chain.from_iterable(
-        reversed((atomic.read_own(file) or "").split("\n")) for file in (path, _older(path))
+        reversed((atomic.read_own(file, most=_MOST) or "").split("\n"))
+        for file in (path, _older(path))
     )
     entries = (entry for line in newest_first if (entry := _entry(line)) is not None)
     return tuple(reversed(list(islice(entries, most))))
@@ -92,18 +105,22 @@ def _make_room(handle: int, path: Path, size: int) -> None:
             os.replace(path.name, _older(path).name, src_dir_fd=handle, dst_dir_fd=handle)
 
 
-def _open(handle: int, name: str) -> int:
+@contextlib.contextmanager
+def _opened(handle: int, name: str) -> Iterator[int]:
     # Not blocking, because a FIFO at that place would wait for a reader.
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o644, dir_fd=handle)
-    found = os.fstat(descriptor)
-    # A file with a second name may be any file of the machine.
-    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and folder.is_own(found, handle):
+    try:
+        found = os.fstat(descriptor)
+        is_own = folder.is_own(found, handle)
+        # A file with a second name may be any file of the machine.
+        if not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_own):
+            raise OSError(errno.EINVAL, "not a regular file of ours")
         if found.st_size == 0:
             folder.give(descriptor, handle)
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file of ours")
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _add(descriptor: int, text: bytes) -> None:
@@ -147,7 +164,8 @@ def _entry(line: str) -> Entry | None:
         )
     except _CORRUPT:
         return None
-    return entry if math.isfinite(entry.at) and math.isfinite(entry.seconds or 0.0) else None
+    # NaN is not between them either.
+    return entry if 0 <= entry.at <= _LATEST and math.isfinite(entry.seconds or 0.0) else None
 
 
 def _path(state_dir: Path) -> Path:

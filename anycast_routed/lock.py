@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import stat
 import time
 from dataclasses import dataclass
@@ -19,18 +20,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed import folder as way
 from anycast_routed.atomic import cannot_write
-from anycast_routed.errors import AnycastRoutedError, LockedError
+from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, LockedError
+from anycast_routed.folder import UntrustedError, give, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNKNOWN = "where the folder has changed hands under a daemon: systemctl restart anycast-routed"
+"""The hint where it is held and nobody is known to hold it."""
 _EVERY = 0.02  # seconds between two tries; flock(2) has no waiting with a deadline
 _OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MODE = 0o600  # who is to keep others out must be able to write into the folder
 _UIDS = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
+_VERB = re.compile(r"[a-z]{1,20}")
+_LONGEST_NAME = 4096  # octets of `holder`
 _NO_ROOM = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 _TRIES = 3  # times that the file may be replaced just as we have locked it
 
@@ -84,12 +89,40 @@ def holder(folder: Path) -> Holder | None:
     """Return who holds the lock; None where nobody does, or where that is not known.
 
     A name counts only while the process that has left it lives: a PID alone may be a stranger's.
-    And nobody can name another user's process, which we might send a signal to then.
+    And nobody can name another user's process, which we might send a signal to then. So a daemon
+    is not known any more once its folder was given to another user. (/proc/locks would not prove
+    it either: what it names is who took the lock, who may be dead and its PID a stranger's.)
 
     Raises:
         AccessDeniedError: we may not read the name.
     """
-    return _named(folder) if _may_be_held(folder) else None
+    # Who may not try believes the name.
+    return None if is_held(folder) is False else _named(folder)
+
+
+def is_held(folder: Path) -> bool | None:
+    """Tell whether somebody holds the lock; None where we may not try.
+
+    It is tried shared, so that two who look do not meet.
+    """
+    try:
+        with opened(folder) as handle:
+            try:
+                descriptor = os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
+            except FileNotFoundError:
+                descriptor = os.open(".", _FOLDER, dir_fd=handle)
+    except PermissionError:
+        return None
+    except (OSError, UntrustedError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _acquire(folder: Path, deadline: float) -> Held:
@@ -117,7 +150,8 @@ def _lock(held: Held, folder: Path, deadline: float) -> None:
                 known = _named(folder)
                 who = f"{known.verb}, PID {known.pid}" if known else "unknown, PID ?"
                 message = f"another instance is at work: {who}"
-                raise LockedError(message, hint=f"it holds {folder}; try again later") from None
+                hint = f"it holds {folder}; try again later" if known else UNKNOWN
+                raise LockedError(message, hint=hint) from None
             time.sleep(_EVERY)
         else:
             return
@@ -126,13 +160,17 @@ def _lock(held: Held, folder: Path, deadline: float) -> None:
 def _open(folder: Path) -> Held:
     path = folder / "lock"
     try:
-        with way.opened(folder, make=True, own=True) as handle:
+        with opened(folder, make=True, unshared=True) as handle:
             if (descriptor := _existing(handle)) is None:
                 descriptor = _made(handle)
             if descriptor is None:
                 # The folder itself can be locked on a full and on a read-only file system too.
                 return Held(folder, os.open(".", _FOLDER, dir_fd=handle))
     except OSError as error:
+        if isinstance(error, PermissionError) and os.path.lexists(path):
+            message = f"cannot open {path}, which is another user's"
+            hint = "if nothing of ours runs, delete it: it is made anew"
+            raise AccessDeniedError(message, hint=hint) from error
         raise cannot_write(path, error) from error
     return Held(path, descriptor)
 
@@ -153,54 +191,41 @@ def _existing(handle: int) -> int | None:
 
 
 def _made(handle: int) -> int | None:
-    """Make the file for those who may write into the folder; None where there is no room.
-
-    Open for reading only, so that its file system can still be made read-only.
-    """
+    """Make the file for those who may write into the folder; None where there is no room."""
     try:
-        descriptor = os.open(
-            "lock", os.O_RDONLY | os.O_CREAT | os.O_EXCL | _OPEN, _MODE, dir_fd=handle
-        )
-    except FileExistsError:  # somebody else has made it in this moment
-        return os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
+        _make(handle)
     except OSError as error:
         if error.errno in _NO_ROOM:
             return None
         raise
-    way.give(descriptor, handle)
-    return descriptor
+    # For reading only, so that its file system can still be made read-only.
+    return os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
 
 
-def _may_be_held(folder: Path) -> bool:
-    """Try it, shared, so that two who look do not meet. Who may not try believes the name."""
+def _make(handle: int) -> None:
+    """Give it its name when it is theirs: root may be killed before, and must shut nobody out."""
+    unnamed = f".lock.{secrets.token_hex(4)}"
+    made = os.open(unnamed, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _OPEN, _MODE, dir_fd=handle)
     try:
-        with way.opened(folder) as handle:
-            try:
-                descriptor = os.open("lock", os.O_RDONLY | _OPEN, dir_fd=handle)
-            except FileNotFoundError:
-                descriptor = os.open(".", _FOLDER, dir_fd=handle)
-    except PermissionError:
-        return True
-    except (OSError, way.UntrustedError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
+        give(made, handle)
+        # Unlike a rename it takes no other one's place, who may have made it in this moment.
+        with contextlib.suppress(FileExistsError):
+            os.link(unnamed, "lock", src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
     finally:
-        os.close(descriptor)
+        os.close(made)
+        with contextlib.suppress(OSError):
+            os.unlink(unnamed, dir_fd=handle)
 
 
 def _named(folder: Path) -> Holder | None:
-    text, signed = atomic.read_signed(folder / "holder") or ("", 0)
+    text, signed = atomic.read_signed(folder / "holder", most=_LONGEST_NAME) or ("", 0)
     words = text.split()
     try:
         pid, started, verb = int(words[0]), int(words[1]), words[2]
     except (ValueError, IndexError):
         return None
-    is_known = pid > 0 and _started(pid) == started and _user(pid) == signed
+    is_verb = _VERB.fullmatch(verb) is not None
+    is_known = is_verb and pid > 0 and _started(pid) == started and _user(pid) == signed
     return Holder(pid, verb) if is_known else None
 
 

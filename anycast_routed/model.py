@@ -273,6 +273,8 @@ class Session:
     state: str
     """The router's word: `Established`, `Active`, `Idle (Admin)`."""
     established: bool
+    error: str = ""
+    """What ended it or keeps it from coming up, as BIRD says it; FRR does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,26 @@ a dead service is withdrawn all the same, and only a rendering needs them all.
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.config import Fault
 from anycast_routed.errors import ConfigError
 from anycast_routed.secret import MASK, Password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from anycast_routed.config import Config
 
+SHORTEST = 6
+"""Octets; a shorter one may well be a part of any sentence that it is to be masked in."""
 LONGEST = 80
 """TCP_MD5SIG_MAXKEYLEN of Linux, in octets; FRR refuses longer ones, BIRD finds out too late."""
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -39,6 +42,26 @@ class UnreadPasswordsError(ConfigError):
         self.faults = faults
 
 
+class _User(NamedTuple):
+    """Whom the files are for: us, or where we are root the daemon's user."""
+
+    number: int
+    group: int | None
+    """Not known where we are root, and the daemon has never run."""
+
+    def reads(self, found: os.stat_result) -> bool:
+        """Tell whether the mode of a file lets him read it."""
+        if found.st_uid == self.number:
+            return bool(found.st_mode & stat.S_IRUSR)
+        return bool(found.st_mode & stat.S_IRGRP) and found.st_gid in self._groups()
+
+    def _groups(self) -> set[int]:
+        group = self.group or 0
+        with contextlib.suppress(KeyError):
+            return {group, *os.getgrouplist(pwd.getpwuid(self.number).pw_name, group)}
+        return {group}
+
+
 class _RefusedError(Exception):
     """Why a file is no password's: message and hint."""
 
@@ -49,7 +72,8 @@ class _RefusedError(Exception):
 
 def read(config: Config, environ: Mapping[str, str] = os.environ) -> Config:
     """Return the config with the content of each password file, or with why there is none."""
-    return _with(config, lambda one: _read(one.file, environ))
+    user = _user_of(config)
+    return _with(config, lambda one: _read(one.file, environ, user))
 
 
 def needed(config: Config) -> None:
@@ -90,6 +114,16 @@ def files(config: Config, environ: Mapping[str, str] = os.environ) -> tuple[Path
     return tuple(dict.fromkeys(place for place in found if place is not None))
 
 
+def closed(config: Config) -> Iterator[str]:
+    """Say which files root, who asks, can read, and the daemon's user cannot."""
+    user = _user_of(config)
+    for place in files(config) if user.number != 0 == os.geteuid() else ():
+        with contextlib.suppress(OSError):
+            if not user.reads(place.stat()):
+                who = f"user {_name(user.number)}, as whom the daemon runs"
+                yield f"{place} may not be read by {who}: {_mend(place, user)}"
+
+
 def _with(config: Config, change: Callable[[Password], Password]) -> Config:
     if config.bgp is None:
         return config
@@ -121,19 +155,31 @@ def _place(file: Path, environ: Mapping[str, str]) -> Path | None:
     return Path(folder, file) if folder else None
 
 
-def _read(file: Path, environ: Mapping[str, str]) -> Password:
+def _user_of(config: Config) -> _User:
+    """Give whom the files are for: the daemon runs as the user whose our folders are."""
+    us = _User(os.geteuid(), os.getegid())
+    if us.number != 0:
+        return us
+    for folder in (config.daemon.state_dir, config.daemon.run_dir):
+        with contextlib.suppress(OSError):
+            found = folder.stat()
+            return _User(found.st_uid, found.st_gid)
+    return _User(us.number, None)
+
+
+def _read(file: Path, environ: Mapping[str, str], user: _User) -> Password:
     place = _place(file, environ)
     if place is None:
         problem = f"{file} is a systemd credential, which only the service can read"
         hint = f"LoadCredential={file}:/path/of/it in its unit (here there is no ${_CREDENTIALS})"
         return Password(file, problem=problem, hint=hint, elsewhere=True)
     try:
-        return Password(file, _password(_content(place), place))
+        return Password(file, _password(_content(place, user), place))
     except _RefusedError as error:
         return Password(file, problem=error.problem, hint=error.hint, elsewhere=error.elsewhere)
 
 
-def _content(place: Path) -> bytes:
+def _content(place: Path, user: _User) -> bytes:
     """Read a file that others can neither read nor write. Never waits for the end of a FIFO.
 
     A symbolic link is followed, as into a folder of secrets that is replaced at once: judged is
@@ -142,29 +188,29 @@ def _content(place: Path) -> bytes:
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no path
-            _refuse_open_to_others(place, os.fstat(descriptor))
+            _refuse_open_to_others(place, os.fstat(descriptor), user)
             return stream.read(2 * LONGEST)
     except FileNotFoundError as error:
         problem = f"{place} does not exist"
         raise _RefusedError(problem, "write the password into it, on one line") from error
     except PermissionError as error:
-        problem = f"{place} may not be read by user {_user(os.geteuid())}"
-        raise _RefusedError(problem, _mend(place), elsewhere=True) from error
+        problem = f"{place} may not be read by user {_name(os.geteuid())}"
+        raise _RefusedError(problem, _mend(place, user), elsewhere=True) from error
     except OSError as error:
         problem = f"{place} cannot be read: {error.strerror}"
         raise _RefusedError(problem, "") from error
 
 
-def _refuse_open_to_others(place: Path, found: os.stat_result) -> None:
+def _refuse_open_to_others(place: Path, found: os.stat_result, user: _User) -> None:
     if not stat.S_ISREG(found.st_mode):
         problem = f"{place} is not a regular file"
         raise _RefusedError(problem, "name a file")
-    if found.st_uid not in {0, os.geteuid()}:
-        problem = f"{place} belongs to user {_user(found.st_uid)}, who can change it"
-        raise _RefusedError(problem, _mend(place))
+    if found.st_uid not in {0, user.number}:
+        problem = f"{place} belongs to user {_name(found.st_uid)}, who can change it"
+        raise _RefusedError(problem, _mend(place, user))
     if (mode := stat.S_IMODE(found.st_mode)) & _FORBIDDEN:
         problem = f"{place} has mode {mode:04o}, which gives too much to its group or to others"
-        raise _RefusedError(problem, _mend(place))
+        raise _RefusedError(problem, _mend(place, user))
 
 
 def _password(content: bytes, place: Path) -> str:
@@ -175,21 +221,26 @@ def _password(content: bytes, place: Path) -> str:
     if "\n" in text or len(text) > LONGEST:
         problem = f"{place} must have one line of at most {LONGEST} characters"
         raise _RefusedError(problem, "the kernel takes no longer key (TCP_MD5SIG_MAXKEYLEN)")
+    if len(text) < SHORTEST:
+        problem = f"{place} must have at least {SHORTEST} characters"
+        raise _RefusedError(problem, "12 or more are good (RFC 3562)")
     if not _ALPHABET.fullmatch(text):
         problem = f'{place} must be printable ASCII without blanks and without "\\|;{{}}$#`'
         raise _RefusedError(problem, "a router cannot quote them; choose another password")
     return text
 
 
-def _mend(place: Path) -> str:
+def _mend(place: Path, user: _User) -> str:
+    if user.group is None:
+        return f"chown root:GROUP {place}; chmod 640 {place} (GROUP: whom the daemon runs as)"
     try:
-        group = grp.getgrgid(os.getegid()).gr_name
+        group = grp.getgrgid(user.group).gr_name
     except KeyError:
-        group = str(os.getegid())
+        group = str(user.group)
     return f"chown root:{group} {place}; chmod 640 {place}"
 
 
-def _user(number: int) -> str:
+def _name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:

@@ -6,16 +6,15 @@ import asyncio
 import resource
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, drains, passwords, record
-from anycast_routed.announce import transaction
-from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed import atomic, drains, passwords, record, routers
+from anycast_routed.announce import own_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.render import Renderer
-from anycast_routed.decide.compare import changes
+from anycast_routed.decide.compare import bearable, changes
 from anycast_routed.decide.plan import plan
-from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
+from anycast_routed.errors import AnycastRoutedError, ConfigError
 from anycast_routed.facts import Facts
 from anycast_routed.model import CheckResult, Held, Outcome
 from anycast_routed.record import Record
@@ -43,45 +42,6 @@ class Wish:
     changes: tuple[Change, ...]
 
 
-def choose_speaker(config: Config) -> Speaker:
-    """Return the router that the config names, or the one that is running here.
-
-    Raises:
-        RouterUnavailableError: `auto`, and neither runs.
-        ConfigError: `auto`, and both run.
-    """
-    match _which(config):
-        case "bird":
-            return _bird(config)
-        case "frr":
-            from anycast_routed.announce.frr import FrrSpeaker  # noqa: PLC0415 - or BIRD, not both
-
-            file = config.daemon.run_dir / "frr.conf"
-            return FrrSpeaker(config.router.vty_dir, config.router.vtysh, file)
-
-
-def _bird(config: Config) -> BirdSpeaker:
-    router = config.router
-    return BirdSpeaker(router.control_socket, router.include_file, router.config_file)
-
-
-def _which(config: Config) -> Literal["bird", "frr"]:
-    router = config.router
-    if router.daemon != "auto":
-        return router.daemon
-    has_bird = router.control_socket.exists()
-    has_frr = (router.vty_dir / "bgpd.vty").exists()
-    if has_bird and has_frr:
-        message = "router.daemon: both BIRD and FRR run here"
-        raise ConfigError(message, hint='say which one: "bird" or "frr" (or --router)')
-    if not has_bird and not has_frr:
-        sought = f"neither {router.control_socket} nor {router.vty_dir}/bgpd.vty exists"
-        message = f"no router runs here: {sought}"
-        hint = "see: systemctl status bird frr; or name it with --router"
-        raise RouterUnavailableError(message, hint=hint)
-    return "bird" if has_bird else "frr"
-
-
 def recall(config: Config, speaker: Speaker) -> Record:
     """Return what the last run left, or an empty record at the first run of a boot.
 
@@ -89,6 +49,7 @@ def recall(config: Config, speaker: Speaker) -> Record:
     whatever it announces of ours rests on no verdict: it is withdrawn before
     anything is probed. Where the record is lost, that is so as well.
     """
+    own_file.sweep(speaker)
     known, router = remembered(config), life(speaker)
     if known.router != router and speaker.incarnation():
         transaction.withdraw_all(speaker)
@@ -106,13 +67,13 @@ def remembered(config: Config) -> Record:
 
 
 def observe(
-    config: Config, known: Record, speaker: Speaker | None
+    config: Config, known: Record, speaker: Speaker | None, *, drained: bool = True
 ) -> tuple[Facts, dict[str, tuple[CheckResult, ...]]]:
     """Probe every service until its verdict is decided, and read this host's addresses.
 
     Returns the facts, and for each service the results of its checks in their order.
     """
-    found = facts(config, known, speaker)
+    found = facts(config, known, speaker, drained=drained)
     results = asyncio.run(_probe_all(found))
     return found, {name: tuple(seen) for name, seen in results.items()}
 
@@ -132,15 +93,17 @@ def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
     return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
 
 
-def facts(config: Config, known: Record, speaker: Speaker | None) -> Facts:
+def facts(config: Config, known: Record, speaker: Speaker | None, *, drained: bool = True) -> Facts:
     """Read this host's addresses and what is drained, beside verdicts that are known already.
 
     `speaker` is asked what it holds where a drain depends on that; without one it holds nothing.
+    Not `drained`: nothing is, whatever the orders.
     """
     from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
 
     found = Facts(config, known, addresses.read(), trusting=True)
-    if (orders := drains.load(config.daemon.state_dir, time.time())) and speaker is not None:
+    orders = drains.load(config.daemon.state_dir, time.time()) if drained else ()
+    if orders and speaker is not None:
         held = (route.prefix for route in speaker.read().originated)
         found.held = Held.of(held, plan(config, found.observed(time.monotonic())))
     found.order(orders, time.time())
@@ -173,7 +136,7 @@ def render(config: Config, speaker: Speaker, decision: Plan) -> str:
     """
     passwords.needed(config)
     renderer = Renderer(speaker.name, config.router.template_dir)
-    return renderer.render(speaker.variables(decision), current=atomic.read(speaker.file))
+    return renderer.render(speaker.variables(decision), current=own_file.read(speaker))
 
 
 def rehearse(config: Config, speaker: Speaker, wanted: Wish) -> str:
@@ -192,7 +155,8 @@ def announce(
 ) -> transaction.Outcome:
     """Make the router do as wished, and prove it; see `transaction.bring`, also for the errors.
 
-    A template that is broken does not stand between a dead service and its withdrawal.
+    A template that is broken, or a password that cannot be read, does not stand between a dead
+    service and its withdrawal. One that would be lowered is withdrawn: only a load can lower it.
     """
     try:
         text = render(config, speaker, wanted.plan)
@@ -216,8 +180,7 @@ def disarm(config: Config, decision: Plan) -> None:
     What is healthy stays in its file, since the router may be only slow, or back in a moment.
     """
     if config.router.daemon != "frr":
-        kept = frozenset(one.prefix for one in decision.announcements)
-        transaction.disarm(_bird(config), kept)
+        transaction.disarm(routers.bird(config), bearable(decision, ()))
 
 
 def at_once() -> asyncio.Semaphore:

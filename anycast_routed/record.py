@@ -15,6 +15,7 @@ from anycast_routed.errors import AccessDeniedError
 from anycast_routed.model import Flaps, Health, Verdict
 
 _SCHEMA = 2
+_LARGEST = 4 << 20  # octets; 10,000 prefixes that are drained one by one are 0.4 MiB
 _MOST = 1e10  # no machine is up for 300 years
 _CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -48,7 +49,7 @@ def load(run_dir: Path) -> Record | None:
     announcement.
     """
     try:
-        text = atomic.read_own(_path(run_dir))
+        text = atomic.read_own(_path(run_dir), most=_LARGEST)
         if text is None:
             return None
         raw = json.loads(text)

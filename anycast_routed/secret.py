@@ -51,7 +51,7 @@ class Password:
         return MASK
 
     def __format__(self, layout: str) -> str:
-        return format(MASK, layout)
+        return format(repr(self), layout)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Password) and self._facts() == other._facts()
@@ -71,3 +71,19 @@ class Password:
 
     def _facts(self) -> tuple[object, ...]:
         return self.file, self._text, self.problem, self.hint, self.elsewhere
+
+
+class StandIn(Password):
+    """A password that prints as a token of one's own, so that it is known where it was printed.
+
+    Its content is none of the template's that it is for.
+    """
+
+    __slots__ = ("_token",)
+
+    def __init__(self, one: Password, token: str) -> None:
+        super().__init__(one.file, token)
+        self._token = token
+
+    def __repr__(self) -> str:
+        return self._token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import kill_points
 import pytest
 from seed_site import Held, Site, lay_out, seed
 
@@ -22,6 +23,13 @@ def pytest_runtest_makereport(
     if report.failed and (text := reports(getattr(item, "funcargs", {}).values())):
         report.sections.append(("lab", text))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often our program was killed in the middle of a change."""
+    reports = terminalreporter.getreports("passed")
+    if died := kill_points.counted(one for one in reports if isinstance(one, pytest.TestReport)):
+        terminalreporter.write_line(f"killed at {died} steps of its changes")
 
 
 @pytest.fixture

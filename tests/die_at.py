@@ -23,10 +23,12 @@ STEPS = frozenset({LOCKED, "os.remove", "os.rename", "socket.connect", "subproce
 WRITING = os.O_WRONLY | os.O_RDWR
 
 
+EVERY = "ANYCAST_ROUTED_EVERY_STEP" in os.environ
+
+
 def steps(most: int, router: str) -> range:
     """Give the steps to die at: each one in the soak, and else as many as there is time for."""
-    every = "ANYCAST_ROUTED_EVERY_STEP" in os.environ
-    return range(1, most, 1 if every else 3 if router == "frr" else 2)
+    return range(1, most, 1 if EVERY else 4 if router == "frr" else 3)
 
 
 def is_writing(path: object, _mode: object, flags: object) -> bool:

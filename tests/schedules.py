@@ -147,18 +147,36 @@ class World:
 NORMAL = World()
 
 
-@st.composite
-def schedules(draw: st.DrawFn) -> Schedule:
-    """Draw four to eight steps of a few kinds: where all are mixed, each hides what another does.
+_BESIDE = (
+    *("daemon dead", "router dead", "router paused", "operator breaks", "config broken"),
+    *("drain dns on", "file half", "label dns1 gone", "hop none"),
+)
+PAIRS = tuple((server, other) for server in ("server dead", "server hung") for other in _BESIDE)
+"""What has to go together in some schedules: the server's death, and what may hide or undo it."""
 
-    Every second time the server dies among them.
+
+@st.composite
+def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
+    """Draw steps of a few kinds: where all are mixed, each hides what another does.
+
+    The steps of the pair, if any, come one after the other, in either order; the first of them may
+    have done all that it does by then.
     """
-    others = sorted(_STEPS.keys() - {"server"})
+    words = {step.split()[0] for step in pair}
+    others = sorted(_STEPS.keys() - {"server"} - words)
     kinds = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
-    kinds += ["server"] if draw(st.booleans()) else []
-    steps = ["rest", *(f"{kind} {what}".strip() for kind in kinds for what in _STEPS[kind])]
-    step = st.tuples(st.sampled_from(_WAITS), st.sampled_from(steps))
-    return draw(st.lists(step, min_size=4, max_size=8))
+    kinds = [*sorted(words), *kinds[: 3 - len(words)]]
+    kinds += ["server"] if not pair and draw(st.booleans()) else []
+    names = ["rest", *(f"{kind} {what}".strip() for kind in kinds for what in _STEPS[kind])]
+    wait = st.sampled_from(_WAITS)
+    step = st.tuples(wait, st.sampled_from(names))
+    steps = draw(st.lists(step, min_size=4 - len(pair), max_size=8 - len(pair)))
+    if pair:
+        first, second = draw(st.permutations(pair))
+        between = draw(st.sampled_from(([], ["rest"])))
+        place = draw(st.integers(0, len(steps)))
+        steps[place:place] = [(draw(wait), one) for one in (first, *between, second)]
+    return steps
 
 
 def affected(steps: list[str], router_name: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from die_at import steps
+from kill_points import count
 
 from anycast_routed.lab import eventually, receiver
 
@@ -185,14 +186,16 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
 
 @pytest.mark.fault(30, "31b")
 @pytest.mark.soak
-def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None:
+def test_killed_at_any_step_of_a_withdrawal(
+    site: Site, announced: Held, request: pytest.FixtureRequest
+) -> None:
     """Whatever the step: the file is the old or the new one, and the next run converges."""
     site.undamped()
     site.run("apply")
     site.both_hold(announced)
     file = site.dns1.path(f"/run/anycast-routed/{site.router_name}.conf")
     up = file.read_text()
-    for step in steps(MOST_STEPS, site.router_name):
+    for died, step in enumerate(steps(MOST_STEPS, site.router_name)):
         site.server.daemon.kill()
         killed = die_at(step, site, "apply")
         now = file.read_text()
@@ -204,6 +207,7 @@ def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None
         down = file.read_text()
         assert now in {up, down}
         if not killed:
+            count(request, died)
             return
         site.server.restart()
         site.run("apply")
@@ -213,7 +217,9 @@ def test_killed_at_any_step_of_a_withdrawal(site: Site, announced: Held) -> None
 
 @pytest.mark.fault(30, "31b")
 @pytest.mark.soak
-def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> None:
+def test_killed_at_any_step_of_an_announcement(
+    site: Site, announced: Held, request: pytest.FixtureRequest
+) -> None:
     """Nothing of a dead service comes back: it dies again right after the kill."""
     site.undamped()
     site.run("apply")
@@ -223,7 +229,7 @@ def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> N
     site.server.daemon.kill()
     site.run("apply")
     down = file.read_text()
-    for step in steps(MOST_STEPS, site.router_name):
+    for died, step in enumerate(steps(MOST_STEPS, site.router_name)):
         site.both_hold({}, within=2)
         site.server.restart()
         killed = die_at(step, site, "apply")
@@ -235,6 +241,7 @@ def test_killed_at_any_step_of_an_announcement(site: Site, announced: Held) -> N
             site.both_hold({}, within=2)
             assert file.read_text() == down
         if not killed:
+            count(request, died)
             return
     pytest.fail(f"apply takes more than {MOST_STEPS} steps")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -151,6 +152,19 @@ def test_a_write_that_ends_half_way_leaves_the_old_content(
     assert said == f"cannot write {file}: File too large"
     assert atomic.read(file) == old
     assert [path.name for path in file.parent.iterdir()] == ([] if old is None else ["file"])
+
+
+def test_more_than_is_asked_for_is_not_read(file: Path) -> None:
+    file.write_text("12345")
+    assert atomic.read(file, most=5) == atomic.read_own(file, most=5) == "12345"
+    assert atomic.read(file, most=4) is None
+    assert atomic.read_own(file, most=4) is None
+
+
+def test_a_read_only_file_system_is_no_full_one(file: Path) -> None:
+    """As a unit of systemd's has it with `ProtectSystem=strict`."""
+    error = atomic.cannot_write(file, OSError(errno.EROFS, "Read-only file system"))
+    assert error.hint.endswith(f"ReadWritePaths={file.parent}")
 
 
 def test_a_folder_in_the_way_is_said_and_nothing_is_left(file: Path) -> None:

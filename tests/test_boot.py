@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from die_at import steps
+from kill_points import count
 from seed_site import Held, Site, lay_out, seed
 
 from anycast_routed.announce.frr import FrrSpeaker
@@ -250,7 +251,7 @@ def test_withdraw_where_there_is_nothing_of_ours_is_fine(site: Site) -> None:
 @only_bird
 @pytest.mark.parametrize("verb", ["apply", "apply with a broken template", "withdraw"])
 def test_killed_at_any_step_and_reloaded_before_the_next_run(
-    site: Site, peer: Receiver, announced: Held, verb: str
+    site: Site, peer: Receiver, announced: Held, verb: str, request: pytest.FixtureRequest
 ) -> None:
     """Once BIRD was told to withdraw, or the file is shortened, no reload or start undoes it.
 
@@ -262,7 +263,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
     good = config.read_text()
     site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", "{% broken")
     broken = {**json.loads(good), "router": {"template-dir": "/etc/anycast-routed/templates"}}
-    for step in steps(MOST_STEPS, site.router_name):
+    for died, step in enumerate(steps(MOST_STEPS, site.router_name)):
         if "broken" in verb:
             config.write_text(json.dumps(broken))
         if verb != "withdraw" and site.server.daemon.alive:
@@ -284,6 +285,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
             assert restarted(site, peer) == set()
         if not killed:
             assert shortened > 1, "it was killed after the file was shortened, too"
+            count(request, died)
             return
         config.write_text(good)
         site.server.restart()

@@ -69,6 +69,7 @@ def one(**changed: object) -> str:
         '{"schema": 1, "drained": [7]}',
         '{"schema": 1, "drained": [{"target": "dns"}]}',
         one(target=7),
+        one(target="\x1b[2J"),
         one(since="yesterday"),
         one(until=float("nan")),
         one(until="1"),

@@ -11,14 +11,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from seed_site import Held, Site, lay_out
-from users import DAEMON, OTHER, acting_as, needs_users
+from users import DAEMON, OTHER, acting_as, let_in, needs_users
 
 from anycast_routed import lock, process
-from anycast_routed.errors import CannotWriteError, LockedError
+from anycast_routed.errors import AccessDeniedError, CannotWriteError, LockedError
 from anycast_routed.lab import Lab, eventually
 
 if TYPE_CHECKING:
@@ -71,14 +71,17 @@ def test_another_process_is_kept_out_and_told_who_holds_it(tmp_path: Path) -> No
         assert not held.lost()
 
 
-@pytest.mark.parametrize("known", [None, "", "\n", "1 daemon", "1 1 daemon\n", "-1 0 daemon\n"])
+@pytest.mark.parametrize(
+    "known", [None, "", "\n", "1 daemon", "1 1 daemon\n", "-1 0 daemon\n", "self \x1b[2J\n"]
+)
 def test_a_holder_that_could_not_leave_its_name_keeps_others_out(
     tmp_path: Path, known: str | None
 ) -> None:
     with holder(tmp_path, "apply"):
+        name = (tmp_path / "holder").read_text()
         (tmp_path / "holder").unlink()
         if known is not None:
-            (tmp_path / "holder").write_text(known)
+            (tmp_path / "holder").write_text(known.replace("self", name.rpartition(" ")[0]))
         assert lock.holder(tmp_path) is None, "nobody is taken for a stranger"
         with pytest.raises(LockedError, match="unknown, PID"), lock.hold(tmp_path, "plan"):
             pytest.fail("two hold it")
@@ -140,6 +143,50 @@ def test_the_lock_is_for_who_may_write_into_the_folder(tmp_path: Path) -> None:
         made = (tmp_path / "lock").stat()
         assert (made.st_uid, made.st_gid) == (DAEMON, OTHER), "made by root, for the daemon"
         assert stat.S_IMODE(made.st_mode) == 0o600
+
+
+@needs_users
+def test_it_has_its_name_when_it_is_its_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(tmp_path, DAEMON, OTHER)
+
+    def killed(source: str, *_: object, **__: object) -> None:
+        assert (tmp_path / source).stat().st_uid == DAEMON
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", killed)
+        with pytest.raises(KeyboardInterrupt), lock.hold(tmp_path, "apply"):
+            pytest.fail("there is none")
+    assert not list(tmp_path.iterdir())
+    with lock.hold(tmp_path, "apply"):
+        assert (tmp_path / "lock").stat().st_nlink == 1
+
+
+def test_one_that_somebody_makes_in_the_same_moment_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def late(*names: str, **facts: Any) -> None:  # noqa: ANN401 - os.link's own
+        (tmp_path / "lock").touch()
+        link(*names, **facts)
+
+    monkeypatch.setattr(os, "link", late)
+    with lock.hold(tmp_path, "apply") as held:
+        assert not held.lost()
+        assert {one.name for one in tmp_path.iterdir()} == {"lock", "holder"}
+
+
+@needs_users
+def test_one_that_is_closed_to_us_is_said(tmp_path: Path) -> None:
+    let_in(tmp_path)
+    (tmp_path / "lock").touch(0o600)
+    os.chown(tmp_path, DAEMON, DAEMON)
+    with acting_as(DAEMON), pytest.raises(AccessDeniedError) as caught, lock.hold(tmp_path, "x"):
+        pytest.fail("it is open to us")
+    assert "delete it" in caught.value.hint
 
 
 def test_a_file_of_another_name_is_left_alone(tmp_path: Path) -> None:

@@ -72,7 +72,16 @@ def test_a_line_is_the_password(file: Path, content: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        *("", "\n", f"{CANARY}\nmore\n", f"{CANARY}\r\n", f" {CANARY}", f"{CANARY}\n\n", "x" * 81),
+        *(
+            "",
+            "\n",
+            "short",
+            f"{CANARY}\nmore\n",
+            f"{CANARY}\r\n",
+            f" {CANARY}",
+            f"{CANARY}\n\n",
+            "x" * 81,
+        ),
         *(f"{CANARY}{one}" for one in '"\\|;{}$#` \t\0\x7fé'),
         "x" * 100_000,
     ],
@@ -125,6 +134,31 @@ def test_only_root_and_we_may_own_it(file: Path) -> None:
         assert "may not be read by user" in refusal(naming(file)).message
         _, unknown = passwords.imagined(naming(file))
         assert "may not be read" in unknown[0]
+
+
+@needs_users
+def test_root_judges_for_the_user_whose_folders_are_ours(file: Path, tmp_path: Path) -> None:
+    config = naming(file)
+    for folder, owner, group in (
+        (tmp_path / "none", 0, "GROUP"),
+        (tmp_path / "run", DAEMON, DAEMON),
+    ):
+        if owner:
+            folder.mkdir()
+            os.chown(folder, owner, owner)
+        daemon = config.daemon.model_copy(update={"state_dir": folder, "run_dir": folder})
+        config = config.model_copy(update={"daemon": daemon})
+        file.chmod(0o644)
+        assert f"chown root:{group} {file}" in refusal(config).faults[0].hint
+        file.chmod(0o640)
+    assert "may not be read by user" in " ".join(passwords.closed(config))
+    os.chown(file, 0, DAEMON)
+    assert not [*passwords.closed(config)]
+    os.chown(file, DAEMON, 0)
+    assert revealed(passwords.read(config)) == [CANARY]
+    assert not [*passwords.closed(config)]
+    os.chown(file, OTHER, 0)
+    assert "who can change it" in refusal(config).message
 
 
 def test_all_faults_at_once(file: Path) -> None:
@@ -195,6 +229,6 @@ def test_no_way_of_printing_gives_it_away(file: Path) -> None:
 def test_another_password_is_another_config(file: Path) -> None:
     before = passwords.read(naming(file))
     assert before == passwords.read(naming(file))
-    file.write_text("other")
+    file.write_text("another")
     assert before != passwords.read(naming(file))
     assert Password(file, "a") != Password(file, "b")

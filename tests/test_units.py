@@ -32,6 +32,7 @@ def test_it_runs_as_our_user_without_any_capability(unit: Path) -> None:
         "AmbientCapabilities=",
     ]
     assert "NoNewPrivileges=yes" in lines
+    assert "LimitCORE=0" in lines, "a core has the passwords of the BGP sessions"
 
 
 def test_the_sandbox_is_the_same_but_for_the_processes_of_others() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from users import DAEMON, OTHER, needs_users
@@ -54,6 +54,42 @@ def test_in_a_folder_that_others_may_write_nothing_is_announced_and_what_is_dead
     site.server.daemon.kill()
     refused(site, "apply")
     site.both_hold({}, within=5)
+    run.chmod(0o755)
+    comes_back(site, announced)
+    run.chmod(0o777)
+    site.server.daemon.kill()
+    refused(site, "daemon")
+    site.both_hold({}, within=5)
+
+
+@ONLY_BIRD
+def test_what_is_dead_goes_although_nobody_can_tell_what_is_drained(
+    site: Site, announced: Held, seed: dict[str, Any]
+) -> None:
+    comes_back(site, announced)
+    state = site.dns1.path(STATE_DIR)
+    state.mkdir()
+    garbage(state / "drains.json")
+    damaged = site.run("apply", check=False)
+    assert damaged.code == 78
+    assert "cannot tell what is drained" in damaged.err
+    site.both_hold(announced)
+    prefix, seed["anycast"]["prefix"] = seed["anycast"]["prefix"], "nothing"
+    site.configure(seed)
+    assert site.run("apply", check=False).code == 78
+    site.both_hold(announced)
+    seed["anycast"]["prefix"] = prefix
+    site.configure(seed)
+    site.server.daemon.kill()
+    assert site.run("apply", check=False).code == 78
+    site.both_hold({}, within=5)
+
+
+def comes_back(site: Site, announced: Held) -> None:
+    """Have all announced."""
+    site.server.restart()
+    site.run("apply")
+    site.both_hold(announced)
 
 
 @needs_users
@@ -169,6 +205,8 @@ def test_a_daemon_sets_damaged_state_aside_and_reads_the_router(lab: Lab, announ
             damage(watched.file(STATE_DIR if "history" in name else RUN_DIR) / name)
         watched.begin()
         eventually(lambda: watched.says().health["dns"].verdict is Verdict.UP, within=5, why=kind)
+        if damage in (link, another_user):
+            assert "history.jsonl" in watched.says().problems["journal"], "it is told at once"
         watched.nothing_is_told(0.2)
         assert not watched.told(mark), kind
     watched.server.daemon.kill()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reader, bird_withdrawal
+from anycast_routed.announce.bird_include import includes
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from anycast_routed.secret import Password
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
-_BRACKETS = re.compile(r"[\[\]]")
 _STDIN = Path("/dev/stdin")
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
 _ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
@@ -191,22 +191,6 @@ class BirdSpeaker:
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)
-
-
-def include_line(file: Path) -> str:
-    """Return the one line for the operator's bird.conf.
-
-    The brackets make the folder's name a pattern, and a pattern that matches nothing is fine,
-    while a literal include of a missing file keeps BIRD from starting.
-    """
-    folder = str(file.parent)
-    return f'include "{folder[:-1]}[{folder[-1]}]/{file.name}";'
-
-
-def includes(bird_conf: str, file: Path) -> bool:
-    """Tell whether the operator's bird.conf has our include line, or one with other brackets."""
-    plain = _BRACKETS.sub("", f'include "{file}"')
-    return any(_BRACKETS.sub("", line.strip()).startswith(plain) for line in bird_conf.splitlines())
 
 
 def check_config(config: Path, path: Path, *, stdin: str = "") -> None:

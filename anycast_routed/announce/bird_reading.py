@@ -78,7 +78,8 @@ def sessions(reply: Reply) -> tuple[Session, ...]:
             state = facts.get("BGP state", "Down")
             ours = bool(_OUR_SESSION.match(name))
             asn = int(facts.get("Neighbor AS", "0"))
-            found.append(Session(name, address, asn, ours, state, state == "Established"))
+            error = facts.get("Last error", "")
+            found.append(Session(name, address, asn, ours, state, state == "Established", error))
 
     for line in reply.lines:
         protocol = _PROTOCOL.match(line)

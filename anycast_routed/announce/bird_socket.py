@@ -6,12 +6,14 @@ and lines that start with a space continue it, `+` marks an asynchronous message
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from anycast_routed import folder
 from anycast_routed.errors import AccessDeniedError, RouterUnavailableError
 
 if TYPE_CHECKING:
@@ -158,9 +160,10 @@ class ControlSocket:
 
     def _unavailable(self, error: OSError) -> RouterUnavailableError | AccessDeniedError:
         if isinstance(error, PermissionError):
+            user = folder.user_name(os.geteuid())
             return AccessDeniedError(
-                f"this user may not use BIRD's control socket {self._path}",
-                hint="add the user to group bird: usermod -aG bird USER",
+                f"user {user} may not use BIRD's control socket {self._path}",
+                hint=f"adduser {user} bird, then systemctl restart anycast-routed",
             )
         if isinstance(error, TimeoutError):
             return RouterUnavailableError(

@@ -68,11 +68,19 @@ class FrrSpeaker:
             return None
 
     def notes(self) -> tuple[str, ...]:
-        """Say when frr.conf would announce something at FRR's next start."""
-        if not (saved := self.saved_lines()):
-            return ()
-        note = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
-        return (f"{note}: FRR announces them at its start, until our first run",)
+        """Say when frr.conf would announce something at FRR's next start, and who logs passwords.
+
+        Raises:
+            RouterUnavailableError, AccessDeniedError: nobody tells.
+        """
+        notes = []
+        if saved := self.saved_lines():
+            note = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
+            notes.append(f"{note}: FRR announces them at its start, until our first run")
+        if self._reader.latest().logs_passwords:
+            note = "FRR logs each command (`log commands`), and so a password that it is given"
+            notes.append(f"{note}: vtysh -c 'configure terminal' -c 'no log commands'")
+        return tuple(notes)
 
     def variables(self, plan: Plan) -> Mapping[str, object]:
         """Lay the plan out for frr.conf.j2, for the AS of the plan or else of the operator.
@@ -196,14 +204,16 @@ class FrrSpeaker:
         self._tell("staticd", todo.unused_statics)
 
     def _tell(self, daemon: str, lines: Sequence[Line]) -> str:
-        """Give these lines; passwords last, and not as arguments, which everyone can read.
+        """Give these lines; a password not as an argument, which everyone can read.
 
-        bgpd holds back sessions that are about to start while it is given a file, so nothing
-        else goes in so.
+        All lines of its neighbor go with it, and last: so no session of ours comes up without
+        its password, whatever fails between. It begins some 3 s later for that, since bgpd holds
+        back what is about to start while it is given a file; so nothing else goes in so.
         """
-        secret = [line for line in lines if frr_lines.has_password(line)]
-        others = [line for line in lines if not frr_lines.has_password(line)]
+        names = {frr_lines.neighbor(line) for line in lines if frr_lines.has_password(line)}
+        guarded = [line for line in lines if frr_lines.neighbor(line) in names]
+        others = [line for line in lines if frr_lines.neighbor(line) not in names]
         said = self._vtysh.tell(daemon, frr_lines.script(others)) if others else ""
-        if secret and not said:
-            said = self._vtysh.tell_all(daemon, frr_lines.script(secret))
-        return quoted_safely(said, "".join(f"{line.text}\n" for line in secret))
+        if guarded and not said:
+            said = self._vtysh.tell_all(daemon, frr_lines.script(guarded))
+        return quoted_safely(said, "".join(f"{line.text}\n" for line in guarded))

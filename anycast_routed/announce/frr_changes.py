@@ -160,9 +160,13 @@ def _is_ours_alone(running: Running, made: frozenset[str]) -> bool:
 
 
 def _urgency(line: Line) -> int:
-    """Order a neighbor's lines: no moment without our maps, which shut it for all but ours."""
-    key = frr_lines.neighbor_key(line)
-    return 0 if key == "remote-as" else 1 if key.startswith("route-map ") else 2
+    """Order a neighbor's lines: no moment without its password, or without our maps.
+
+    They shut it for all but what is ours.
+    """
+    key = frr_lines.neighbor_key(line).split()[0]
+    first = ("remote-as", "password", "route-map")
+    return first.index(key) if key in first else len(first)
 
 
 def _by_neighbor(lines: Iterable[Line]) -> list[Line]:

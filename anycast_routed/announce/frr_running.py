@@ -93,6 +93,12 @@ class Running:
             prefix: line for line in self.lines if (prefix := frr_lines.static(line)) is not None
         }
 
+    @cached_property
+    def logs_passwords(self) -> bool:
+        """Whether FRR writes each command into its log, while a neighbor has a password."""
+        said = {line.text for line in self.lines if not line.context}
+        return "log commands" in said and any(map(frr_lines.has_password, self.lines))
+
     def owns(self, line: Line, options: frozenset[str] = _OUR_OPTIONS) -> bool:
         """Tell whether a line is ours. Options of our neighbors that we never give are not."""
         if frr_lines.is_map(line) or frr_lines.static(line) or frr_lines.network(line):

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anycast_routed import process
+from anycast_routed import folder, process
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 
@@ -173,5 +173,6 @@ def _not_running(daemon: str) -> RouterUnavailableError:
 
 
 def _not_allowed(socket: Path) -> AccessDeniedError:
-    hint = "add the user to FRR's group: adduser USER frrvty"
-    return AccessDeniedError(f"no access to {socket}", hint=hint)
+    user = folder.user_name(os.geteuid())
+    hint = f"adduser {user} frrvty, then systemctl restart anycast-routed"
+    return AccessDeniedError(f"user {user} may not use FRR's socket {socket}", hint=hint)

@@ -6,9 +6,11 @@ import re
 
 from anycast_routed.secret import MASK
 
-_BIRD = re.compile(r'(\bpassword\s+")([^"\n]+)(")')
-_FRR = re.compile(r"(\bneighbor \S+ password )(\S.*?)( *$)", re.MULTILINE)
-_KEY = re.compile(r"([#!] anycast-routed inputs=.* key=)([0-9a-f]+)()")
+# Who may write our file may fill it, and none of these may then keep a withdrawal waiting: each
+# takes a time in proportion to the text. All stay on one line, as what is shown goes by lines.
+_BIRD = re.compile(r'(\bpassword[ \t]*+")([^"\n]+)(")')
+_FRR = re.compile(r"(\bneighbor ++\S++ ++password ++)(\S.*+)()")
+_KEY = re.compile(r"([#!] anycast-routed inputs=\S*+ text=\S*+ key=)([0-9a-f]+)()")
 
 
 def masked(text: str) -> str:
@@ -22,7 +24,9 @@ def passwords_in(text: str) -> frozenset[str]:
     """Return the passwords of a config of ours."""
     if "password" not in text:
         return frozenset()
-    return frozenset(found[1] for secret in (_BIRD, _FRR) for found in secret.findall(text))
+    return frozenset(
+        found[1].rstrip() for secret in (_BIRD, _FRR) for found in secret.findall(text)
+    )
 
 
 def quoted_safely(said: str, text: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
+import re
+import stat
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
@@ -21,6 +23,38 @@ if TYPE_CHECKING:
 
 _PRIVATE = 0o640
 _OTHERS = 0o007
+_LARGEST = 8 << 20  # octets; 10,000 routes are 2 MiB
+_LEFT_OVER = "[0-9a-f]{8}"  # what `atomic` ends the name of an unfinished file with
+
+
+def read(speaker: Speaker) -> str | None:
+    """Return our file's text; None where there is none, or one that is too large to be ours.
+
+    The daemon's user may write it, and root withdraws: no file may keep root waiting.
+    """
+    return atomic.read(speaker.file, most=_LARGEST)
+
+
+def refuse_odd(speaker: Speaker) -> None:
+    """Delete what stands there and `read` takes for none: a router may hang on a FIFO.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: it is still there.
+    """
+    with contextlib.suppress(OSError):
+        found = speaker.file.lstat()
+        is_file = stat.S_ISREG(found.st_mode)
+        if (is_file and found.st_size > _LARGEST) or not (is_file or stat.S_ISDIR(found.st_mode)):
+            atomic.remove(speaker.file)
+
+
+def sweep(speaker: Speaker) -> None:
+    """Delete what one of us who was killed while he wrote has left: it may hold passwords."""
+    unfinished = re.compile(rf"\.{re.escape(speaker.file.name)}\.{_LEFT_OVER}")
+    with contextlib.suppress(OSError, AnycastRoutedError):
+        for one in speaker.file.parent.iterdir():
+            if unfinished.fullmatch(one.name):
+                atomic.remove(one)
 
 
 def write(speaker: Speaker, text: str) -> None:

@@ -14,17 +14,19 @@ boot, the new one costs a reload, which touches no session.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError
-from anycast_routed.secret import MASK, Password
+from anycast_routed.secret import Password, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +42,15 @@ _COMMENT = {"bird": "#", "frr": "!"}  # what starts a comment in that router's l
 
 
 def load() -> None:
-    """Load jinja2 now: a process that stays must not wait for it at its first change."""
+    """Load jinja2 and our templates now, for a process that stays.
+
+    It must not wait for jinja2 at its first change, nor take the template of another version,
+    which an upgrade may have put in the place of its own.
+    """
     import jinja2.sandbox  # noqa: F401, PLC0415 - see above
+
+    for speaker in _COMMENT:
+        _shipped(_file_name(speaker))
 
 
 class Renderer:
@@ -49,8 +58,8 @@ class Renderer:
 
     def __init__(self, speaker: str, template_dir: Path | None = None) -> None:
         self._speaker = speaker
-        self._name = f"{speaker}.conf.j2"
-        self._folders = ([template_dir] if template_dir else []) + [_shipped()]
+        self._name = _file_name(speaker)
+        self._folder = template_dir
 
     def render(self, variables: Mapping[str, object], current: str | None = None) -> str:
         """Return the whole text. `current` comes back as it is when it is intact and the same.
@@ -70,23 +79,24 @@ class Renderer:
         return f"{_COMMENT[self._speaker]} anycast-routed {facts}\n{body}"
 
     def _source(self) -> str:
-        for folder in self._folders:
-            try:
-                return (folder / self._name).read_text(encoding="utf-8")
-            except FileNotFoundError:
-                continue
-            except (OSError, UnicodeDecodeError) as error:
-                message = f"cannot read the template {folder / self._name}: {error}"
-                raise ConfigError(message) from error
-        message = f"no template {self._name} in {', '.join(map(str, self._folders))}"
-        raise ConfigError(message, hint="reinstall anycast-routed")
+        if self._folder is not None:
+            path = self._folder / self._name
+            with contextlib.suppress(FileNotFoundError):
+                return _read(path)
+        source = _shipped(self._name)
+        if source is None:
+            message = f"our own template {self._name} is missing"
+            raise ConfigError(message, hint="reinstall anycast-routed")
+        return source
 
     @cached_property
     def _environment(self) -> Environment:
         import jinja2.sandbox  # noqa: PLC0415 - 50 ms that a run which changes nothing can save
 
+        shipped = jinja2.FunctionLoader(_shipped)
+        own = [jinja2.FileSystemLoader(self._folder)] if self._folder else []
         return jinja2.sandbox.ImmutableSandboxedEnvironment(
-            loader=jinja2.FileSystemLoader(self._folders),
+            loader=jinja2.ChoiceLoader([*own, shipped]),
             undefined=jinja2.StrictUndefined,
             autoescape=False,
             trim_blocks=True,
@@ -101,12 +111,13 @@ class Renderer:
         Raises:
             ConfigError: one of them would stand where we would not know it again, and mask it.
         """
-        body = self._body(variables)
-        shown = full = body
+        token = secrets.token_hex(16)
+        full = body = self._body(_with_stand_ins(variables, token))
+        shown = body
         for one in passwords:
             place = _PLACE.format(one.file)
-            shown, full = shown.replace(place, MASK), full.replace(place, one.reveal())
-        if passwords and (MASK in body or masked(full) != masked(shown)):
+            shown, full = shown.replace(place, token), full.replace(place, one.reveal())
+        if token in body or masked(full) != masked(shown):
             message = f"{self._name} has a password elsewhere than as it is behind `password`"
             raise ConfigError(message, hint="compare it with the template we ship")
         return full
@@ -152,18 +163,53 @@ def _passwords(variables: Mapping[str, object]) -> tuple[Password, ...]:
     return passwords
 
 
+def _with_stand_ins(variables: Mapping[str, object], token: str) -> Mapping[str, object]:
+    """Have passwords that a template can only print in their place, or as this token."""
+
+    def stood_in(peers: tuple[Any, ...]) -> tuple[object, ...]:
+        return tuple(
+            replace(one, password=StandIn(one.password, token)) if one.password else one
+            for one in peers
+        )
+
+    changed: dict[str, Any] = dict(variables)
+    changed["peers"] = stood_in(changed.get("peers", ()))
+    if sessions := changed.get("sessions"):
+        changed["sessions"] = replace(sessions, peers=stood_in(sessions.peers))
+    return changed
+
+
 def _revealed(password: Password) -> tuple[str, str]:
     return str(password.file), password.reveal()
 
 
 def _placed(value: object) -> object:
-    """Have a place for a password that a template prints; in all else it prints as its mask."""
+    """Have a place for a password that a template prints as it is."""
     return _PLACE.format(value.file) if isinstance(value, Password) else value
 
 
+def _file_name(speaker: str) -> str:
+    return f"{speaker}.conf.j2"
+
+
 @cache
-def _shipped() -> Path:
+def _shipped(name: str) -> str | None:
+    """Return a template of ours, as it was at the first call: the one that this version fits."""
     # In the wheel the templates stand inside the package, in a checkout beside it.
     package = Path(__file__).parent.parent
     inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
+    folder = inside if inside.is_dir() else package.parent / "templates"
+    if name in map(_file_name, _COMMENT):
+        with contextlib.suppress(FileNotFoundError):
+            return _read(folder / name)
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read the template {path}: {error}"
+        raise ConfigError(message) from error

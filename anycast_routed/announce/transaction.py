@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic
 from anycast_routed.announce import own_file
 from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
-from anycast_routed.decide.compare import faults
+from anycast_routed.decide.compare import bearable, faults
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def bring(
     Where `patience` has it that a newer plan is there, the waiting for the proof ends, nothing is
     put back, and the outcome says that it is not `confirmed`.
 
-    Whatever fails, what the plan no longer wants is withdrawn. For the rest:
+    Whatever fails, what the plan no longer wants is withdrawn, and so is what it lowers because it
+    is down or drained. For the rest:
 
     Raises:
         RejectedError: refused; the file and the router are as they were.
@@ -64,7 +65,7 @@ def bring(
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as they say.
     """
     begun = time.monotonic()
-    previous = atomic.read(speaker.file)
+    previous = own_file.read(speaker)
     found = faults(plan, before)
     is_there = previous == text and own_file.is_private(speaker, text)
     if is_there and not blocking(found) and speaker.is_loaded(text):
@@ -126,7 +127,7 @@ def withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
     """
     text, is_shortened = None, False
     try:
-        text = atomic.read(speaker.file)
+        text = own_file.read(speaker)
         if text is not None:
             is_shortened = _shorten_file(speaker, text, speaker.without(text, gone))
     finally:
@@ -137,8 +138,11 @@ def withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
 
 
 def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
-    """Withdraw what the plan no longer wants by the short way; nothing where that is nothing."""
-    kept = frozenset(announcement.prefix for announcement in plan.announcements)
+    """Withdraw by the short way what may not stay as it is; nothing where that is nothing.
+
+    That is what the plan no longer wants, and what it can only lower by a load that has failed.
+    """
+    kept = bearable(plan, before.originated)
     if gone := frozenset(route.prefix for route in before.originated) - kept:
         try:
             disarm(speaker, kept)
@@ -161,13 +165,14 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     """Leave only these prefixes in the file, so that no start of the router brings others back.
 
     Where the shortened file cannot be written it is deleted, which needs no space and which
-    every router of ours takes as "nothing".
+    every router of ours takes as "nothing". So is one that is too large to be ours, or no file.
     """
-    current = atomic.read(speaker.file)
+    current = own_file.read(speaker)
     if current is None:
+        own_file.refuse_odd(speaker)
         return
-    gone = speaker.held(current) - kept
-    _shorten_file(speaker, current, speaker.without(current, gone if kept else None))
+    gone = speaker.held(current) - kept if kept else None
+    _shorten_file(speaker, current, speaker.without(current, gone))
 
 
 def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
@@ -184,8 +189,7 @@ def _put_back(
 
     What is to be withdrawn goes even if nothing else works here.
     """
-    kept = frozenset(announcement.prefix for announcement in plan.announcements)
-    gone = speaker.held(previous or "") - kept
+    gone = speaker.held(previous or "") - bearable(plan, before.originated)
     restored = speaker.without(previous, gone) if previous and gone else previous
     try:
         _replace(speaker, restored)

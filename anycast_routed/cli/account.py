@@ -30,7 +30,7 @@ def missing(user: str) -> Missing:
     files: dict[Path, str] = {}
     commands: list[tuple[str, ...]] = []
     if user == NAME and (not _exists(user) or lacking(user)):
-        groups = [name for name in _ROUTERS if _group(name) is not None]
+        groups = [name for name in _ROUTERS if _number(name) is not None]
         lines = [
             f'u {NAME} - "anycast-routed" /nonexistent',
             *(f"m {NAME} {one}" for one in groups),
@@ -42,15 +42,20 @@ def missing(user: str) -> Missing:
         commands.append(("systemd-sysusers", str(SYSUSERS)))
     if not FOLDER.exists():
         # Files with passwords will lie in it.
-        group = NAME if user == NAME else grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-        commands.append(("install", "-d", "-m", "0750", "-o", "root", "-g", group, str(FOLDER)))
+        options = ("-d", "-m", "0750", "-o", "root", "-g", group(user))
+        commands.append(("install", *options, str(FOLDER)))
     return files, commands
+
+
+def group(user: str) -> str:
+    """Return the first group of `user`; the one of our own name need not exist yet."""
+    return NAME if user == NAME else grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
 def lacking(user: str) -> list[str]:
     """Return the routers' groups on this host that an existing user is not in."""
     mine = _groups(user)
-    known = ((name, _group(name)) for name in _ROUTERS)
+    known = ((name, _number(name)) for name in _ROUTERS)
     return [name for name, group in known if group is not None and group not in mine]
 
 
@@ -70,33 +75,47 @@ def out_of_reach(user: str, path: Path, wanted: int) -> str:
 
     `wanted` is os.R_OK or os.X_OK. A user that does not exist yet has what all have.
     """
-    if not path.exists():
+    if fault := hidden(path):
+        return fault
+    if not os.path.exists(path):  # noqa: PTH110 - false too where we ourselves may not look
         return ""
-    for way in dict.fromkeys((path, path.resolve())):
-        for hidden in _HIDDEN:
-            if way.is_relative_to(hidden):
-                return f"{way} is below {hidden}, which the units do not see"
+    for way in dict.fromkeys((path, Path(os.path.realpath(path)))):
         for folder in reversed(way.parents):
-            if not _allowed(user, folder, os.X_OK):
+            if not may(user, folder, os.X_OK):
                 return f"{way} is in {folder}, which user {user} may not enter"
-    if not _allowed(user, path, wanted):
+    if not may(user, path, wanted):
         what = "execute" if wanted == os.X_OK else "read"
         return f"user {user} may not {what} {path}"
     return ""
 
 
-def _allowed(user: str, path: Path, wanted: int) -> bool:
+def hidden(path: Path) -> str:
+    """Say what hides a path from the units, whether it exists or not; empty when nothing does."""
+    for way in dict.fromkeys((path, Path(os.path.realpath(path)))):
+        for folder in _HIDDEN:
+            if way.is_relative_to(folder):
+                return f"{way} is below {folder}, which the units do not see"
+    return ""
+
+
+def may(user: str, path: Path, wanted: int) -> bool:
+    """Tell whether `user` may use an existing file so, by its own mode."""
     found = path.stat()
-    if not _exists(user):
-        return bool(found.st_mode & wanted)
-    account = pwd.getpwnam(user)
-    if account.pw_uid == 0:
-        return True
-    if account.pw_uid == found.st_uid:
-        return bool(found.st_mode >> 6 & wanted)
-    if found.st_gid in _groups(user):
-        return bool(found.st_mode >> 3 & wanted)
-    return bool(stat.S_IMODE(found.st_mode) & wanted)
+    mode = stat.S_IMODE(found.st_mode)
+    if _exists(user):
+        number = pwd.getpwnam(user).pw_uid
+        if number == 0:
+            return True
+        if number == found.st_uid:
+            mode >>= 6
+        elif found.st_gid in _groups(user):
+            mode >>= 3
+    return mode & wanted == wanted
+
+
+def owns(user: str, path: Path) -> bool:
+    """Tell whether an existing file belongs to `user`."""
+    return _exists(user) and pwd.getpwnam(user).pw_uid == path.stat().st_uid
 
 
 def _exists(user: str) -> bool:
@@ -111,7 +130,7 @@ def _groups(user: str) -> set[int]:
     return set(os.getgrouplist(user, pwd.getpwnam(user).pw_gid))
 
 
-def _group(name: str) -> int | None:
+def _number(name: str) -> int | None:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:

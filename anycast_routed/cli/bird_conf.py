@@ -10,8 +10,10 @@ import stat
 from typing import TYPE_CHECKING
 
 from anycast_routed import atomic
-from anycast_routed.announce.bird import check_config, include_line, includes
+from anycast_routed.announce.bird import check_config
+from anycast_routed.announce.bird_include import include_line, includes, including
 from anycast_routed.errors import ConfigError
+from anycast_routed.report.text import safe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +42,22 @@ def with_line(router: Router) -> dict[Path, str]:
 
 
 def without_line(router: Router) -> dict[Path, str]:
-    """Return bird.conf without what `with_line` has put there; nothing where it has not."""
+    """Return bird.conf without what `with_line` has put there; nothing where it has not.
+
+    Raises:
+        ConfigError: the operator has something of his own on that line.
+    """
     path = router.config_file.resolve()
     current = atomic.read(path)
-    if current is None or not includes(current, router.include_file):
+    if current is None or not (ours := including(current, router.include_file)):
         return {}
-    kept = [line for line in current.splitlines() if not includes(line, router.include_file)]
+    lines = current.split("\n")
+    for number, alone in ours.items():
+        if not alone:
+            shown = safe(lines[number].strip())
+            message = f"{path}:{number + 1}: our include is not alone on its line: {shown}"
+            raise ConfigError(message, hint="take it out of there by hand, and run this again")
+    kept = [line for number, line in enumerate(lines) if number not in ours]
     text = "\n".join(line for line in kept if line.strip() != _COMMENT)
     return {path: f"{text.rstrip()}\n"}
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, passwords, reconcile
+from anycast_routed import atomic, passwords, reconcile, routers
 from anycast_routed.cli import running
-from anycast_routed.cli.once import once, withdraw_sick
+from anycast_routed.cli.once import once, withdrawing_sick
 from anycast_routed.cli.settings import difference, since_start
 from anycast_routed.errors import Exit, RouterUnavailableError
-from anycast_routed.folder import UntrustedError
 from anycast_routed.report import text
 from anycast_routed.report.document import plain
 
@@ -44,16 +43,12 @@ def apply(
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
     config, digest = settings.load_with_digest()
-    try:
-        with running.alone(config.daemon.run_dir, "apply"):
-            try:
-                done = once(config, digest, allow_shrink=allow_shrink)
-            except RouterUnavailableError:
-                reconcile.leave_only_wanted(config)
-                raise
-    except UntrustedError:
-        withdraw_sick(config)
-        raise
+    with withdrawing_sick(config), running.alone(config.daemon.run_dir, "apply"):
+        try:
+            done = once(config, digest, allow_shrink=allow_shrink)
+        except RouterUnavailableError:
+            reconcile.leave_only_wanted(config)
+            raise
     seconds = {"confirmed": done.outcome.seconds, "total": since_start()}
     if settings.json:
         facts = _facts(done.wish, done.outcome.readback, done.results)
@@ -90,7 +85,7 @@ def plan(
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
     config, unknown = passwords.imagined(settings.load())
     settings.talk(f"warning: {one}" for one in unknown)
-    speaker = reconcile.choose_speaker(config)
+    speaker = routers.choose(config)
     found, results = reconcile.observe(config, reconcile.remembered(config), speaker)
     wish = reconcile.wish(config, speaker, found.observed(time.monotonic()))
     wanted = reconcile.rehearse(config, speaker, wish)

@@ -18,10 +18,10 @@ from anycast_routed import atomic, lock, passwords
 from anycast_routed import handover as mark
 from anycast_routed.cli import early, running
 from anycast_routed.cli.drain import duration
+from anycast_routed.cli.once import withdrawing_sick
 from anycast_routed.cli.settings import since_start
 from anycast_routed.cli.withdraw import config_or_defaults, withdraw_all
 from anycast_routed.errors import (
-    AccessDeniedError,
     AnycastRoutedError,
     ConfigError,
     Exit,
@@ -33,6 +33,7 @@ from anycast_routed.folder import UntrustedError
 from anycast_routed.report import live
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
+from anycast_routed.report.text import printable, safe
 
 if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
@@ -75,11 +76,12 @@ def daemon(context: typer.Context) -> int:
     supervisor = Supervisor(load, path, log, Notify(os.environ))
     early.then(supervisor.stop)
     log.info("starting", config=path, after=since_start())
-    try:
-        # At the start one that is missing keeps nobody from withdrawing what is dead.
-        asyncio.run(supervisor.run(passwords.read(config), digest))
-    except* AnycastRoutedError as errors:
-        raise _first(errors) from None
+    with withdrawing_sick(config):
+        try:
+            # At the start one that is missing keeps nobody from withdrawing what is dead.
+            asyncio.run(supervisor.run(passwords.read(config), digest))
+        except* AnycastRoutedError as errors:
+            raise _first(errors) from None
     return Exit.OK
 
 
@@ -103,14 +105,14 @@ def reload(
     settings: Settings = context.obj
     config, digest = settings.load_with_digest()
     run_dir = config.daemon.run_dir
-    daemon = running.must(run_dir)
+    running.must(run_dir)
     before = running.said(run_dir)
     _refuse_other_file(settings, before)
     allowance = run_dir / "allow-shrink"
     if allow_shrink:
         atomic.write(allowance, digest, durable=False)
     try:
-        _hang_up(daemon)
+        daemon = running.hang_up(run_dir)
         _wait_until_taken(run_dir, digest, before)
     finally:
         # It is for this reload only, should the same content come again one day.
@@ -124,19 +126,9 @@ def _refuse_other_file(settings: Settings, said: live.Live | None) -> None:
     """Refuse to judge by one file what the daemon does with another."""
     theirs = Path(said.config) if said else settings.path().absolute()
     if theirs != settings.path().absolute():
-        message = f"the daemon's config file is {theirs}, not {settings.path()}"
-        raise UsageError(message, hint=f"anycast-routed --config {theirs} reload")
-
-
-def _hang_up(daemon: int) -> None:
-    try:
-        os.kill(daemon, signal.SIGHUP)
-    except ProcessLookupError:
-        message = f"the daemon, PID {daemon}, has just ended"
-        raise running.NoDaemonError(message) from None
-    except PermissionError as error:
-        message = f"the daemon, PID {daemon}, is another user's"
-        raise AccessDeniedError(message, hint="run it as that user, or as root") from error
+        # What a file of the daemon's says is no command for root to copy.
+        message = f"the daemon's config file is {safe(str(theirs))}, not {settings.path()}"
+        raise UsageError(message, hint="name it with --config, if that is the one")
 
 
 def _wait_until_taken(run_dir: Path, digest: str, before: live.Live | None) -> None:
@@ -155,7 +147,7 @@ def _wait_until_taken(run_dir: Path, digest: str, before: live.Live | None) -> N
         if said is not None and problem is None and said.digest == digest:
             return
         if problem is not None and (problem != old or waited > _SETTLED):
-            message = f"the daemon keeps its old config: {problem}"
+            message = f"the daemon keeps its old config: {printable(problem)}"
             hint = "if most of it is to be withdrawn: anycast-routed reload --allow-shrink"
             raise ConfigError(message, hint=hint if "withdraw most" in problem else "")
     message = f"the daemon has not taken the config within {_TAKEN_WITHIN:g} s"

@@ -75,9 +75,9 @@ def drain(
     if wait:
         way.wait(by_steps=_STEPS_DOWN)
     elif daemon is None:
-        lowered = text.duration(settling.drain_time(config))
+        after = f"{settling.drain_time(config):g} s"
         settings.talk(
-            [f"no daemon runs: the next apply lowers it, one that is {lowered} later withdraws it"]
+            [f"no daemon runs: the next apply lowers it, the first after {after} withdraws it"]
         )
     settings.emit(
         "drain", targets=targets, reason=reason, until=until, daemon=daemon, withdrawn=wait
@@ -108,7 +108,9 @@ def undrain(
     settings.say(f"{one} is no longer drained" for one in lifted)
     settings.say(f"{one} no longer waits for its flapping" for one in forgiven)
     if not lifted and not forgiven:
-        settings.say(["nothing was drained" if target is None else f"{targets[0]} was not drained"])
+        # A drain with an end may have been there, and be over.
+        nothing = "nothing is drained now"
+        settings.say([nothing if target is None else f"{targets[0]} is not drained now"])
     daemon = running.pid(config.daemon.run_dir)
     if wait:
         way.wait(by_steps=1)
@@ -128,14 +130,16 @@ def duration(option: str, given: str, least: float, most: float) -> float:
         return seconds(least, most)(given)
     except Refused as error:
         message = f"{option}: {error.message}"
-        raise UsageError(message, hint=error.hint) from None
+        # The config's hint is about quotes, which the shell has taken away.
+        hint = f"write {given}s, or {given}m for minutes" if given.isdecimal() else error.hint
+        raise UsageError(message, hint=hint) from None
 
 
 def _said(reason: str, until: float | None) -> str:
-    facts = [text.safe(reason)] if reason else []
-    if until is not None:
-        facts.append(f"until {time.strftime('%F %T', time.localtime(until))}")
-    return f"drained: {', '.join(facts)}" if facts else "drained"
+    end = "" if until is None else f"until {time.strftime('%F %T', time.localtime(until))}"
+    if not reason:
+        return f"drained {end}".rstrip()
+    return f"drained: {', '.join(filter(None, (text.safe(reason), end)))}"
 
 
 def _refuse_reason(reason: str) -> None:

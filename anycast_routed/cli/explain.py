@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import reconcile
+from anycast_routed import reconcile, routers
 from anycast_routed.cli import known, running
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import AnycastRoutedError, Exit
@@ -52,7 +52,7 @@ def explain(
 def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:
     """Ask the router; one that does not answer is one link of the chain."""
     try:
-        speaker = reconcile.choose_speaker(config)
+        speaker = routers.choose(config)
         return speaker, speaker.read()
     except AnycastRoutedError as error:
         settings.talk([f"warning: {error.message}"])

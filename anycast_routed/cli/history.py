@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed import journal
-from anycast_routed.cli.known import spelled
+from anycast_routed.cli.known import of_targets, spelled
 from anycast_routed.errors import Exit
 from anycast_routed.report import text
 
@@ -40,11 +40,11 @@ def history(
     settings: Settings = context.obj
     config = settings.load()
     wanted = None if target is None else spelled(target)
-    entries = [
-        one
-        for one in journal.load(config.daemon.state_dir, _ALL)
-        if wanted in {None, one.service, one.prefix}
-    ][-most:]
+    every = journal.load(config.daemon.state_dir, _ALL)
+    entries = [one for one in every if wanted in {None, one.service, one.prefix}][-most:]
+    if wanted is not None and not entries:
+        # What has changes here may have left the config since; what has none must be in it.
+        of_targets(config, [wanted])
     settings.emit("history", changes=entries)
     settings.say(text.columns(_row(one) for one in entries))
     if not entries:

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from anycast_routed.report.live import Live
 
 
+UNRECORDED = Health(reason="no verdict on record")
+"""Where no daemon runs and no run has left a verdict: there may have been one."""
+
+
 def observed(config: Config, speaker: Speaker | None) -> tuple[Observed, Live | None]:
     """Return what the running daemon knows, with its word, or else what the last run has left."""
     facts = reconcile.facts(config, reconcile.remembered(config), speaker)
     found, daemon = facts.observed(time.monotonic()), running.said(config.daemon.run_dir)
     if daemon is None:
-        return found, None
+        health = {n: UNRECORDED if one == Health() else one for n, one in found.health.items()}
+        return replace(found, health=health), None
     # A config that the daemon has not taken may have services that it does not know.
     health = {name: daemon.health.get(name, one) for name, one in found.health.items()}
     return replace(found, health=health, damped=daemon.damped, drains=daemon.drains), daemon

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import passwords, reconcile
+from anycast_routed import passwords, reconcile, routers
 from anycast_routed.announce.masking import masked
 from anycast_routed.cli.known import assumed
 from anycast_routed.decide.candidates import No, candidates
@@ -111,7 +111,7 @@ def render(
     settings: Settings = context.obj
     config, unknown = passwords.imagined(settings.load())
     settings.talk(f"warning: {one}" for one in unknown)
-    speaker = reconcile.choose_speaker(config)
+    speaker = routers.choose(config)
     if assume is None:
         facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
         plan = decide(config, facts.observed(time.monotonic()))
@@ -129,10 +129,13 @@ def validate(context: typer.Context) -> int:
     config, unknown = passwords.imagined(settings.load())
     settings.talk(f"warning: {one}" for one in settings.exposed(config))
     settings.talk(f"warning: not checked: {one}" for one in unknown)
+    settings.talk(f"warning: {one}" for one in passwords.closed(config))
     names = [service.name for service in config.services]
     peers = len(config.bgp.peers) if config.bgp else 0
     settings.emit("validate", services=names, peers=peers)
-    settings.say([f"the config is valid: services {', '.join(names)}; {peers} BGP peers"])
+    services = "service" if len(names) == 1 else "services"
+    sessions = f"{peers} BGP peer" + ("" if peers == 1 else "s")
+    settings.say([f"the config is valid: {services} {', '.join(names)}; {sessions}"])
     return Exit.OK
 
 

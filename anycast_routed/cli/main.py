@@ -26,6 +26,7 @@ from anycast_routed.cli import (
 from anycast_routed.cli.settings import Settings, hoist
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.document import plain
+from anycast_routed.report.text import printable
 
 _EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
 _DEBUG = "ANYCAST_ROUTED_DEBUG"
@@ -147,7 +148,7 @@ def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
         facts = {"schema": 1, "error": error.message, "hint": error.hint, "exit": error.exit_code}
         faults = getattr(error, "faults", None)
         print(json.dumps(facts if faults is None else {**facts, "faults": plain(faults)}, indent=2))
-    print(f"anycast-routed: {error}", file=sys.stderr)
+    print(f"anycast-routed: {printable(str(error))}", file=sys.stderr)
 
 
 def _bug(error: Exception) -> int:
@@ -159,8 +160,9 @@ def _bug(error: Exception) -> int:
     while where and where.tb_next:
         where = where.tb_next
     place = f" ({Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno})" if where else ""
+    said = printable(str(error))
     print(
-        f"anycast-routed: this is a bug: {type(error).__name__}: {error}{place}\n"
+        f"anycast-routed: this is a bug: {type(error).__name__}: {said}{place}\n"
         f"  please report it, with the output under {_DEBUG}=1",
         file=sys.stderr,
     )

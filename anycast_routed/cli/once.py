@@ -7,15 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, folder, passwords, reconcile, record
+from anycast_routed import atomic, drains, folder, passwords, reconcile, record, routers
 from anycast_routed.announce import transaction
-from anycast_routed.decide.compare import unheard
+from anycast_routed.decide.compare import bearable, unheard
 from anycast_routed.decide.shrink import shrinks
 from anycast_routed.errors import AnycastRoutedError, Exit
+from anycast_routed.folder import UntrustedError
 from anycast_routed.model import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
@@ -51,11 +52,12 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
         ConfigError: also where a config that has changed would withdraw most of what the router
             has, and `allow_shrink` does not say that it is meant.
         UntrustedError: others than us may write into the state folder.
+        drains.UnknownError: nobody can tell what is drained.
         AnycastRoutedError: as `reconcile.announce` has it.
     """
     folder.refuse_shared(config.daemon.state_dir)
     config = passwords.read(config)
-    speaker = reconcile.choose_speaker(config)
+    speaker = routers.choose(config)
     text_before = atomic.read(speaker.file)
     known = reconcile.recall(config, speaker)
     facts, results = reconcile.observe(config, known, speaker)
@@ -80,15 +82,31 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     return Done(wish, outcome, results, speaker.file, text_before)
 
 
-def withdraw_sick(config: Config) -> None:
-    """Probe, and withdraw what is not healthy: all that is done where no folder is to be trusted.
+@contextlib.contextmanager
+def withdrawing_sick(config: Config) -> Iterator[None]:
+    """Where no folder is to be trusted, or no one can tell what is drained, do what is left to do.
 
-    What stands in them is not believed, and nothing is announced.
+    That is to probe and to withdraw what is not healthy. What stands in the folders is not
+    believed, and nothing is announced.
     """
-    speaker = reconcile.choose_speaker(config)
-    facts, _ = reconcile.observe(config, record.Record(record.this_boot(), ""), speaker)
-    wish = reconcile.wish(config, speaker, facts.observed(time.monotonic()))
-    transaction.withdraw_unplanned(speaker, wish.plan, wish.before)
+    try:
+        yield
+    except (UntrustedError, drains.UnknownError):
+        _withdraw_sick(config)
+        raise
+
+
+def _withdraw_sick(config: Config) -> None:
+    speaker = routers.choose(config)
+    nothing = record.Record(record.this_boot(), "")
+    facts, _ = reconcile.observe(config, nothing, speaker, drained=False)
+    observed = facts.observed(time.monotonic())
+    wish = reconcile.wish(config, speaker, observed)
+    held = frozenset(route.prefix for route in wish.before.originated)
+    # Nobody can tell whether the config is another one, so none may withdraw most of it.
+    kept = bearable(wish.plan, wish.before.originated) | shrinks(held, config, observed)
+    if gone := held - kept:
+        transaction.withdraw_first(speaker, gone)
 
 
 def _refuse_to_shrink(speaker: Speaker, wish: reconcile.Wish, gone: Collection[Prefix]) -> None:

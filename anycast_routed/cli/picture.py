@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, passwords, reconcile, record
+from anycast_routed import atomic, lock, passwords, reconcile, record, routers
 from anycast_routed.cli import known, running
 from anycast_routed.config import Daemon
 from anycast_routed.decide.compare import faults
 from anycast_routed.decide.plan import plan as decide
+from anycast_routed.decide.plan import without_labels
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Health, Verdict
 from anycast_routed.report import live, text
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from anycast_routed.cli.settings import Settings
     from anycast_routed.config import Config
     from anycast_routed.model import Observed, Plan, Prefix, Readback
+
+
+_JOURNAL = "journalctl -u anycast-routed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,13 @@ def look(config: Config, wanted: Prefix | None) -> Picture:
         UsageError: there is no such prefix.
         RouterUnavailableError, AccessDeniedError: nobody tells.
     """
-    speaker = reconcile.choose_speaker(config)
+    config = passwords.read(config)
+    speaker = routers.choose(config)
     observed, daemon = known.observed(config, speaker)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
     found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
-    notes = [*speaker.notes()]
+    notes = [*speaker.notes(), *without_labels(config, observed)]
     if daemon is None and record.load(config.daemon.run_dir):
         notes += _drift(config, speaker, whole)
     facts: dict[str, object] = {
@@ -75,14 +80,17 @@ def look(config: Config, wanted: Prefix | None) -> Picture:
 
 def of_daemon(settings: Settings) -> list[str]:
     """Return what the daemon tells, where neither the router nor the config need answer."""
+    refused = False
     try:
         run_dir = settings.load().daemon.run_dir
     except ConfigError:
-        run_dir = Daemon().run_dir
+        run_dir, refused = Daemon().run_dir, True
     daemon = running.said(run_dir)
     if daemon is None:
         return []
-    return [*_head(run_dir, daemon), *_of_services(daemon, daemon)]
+    old = ["! the config file is refused: the old config stays in force"] if refused else []
+    troubles = map(text.printable, daemon.troubles)
+    return [*_head(run_dir, daemon), *old, *_of_services(daemon, daemon), *troubles]
 
 
 def _facts(daemon: live.Live) -> Mapping[str, object]:
@@ -96,37 +104,44 @@ def _head(run_dir: Path, daemon: live.Live | None) -> Iterator[str]:
         since = time.strftime("%F %T", time.localtime(daemon.since))
         yield f"  the daemon runs: PID {daemon.pid}, since {since}"
         for about, problem in daemon.problems.items():
-            yield f"! {about} problem: {text.safe(problem)}"
+            yield from text.problem_lines(about, problem)
+    elif running.is_strange(run_dir):
+        yield f"! somebody holds {run_dir}, who is not known; {lock.UNKNOWN}"
     elif live.load(run_dir) is not None:
-        yield "! the daemon does not run, and has not ended as it should"
+        yield f"! the daemon does not run, and has not ended as it should: {_JOURNAL}"
+    elif running.was(run_dir) or record.load(run_dir) is None:
+        yield "  no daemon runs: systemctl start anycast-routed"
 
 
 def _of_services(found: Observed | live.Live, daemon: live.Live | None) -> Iterator[str]:
     """Tell how each service stands."""
     when = "" if daemon else " at the last run"
-    for name, one in found.health.items():
-        if one == Health():
-            yield f"  service {name}: not checked since the boot"
+    for service, one in found.health.items():
+        name = text.safe(service)
+        if one in (Health(), known.UNRECORDED):
+            yield f"  service {name}: {one.reason}"
         else:
             yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
-        sense = daemon.senses.get(name) if daemon else None
+        sense = daemon.senses.get(service) if daemon else None
         # A server that is down has no sockets and no processes, which is no news.
         if one.verdict is Verdict.UP and isinstance(sense, dict) and sense.get("detail"):
             detail = text.safe(str(sense["detail"]))
             yield f"! service {name}: the pulse does not have all its senses: {detail}"
-    for name, sentence in found.damped.items():
-        yield f"! service {name} waits: {text.safe(sentence)}"
+    for sentence in found.damped.values():
+        yield f"! {text.safe(sentence)}"
     for target, drain in found.drains.items():
         facts = ", ".join(filter(None, (str(drain.stage), text.safe(drain.detail))))
-        yield f"! drain of {target}: {facts}"
+        yield f"! drain of {text.safe(target)}: {facts}"
 
 
 def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:
     """Say where our part of the router's config is not what the next `apply` would leave."""
     try:
-        wanted = reconcile.render(passwords.read(config), speaker, plan)
+        wanted = reconcile.render(config, speaker, plan)
     except passwords.UnreadPasswordsError:
         return []  # Nobody can tell without them.
+    except ConfigError as error:
+        return [f"our part of the router's config cannot be rendered: {error.message}"]
     if atomic.read(speaker.file) == wanted and speaker.is_loaded(wanted):
         return []
     return ["our part of the router's config is not as planned; the next apply puts it right"]

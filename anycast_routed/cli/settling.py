@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import reconcile
+from anycast_routed import routers
 from anycast_routed.cli import known, running
 from anycast_routed.cli.once import once
 from anycast_routed.decide.plan import plan
@@ -41,7 +41,7 @@ class Way:
         self._seen: dict[Prefix, int | None] | None = None
         # An order can be given while the router is down.
         with contextlib.suppress(AnycastRoutedError):
-            self._look(reconcile.choose_speaker(config).read())
+            self._look(routers.choose(config).read())
 
     def wait(self, *, by_steps: int) -> None:
         """Wait until the daemon has brought the router there; without one, do it in `by_steps`.
@@ -58,7 +58,7 @@ class Way:
 
     def _watch(self) -> bool:
         """Look until the daemon is there, or must have been."""
-        speaker = reconcile.choose_speaker(self._config)
+        speaker = routers.choose(self._config)
         deadline = time.monotonic() + drain_time(self._config) + _GRACE
         while not (there := self._look(speaker.read())) and time.monotonic() < deadline:
             time.sleep(_EVERY)

@@ -3,58 +3,36 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, process, reconcile
-from anycast_routed.cli import account, bird_conf, units
-from anycast_routed.cli.settings import difference
+from anycast_routed import atomic, routers
+from anycast_routed.cli import account, bird_conf, running, sandbox, units
+from anycast_routed.cli.job import Job, be_root
 from anycast_routed.config import Router
-from anycast_routed.errors import AccessDeniedError, CannotWriteError, ConfigError, Exit, UsageError
+from anycast_routed.errors import AccessDeniedError, ConfigError, Exit, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anycast_routed.cli.settings import Settings
 
 _NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
+_NEXT_DAEMON = "now: birdc configure; the daemon does the rest"
 _NOTHING_NEEDED = "FRR needs nothing: what we own there lives in its running config only"
 _PIPX = (
     "install it where every user gets to: "
     "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install anycast-routed"
 )
+_ELSEWHERE = "name another place in the config: the best are the default ones"
 _LEFT = (
     "left to you: /etc/anycast-routed, /var/lib/anycast-routed, and user and group anycast-routed"
 )
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
-_WITHIN = 90.0  # seconds for a command; a daemon that is stopped has 60 to withdraw
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What is to be done, in this order."""
-
-    first: list[tuple[str, ...]] = field(default_factory=list)
-    files: dict[Path, str] = field(default_factory=dict)
-    bird_conf: dict[Path, str] = field(default_factory=dict)
-    gone: list[Path] = field(default_factory=list)
-    last: list[tuple[str, ...]] = field(default_factory=list)
-    said: str = ""
-    """What is left for the operator to do."""
-    nothing: str = "nothing is missing"
-    """What is said where there is nothing to do."""
-
-    @property
-    def is_for_root(self) -> bool:
-        """Whether it is about more than bird.conf, which may be somebody else's to write."""
-        return bool(self.first or self.files or self.gone or self.last)
-
-    def is_empty(self) -> bool:
-        return not (self.is_for_root or self.bird_conf)
 
 
 def register(app: typer.Typer) -> None:
@@ -100,14 +78,15 @@ def setup(  # noqa: PLR0913 - one parameter an option
         job = _units(settings, user or units.NAME, timer=timer, write=write)
     else:
         config = settings.load()
-        if reconcile.choose_speaker(config).name != "bird":
+        if routers.choose(config).name != "bird":
             settings.emit("setup", files={}, commands=[], removed=[], written=write)
             settings.say([_NOTHING_NEEDED])
             return Exit.OK
-        job = _Job(bird_conf=_changed(bird_conf.with_line(config.router)), said=_NEXT_BIRD)
-    _show(settings, job, write=write)
+        said = _NEXT_BIRD if running.pid(config.daemon.run_dir) is None else _NEXT_DAEMON
+        job = Job(bird_conf=_changed(bird_conf.with_line(config.router)), said=said)
+    job.show(settings, write=write)
     if write and not job.is_empty():
-        _do(settings, job, backup="with-anycast-routed" if remove else "before-anycast-routed")
+        job.do(settings, backup="with-anycast-routed" if remove else "before-anycast-routed")
         settings.say([job.said])
     return Exit.OK
 
@@ -127,9 +106,10 @@ def _refuse_nonsense(*, systemd: bool, timer: bool, user: str, remove: bool) -> 
         account.must_exist(user)
 
 
-def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> _Job:
+def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> Job:
+    _leave_the_packages(settings, write=write)
     if write:
-        _be_root()
+        be_root()
     for program in (Path(units.program()[0]), Path(sys.executable)):
         if fault := account.out_of_reach(user, program, os.X_OK):
             if write:
@@ -141,25 +121,65 @@ def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> _Job:
     if user != units.NAME:
         for group in account.lacking(user):
             settings.talk([f"warning: {user} is not in group {group}: adduser {user} {group}"])
+    needs = _needs(settings, user, write=write)
     files, commands = account.missing(user)
-    files |= units.texts(settings, user, timer=timer)
+    texts = units.texts(settings, user, needs.lines, timer=timer)
+    for path in _own(settings, texts):
+        files[path] = texts[path]
     unit = units.TIMER if timer else units.NAME
-    return _Job(files=_changed(files), last=commands, said=f"{_NEXT_UNITS} {unit}")
+    return Job(
+        files=_changed(files), last=[*commands, *needs.commands], said=f"{_NEXT_UNITS} {unit}"
+    )
 
 
-def _removal(settings: Settings) -> _Job:
+def _leave_the_packages(settings: Settings, *, write: bool) -> None:
+    """Refuse to hide the package's units, and so each later version of them, behind copies."""
+    packaged = units.PACKAGED / units.DAEMON
+    if packaged.exists():
+        message = f"{packaged} is there already: the package has installed our units"
+        if write:
+            raise UsageError(message, hint=f"change one by a drop-in: systemctl edit {units.NAME}")
+        settings.talk([f"warning: {message}"])
+
+
+def _needs(settings: Settings, user: str, *, write: bool) -> sandbox.Needs:
+    try:
+        found = sandbox.needs(settings.load(), user)
+    except (ConfigError, AccessDeniedError):
+        # The units may be there before a config that can be read.
+        if (path := units.config_path(settings)).is_file():
+            settings.talk([f"warning: what {path} needs of the units is not known: validate it"])
+        return sandbox.Needs()
+    if found.faults and write:
+        raise ConfigError("\n".join(found.faults), hint=_ELSEWHERE)
+    settings.talk(f"warning: {one}" for one in [*found.faults, *found.doubts])
+    return found
+
+
+def _own(settings: Settings, paths: Iterable[Path]) -> list[Path]:
+    """Leave out the links, which are the operator's: a masked unit is one."""
+    own = []
+    for path in paths:
+        if path.is_symlink():
+            settings.talk([f"warning: {path} leads to {path.readlink()}, and is left as it is"])
+        else:
+            own.append(path)
+    return own
+
+
+def _removal(settings: Settings) -> Job:
     try:
         router = settings.load().router
     except (ConfigError, AccessDeniedError):
         # It goes without a config too, at the usual places.
         router = Router.model_construct()
-    there = [path for path in units.every() if path.exists()]
+    there = [path for path in _own(settings, units.every()) if path.exists()]
     booted = _BOOTED.is_dir()
     stop = [("systemctl", "disable", "--now", *(path.name for path in there))]
     sysusers = [account.SYSUSERS] if account.SYSUSERS.exists() else []
     without = bird_conf.without_line(router)
     configure = " && birdc configure" if without else ""
-    return _Job(
+    return Job(
         first=stop if there and booted else [],
         bird_conf=without,
         gone=[*there, *sysusers],
@@ -171,55 +191,3 @@ def _removal(settings: Settings) -> _Job:
 
 def _changed(files: dict[Path, str]) -> dict[Path, str]:
     return {path: text for path, text in files.items() if atomic.read(path) != text}
-
-
-def _show(settings: Settings, job: _Job, *, write: bool) -> None:
-    files = {**job.files, **job.bird_conf}
-    commands = [*job.first, *job.last]
-    settings.emit(
-        "setup",
-        files={str(path): text for path, text in files.items()},
-        commands=[list(command) for command in commands],
-        removed=[str(path) for path in job.gone],
-        written=write,
-    )
-    for path, text in files.items():
-        settings.say(difference(path, atomic.read(path), text))
-    settings.say(f"+ {shlex.join(command)}" for command in commands)
-    if job.is_empty():
-        settings.say([job.nothing])
-    elif not write:
-        settings.say(f"- {path}" for path in job.gone)
-        settings.say(["nothing was written; --write does it"])
-
-
-def _do(settings: Settings, job: _Job, *, backup: str) -> None:
-    if job.is_for_root:
-        _be_root()
-    for command in job.first:
-        _run(command)
-    for path, text in job.bird_conf.items():
-        bird_conf.install(path, text, backup=backup)
-        settings.say([f"wrote {path}"])
-    for path, text in job.files.items():
-        atomic.write(path, text)
-        settings.say([f"wrote {path}"])
-    for path in job.gone:
-        atomic.remove(path)
-        settings.say([f"removed {path}"])
-    for command in job.last:
-        _run(command)
-
-
-def _be_root() -> None:
-    if os.geteuid() != 0:
-        message = "only root may make users, and install or remove units"
-        raise AccessDeniedError(message, hint="the same with sudo before it")
-
-
-def _run(command: tuple[str, ...]) -> None:
-    done = process.run(command, within=_WITHIN)
-    if done.code != 0:
-        said = done.err.strip() or f"exit code {done.code}"
-        message = f"{shlex.join(command)}: {said}"
-        raise CannotWriteError(message, hint="the rest was not done; run it again after that")

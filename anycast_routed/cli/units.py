@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 NAME = "anycast-routed"
 FOLDER = Path("/etc/systemd/system")
+PACKAGED = Path("/lib/systemd/system")
 DAEMON = "anycast-routed.service"
 TIMER = "anycast-routed-apply.timer"
 _PROGRAM = "/usr/bin/anycast-routed"  # as the units that we ship have it
 _ACCOUNT = f"User={NAME}\nGroup={NAME}\n"
 _CONDITION = "ConditionPathExists="
+_FOLDERS = f"StateDirectory={NAME}\n"
 _WITH_TIMER = ("anycast-routed-apply.service", TIMER)
 _WITH_DAEMON = (DAEMON, "anycast-routed-withdraw.service", "anycast-routed-handover.service")
 
@@ -57,19 +59,24 @@ def config_path(settings: Settings) -> Path:
         return DEFAULTS[0]
 
 
-def texts(settings: Settings, user: str, *, timer: bool) -> dict[Path, str]:
-    """Return the units as they are to stand on this host; they run as `user`."""
+def texts(settings: Settings, user: str, opened: Iterable[str], *, timer: bool) -> dict[Path, str]:
+    """Return the units as they are to stand on this host; they run as `user`.
+
+    `opened` are the lines that let them write elsewhere too, see `sandbox`.
+    """
     path = config_path(settings)
     options = [] if path in DEFAULTS else ["--config", str(path)]
     options += ["--router", settings.router] if settings.router else []
     command = " ".join(map(_word, [*program(), *options]))
     # In all of them, or the run folder would change hands with whichever is started.
     account = _ACCOUNT if user == NAME else f"User={user}\n"
-    folder = _folder()
+    folders = _FOLDERS + "".join(f"{line}\n" for line in opened)
+    shelf = _folder()
     found = {}
     for name in shipped(timer=timer):
-        text = (folder / name).read_text(encoding="utf-8")
+        text = (shelf / name).read_text(encoding="utf-8")
         text = text.replace(f"={_PROGRAM} ", f"={command} ").replace(_ACCOUNT, account)
+        text = text.replace(_FOLDERS, folders)
         found[FOLDER / name] = text if path in DEFAULTS else _conditioned(text, path)
     return found
 
@@ -90,9 +97,14 @@ def _folder() -> Path:
     return inside if inside.is_dir() else package.parent / "packaging" / "systemd"
 
 
-def _word(text: str) -> str:
-    """Write one word of a command line as systemd.service(5) reads it."""
-    literal = text.replace("%", "%%").replace("$", "$$")
+def quoted(text: str) -> str:
+    """Write one word as systemd.syntax(7) and the specifiers of systemd.unit(5) read it."""
+    literal = text.replace("%", "%%")
     if not set(literal) & set(" \t\"'\\;"):
         return literal
     return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _word(text: str) -> str:
+    # In a command line $ has a meaning too (systemd.service(5)).
+    return quoted(text.replace("$", "$$"))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, lock, reconcile
+from anycast_routed import atomic, lock, routers
 from anycast_routed.announce import transaction
-from anycast_routed.announce.bird import BirdSpeaker
 from anycast_routed.cli import running
 from anycast_routed.cli.settings import since_start
 from anycast_routed.config import Config, Router
@@ -23,6 +22,7 @@ from anycast_routed.errors import (
 from anycast_routed.report import text
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
     from anycast_routed.cli.settings import Settings
     from anycast_routed.model import Prefix, Readback
 
@@ -63,26 +63,33 @@ def withdraw(
             within = 0.0 if daemon else _LOCK_WITHIN
             held.enter_context(lock.hold(run_dir, "withdraw", within=within))
         except AnycastRoutedError as error:
-            warning = f"going on without the lock: {error.message}"
+            warning = f"going on without the lock: {text.printable(error.message)}"
             settings.talk([f"warning: {warning}; it may announce again"])
         gone, after = withdraw_all(config)
     seconds = since_start()
-    settings.emit("withdraw", withdrawn=gone, router=after.router, seconds=seconds)
+    router = ", ".join(one.router for one in after)
+    settings.emit("withdraw", withdrawn=gone, router=router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in gone)
-    settings.say([f"{text.confirmation(after)}; {text.duration(seconds)} in all"])
+    told = "; ".join(map(text.confirmation, after))
+    settings.say([f"{told}; {text.duration(seconds)} in all"])
+    # What is saved comes back without us.
+    for speaker in routers.every(config):
+        with contextlib.suppress(AnycastRoutedError):
+            settings.talk(f"! {note}" for note in speaker.notes())
     return Exit.OK
 
 
-def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
+def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
     """Withdraw in the file first, whether or not a router answers, and then at the router.
 
-    Returns what was withdrawn, and the router's word after it.
+    Where it cannot be known which of two routers is ours, both are told. Returns what was
+    withdrawn, and the word of each router after it.
 
     Raises:
         NotConfirmedError: the router still holds something, or a reload would bring it back.
         RouterUnavailableError, AccessDeniedError: it was not told; the file is as short as it can.
     """
-    bird = BirdSpeaker(config.router.control_socket, config.router.include_file)
+    bird = routers.bird(config)
     was_there = True
     # A folder or a file that we may not read must not stand between us and the router.
     with contextlib.suppress(AnycastRoutedError):
@@ -90,7 +97,24 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
     # What is wrong with the file is said once more below, when the router has been told.
     with contextlib.suppress(AnycastRoutedError):
         transaction.disarm(bird, frozenset())
-    speaker = reconcile.choose_speaker(config)
+    gone: list[Prefix] = []
+    after: list[Readback] = []
+    failed: list[AnycastRoutedError] = []
+    for speaker in routers.every(config):
+        try:
+            before, word = _withdraw(speaker, was_there=was_there)
+        except AnycastRoutedError as error:
+            failed.append(error)
+        else:
+            gone += [route.prefix for route in before.originated]
+            after.append(word)
+    if failed:
+        raise failed[0]
+    return tuple(gone), tuple(after)
+
+
+def _withdraw(speaker: Speaker, *, was_there: bool) -> tuple[Readback, Readback]:
+    """Tell one router, and return its word before and after it."""
     before = speaker.read()
     transaction.withdraw_all(speaker)
     shortened = atomic.read(speaker.file)
@@ -109,7 +133,7 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], Readback]:
             "mend the config, which names that file, and withdraw again: a reload brings them back"
         )
         raise NotConfirmedError(message, hint=hint)
-    return tuple(route.prefix for route in before.originated), after
+    return before, after
 
 
 def config_or_defaults(settings: Settings) -> Config:

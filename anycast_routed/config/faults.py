@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from anycast_routed.config.rules import Loc
 from anycast_routed.config.values import SHOWN, Refused, described, quoted
-from anycast_routed.errors import ConfigError
+from anycast_routed.errors import ConfigError, Exit
 
 _PRINTED = 100
 """So many faults are printed; a file with more of them is another file by mistake."""
@@ -41,6 +41,12 @@ class InvalidConfigError(ConfigError):
         if len(self.faults) > _PRINTED:
             lines.append(f"{shown}: and {len(self.faults) - _PRINTED} more faults")
         super().__init__("\n".join(lines))
+
+
+class UnreadableConfigError(InvalidConfigError):
+    """A config file that this user may not read; there need be nothing wrong with it."""
+
+    exit_code = Exit.PERMISSION
 
 
 def spelled(loc: Loc) -> str:

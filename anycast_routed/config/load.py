@@ -8,7 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from anycast_routed.config.faults import Fault, InvalidConfigError, explained, spelled
+from anycast_routed.config.faults import (
+    Fault,
+    InvalidConfigError,
+    UnreadableConfigError,
+    explained,
+    spelled,
+)
 from anycast_routed.config.rules import Loc, clashes
 from anycast_routed.config.sections import Config
 from anycast_routed.config.syntax import Repeating, parsed_json, parsed_toml, stop
@@ -19,6 +25,8 @@ DEFAULTS = (
     Path("/etc/anycast-routed/config.toml"),
     Path("/etc/anycast-routed/config.json"),
 )
+EXAMPLE = Path("/usr/share/doc/anycast-routed/examples/config.toml")
+"""Where the Debian package has a config with every key."""
 LARGEST = 16 * 1024 * 1024
 """The largest config file that is read, in octets."""
 
@@ -45,7 +53,9 @@ def locate(
         return path
     looked = " and ".join(map(str, defaults))
     message = "there is no config file"
-    raise ConfigError(message, hint=f"looked for {looked}; --config or ${VARIABLE} names another")
+    start = EXAMPLE if EXAMPLE.exists() else "the example in the README"
+    hint = f"looked for {looked}; --config or ${VARIABLE} names another; begin with {start}"
+    raise ConfigError(message, hint=hint)
 
 
 def digest(path: Path) -> str:
@@ -172,7 +182,9 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         stop(name, "does not exist", f"--config or ${VARIABLE} names another")
     except PermissionError:
-        stop(name, "may not be read by this user", "look at the mode of it and of its folders")
+        hint = "run it with sudo, or as a member of group anycast-routed"
+        fault = Fault("", "may not be read by this user", hint)
+        raise UnreadableConfigError(name, [fault]) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         stop(name, f"cannot be read: {reason}")

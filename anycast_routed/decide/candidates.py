@@ -84,19 +84,24 @@ def label_start(anycast: Anycast) -> str | None:
     return f"{anycast.interface}:{anycast.prefix}"
 
 
-def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Iterator[Candidate]:
-    """Give the labelled addresses. Each one keeps its place, so a bad label shifts no other."""
-    anycast = service.anycast
-    start = label_start(anycast)
-    if start is None or anycast.interface not in observed.interfaces:
-        return
-    found = {
+def labelled(anycast: Anycast, start: str, observed: Observed) -> set[tuple[str, IPv4Interface]]:
+    """Give the addresses whose label starts so, with their labels."""
+    return {
         (host.label, host.address)
         for host in observed.addresses
         if host.interface == anycast.interface
         and host.label.startswith(start)
         and isinstance(host.address, IPv4Interface)
     }
+
+
+def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Iterator[Candidate]:
+    """Give the labelled addresses. Each one keeps its place, so a bad label shifts no other."""
+    anycast = service.anycast
+    start = label_start(anycast)
+    if start is None or anycast.interface not in observed.interfaces:
+        return
+    found = labelled(anycast, start, observed)
     for place, (label, address) in enumerate(sorted(found, key=_label_order)):
         local_pref = anycast.localpref - place * anycast.decrease
         shown = label.encode("unicode_escape").decode("ascii")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING
 
 from anycast_routed.model import Route, by_address
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from anycast_routed.model import Address, Plan, Prefix, Readback, Session
 
 
@@ -47,6 +50,21 @@ class Fault:
 def wanted(plan: Plan) -> dict[Prefix, Route]:
     """Return the routes that the router is to hold, by prefix."""
     return {a.prefix: Route(a.prefix, a.local_pref, a.next_hop) for a in plan.announcements}
+
+
+def bearable(plan: Plan, held: Collection[Route]) -> frozenset[Prefix]:
+    """Return the prefixes that may stay as they are where the plan cannot be carried out.
+
+    What the plan lowers, since it is down or drained, is better gone than as attractive as it was:
+    it stays only where it is held as low already. What is drained goes, which is where it is going.
+    """
+    low = {route.prefix: route.local_pref for route in held if route.local_pref is not None}
+    return frozenset(
+        one.prefix
+        for one in plan.announcements
+        if not one.note
+        or (not one.graceful_shutdown and low.get(one.prefix, inf) <= one.local_pref)
+    )
 
 
 def changes(plan: Plan, readback: Readback) -> tuple[Change, ...]:

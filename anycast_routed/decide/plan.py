@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.candidates import Addresses, Candidate, No, candidates, label_start
+from anycast_routed.decide.candidates import (
+    Addresses,
+    Candidate,
+    No,
+    candidates,
+    label_start,
+    labelled,
+)
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.standing import Lowered, drained, lowered, standing
 from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
@@ -81,6 +88,22 @@ def revive_nothing(
         announcements=tuple(kept),
         withheld=tuple(sorted((*decision.withheld, *withheld), key=_place)),
     )
+
+
+def without_labels(config: Config, observed: Observed) -> Iterator[str]:
+    """Say which services find none of their labels here, and which have nothing to announce."""
+    for service in config.services:
+        anycast, start = service.anycast, label_start(service.anycast)
+        if start is not None and (
+            anycast.interface not in observed.interfaces or labelled(anycast, start, observed)
+        ):
+            continue
+        none = f"no IPv4 address on {anycast.interface} has a label that starts with {start}"
+        if not anycast.routes:
+            labels = f"{none}, and " if start else ""
+            yield f"{service.name} has nothing to announce: {labels}no routes are configured"
+        elif start:
+            yield f"{service.name}: {none}"
 
 
 def next_hops(
@@ -202,15 +225,7 @@ def _place(entry: Announcement | Withheld) -> tuple[int, int]:
 
 def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> Iterator[str]:
     yield from (candidate.warning for candidate in found if candidate.warning)
-    with_any = {candidate.service for candidate in found}
-    for service in config.services:
-        start = label_start(service.anycast)
-        if service.name in with_any or (
-            start is not None and service.anycast.interface not in observed.interfaces
-        ):
-            continue
-        labels = f"no IPv4 address here has a label that starts with {start}, and " if start else ""
-        yield f"{service.name} has nothing to announce: {labels}no routes are configured"
+    yield from without_labels(config, observed)
     if config.bgp is None:
         return
     for peer in config.bgp.peers:

@@ -9,9 +9,9 @@ from anycast_routed.decide.candidates import No
 from anycast_routed.model import Health, Reason, Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from anycast_routed.config import Service
+    from anycast_routed.config import Config, Service
     from anycast_routed.model import Drain, Observed, Prefix
 
 
@@ -46,6 +46,17 @@ def standing(service: Service, observed: Observed) -> No | Lowered | None:
     if no is None or service.dns.on_fail != "lower" or not was_up:
         return no
     return Lowered(service.anycast.floor, f"lowered: {no.detail}")
+
+
+def against(config: Config, observed: Observed) -> Iterator[str]:
+    """Say in a sentence each what is against a service or a prefix: its check, a wait, a drain."""
+    for service in config.services:
+        one = standing(service, observed)
+        if one is not None:
+            yield one.detail if isinstance(one, No) else one.note
+    for target, drain in observed.drains.items():
+        stage = "drained" if drain.stage is Stage.OUT else "draining"
+        yield _sentence(f"{target} is {stage}", drain)
 
 
 def drained(service: str, prefix: Prefix, observed: Observed) -> No | Lowered | None:
@@ -83,4 +94,6 @@ def _damped(service: Service, observed: Observed) -> No | None:
 
 
 def _sentence(words: str, drain: Drain) -> str:
-    return f"{words}: {drain.detail}" if drain.detail else words
+    # An order without a reason has nothing but its end: "dns is drained until ...".
+    colon = "" if drain.detail.startswith("until ") or not drain.detail else ":"
+    return f"{words}{colon} {drain.detail}".rstrip()

@@ -171,13 +171,17 @@ class Facts:
             for name in self._services
         }
         self._fresh &= same
-        self._hold(self.held.prefixes)
+        self.hold(self.held.prefixes)
         self.version += 1
 
     def confirmed(self, shown: Plan, prefixes: Iterable[Prefix], at: float) -> None:
         """Take the router's word, which shows this plan."""
-        self._hold(prefixes, shown if shown.services == tuple(self._services) else None)
+        self.hold(prefixes, shown if shown.services == tuple(self._services) else None)
         self._draining.confirmed(shown, at)
+
+    def hold(self, prefixes: Iterable[Prefix], known: Plan | None = None) -> None:
+        """Take what the router holds; its services are those of the config in force."""
+        self.held = Held.of(prefixes, known or plan(self.config, self.observed(0.0)))
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
@@ -199,10 +203,6 @@ class Facts:
         times = [self._returns(name) for name in self._health]
         times += self._draining.changes(self.config)
         return min((one for one in times if one > at), default=None)
-
-    def _hold(self, prefixes: Iterable[Prefix], known: Plan | None = None) -> None:
-        """Take what the router holds; its services are those of the config in force."""
-        self.held = Held.of(prefixes, known or plan(self.config, self.observed(0.0)))
 
     def _judge(self, name: str, health: Health, at: float) -> bool:
         before, first = self._health[name], name not in self._fresh

@@ -95,4 +95,5 @@ def _peer(readback: Readback, session: Session, prefix: Prefix) -> Link:
         if route.prefix == prefix:
             fact = f"exported: LocalPref {route.local_pref}, next hop {route.next_hop}"
             return Link(name, holds=True, fact=fact)
-    return Link(name, holds=False, fact="session Established, but not exported: see its filter")
+    why = "refused by an export filter, or a family not in use"
+    return Link(name, holds=False, fact=f"session Established, but not exported: {why}")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_LARGEST = 8 << 20  # octets; 10,000 prefixes that four peers do not get are 4 MiB
+_LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
+_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def load(run_dir: Path) -> Live | None:
     Raises:
         AccessDeniedError: we may not read it.
     """
-    text = atomic.read_own(_path(run_dir))
+    text = atomic.read_own(_path(run_dir), most=_LARGEST)
     try:
         return None if text is None else _live(json.loads(text))
     except _CORRUPT:
@@ -79,29 +81,40 @@ def forget(run_dir: Path) -> None:
 def _live(raw: dict[str, Any]) -> Live:
     return Live(
         pid=int(raw["pid"]),
-        since=float(raw["since"]),
+        since=_wall_clock(raw["since"]),
         config=str(raw["config"]),
         digest=str(raw["digest"]),
-        problems=dict(raw["problems"]),
-        troubles=tuple(raw["troubles"]),
+        problems=_sentences(raw["problems"]),
+        troubles=tuple(str(one) for one in raw["troubles"]),
         health={
             name: Health(
                 Verdict(one["verdict"]),
                 passes=one["passes"],
                 fails=one["fails"],
-                reason=one["reason"],
+                reason=str(one["reason"]),
                 unknown_since=one["unknown-since"],
                 ever_up=one["ever-up"],
             )
             for name, one in raw["health"].items()
         },
-        damped=dict(raw["damped"]),
+        damped=_sentences(raw["damped"]),
         drains={
-            name: Drain(Stage(one["stage"]), one["detail"]) for name, one in raw["drains"].items()
+            name: Drain(Stage(one["stage"]), str(one["detail"]))
+            for name, one in raw["drains"].items()
         },
         senses=dict(raw["senses"]),
         router=str(raw["router"]),
     )
+
+
+def _sentences(raw: dict[str, object]) -> dict[str, str]:
+    return {about: str(said) for about, said in raw.items()}
+
+
+def _wall_clock(value: float) -> float:
+    if not 0 <= value <= _LATEST:  # NaN is not between them either.
+        raise ValueError(value)
+    return float(value)
 
 
 def _path(run_dir: Path) -> Path:

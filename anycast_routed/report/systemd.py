@@ -12,6 +12,7 @@ from anycast_routed.report.text import safe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LONGEST = 1000  # characters of a status, in which are sentences of ours with their remedies
 _WITHIN = 0.05  # seconds that systemd may hold us up; its queue is full only while it is stuck
 
 
@@ -29,7 +30,7 @@ class Notify:
 
     def status(self, text: str) -> None:
         """Give `systemctl status` one line for people."""
-        self._send(f"STATUS={safe(text)}")
+        self._send(f"STATUS={safe(text, most=_LONGEST)}")
 
     def reloading(self) -> None:
         """Say that a reload begins; `ready` ends it (Type=notify-reload needs the time)."""

@@ -15,15 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anycast_routed.decide.compare import Change, Fault
-    from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback
+    from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback, Session
 
 _LONGEST = 200  # characters of a text that comes from outside
 
 
-def safe(text: str) -> str:
+def safe(text: str, *, most: int = _LONGEST) -> str:
     """Make a text from outside harmless for a terminal: printable ASCII, of bounded length."""
     shown = text.encode("unicode_escape", "backslashreplace").decode("ascii")
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
+def printable(message: str) -> str:
+    """Make a message of ours with words from outside in it harmless for a terminal.
+
+    Its lines stay, and what can be seen in any language; all else is escaped.
+    """
+    return "".join(one if one.isprintable() or one == "\n" else safe(one) for one in message)
+
+
+def problem_lines(about: str, message: str) -> list[str]:
+    """Return a message of ours whole, line by line: the remedy may stand at its end."""
+    first, *rest = printable(message).split("\n")
+    return [f"! {safe(about)} problem: {first}", *(f"    {line}" for line in rest)]
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -99,7 +113,7 @@ def trouble_lines(readback: Readback, faults: Sequence[Fault], plan: Plan) -> li
         peer.address: "; has it the same password?" for peer in peers if peer.password is not None
     }
     lines = [
-        f"! peer {session.address}: session is {session.state}, nothing is exported there"
+        f"! peer {session.address}: session is {_why(session)}, nothing is exported there"
         f"{guarded.get(session.address, '')}"
         for session in readback.sessions
         if session.ours and not session.established
@@ -111,6 +125,10 @@ def trouble_lines(readback: Readback, faults: Sequence[Fault], plan: Plan) -> li
         hint = "" if fault.blocking else ": refused by an export filter, or a family not in use"
         lines.append(f"! {where}: {fault.detail}{hint}")
     return lines
+
+
+def _why(session: Session) -> str:
+    return f"{session.state} ({session.error})" if session.error else session.state
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:

@@ -96,6 +96,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self._stop.set)
         running.add_signal_handler(signal.SIGHUP, self._reload.set)
+        self._teller.begin(self._facts.config.daemon.state_dir)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work)

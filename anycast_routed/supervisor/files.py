@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from anycast_routed.observe.files import Watch
     from anycast_routed.supervisor.teller import Teller
 
+_LARGEST = 1 << 20  # octets of the names of all services
+
 
 class Files:
     """Watches the files of the config in force. Constructing one does no I/O.
@@ -85,7 +87,7 @@ class Files:
             try:
                 orders = await beside(partial(drains.load, drained.parent, 0.0))
                 self._facts.order(orders, time.time())
-                if names := await beside(partial(atomic.read_own, forgive)):
+                if names := await beside(partial(atomic.read_own, forgive, most=_LARGEST)):
                     self._facts.forgive(names.split())
                     # The next one may have the same names, and is to be seen as another one.
                     await beside(partial(atomic.remove, forgive))

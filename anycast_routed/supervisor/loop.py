@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from anycast_routed import reconcile, record
+from anycast_routed import reconcile, record, routers
 from anycast_routed.announce import transaction
 from anycast_routed.announce.confirm import Patience
-from anycast_routed.decide.compare import changes, wanted
+from anycast_routed.decide.compare import bearable, changes, wanted
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.errors import (
     AnycastRoutedError,
@@ -88,6 +88,8 @@ class Loop:
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
             self._applied = None
+            if not isinstance(error, RouterUnavailableError):
+                await self._look_again()
             return error
         else:
             self._retry = 0.0
@@ -162,7 +164,7 @@ class Loop:
 
         def meet() -> tuple[Speaker, Readback]:
             try:
-                speaker = reconcile.choose_speaker(config)
+                speaker = routers.choose(config)
                 reconcile.recall(config, speaker)
                 return speaker, speaker.read()
             except RouterUnavailableError:
@@ -200,7 +202,7 @@ class Loop:
                 _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
             except RouterUnavailableError:
-                transaction.disarm(speaker, frozenset(wanted(decision)))
+                transaction.disarm(speaker, bearable(decision, known.originated if known else ()))
                 raise
             originated = frozenset(route.prefix for route in before.originated)
             decision = revive_nothing(decision, unproved, originated)
@@ -212,6 +214,13 @@ class Loop:
             return Done(decision, outcome, told, evidence, drifted), made
 
         return work
+
+    async def _look_again(self) -> None:
+        """Take in what a pass that has failed has withdrawn all the same."""
+        if (speaker := self.speaker) is not None:
+            with contextlib.suppress(AnycastRoutedError):
+                after = await self._in_thread(speaker.read)
+                self._facts.hold(route.prefix for route in after.originated)
 
     async def _keep(self) -> None:
         if (speaker := self.speaker) is None:
@@ -233,12 +242,14 @@ def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
 
 def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
     try:
-        speaker = speaker or reconcile.choose_speaker(config)
+        speakers = (speaker,) if speaker else routers.every(config)
     except RouterUnavailableError:
         # None runs, so nothing is announced; and what BIRD would start with is to be nothing.
         reconcile.disarm(config, Plan((), None, (), ()))
     else:
-        transaction.withdraw_all(speaker)
+        with contextlib.ExitStack() as each:
+            for one in speakers:
+                each.callback(transaction.withdraw_all, one)
 
 
 def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:

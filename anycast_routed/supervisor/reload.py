@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, passwords, reconcile
+from anycast_routed import atomic, passwords, reconcile, routers
 from anycast_routed.decide.shrink import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.supervisor.beside import beside
@@ -114,11 +114,11 @@ def _names(config: Config, speaker: Speaker | None) -> bool:
     if speaker is None:
         return True  # None has been found, so there is none to leave.
     try:
-        other = reconcile.choose_speaker(config)
+        other = routers.choose(config)
     except RouterUnavailableError:
         # None runs at the moment: the one of before is this one, if it would be when it does.
         router = config.router.model_copy(update={"daemon": speaker.name})
-        other = reconcile.choose_speaker(config.model_copy(update={"router": router}))
+        other = routers.choose(config.model_copy(update={"router": router}))
     return _identity(other) == _identity(speaker)
 
 
@@ -146,5 +146,6 @@ def _refuse_shrunk(
     held: Collection[Prefix], config: Config, digest: str, observed: Observed
 ) -> None:
     gone = shrinks(held, config, observed)
-    if gone and atomic.read_own(config.daemon.run_dir / "allow-shrink") != digest:
+    allowed = config.daemon.run_dir / "allow-shrink"
+    if gone and atomic.read_own(allowed, most=len(digest)) != digest:
         raise reconcile.shrunk(gone, "reload")

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed import journal
+from anycast_routed.decide.standing import against
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import live, text
 from anycast_routed.report.history import entries
@@ -19,8 +20,11 @@ from anycast_routed.supervisor.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from anycast_routed.config import Config
     from anycast_routed.facts import Facts
+    from anycast_routed.model import Observed
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
@@ -62,6 +66,10 @@ class Teller:
         self._status = Writer(_STATUS_FILE, 1, self._wrote)
         self._journal = Writer("journal", _BATCHES, self._wrote)
 
+    def begin(self, state_dir: Path) -> None:
+        """Tell from the start on where changes cannot be kept, before there is one."""
+        self._journal.put(lambda: journal.make(state_dir))
+
     def problem(self, about: str, error: AnycastRoutedError | None) -> None:
         """Take a problem, or that there is none; it is logged when that is news."""
         said = "" if error is None else error.message
@@ -72,7 +80,8 @@ class Teller:
             self.log.info("problem is over", about=about)
         else:
             self._problems[about] = said
-            self.log.error("problem", about=about, error=said, hint=error.hint or None)
+            for line in said.splitlines():
+                self.log.error("problem", about=about, error=line, hint=error.hint or None)
 
     def passed(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
         """Tell of a pass of the loop: what has changed, and what the peers do not get."""
@@ -126,7 +135,7 @@ class Teller:
             run_dir = facts.config.daemon.run_dir
             self._live = latest
             self._status.put(lambda: live.keep(run_dir, latest))
-        if (said := self._sentence()) != self._said:
+        if (said := self._sentence(facts.config, observed)) != self._said:
             self._said = said
             self.notify.status(said)
 
@@ -147,12 +156,17 @@ class Teller:
             self.log.info("trouble is over", what=line.removeprefix("! "))
         self._told = (self._told & self._troubles.keys()) | lasting
 
-    def _sentence(self) -> str:
-        said = "the router has not answered yet"
-        if self._done is not None:
-            said = text.confirmation(self._done.outcome.readback)
-        problems = [f"{about} problem: {what}" for about, what in self._problems.items()]
-        return "; ".join([*problems, said])
+    def _sentence(self, config: Config, observed: Observed) -> str:
+        said = [
+            f"{about} problem: {'; '.join(what.splitlines())}"
+            for about, what in self._problems.items()
+        ]
+        said += against(config, observed)
+        if self._done is None:
+            said.append("the router has not answered yet")
+        elif "router" not in self._problems:  # Else its last word may be long untrue.
+            said.append(text.confirmation(self._done.outcome.readback))
+        return "; ".join(said)
 
     def _verdicts(self, facts: Facts) -> None:
         for name, health in facts.take_turns():

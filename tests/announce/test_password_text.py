@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +15,16 @@ import pytest
 from seed_site import seed
 from seed_text import observed
 
-from anycast_routed.announce import bird, frr_layout, own_file
+from anycast_routed.announce import (
+    bird,
+    frr_changes,
+    frr_layout,
+    frr_lines,
+    own_file,
+    transaction,
+)
 from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.frr_running import Running
 from anycast_routed.announce.frr_vtysh import Vtysh
 from anycast_routed.announce.masking import masked, passwords_in, quoted_safely
 from anycast_routed.announce.render import Renderer
@@ -165,9 +175,75 @@ def test_a_template_cannot_give_it_away(router: str, new: str, tmp_path: Path) -
     assert CANARY not in str(caught.value)
 
 
+def test_a_template_cannot_have_it_on_a_line_of_its_own(tmp_path: Path) -> None:
+    renderer = changed("bird", tmp_path, '  password "{{', '  password\n   "{{')
+    with pytest.raises(ConfigError, match="elsewhere"):
+        renderer.render(layout("bird", CANARY))
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_description_may_look_like_what_stands_for_a_password(router: str) -> None:
+    given = dict(layout(router, CANARY))
+    peers = given["peers"]
+    assert isinstance(peers, tuple)
+    given["peers"] = tuple(replace(one, description=MASK) for one in peers)
+    assert passwords_in(Renderer(router).render(given)) == {CANARY}
+
+
 def test_a_template_may_set_it_out_in_its_own_way(tmp_path: Path) -> None:
     renderer = changed("bird", tmp_path, '  password "{{', '  password\t  "{{')
     assert passwords_in(renderer.render(layout("bird", CANARY))) == {CANARY}
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        *("neighbor a password ", " ", "neighbor ", 'password "', "password", "neighbor -a"),
+        *("# anycast-routed inputs=", "# anycast-routed inputs= text= ", "password b\n"),
+    ],
+)
+def test_whoever_fills_our_file_keeps_nobody_waiting(filling: str) -> None:
+    made = "neighbor a password a" + filling * ((1 << 20) // len(filling)) + "x"
+    begun = time.process_time()
+    passwords_in(made)
+    masked(made)
+    assert time.process_time() - begun < 5
+
+
+def test_a_large_file_is_none_of_ours_and_goes(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    speaker.file.write_text(text("bird"))
+    os.truncate(speaker.file, 1 << 30)
+    assert own_file.read(speaker) is None
+    transaction.disarm(speaker, frozenset())
+    assert not speaker.file.exists()
+    os.mkfifo(speaker.file)
+    transaction.disarm(speaker, frozenset())
+    assert not speaker.file.exists()
+
+
+def test_what_a_killed_writer_has_left_is_swept_away(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    for name in ("bird.conf", ".bird.conf.0123abcd", ".bird.conf.bak", ".xbird.conf.0123abcd"):
+        (tmp_path / name).write_text("")
+    own_file.sweep(speaker)
+    assert {one.name for one in tmp_path.iterdir()} == {
+        "bird.conf",
+        ".bird.conf.bak",
+        ".xbird.conf.0123abcd",
+    }
+
+
+def test_a_neighbor_has_its_password_before_all_else() -> None:
+    lines = frr_lines.parse(text("frr", CANARY))
+    todo = frr_changes.changes(Running(text("frr", CANARY)), Running(""))
+    guarded = {frr_lines.neighbor(line) for line in lines if frr_lines.has_password(line)}
+    keys = [
+        frr_lines.neighbor_key(line)
+        for line in todo.additions
+        if frr_lines.neighbor(line) in guarded
+    ]
+    assert keys[:2] == ["remote-as", "password"]
 
 
 def test_a_password_that_was_not_read_is_never_left_out() -> None:

@@ -48,7 +48,7 @@ def test_with_the_daemon_a_drain_is_lowered_then_withdrawn_and_lifted(
     assert "dns is no longer drained" in said
     assert f"+ {ONE}  LocalPref 200" in said
     site.both_hold(announced, within=2)
-    assert "dns was not drained" in site.run("undrain", "dns").out
+    assert "dns is not drained now" in site.run("undrain", "dns").out
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
@@ -67,7 +67,7 @@ def test_one_prefix_and_its_service_are_drained_apart(quick: Site, announced: He
     assert f"warning: {ONE} stays drained, by the order for dns" in done.err
     site.run("undrain", "--wait")
     site.both_hold(announced, within=2)
-    assert "nothing was drained" in site.run("undrain").out
+    assert "nothing is drained now" in site.run("undrain").out
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
@@ -139,7 +139,7 @@ def test_undrain_ends_the_wait_of_a_service_that_flaps(site: Site, announced: He
             break
     else:
         pytest.fail("it was never damped")
-    assert "! service dns waits: " in site.run("status").out
+    assert "! dns has gone down 2 times: it waits until " in site.run("status").out
     chain = site.document("explain", ONE)["chain"]
     assert next(one["name"] for one in chain if one["holds"] is False) == "damping"
     assert "dns no longer waits for its flapping" in site.run("undrain", "dns", "--wait").out

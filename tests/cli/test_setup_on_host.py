@@ -26,6 +26,18 @@ interface = "lo"
 prefix = "dns"
 nexthop-interface = "eth0"
 """
+ELSEWHERE = """
+[router]
+include-file = "/run/elsewhere/bird.conf"
+[daemon]
+run-dir = "/run/elsewhere"
+state-dir = "/srv/anycast/state"
+"""
+DROP_IN = """\
+[Service]
+ReadWritePaths=/srv/anycast
+RuntimeDirectory=elsewhere
+"""
 ZONE = """\
 server:
   local-zone: "google.com." static
@@ -60,6 +72,30 @@ def said(machine: Machine, *options: str, code: int = 0, user: str = "root") -> 
     return done.out + done.err
 
 
+def serve(machine: Machine, config: str) -> str:
+    """Start BIRD and a DNS server, and write our config; what is in bird.conf before us."""
+    machine.write("/etc/anycast-routed/config.toml", config)
+    machine.write("/etc/unbound/unbound.conf.d/zone.conf", ZONE)
+    stock = machine.read(BIRD_CONF).replace("#router id 198.51.100.1", "router id 172.17.2.1")
+    machine.write(BIRD_CONF, stock, mode=0o640)
+    machine.run("chown", "bird:bird", BIRD_CONF)
+    machine.run("systemctl", "start", "bird", "unbound")
+    return stock
+
+
+def announce(machine: Machine) -> None:
+    """Start the daemon, until BIRD has what it announces."""
+    machine.run("birdc", "configure")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "enable", "--now", "anycast-routed")
+    assert machine.show("anycast-routed", "ActiveState") == "active"
+    eventually(
+        lambda: "10.10.10.10/32" in machine.run("birdc", "show route").out,
+        within=15,
+        why="BIRD holds what is announced",
+    )
+
+
 def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> None:
     shown = said(machine, "--systemd")
     assert "+ systemd-sysusers /etc/sysusers.d/anycast-routed.conf" in shown
@@ -75,22 +111,9 @@ def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> No
     assert owner == "750 root:anycast-routed\n"
     assert said(machine, "--systemd", "--write") == "nothing is missing\n"
 
-    machine.write("/etc/anycast-routed/config.toml", CONFIG)
-    machine.write("/etc/unbound/unbound.conf.d/zone.conf", ZONE)
-    stock = machine.read(BIRD_CONF).replace("#router id 198.51.100.1", "router id 172.17.2.1")
-    machine.write(BIRD_CONF, stock, mode=0o640)
-    machine.run("chown", "bird:bird", BIRD_CONF)
-    machine.run("systemctl", "start", "bird", "unbound")
+    stock = serve(machine, CONFIG)
     assert "now: birdc configure" in said(machine, "--write")
-    machine.run("birdc", "configure")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "enable", "--now", "anycast-routed")
-    assert machine.show("anycast-routed", "ActiveState") == "active"
-    eventually(
-        lambda: "10.10.10.10/32" in machine.run("birdc", "show route").out,
-        within=15,
-        why="BIRD holds what is announced",
-    )
+    announce(machine)
 
     assert "- /etc/systemd/system/anycast-routed.service" in said(machine, "--remove")
     assert "left to you" in said(machine, "--remove", "--write")
@@ -103,6 +126,52 @@ def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> No
     assert "10.10.10.10/32" not in machine.run("birdc", "show route").out
     assert machine.read("/etc/anycast-routed/config.toml") == CONFIG
     assert said(machine, "--remove", "--write") == "nothing of ours is there\n"
+
+
+def test_it_opens_the_sandbox_for_folders_elsewhere(machine: Machine) -> None:
+    said(machine, "--systemd", "--write")
+    home = '[daemon]\nstate-dir = "/home/x"\n'
+    serve(machine, CONFIG + home)
+    assert "below /home, which the units do not see" in said(
+        machine, "--systemd", "--write", code=78
+    )
+    serve(machine, CONFIG + ELSEWHERE)
+    assert "kept what stood there as" in said(machine, "--systemd", "--write")
+    assert said(machine, "--systemd", "--write") == "nothing is missing\n"
+    said(machine, "--write")
+    announce(machine)
+    assert said(machine, "--systemd", "--write") == "nothing is missing\n"
+    owners = machine.run("stat", "-c", "%U", "/srv/anycast/state", "/run/elsewhere").out
+    assert owners == "anycast-routed\n" * 2
+    assert machine.run("ls", "/srv/anycast/state").out
+    said(machine, "--remove", "--write")
+    machine.run("rm", "/etc/anycast-routed/config.toml")
+
+
+def test_one_drop_in_is_for_all_units(machine: Machine) -> None:
+    said(machine, "--systemd", "--write")
+    folder = f"{UNITS}/anycast-.service.d"
+    machine.write(f"{folder}/paths.conf", DROP_IN)
+    machine.run("systemctl", "daemon-reload")
+    for name in ("anycast-routed", "anycast-routed-withdraw", "anycast-routed-handover"):
+        assert machine.show(name, "ReadWritePaths") == "/srv/anycast"
+        assert machine.show(name, "RuntimeDirectory") == "anycast-routed elsewhere"
+    machine.run("rm", "-r", folder)
+    said(machine, "--remove", "--write")
+
+
+def test_an_edited_unit_is_kept_and_a_masked_one_left_alone(machine: Machine) -> None:
+    unit, kept = f"{UNITS}/anycast-routed.service", "before-anycast-routed"
+    said(machine, "--systemd", "--write")
+    machine.write(unit, machine.read(unit).replace("WatchdogSec=30", "WatchdogSec=77"))
+    assert f"kept what stood there as {unit}.{kept}" in said(machine, "--systemd", "--write")
+    assert "WatchdogSec=77" in machine.read(f"{unit}.{kept}")
+    assert "WatchdogSec=30" in machine.read(unit)
+    machine.run("ln", "-sf", "/dev/null", unit)
+    for options in (["--systemd", "--write"], ["--remove", "--write"]):
+        assert f"{unit} leads to /dev/null, and is left as it is" in said(machine, *options)
+        assert machine.run("readlink", unit).out == "/dev/null\n"
+    machine.run("rm", unit, f"{unit}.{kept}")
 
 
 def test_a_program_that_the_user_cannot_reach_is_refused(machine: Machine) -> None:

@@ -55,6 +55,27 @@ def test_what_a_dead_daemon_has_left_counts_for_nothing(site: Site, announced: H
     holder.wait(10)
 
 
+def test_a_broken_config_and_a_clean_stop_are_told(site: Site, announced: Held) -> None:
+    daemon = site.daemon()
+    site.both_hold(announced)
+    file = site.dns1.path("/etc/anycast-routed/config.json")
+    whole = file.read_text()
+    file.write_text("{")
+    done = site.run("status", check=False)
+    file.write_text(whole)
+    assert done.code == 78
+    assert "! the config file is refused: the old config stays in force" in done.out
+    assert "service dns: up, " in done.out
+    daemon.terminate()
+    shown = site.run("status").out.splitlines()
+    assert shown[:2] == [
+        "  no daemon runs: systemctl start anycast-routed",
+        "  service dns: up at the last run, NOERROR",
+    ]
+    site.dns1.path("/run/anycast-routed/state.json").unlink()
+    assert "  service dns: no verdict on record\n" in site.run("status").out
+
+
 def test_explain_asks_the_daemon_and_probes_nothing(site: Site, announced: Held) -> None:
     site.daemon()
     site.both_hold(announced)

@@ -20,11 +20,11 @@ from anycast_routed.config.load import LARGEST
 from anycast_routed.errors import ConfigError
 
 
-def refused(path: Path) -> str:
+def refused(path: Path, code: int = 78) -> str:
     with pytest.raises(InvalidConfigError) as caught:
         load(path)
     assert caught.value.file == str(path)
-    assert caught.value.exit_code == 78
+    assert caught.value.exit_code == code
     return str(caught.value).removeprefix(f"{path}: ")
 
 
@@ -103,7 +103,8 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.touch(mode=0)
     with an_ordinary_user():
-        assert refused(file).startswith("may not be read by this user")
+        said = refused(file, code=77)
+    assert said.startswith("may not be read by this user; run it with sudo, or as a member of ")
 
 
 def test_a_default_that_cannot_be_looked_at_is_taken(tmp_path: Path) -> None:

@@ -12,28 +12,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycast_routed.config import addresses, names, values
+from anycast_routed.config import values
 from anycast_routed.config.keys import every, inner
 from anycast_routed.config.schema import schema
 from anycast_routed.config.values import Value
+from anycast_routed.secret import Password
 
 HOSTILE = "\"\\|;{}$#`'\n\r\t\0 %/.:-_~*?[]<>()&!@=+,äß\u202e\u2028\ud800\U0001f600"
 PIECES = ["a", "dns", "10.0.0.1", "/32", "fd00::1", "/128", "{{x}}", "../", "/run/x", "; }", "::1%"]
-ALPHABETS: dict[str, tuple[Callable[[object], object], str]] = {
-    "service name": (names.service_name, r"[a-z][a-z0-9-]{0,31}"),
-    "route label": (names.route_label, r"[A-Za-z0-9._-]{1,64}"),
-    "interface": (names.interface, r"(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}"),
-    "label prefix": (names.label_prefix, r"[A-Za-z0-9._-]{1,13}"),
-    "query": (names.dns_name, r"\.|([A-Za-z0-9_-]{1,63}\.)+"),
-    "rrtype": (names.rrtype, r"[A-Z0-9]{1,10}"),
-    "description": (names.description, r"([^\x00- \x7f-\U0010ffff\"\\|;{}$#`]+ ?)*"),
-    "path": (names.path(), r"/[A-Za-z0-9._/@+=:,~ -]{1,254}"),
-    "program": (names.program, r"[A-Za-z0-9._/@+=:,~ -]{1,255}"),
-    "address": (addresses.address(), r"[0-9a-f.:]{2,39}"),
-    "prefix": (addresses.host_prefix, r"[0-9.]+/32|[0-9a-f:]+/128"),
-    "router id": (addresses.router_id, r"[0-9.]{7,15}"),
-    "port": (values.port, r"[1-9][0-9]{0,4}"),
+ALPHABETS = {
+    r"[a-z][a-z0-9-]{0,31}": ("services[].name",),
+    r"[A-Za-z0-9._-]{1,64}": ("anycast.routes[].label",),
+    r"(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}": ("anycast.interface", "anycast.nexthop-interface"),
+    r"[A-Za-z0-9._-]{1,13}": ("anycast.prefix",),
+    r"\.|([A-Za-z0-9_-]{1,63}\.)+": ("dns.query",),
+    r"[A-Z0-9]{1,10}": ("dns.rrtype",),
+    r"([^\x00- \x7f-\U0010ffff\"\\|;{}$#`]+ ?)*": ("bgp.peers[].description",),
+    r"/[A-Za-z0-9._/@+=:,~ -]{1,254}": (
+        *("dns.pid-file", "daemon.run-dir", "daemon.state-dir", "router.control-socket"),
+        *("router.config-file", "router.include-file", "router.vty-dir", "router.template-dir"),
+    ),
+    r"[A-Za-z0-9._/@+=:,~ -]{1,255}": ("router.vtysh", "bgp.peers[].password-file"),
+    r"[0-9a-f.:]{2,39}": (
+        *("dns.ip", "bgp.peers[].ip", "anycast.next-hop-ipv4", "anycast.next-hop-ipv6"),
+    ),
+    r"[0-9.]+/32|[0-9a-f:]+/128": ("anycast.routes[].ip",),
+    r"[0-9.]{7,15}": ("bgp.id",),
+    r"[1-9][0-9]{0,4}": ("dns.port",),
 }
+"""The keys whose text comes through, by what may come through."""
 
 
 def hostile(dice: random.Random) -> str:
@@ -53,22 +60,10 @@ def hostile(dice: random.Random) -> str:
 def outcome(parse: Callable[[object], object], text: str) -> tuple[str, str]:
     """Give the refusal, or else the value as text."""
     try:
-        return "", str(parse(text))
+        value = parse(text)
+        return "", str(value.file if isinstance(value, Password) else value)
     except values.Refused as refusal:
         return refusal.message + refusal.hint, ""
-
-
-@pytest.mark.fault(40)
-@pytest.mark.parametrize("name", ALPHABETS)
-def test_ten_thousand_texts_are_refused_or_within_the_alphabet(name: str) -> None:
-    parse, alphabet = ALPHABETS[name]
-    dice = random.Random(name)  # noqa: S311 - the same texts in every run
-    for _ in range(10_000):
-        text = hostile(dice)
-        refused, result = outcome(parse, text)
-        assert refused.isprintable()
-        assert len(refused) < 400
-        assert refused or re.fullmatch(alphabet, result), (text, result)
 
 
 @given(st.text(max_size=40))
@@ -152,6 +147,29 @@ def inside(annotation: object) -> list[object]:
 
 
 KINDS = dict(kinds())
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize("alphabet", ALPHABETS, ids=lambda one: ALPHABETS[one][0])
+def test_ten_thousand_texts_are_refused_or_within_the_alphabet(alphabet: str) -> None:
+    """The parsers are those of the keys themselves."""
+    parsers = [kind.parse for path in ALPHABETS[alphabet] for kind in KINDS[path]]
+    dice = random.Random(alphabet)  # noqa: S311 - the same texts in every run
+    for number in range(10_000):
+        text = hostile(dice)
+        refused, result = outcome(parsers[number % len(parsers)], text)
+        assert refused.isprintable()
+        assert len(refused) < 400
+        assert refused or re.fullmatch(alphabet, result), (text, result)
+
+
+@pytest.mark.fault(40)
+def test_every_key_whose_text_stays_text_has_an_alphabet() -> None:
+    listed = {path for paths in ALPHABETS.values() for path in paths}
+    for path in KINDS.keys() - listed:
+        for kind in KINDS[path]:
+            results = [kind.parse(one) for one in SAMPLES if not outcome(kind.parse, one)[0]]
+            assert all(isinstance(one, int | float) for one in results), (path, results)
 
 
 @pytest.mark.fault(40)

@@ -35,8 +35,8 @@ def says(stand: Stand) -> live.Live:
 
 def limit(stand: Stand, processes: str) -> None:
     """Let the daemon have so many, as its own user may."""
-    user = str(stand.host.path(RUN_DIR).stat().st_uid)
-    ids = ("--reuid", user, "--regid", user, "--clear-groups")
+    owner = stand.host.path(RUN_DIR).stat()
+    ids = ("--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups")
     prlimit = ("prlimit", f"--nproc={processes}:", "--pid", str(says(stand).pid))
     stand.host.run("setpriv", *ids, "--", *prlimit)
 

@@ -51,6 +51,7 @@ def test_one_session_follows_its_password_and_no_other_does(
     daemon = site.daemon()
     site.both_hold(announced, within=20)
     assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
+    eventually(lambda: not says(site)["troubles"], within=10)
 
     write(site, "pw-two")
     eventually(

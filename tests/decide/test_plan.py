@@ -10,6 +10,7 @@ from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, S
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.shrink import lost_drains, shrinks
+from anycast_routed.decide.standing import against
 from anycast_routed.model import (
     Announcement,
     Drain,
@@ -151,7 +152,7 @@ def test_only_labels_with_the_prefix_on_the_interface_count() -> None:
     )
     made = plan(config(anycast()), host)
     assert (made.announcements, made.withheld) == ((), ())
-    labels = "no IPv4 address here has a label that starts with lo:dns"
+    labels = "no IPv4 address on lo has a label that starts with lo:dns"
     nothing = f"dns has nothing to announce: {labels}, and no routes are configured"
     assert made.warnings == (nothing,)
 
@@ -325,12 +326,31 @@ def test_a_route_whose_address_is_tentative_is_withheld() -> None:
 def test_each_ebgp_peer_is_warned_of() -> None:
     peers = (*PEERS[:1], BgpPeer(ip=ip_address("192.0.2.1"), as_=65001))
     named = BgpPeer(ip=ip_address("192.0.2.2"), description="IX", as_=65002)
-    made = plan(config(SEED, bgp=BGP.model_copy(update={"peers": (*peers, named)})), observed())
+    bgp = BGP.model_copy(update={"peers": (*peers, named)})
+    made = plan(config(SEED, bgp=bgp), observed(labelled("10.0.0.1/32", "lo:dns1")))
     rest = "and we are in AS 64512: LocalPref does not reach it (RFC 4271 section 5.1.5)"
     assert made.warnings == (
         f"192.0.2.1 is in AS 65001 {rest}",
         f"192.0.2.2 (IX) is in AS 65002 {rest}",
     )
+
+
+def test_a_service_with_routes_says_that_it_finds_none_of_its_labels() -> None:
+    made = plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dn")))
+    assert preferences(made) == {"v6-primary": 200}
+    assert made.warnings == ("dns: no IPv4 address on lo has a label that starts with lo:dns",)
+    assert plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dns1"))).warnings == ()
+
+
+def test_what_is_against_a_service_is_said_in_sentences() -> None:
+    both = config(anycast(), anycast(prefix="web"))
+    down = observed(web=Health(Verdict.DOWN, reason="SERVFAIL"))
+    assert list(against(both, down)) == ["web is down: SERVFAIL"]
+    drains = {"dns": Drain(Stage.OUT, "until noon"), "web": Drain(Stage.LOWERED, "new kernel")}
+    assert list(against(both, replace(observed(), drains=drains))) == [
+        "dns is drained until noon",
+        "web is draining: new kernel",
+    ]
 
 
 def test_without_labels_and_routes_there_is_nothing_to_announce() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from host.cache import cache
+
 from anycast_routed.lab import LabError
 from anycast_routed.process import run
 
@@ -34,7 +36,7 @@ def image() -> str:
     Raises:
         LabError: debootstrap failed; the hint has the end of what it said.
     """
-    done = run([str(_SCRIPT)], within=_MAKING_TAKES)
+    done = run([str(_SCRIPT), str(cache())], within=_MAKING_TAKES)
     if done.code != 0:
         message = "cannot make a Debian 12 for the tests"
         raise LabError(message, hint=done.err.strip())

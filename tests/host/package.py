@@ -1,4 +1,4 @@
-"""The Debian package of this tree, built once, and a newer one of the same content."""
+"""The Debian package of this tree, built once, and a newer one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from host.cache import cache
+
 from anycast_routed.process import run
 
 ROOT = Path(__file__).parents[2]
 NEWER = "99.0"
+_ONLY_IN_NEWER = """
+import jinja2.defaults
+
+jinja2.defaults.DEFAULT_FILTERS["of_the_newer"] = str
+"""
 _KEPT = 86_400.0  # seconds
 _NOT_IN_IT = ("bench/", "tests/", "vagrant/")
 _BUILDING_TAKES = 600.0  # seconds: 15, or a slow mirror
@@ -22,7 +29,7 @@ _BUILDING_TAKES = 600.0  # seconds: 15, or a slow mirror
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Two packages, the second with version 99.0 in everything that says one."""
+    """Two packages, the second with version 99.0 in everything that says one, and new templates."""
 
     current: Path
     newer: Path
@@ -34,13 +41,12 @@ def packages() -> Packages:
     The cache is beside the image's, for every checkout of this user. What nobody has asked for in a
     day goes.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "anycast-routed")
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "package.lock").open("w") as lock:
+    kept = cache()
+    with (kept / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = cache / f"package-{_digest()}"
+        folder = kept / f"package-{_digest()}"
         if not folder.is_dir():
-            for old in cache.glob("package-*/"):
+            for old in kept.glob("package-*/"):
                 if time.time() - old.stat().st_mtime > _KEPT:
                     shutil.rmtree(old)
             _build(folder)
@@ -58,14 +64,21 @@ def _build(folder: Path) -> None:
         _run("dpkg-deb", "--raw-extract", str(current), str(tree))
         control = tree / "DEBIAN" / "control"
         control.write_text(_with_version(control.read_text("utf-8")), "utf-8")
-        program = tree / "usr/lib/anycast-routed/anycast_routed/__init__.py"
-        lines = program.read_text("utf-8").splitlines(keepends=True)
-        said = [f'__version__ = "{NEWER}"\n' if "__version__ =" in line else line for line in lines]
-        program.write_text("".join(said), "utf-8")
+        _renew(tree / "usr/lib/anycast-routed/anycast_routed")
         newer = current.with_name(f"anycast-routed_{NEWER}_amd64.deb")
         # Not compressed: it is read once or twice.
         _run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(newer))
         current.parent.rename(folder)
+
+
+def _renew(program: Path) -> None:
+    """Make it another version: templates that only its own code knows how to render."""
+    file = program / "__init__.py"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    said = [f'__version__ = "{NEWER}"\n' if "__version__ =" in line else line for line in lines]
+    file.write_text("".join([*said, _ONLY_IN_NEWER]), "utf-8")
+    for template in program.glob("templates/*.j2"):
+        template.write_text(f'{{{{ "" | of_the_newer }}}}{template.read_text("utf-8")}', "utf-8")
 
 
 def _with_version(control: str) -> str:
@@ -75,12 +88,14 @@ def _with_version(control: str) -> str:
 
 def _digest() -> str:
     """Return a digest of every file that the package may be made from."""
-    listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = sorted(_run("git", "-C", str(ROOT), *listed).split("\0"))
+    git = ("git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}")
+    listed = _run(*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    examples = (ROOT / "packaging" / "debian" / "examples").read_text("utf-8").split()
+    names = {name for name in listed.split("\0") if not name.startswith(_NOT_IN_IT)}
     digest = hashlib.sha256()
-    for name in names:
+    for name in sorted({*names, *examples}):
         file = ROOT / name
-        if name and not name.startswith(_NOT_IN_IT) and file.is_file():
+        if name and file.is_file():
             content = hashlib.sha256(file.read_bytes()).hexdigest()
             digest.update(f"{name}\0{file.stat().st_mode:o}\0{content}\0".encode())
     return digest.hexdigest()[:16]

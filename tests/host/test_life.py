@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.integration
 
 QUIET = 6.0  # seconds
 TIMER = "anycast-routed-apply.timer"
+FRR_CONF = "/etc/frr/frr.conf"
+SAVED = r"^ *network|^ip(v6)? route"
 
 
 def test_from_the_package_to_the_first_announcement(bare: DnsHost, announced: Held) -> None:
@@ -30,6 +33,8 @@ def test_from_the_package_to_the_first_announcement(bare: DnsHost, announced: He
     groups = machine.run("id", "-Gn", OURS).out.split()
     assert set(groups) == {OURS, GROUPS[bare.router_name]}
     assert not bare.peer.sessions()
+    copies = machine.run(OURS, "setup", "--systemd", "--write", check=False)
+    assert (copies.code, "change one by a drop-in" in copies.err) == (64, True), "none hides them"
     machine.write(CONFIG, json.dumps(quick()))
     if bare.router_name == "bird":
         machine.run(OURS, "setup", "--write")
@@ -86,11 +91,21 @@ def test_status_is_for_root_and_for_who_is_in_the_groups(host: DnsHost, announce
 
 
 @pytest.mark.fault(31)
-def test_neither_an_upgrade_nor_a_reinstallation_is_seen_by_the_peer(host: DnsHost) -> None:
-    mark, machine = quiet(host), host.machine
-    for options in ((), ("--reinstall",)):
+def test_neither_an_upgrade_nor_a_reinstallation_is_seen_by_the_peer(
+    host: DnsHost, announced: Held
+) -> None:
+    machine, both = host.machine, each("withdraw", announced) + each("announce", announced)
+    newer = machine.copy(host.packages.newer, "/var/cache")
+    # In a large upgrade minutes go by between these two. The old daemon is at work on new files.
+    mark = host.mark()
+    machine.run("dpkg", "--unpack", newer, within=60)
+    host.systemctl("restart", "unbound")
+    eventually(lambda: host.told(mark) == both, within=15, why="it goes and returns")
+    mark = quiet(host)
+    configured, reinstalled = ("dpkg", "--configure", OURS), ("apt-get", "install", "--reinstall")
+    for argv in (configured, (*reinstalled, "-y", newer)):
         before = host.pid()
-        machine.install(host.packages.newer, *options)
+        machine.run(*argv, within=120)
         host.is_another(before)
         assert not host.peer.since(mark), "not one UPDATE, and the sessions stay up"
         assert machine.run(OURS, "--version").out.split()[-1] == NEWER
@@ -144,8 +159,14 @@ def test_a_purge_leaves_nothing_announced_and_nothing_on_the_disk(
     host: DnsHost, announced: Held
 ) -> None:
     mark, machine = host.mark(), host.machine
+    if host.router_name == "frr":
+        machine.run("vtysh", "-c", "write memory")
+        assert re.search(SAVED, machine.read(FRR_CONF), re.MULTILINE)
     host.purge()
     host.holds({})
+    if host.router_name == "frr":
+        # FRR would announce them from its next start on, for good.
+        assert not re.search(SAVED, machine.read(FRR_CONF), re.MULTILINE)
     assert host.told(mark) == each("withdraw", announced)
     assert not host.is_installed()
     assert machine.run("getent", "passwd", OURS, check=False).code == 2
@@ -153,6 +174,7 @@ def test_a_purge_leaves_nothing_announced_and_nothing_on_the_disk(
     folders = ("/etc", "/usr", "/lib", "/var/lib", "/run")
     left = machine.run("find", *folders, "-name", f"*{OURS}*").out
     # What an operator has asked `setup` for is his.
-    assert left.replace("/etc/bird/bird.conf.before-anycast-routed\n", "") == ""
+    theirs = {"/etc/bird/bird.conf.before-anycast-routed", f"{FRR_CONF}.before-anycast-routed"}
+    assert set(left.split()) <= theirs
     assert not machine.failed()
     assert OURS not in machine.run("systemctl", "list-unit-files").out

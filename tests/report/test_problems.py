@@ -1,0 +1,19 @@
+"""Problems of our own words: whole, line by line, and harmless for a terminal."""
+
+from __future__ import annotations
+
+from anycast_routed.report.text import problem_lines, safe
+
+
+def test_a_problem_is_shown_whole_and_its_lines_stay_lines() -> None:
+    remedy = "x" * 300 + "; write 1s"
+    assert problem_lines("config", f"one fault\n\x1b[2J{remedy}") == [
+        "! config problem: one fault",
+        f"    \\x1b[2J{remedy}",
+    ]
+
+
+def test_a_text_from_outside_is_one_line_and_clipped() -> None:
+    assert safe("a\nb") == "a\\nb"
+    assert safe("x" * 300) == "x" * 200 + "..."
+    assert safe("x" * 300, most=300) == "x" * 300
