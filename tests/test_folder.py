@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from users import DAEMON, OTHER, acting_as, let_in, needs_users
+from users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
 
 from anycast_routed import atomic, drains, folder, handover, journal, lock, record
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError, ConfigError
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 ENTRY = Entry(1.0, "event", "", "", "something")
 KEPT = record.Record(record.this_boot(), "bird", {"dns": Health(Verdict.UP)})
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Give a folder for other users too."""
+    with folder_for_all() as made:
+        yield made
 
 
 def take_lock(where: Path) -> None:
@@ -219,7 +226,6 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
 
 def made(tmp_path: Path, owner: int, mode: int) -> Path:
     """Make a folder that every user can reach."""
-    let_in(tmp_path)
     run = tmp_path / "run"
     run.mkdir()
     os.chown(run, owner, owner)

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from seed_site import Held, Site, lay_out
-from users import DAEMON, OTHER, acting_as, let_in, needs_users
+from users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
 
 from anycast_routed import lock, process
 from anycast_routed.errors import AccessDeniedError, CannotWriteError, LockedError
@@ -32,6 +32,13 @@ with lock.hold(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Give a folder for other users too."""
+    with folder_for_all() as made:
+        yield made
 
 
 @contextmanager
@@ -181,7 +188,6 @@ def test_one_that_somebody_makes_in_the_same_moment_is_taken(
 
 @needs_users
 def test_one_that_is_closed_to_us_is_said(tmp_path: Path) -> None:
-    let_in(tmp_path)
     (tmp_path / "lock").touch(0o600)
     os.chown(tmp_path, DAEMON, DAEMON)
     with acting_as(DAEMON), pytest.raises(AccessDeniedError) as caught, lock.hold(tmp_path, "x"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from seed_site import seed
 from seed_text import observed
-from users import DAEMON, OTHER, acting_as, let_in, needs_users
+from users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
 
 from anycast_routed import passwords
 from anycast_routed.config import InvalidConfigError, loads
@@ -23,11 +23,19 @@ from anycast_routed.report.document import document
 from anycast_routed.secret import MASK, Password
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from anycast_routed.config import Config
 
 CANARY = "cAnAry-5f2c"
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Give a folder for other users too."""
+    with folder_for_all() as made:
+        yield made
 
 
 @pytest.fixture
@@ -127,7 +135,6 @@ def test_only_root_and_we_may_own_it(file: Path) -> None:
     os.chown(file, OTHER, 0)
     assert f"belongs to user {OTHER}" in refusal(naming(file)).message
     os.chown(file, 0, DAEMON)
-    let_in(file.parent)
     with acting_as(DAEMON):
         assert revealed(passwords.read(naming(file))) == [CANARY]
     with acting_as(OTHER):

@@ -32,10 +32,14 @@ def acting_as(user: int) -> Iterator[None]:
         os.setegid(0)
 
 
-def let_in(folder: Path) -> None:
-    """Let every user go through pytest's own folders into this one."""
-    top = Path(tempfile.gettempdir())
-    for one in (folder, *folder.parents):
-        if one == top:
-            break
-        one.chmod(one.stat().st_mode | 0o011)
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """Give a folder that every user can reach.
+
+    Each run of pytest that begins closes pytest's own folders to others, those of a run at work
+    as well.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        path = Path(made)
+        path.chmod(0o755)
+        yield path

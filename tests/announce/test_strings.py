@@ -77,7 +77,7 @@ def placed(config: dict[str, Any], where: int, text: str) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.fault(40)
+@pytest.mark.fault(16, 40)
 @pytest.mark.parametrize("router", ["bird", "frr"])
 def test_strings_of_the_config(router: str) -> None:
     source = random.Random(53)  # noqa: S311 - the same strings in every run

@@ -274,7 +274,7 @@ def test_the_same_router_in_other_words_keeps_what_it_has(
     watched.holds(announced)
 
 
-def test_systemd_is_told_what_is_exported_now(
+def test_systemd_is_told_what_is_exported_now_and_what_is_down(
     watched: Watched, systemd: Systemd, announced: Held
 ) -> None:
     watched.dns1.remove_address("lo", LABELLED[1])
@@ -282,6 +282,10 @@ def test_systemd_is_told_what_is_exported_now(
     watched.dns1.address("lo", LABELLED[1], label="lo:dns2")
     watched.holds(announced)
     eventually(lambda: "exports 3 prefixes" in systemd.status(), within=5, why="it is back")
+    watched.server.daemon.kill()
+    eventually(lambda: systemd.status().startswith("dns is down: "), within=5, why="it is down")
+    watched.server.restart()
+    watched.holds(announced)
 
 
 def test_a_config_that_appears_in_another_place_is_not_taken(watched: Watched) -> None:

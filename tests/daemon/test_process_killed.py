@@ -59,7 +59,7 @@ def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
 ) -> None:
     begin(resting, 1)
     gone = 0
-    for died, (step, later) in enumerate(pairwise(steps(MOST_STEPS, "bird"))):
+    for died, (_, later) in enumerate(pairwise(steps(MOST_STEPS, "bird"))):
         resting.holds(announced, within=20)
         mark = resting.mark()
         resting.dns1.path(ARMED).touch()
