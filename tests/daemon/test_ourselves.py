@@ -19,10 +19,14 @@ pytestmark = pytest.mark.integration
 
 PORTS = "net.ipv4.ip_local_port_range"
 THIEF = """
-import signal, socket
-taken = [(kind, port, socket.socket(type=kind)) for kind in (1, 2) for port in (40000, 40001)]
-for kind, port, one in taken:
-    one.bind(("127.0.0.1", port))
+import signal, socket, time
+wanted = [(socket.socket(type=kind), port) for kind in (1, 2) for port in (40000, 40001)]
+for one, port in wanted:
+    while one.getsockname()[1] != port:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            time.sleep(0.001)  # a check has it just now
 signal.pause()
 """
 """It takes the only two ports, of UDP and of TCP."""
