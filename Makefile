@@ -19,8 +19,8 @@ unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		systemd-container debootstrap vagrant shellcheck lintian man-db groff zsh fish \
 		dpkg-dev debhelper dh-python python3 python3-pip
-	# Most tests wait most of the time, so two cores serve three at once.
-	$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
+	# Most tests wait most of the time, so two cores serve four at once.
+	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
 demo: $(VENV)/ready
 	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2
