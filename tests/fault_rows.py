@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PREFACE = """\
-# What it stands
+# What it withstands
 
 Each line is a fault, what must happen then, and the tests that bring it about.
 **A** is announced, **W** withdrawn.
