@@ -43,7 +43,8 @@ class Host:
         self._ip = find("ip")
         self._holder = Holder(name)
         self._enter = [find("nsenter"), "-t", str(self.pid), "-n", "-m", "-p", "-u"]
-        self._tied = [find("setpriv"), "--pdeathsig", "KILL", "--"]
+        # What runs in the background of a script has SIGINT ignored, and would hand that down.
+        self._tied = [find("setpriv"), "--pdeathsig", "KILL", find("env"), "--default-signal"]
 
     @property
     def pid(self) -> int:

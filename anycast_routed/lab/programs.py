@@ -27,6 +27,7 @@ _PACKAGES = {
     "nsd": "nsd",
     "nsd-control": "nsd",
     "nsenter": "util-linux",
+    "env": "coreutils",
     "setpriv": "util-linux",
     "unshare": "util-linux",
     "unbound": "unbound",

@@ -218,6 +218,8 @@ def test_a_server_that_no_longer_listens_on_the_anycast_address_is_withdrawn_fro
 ) -> None:
     conf = watched.dns1.read(UNBOUND_CONF)
     watched.dns1.write(UNBOUND_CONF, conf.replace(f"  interface: {ANYCAST}\n", ""))
+    watched.server.daemon.kill()
+    watched.holds({PREFIX["other"]: announced[PREFIX["other"]]})  # another server's
     watched.server.restart()
     watched.dns1.write(UNBOUND_CONF, conf)
     watched.holds(without(announced, "anycast"))

@@ -10,6 +10,7 @@ import errno
 from typing import Final
 
 from anycast_routed.model import Address
+from anycast_routed.observe.pulse.effort import Effort
 from anycast_routed.observe.pulse.probe import Tcp, Udp
 
 GAP: Final = 0.005
@@ -26,18 +27,21 @@ APART: Final = 0.002
 class Burst:
     """One burst at one server."""
 
-    def __init__(self, address: Address, port: int, now: float) -> None:
+    def __init__(self, address: Address, port: int, effort: Effort, now: float) -> None:
         self._address = address
         self._port = port
         self._began = now
+        self.effort = effort
+        """What its processes had done by its beginning, or by the last restart."""
         self.asked = 0
         """Questions over UDP so far, or since the last restart."""
         self._sockets: list[Udp] = []
         self._connections: list[Tcp] = []
 
-    def restart(self, now: float) -> None:
+    def restart(self, effort: Effort, now: float) -> None:
         """Count from now on: our own process was late, which is no fault of the server's."""
         self._began = now
+        self.effort = effort
         self.asked = 0
 
     def ask(self, form: int, question: bytes, now: float) -> None:

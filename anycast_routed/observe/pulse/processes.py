@@ -14,6 +14,7 @@ from typing import Final
 _EXITING: Final = 0x4  # PF_EXITING, linux/sched.h
 _STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
 _TRACED: Final = "t"
+_RUNNABLE: Final = "R"
 _SLICE: Final = 128
 """Descriptors looked at from one rest to the next."""
 _PROCESS: Final = 8
@@ -54,6 +55,20 @@ class Holders:
                 return ""
             said.append(f"process {pid} is {fault}")
         return ", ".join(said)
+
+    def effort(self) -> tuple[dict[int, tuple[float, float]], bool]:
+        """Return how long each thread has run and has waited to run, and if one could run now.
+
+        In seconds. The kernel tells anyone (Documentation/scheduler/sched-stats.rst).
+        """
+        threads, runnable = {}, False
+        for pid in self.started:
+            with contextlib.suppress(OSError, ValueError), os.scandir(f"/proc/{pid}/task") as tasks:
+                for one in tasks:
+                    ran, waited, _ = Path(one.path, "schedstat").read_text("ascii").split()
+                    threads[int(one.name)] = int(ran) / 1e9, int(waited) / 1e9
+                    runnable = runnable or _stat(f"{one.path}/stat")[0] == _RUNNABLE
+        return threads, runnable
 
     def _fault(self, pid: int, start: int) -> str:
         try:

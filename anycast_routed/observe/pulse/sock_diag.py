@@ -27,7 +27,9 @@ _REQUEST_DUMP: Final = 0x1 | 0x300
 _ERROR, _DONE = 2, 3
 _UNCONNECTED: Final = 1 << 7
 """A UDP socket without a peer has the state of a closed TCP one."""
-_V6ONLY, _CGROUP_ID = 11, 21  # INET_DIAG_*, linux/inet_diag.h
+_MEMORY, _V6ONLY, _CGROUP_ID = 7, 11, 21  # INET_DIAG_*, linux/inet_diag.h
+_WITH_MEMORY: Final = 1 << _MEMORY - 1
+_DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 _HEADER: Final = struct.Struct("=IHHII")
 _MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
 _ATTRIBUTE: Final = 4  # an attribute's own header
@@ -54,6 +56,8 @@ class Listener:
     v6only: bool
     cgroup: int
     """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
+    drops: int
+    """Datagrams that found its queue full so far, modulo 2^32."""
 
 
 class Listeners:
@@ -153,7 +157,7 @@ def listeners(port: int) -> Listeners:
 
 def _dump(netlink: socket.socket, family: int, port: int) -> Iterator[Listener]:
     # inet_diag_req_v2: family, protocol, extensions, padding, states, and the socket's identity.
-    wanted = struct.pack("=BBBxI", family, socket.IPPROTO_UDP, 0, _UNCONNECTED)
+    wanted = struct.pack("=BBBxI", family, socket.IPPROTO_UDP, _WITH_MEMORY, _UNCONNECTED)
     body = wanted + port.to_bytes(2) + bytes(46)
     size = _HEADER.size + len(body)
     netlink.send(_HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 0, 0) + body)
@@ -177,6 +181,7 @@ def _listener(message: bytes) -> Listener:
         inode=struct.unpack_from("=I", message, _MESSAGE - 4)[0],
         v6only=any(attributes.get(_V6ONLY, b"\0")),
         cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
+        drops=struct.unpack_from("=I", attributes.get(_MEMORY, bytes(36)), 4 * _DROPS)[0],
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from anycast_routed.observe.pulse.burst import APART, GAP, SILENCE, Burst
 from anycast_routed.observe.pulse.conversation import Conversation
+from anycast_routed.observe.pulse.effort import excuse
 from anycast_routed.observe.pulse.local import Local
 from anycast_routed.observe.pulse.probe import Udp
 from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
@@ -170,24 +171,31 @@ class Target:
             self._died(said, self._asked)
         else:
             if late:
-                burst.restart(now)
+                burst.restart(self.trace.effort(now), now)
             self._go_on(burst, now)
 
     def _go_on(self, burst: Burst, now: float) -> None:
         if not burst.over(now):
             self.due = now + GAP * max(1.0, self._local.bursts / _BURSTS)
             burst.ask(*self._talk.liveness(burst.asked), now)
-        elif self._talk.silence_counts() and burst.proves():
+        elif not (self._talk.silence_counts() and burst.proves()):
+            self._is_odd("which may be its habit", now)
+        elif said := excuse(burst.effort, self.trace.effort(now, fresh=True)):
+            self._is_odd(said, now)
+        else:
             within = f"{SILENCE * 1000:g} ms over UDP and TCP"
             self._died(f"no answer to {burst.asked} questions within {within}", self._asked)
-        else:
-            self._rest()
-            self._odd = True
-            if self._talk.affordable(now):
-                self._tell(Sign.CHANGED, "it is silent, which may be its habit", self._asked)
+
+    def _is_odd(self, why: str, now: float) -> None:
+        """Leave it to the check, which is more patient, until there is an answer again."""
+        self._rest()
+        self._odd = True
+        if self._talk.affordable(now):
+            self._tell(Sign.CHANGED, f"it is silent: {why}", self._asked)
 
     def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        self._burst = Burst(self.server.address, self.server.port, now)
+        effort = self.trace.effort(now)
+        self._burst = Burst(self.server.address, self.server.port, effort, now)
         self._local.bursts += 1
         self._act = self._step
         self._burst.ask(*self._talk.liveness(0), now)

@@ -2,6 +2,7 @@
 
 import ipaddress
 
+from anycast_routed.observe.pulse.effort import Effort
 from anycast_routed.observe.pulse.local import SYSTEMD, Local
 from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
 from anycast_routed.observe.pulse.signs import Server
@@ -79,6 +80,14 @@ class Trace:
             return ""
         self.held_by(self._local.owners())
         return self._holders.evidence()
+
+    def effort(self, now: float, *, fresh: bool = False) -> Effort:
+        """Return what it has done until now; `fresh`: also by processes that are new."""
+        if fresh and not self._local.searching:
+            self.held_by(self._local.owners())
+        on_port = self._local.listeners(self._server.port)
+        drops = sum(one.drops for one in self._own(on_port)) if on_port is not None else 0
+        return Effort(now, drops, *self._holders.effort())
 
     def _own(self, on_port: Listeners) -> tuple[Listener, ...]:
         return on_port.serving(self._server.address) if self._here else ()
