@@ -223,7 +223,7 @@ def test_a_reload_that_has_to_wait_has_read_its_files_already(
     small = bird.STOCK + INCLUDE
     routes = "".join(f"route 20.{i}.{j}.0/24 blackhole;\n" for i in range(200) for j in range(256))
     big = "ipv4 table big;\nprotocol static theirs { ipv4 { table big; };\n" + routes + "}\n"
-    for _ in range(5):  # until BIRD is not through before we ask again
+    for _ in range(20):  # until BIRD is not through before we ask again
         router.configure(small + big)
         assert "in progress" in router.configure(small), "all those routes are taken out"
         dns1.write(FILE, fragment(mark="e5", first=150))

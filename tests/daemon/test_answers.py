@@ -107,9 +107,11 @@ def is_said(watched: Watched, name: str, reason: str) -> None:
     eventually(lambda: reason in watched.reason(name), within=2, why=f"{name}: {reason}")
 
 
-def down_for(watched: Watched, announced: Held, reason: str, *names: str) -> None:
-    """Wait until just these services are withdrawn for this reason, each once; heal them."""
-    mark = watched.mark()
+def down_for(watched: Watched, announced: Held, mark: int, reason: str, *names: str) -> None:
+    """Wait until just these services are withdrawn for this reason, each once; heal them.
+
+    `mark` is of the moment before their fault.
+    """
     watched.holds(without(announced, *names), within=4)
     for name in names:
         is_said(watched, name, reason)
@@ -135,8 +137,9 @@ UNBOUNDS = ("dns", "six", "big", "anycast")
 def test_an_answer_that_does_not_help_withdraws_with_its_reason(
     watched: Watched, announced: Held, kind: str, reason: str
 ) -> None:
+    mark = watched.mark()
     watched.dns1.run("unbound-control", "-c", UNBOUND_CONF, "local_zone", "google.com.", kind)
-    down_for(watched, announced, reason, *UNBOUNDS)
+    down_for(watched, announced, mark, reason, *UNBOUNDS)
 
 
 @pytest.mark.fault(4)
@@ -186,8 +189,9 @@ def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
 def test_without_tcp_only_what_does_not_fit_into_udp_is_withdrawn(
     watched: Watched, announced: Held, verdict: str, reason: str
 ) -> None:
+    mark = watched.mark()
     watched.nft(f"tcp dport 53 {verdict}")
-    down_for(watched, announced, reason, "big")
+    down_for(watched, announced, mark, reason, "big")
 
 
 @pytest.mark.fault(6)
@@ -208,8 +212,9 @@ def test_thirty_percent_loss_each_way_changes_nothing(watched: Watched) -> None:
 def test_ipv6_alone_dead_withdraws_only_what_is_checked_over_it(
     watched: Watched, announced: Held
 ) -> None:
+    mark = watched.mark()
     watched.nft(f"meta nfproto ipv6 {DNS} drop")
-    down_for(watched, announced, "", "six")
+    down_for(watched, announced, mark, "", "six")
 
 
 @pytest.mark.fault(11)
