@@ -39,7 +39,7 @@ class Record:
 
 def this_boot() -> str:
     """Return the identity of this boot of the machine."""
-    return _BOOT_ID.read_text(encoding="ascii").strip()
+    return _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
 def load(run_dir: Path) -> Record | None:

@@ -7,6 +7,7 @@ very process: what its record says, or the router still has, stands only until t
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import gc
 import resource
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
     from anycast_routed.supervisor.reload import Load
+
+# Python would load it when a strange text first comes, and then there may be no descriptor left.
+codecs.lookup("unicode_escape")
 
 _LOCK_WITHIN = 0.2  # seconds
 _AGAIN = 1.0  # seconds until addresses that could not be read are tried again

@@ -65,7 +65,7 @@ class Holders:
         for pid in self.started:
             with contextlib.suppress(OSError, ValueError), os.scandir(f"/proc/{pid}/task") as tasks:
                 for one in tasks:
-                    ran, waited, _ = Path(one.path, "schedstat").read_text("ascii").split()
+                    ran, waited, _ = Path(one.path, "schedstat").read_bytes().split()
                     threads[int(one.name)] = int(ran) / 1e9, int(waited) / 1e9
                     runnable = runnable or _stat(f"{one.path}/stat")[0] == _RUNNABLE
         return threads, runnable
