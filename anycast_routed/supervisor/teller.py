@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
 _TO_FINISH = 1.0  # seconds for the disk, at our end
+# A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).
+_TRIED = re.compile(r"(?<=session is )(?:Idle(?! \(Admin)|Connect|Active|OpenSent|OpenConfirm)\b")
 _LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
@@ -148,7 +151,8 @@ class Teller:
 
     def _take_troubles(self, lines: Iterable[str], at: float) -> None:
         """Log what lasts: a session on its way up is no news."""
-        self._troubles = {line: self._troubles.get(line, at) for line in lines}
+        steady = [_TRIED.sub("down", line) for line in lines]
+        self._troubles = {line: self._troubles.get(line, at) for line in steady}
         lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
         for line in sorted(lasting - self._told):
             self.log.warning("trouble", what=line.removeprefix("! "))

@@ -73,12 +73,14 @@ def test_peers_that_get_nothing_are_told_and_the_others_stay(
         told = partial(is_trouble, watched, peer)
         eventually(told, within=10, why=f"{peer} is told")
     loads, written = loaded(watched), own_file(watched).stat()
-    unchanged(watched, 3)
+    unchanged(watched, 8)
     assert loaded(watched) == loads
     assert own_file(watched).stat().st_mtime_ns == written.st_mtime_ns
     assert not watched.says().problems
     log = watched.at_work().log()
-    assert log.count(f"peer {NOBODY}") <= 4, "a state of a session is told when it is another"
+    # Once, and once more when BIRD has its reason; that it is tried again is no news.
+    assert log.count(f"peer {NOBODY}: session is down") == log.count(f"peer {NOBODY}")
+    assert log.count(f"peer {NOBODY}") <= 3
     assert PEER not in log.partition("trouble")[2]
 
 
