@@ -180,7 +180,9 @@ class Ground:
             self.host.run("vtysh", "-d", daemon, "-c", block)
 
     def _program(self) -> None:
-        self.host.run(sys.executable, "-m", "anycast_routed", "-q", "apply", within=_WITHIN)
+        # A withdrawal by a new config takes all there is where there is but one prefix.
+        ours = (sys.executable, "-m", "anycast_routed", "-q", "apply", "--allow-shrink")
+        self.host.run(*ours, within=_WITHIN)
 
     def configure(self, text: str) -> None:
         """Write our config file."""
