@@ -3,78 +3,177 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from pulse_watch import watching
+from pulse_watch import server, watching
 
 from anycast_routed.lab import Host, dns, eventually, load
-from anycast_routed.observe.pulse import Sign
+from anycast_routed.observe.pulse import Sign, accounts
 from anycast_routed.observe.pulse.effort import Effort, excuse
+from anycast_routed.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anycast_routed.lab.daemon import Daemon
+
 integration = pytest.mark.integration
-BEFORE = Effort(at=10.0, drops=5, threads={7: (1.0, 1.0), 8: (50.0, 50.0)}, runnable=True)
+BEFORE = Effort(
+    at=10.0, threads={7: (1.0, 1.0), 8: (50.0, 50.0)}, runnable=True, drops={21: 5, 22: 9}, reads=7
+)
 seconds = st.floats(0, 0.12)
 
-IN_CIRCLES = """\
-import signal, socket
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
-circles = []
-signal.signal(signal.SIGUSR1, lambda *_: circles.append(1))
-server.settimeout(0.1)
+some = st.integers(0, 100_000)
+STUCK = """\
+import select, signal, socket, sys, threading
+addresses, threads, circling = sys.argv[1].split(","), int(sys.argv[2]), sys.argv[3:]
+for _ in range(threads):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+servers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in addresses]
+for server, address in zip(servers, addresses):
+    server.bind((address, 53))
+stuck = []
+signal.signal(signal.SIGUSR1, lambda *_: stuck.append(1))
+print("ready", flush=True)
 while True:
-    try:
+    for server in select.select(servers, [], [], 0.1)[0]:
         wire, client = server.recvfrom(512)
         server.sendto(wire[:2] + b"\\x81\\x85" + wire[4:6] + bytes(6) + wire[12:], client)
-    except TimeoutError:
-        pass
-    while circles:
-        pass
+    while stuck:
+        if not circling:
+            threading.Event().wait()
+"""
+READER = """\
+import socket
+for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
+    reader = socket.socket(family, socket.SOCK_DGRAM)
+    reader.bind((address, 0))
+    writer = socket.socket(family, socket.SOCK_DGRAM)
+    for _ in range(100):
+        writer.sendto(b"", reader.getsockname())
+    from anycast_routed.observe.pulse.accounts import reads
+    before = reads()
+    for _ in range(100):
+        reader.recv(512)
+    print(reads() - before)
 """
 
 
-def after(ran: float, waited: float, drops: int = 0, *, runnable: bool = False) -> Effort:
-    """Return what the kernel says after a silence of 120 ms, in which one thread has ended."""
-    threads = {7: (1 + ran, 1 + waited), 9: (70.0, 70.0)}
-    return Effort(10.12, (5 + drops) % 2**32, threads, runnable)
+def after(
+    ran: float,
+    waited: float,
+    drops: int = 0,
+    *,
+    runnable: bool = False,
+    reads: int | None = 1000,
+) -> Effort:
+    """Return what the kernel says after a silence of 120 ms; a thread and a socket are new."""
+    known = {7: (1 + ran, 1 + waited), 9: (70.0, 70.0)}
+    lost = {21: (5 + drops) % 2**32, 23: 10_000}
+    return Effort(10.12, known, runnable, lost, None if reads is None else 7 + reads)
 
 
-@given(ran=st.floats(0.011, 0.5), waited=seconds, runnable=st.booleans())
+@given(ran=st.floats(0.011, 0.5), waited=st.floats(0, 0.059), runnable=st.booleans(), reads=some)
 def test_one_that_is_not_asked_too_much_has_no_excuse_in_its_own_work(
-    ran: float, waited: float, *, runnable: bool
+    ran: float, waited: float, reads: int, *, runnable: bool
 ) -> None:
-    assert not excuse(BEFORE, after(ran, waited, runnable=runnable))
+    assert not excuse(BEFORE, after(ran, waited, runnable=runnable, reads=reads))
 
 
-@given(ran=st.floats(0, 0.02), waited=st.floats(0, 0.02), drops=st.integers(0, 100_000))
-def test_one_that_does_nothing_has_no_excuse(ran: float, waited: float, drops: int) -> None:
-    assert not excuse(BEFORE, after(ran, waited, drops))
+@given(ran=st.floats(0, 0.02), waited=st.floats(0, 0.02), drops=some, reads=some)
+def test_one_that_does_nothing_has_no_excuse(
+    ran: float, waited: float, drops: int, reads: int
+) -> None:
+    assert not excuse(BEFORE, after(ran, waited, drops, reads=reads))
 
 
-@given(ran=st.floats(0, 0.009), waited=st.floats(0.061, 0.2), drops=st.integers(0, 1000))
-def test_one_that_waits_for_a_processor_is_excused(ran: float, waited: float, drops: int) -> None:
+@given(ran=st.floats(0.011, 0.5), waited=seconds, drops=some, reads=st.integers(0, 7))
+@example(ran=0.119, waited=0.0, drops=5000, reads=0)
+def test_one_that_reads_nothing_has_no_excuse_in_its_work(
+    ran: float, waited: float, drops: int, reads: int
+) -> None:
+    assert not excuse(BEFORE, after(ran, waited, drops, runnable=True, reads=reads))
+    assert not excuse(BEFORE, replace(after(0, 0, drops, reads=reads), threads={}))
+
+
+@given(ran=st.floats(0, 0.009), waited=st.floats(0.061, 0.2), drops=some, reads=st.none() | some)
+def test_one_that_waits_for_a_processor_is_excused(
+    ran: float, waited: float, drops: int, reads: int | None
+) -> None:
     waits = "its processes wait for a processor"
-    assert excuse(BEFORE, after(ran, waited, drops)) == waits
-    assert excuse(BEFORE, after(ran, 0.0, drops, runnable=True)) == waits
+    assert excuse(BEFORE, after(ran, waited, drops, reads=reads)) == waits
+    assert excuse(BEFORE, after(ran, 0.0, drops, runnable=True, reads=reads)) == waits
 
 
-@given(drops=st.integers(1, 2**32 - 1))
-def test_one_that_works_and_loses_is_excused(drops: int) -> None:
+@given(ran=seconds, waited=st.floats(0.061, 0.2), reads=st.none() | st.integers(8, 100_000))
+def test_one_that_waits_between_its_work_is_excused(
+    ran: float, waited: float, reads: int | None
+) -> None:
+    assert "wait for" in excuse(BEFORE, after(ran, waited, reads=reads))
+
+
+@given(drops=st.integers(1, 2**32 - 1), reads=st.none() | st.integers(8, 100_000))
+def test_one_that_works_and_loses_is_excused(drops: int, reads: int | None) -> None:
     too_much = "it is asked more than it can take"
-    assert excuse(BEFORE, after(0.05, 0.05, drops)) == too_much
-    assert excuse(BEFORE, after(0.02, 0.0, drops, runnable=True)) == too_much
-    unknown = Effort(10.12, (5 + drops) % 2**32, {}, runnable=False)
-    assert excuse(BEFORE, unknown) == too_much
+    assert excuse(BEFORE, after(0.08, 0.05, drops, reads=reads)) == too_much
+    assert excuse(BEFORE, after(0.02, 0.0, drops, runnable=True, reads=reads)) == too_much
+    assert excuse(BEFORE, replace(after(0, 0, drops, reads=reads), threads={})) == too_much
+
+
+@given(runnable=st.booleans(), reads=st.none() | some)
+def test_a_socket_that_is_new_or_unknown_has_lost_nothing(
+    reads: int | None, *, runnable: bool
+) -> None:
+    unseen = replace(BEFORE, drops={})
+    now = after(0.08, 0.0, 50, runnable=runnable, reads=reads)
+    assert not excuse(unseen, now)
+    assert not excuse(BEFORE, replace(now, drops={}))
+
+
+def test_threads_are_counted_and_no_more_than_wanted() -> None:
+    stop = threading.Event()
+    more = [threading.Thread(target=stop.wait) for _ in range(5)]
+    for thread in more:
+        thread.start()
+    try:
+        found, runnable = accounts.threads(os.getpid(), 1000)
+        few, _ = accounts.threads(os.getpid(), 3)
+    finally:
+        stop.set()
+    assert runnable  # it is we who look
+    assert found[os.getpid()][0] > 0
+    assert {thread.native_id for thread in more} <= found.keys()
+    assert len(few) == 3
+
+
+def test_no_process_has_no_threads() -> None:
+    assert accounts.threads(2**22 + 1, 100) == ({}, False)
+
+
+def test_no_descriptor_is_our_trouble_and_not_the_servers() -> None:
+    source = "import resource, os\n"
+    source += "from anycast_routed.observe.pulse import accounts\n"
+    source += "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+    source += "for look in accounts.reads, lambda: accounts.threads(os.getpid(), 9):\n"
+    source += "    try: look()\n"
+    source += "    except OSError as error: print(error.errno)\n"
+    done = run([sys.executable, "-c", source], within=20)
+    assert done.out.split() == [str(errno.EMFILE)] * 2, done.err
+
+
+@integration
+def test_the_kernel_counts_what_is_read_and_not_what_lies_there(host: Host) -> None:
+    assert host.run(sys.executable, "-c", READER).out.split() == ["100", "100"]
 
 
 @integration
@@ -109,11 +208,11 @@ def test_a_server_that_waits_for_a_processor_is_not_dead(
 
 @integration
 @pytest.mark.fault(2)
+@pytest.mark.parametrize("loaded", [False, True], ids=["alone", "under load"])
 def test_a_server_that_goes_round_in_circles_is_dead(
-    host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
+    host: Host, inside: Callable[[Host, Callable[[], Any]], Any], *, loaded: bool
 ) -> None:
-    circling = host.start(sys.executable, "-c", IN_CIRCLES, name="circling")
-    eventually(lambda: host.listens(53, protocol="udp"), within=5)
+    circling = stuck(host, "127.0.0.1", circles=True)
 
     async def scenario() -> None:
         async with watching() as watch:
@@ -121,10 +220,39 @@ def test_a_server_that_goes_round_in_circles_is_dead(
             os.setpriority(os.PRIO_PROCESS, circling.pid, -20)
             claim(circling.pid, -20)  # so that other tests are no hindrance
             os.kill(circling.pid, signal.SIGUSR1)
+            if loaded:
+                load.start(host, "127.0.0.1", seconds=3, clients=1, patience=0.1)
             dead = await watch.until(Sign.DEAD)
             assert "no answer to" in dead.reason
 
     inside(host, lambda: asyncio.run(scenario()))
+
+
+@integration
+@pytest.mark.fault(2)
+def test_a_deadlock_of_many_threads_behind_many_addresses_is_seen(
+    host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
+) -> None:
+    """To look at all of them must not make us late, and so begin again for ever."""
+    addresses = [f"127.0.0.{number}" for number in range(1, 13)]
+    deadlocked = stuck(host, *addresses, threads=400)
+
+    async def scenario() -> None:
+        async with watching(*(server(address) for address in addresses)) as watch:
+            assert (await watch.acquainted()).processes
+            os.kill(deadlocked.pid, signal.SIGUSR1)
+            dead = [await watch.until(Sign.DEAD) for _ in addresses]
+            assert {str(one.server.address) for one in dead} == {*addresses}
+
+    inside(host, lambda: asyncio.run(scenario()))
+
+
+def stuck(host: Host, *addresses: str, threads: int = 0, circles: bool = False) -> Daemon:
+    """Start a server that hangs at SIGUSR1: at a lock, or going round in circles."""
+    argv = (sys.executable, "-c", STUCK, ",".join(addresses), str(threads))
+    daemon = host.start(*argv, *(["circling"] if circles else []), name="stuck")
+    eventually(lambda: "ready" in daemon.log(), within=10)
+    return daemon
 
 
 def claim(pid: int, nice: int) -> None:

@@ -7,11 +7,13 @@ that the longest silence ever seen of a server under the worst load was 71 ms.
 """
 
 import errno
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from anycast_routed.model import Address
-from anycast_routed.observe.pulse.effort import Effort
 from anycast_routed.observe.pulse.probe import Tcp, Udp
+
+if TYPE_CHECKING:
+    from anycast_routed.observe.pulse.effort import Effort
 
 GAP: Final = 0.005
 SILENCE: Final = 0.12
@@ -20,6 +22,8 @@ _ENOUGH: Final = 16
 _ENOUGH_PORTS: Final = 8
 _TCP_AT: Final = (4, 12)
 """The steps at which a TCP connection is made: most bursts are over before."""
+EARLY: Final = 4
+"""Questions after which a burst is worth the look at what the server does."""
 APART: Final = 0.002
 """Two refusals at least so many seconds apart are proof; one may be a restart."""
 
@@ -27,21 +31,21 @@ APART: Final = 0.002
 class Burst:
     """One burst at one server."""
 
-    def __init__(self, address: Address, port: int, effort: Effort, now: float) -> None:
+    def __init__(self, address: Address, port: int, now: float) -> None:
         self._address = address
         self._port = port
         self._began = now
-        self.effort = effort
-        """What its processes had done by its beginning, or by the last restart."""
+        self.effort: Effort | None = None
+        """What was counted of the server when the burst had gone on for `EARLY` questions."""
         self.asked = 0
         """Questions over UDP so far, or since the last restart."""
         self._sockets: list[Udp] = []
         self._connections: list[Tcp] = []
 
-    def restart(self, effort: Effort, now: float) -> None:
+    def restart(self, now: float) -> None:
         """Count from now on: our own process was late, which is no fault of the server's."""
         self._began = now
-        self.effort = effort
+        self.effort = None
         self.asked = 0
 
     def ask(self, form: int, question: bytes, now: float) -> None:

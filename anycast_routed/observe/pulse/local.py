@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
+from anycast_routed.observe.pulse.accounts import Threads, reads, threads
 from anycast_routed.observe.pulse.cgroups import Members, members
 from anycast_routed.observe.pulse.processes import Owners, pids, search
 from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
+_THREADS: Final = 128
+"""Threads looked at in one turn, lest the look make us late; some stand for all."""
 SYSTEMD: Final = 1
 """Its PID: it keeps the sockets of those it starts on demand, and never answers a question."""
 
@@ -34,6 +37,8 @@ class Local:
         self._owners_now: Owners | None = None
         self._on_port: dict[int, Listeners | None] = {}
         self._members: Members = {}
+        self._threads: dict[int, Threads] = {}
+        self._reads: list[int | None] = []
 
     def open(self, wake: Callable[[], None]) -> None:
         """Begin to listen to the kernel, if we do not yet, and be woken by its news."""
@@ -74,9 +79,24 @@ class Local:
                 self._on_port[port] = None
         return self._on_port[port]
 
+    def threads(self, pid: int) -> Threads:
+        """Give what a process has done until this turn. Raises OSError: no descriptor is left."""
+        if pid not in self._threads:
+            seen = sum(len(those) for those, _ in self._threads.values())
+            self._threads[pid] = threads(pid, _THREADS - seen)
+        return self._threads[pid]
+
+    def reads(self) -> int | None:
+        """Give the datagrams read here until this turn. Raises OSError: no descriptor is left."""
+        if not self._reads:
+            self._reads.append(reads())
+        return self._reads[0]
+
     def forget(self) -> None:
         """Look anew at what was looked at in this turn."""
         self._on_port.clear()
+        self._threads.clear()
+        self._reads.clear()
         self._owners_now = None
 
     @property

@@ -14,7 +14,6 @@ from typing import Final
 _EXITING: Final = 0x4  # PF_EXITING, linux/sched.h
 _STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
 _TRACED: Final = "t"
-_RUNNABLE: Final = "R"
 _SLICE: Final = 128
 """Descriptors looked at from one rest to the next."""
 _PROCESS: Final = 8
@@ -56,31 +55,17 @@ class Holders:
             said.append(f"process {pid} is {fault}")
         return ", ".join(said)
 
-    def effort(self) -> tuple[dict[int, tuple[float, float]], bool]:
-        """Return how long each thread has run and has waited to run, and if one could run now.
-
-        In seconds. The kernel tells anyone (Documentation/scheduler/sched-stats.rst).
-        """
-        threads, runnable = {}, False
-        for pid in self.started:
-            with contextlib.suppress(OSError, ValueError), os.scandir(f"/proc/{pid}/task") as tasks:
-                for one in tasks:
-                    ran, waited, _ = Path(one.path, "schedstat").read_bytes().split()
-                    threads[int(one.name)] = int(ran) / 1e9, int(waited) / 1e9
-                    runnable = runnable or _stat(f"{one.path}/stat")[0] == _RUNNABLE
-        return threads, runnable
-
     def _fault(self, pid: int, start: int) -> str:
         try:
-            fields = _stat(f"/proc/{pid}/stat")
-            if int(fields[19]) != start:
+            found = fields(f"/proc/{pid}/stat")
+            if int(found[19]) != start:
                 return ""
-            if fields[0] == _TRACED:
+            if found[0] == _TRACED:
                 return self._traced_still(pid)
-            if fault := _said(fields):
+            if fault := _said(found):
                 # The first thread may have ended without the others, which serve on.
                 with os.scandir(f"/proc/{pid}/task") as tasks:
-                    return fault if all(_said(_stat(f"{one.path}/stat")) for one in tasks) else ""
+                    return fault if all(_said(fields(f"{one.path}/stat")) for one in tasks) else ""
             with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
                 dumps = any(line.startswith("CoreDumping:\t1") for line in status)
         except (OSError, ValueError, IndexError):
@@ -95,22 +80,22 @@ class Holders:
         return "held by a debugger" if before == switches else ""
 
 
-def _said(fields: list[str]) -> str:
-    if fields[0] in _STATES:
-        return _STATES[fields[0]]
-    return "exiting" if int(fields[6]) & _EXITING else ""
-
-
-def _stat(path: str) -> list[str]:
-    """Give the fields of a stat file from the third, the state, on."""
+def fields(path: str) -> list[str]:
+    """Give the fields of a stat file from the third, the state, on. Raises OSError."""
     with Path(path).open("rb") as file:
         # The second field is the program's name in parentheses, with anything in it.
         return file.read().rpartition(b")")[2].decode("ascii").split()
 
 
+def _said(found: list[str]) -> str:
+    if found[0] in _STATES:
+        return _STATES[found[0]]
+    return "exiting" if int(found[6]) & _EXITING else ""
+
+
 def _start(pid: int) -> int | None:
     try:
-        return int(_stat(f"/proc/{pid}/stat")[19])
+        return int(fields(f"/proc/{pid}/stat")[19])
     except (OSError, ValueError, IndexError):
         return None
 

@@ -57,7 +57,7 @@ class Listener:
     cgroup: int
     """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
     drops: int
-    """Datagrams that found its queue full so far, modulo 2^32."""
+    """Datagrams that it lost so far, nearly all to a full queue, modulo 2^32."""
 
 
 class Listeners:

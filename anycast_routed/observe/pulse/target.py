@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from anycast_routed.observe.pulse.burst import APART, GAP, SILENCE, Burst
+from anycast_routed.observe.pulse.burst import APART, EARLY, GAP, SILENCE, Burst
 from anycast_routed.observe.pulse.conversation import Conversation
 from anycast_routed.observe.pulse.effort import excuse
 from anycast_routed.observe.pulse.local import Local
@@ -155,9 +155,22 @@ class Target:
 
     def _step(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
         burst = self._burst
-        if burst is None or self._hear(now):
+        if burst is None:
             self._rest()
-            return
+        elif self._hears(burst, now):
+            pass
+        elif said := self.trace.evidence():
+            self._died(said, self._asked)
+        else:
+            if late:
+                burst.restart(now)
+            self._go_on(burst, now)
+
+    def _hears(self, burst: Burst, now: float) -> bool:
+        """Take in what has come; return whether that was anything."""
+        if self._hear(now):
+            self._rest()
+            return True
         replies, answered, refused = burst.hear()
         for reply in replies:
             if change := self._talk.take(*reply, now):
@@ -165,24 +178,22 @@ class Target:
         if replies or burst.heard_over_tcp():
             self._lives(now)
             self._rest(keep=answered if self._talk.prefers(answered, now) else None)
-        elif refused:
+            return True
+        if refused:
             self._refused(now)
-        elif said := self.trace.evidence():
-            self._died(said, self._asked)
-        else:
-            if late:
-                burst.restart(self.trace.effort(now), now)
-            self._go_on(burst, now)
+        return bool(refused)
 
     def _go_on(self, burst: Burst, now: float) -> None:
         if not burst.over(now):
             self.due = now + GAP * max(1.0, self._local.bursts / _BURSTS)
+            if burst.asked == EARLY:
+                burst.effort = self.trace.effort(now, fresh=True)
             burst.ask(*self._talk.liveness(burst.asked), now)
         elif not (self._talk.silence_counts() and burst.proves()):
             self._is_odd("which may be its habit", now)
-        elif said := excuse(burst.effort, self.trace.effort(now, fresh=True)):
+        elif burst.effort and (said := excuse(burst.effort, self.trace.effort(now))):
             self._is_odd(said, now)
-        else:
+        elif not self._hears(burst, now):  # while we looked at its processes
             within = f"{SILENCE * 1000:g} ms over UDP and TCP"
             self._died(f"no answer to {burst.asked} questions within {within}", self._asked)
 
@@ -194,8 +205,7 @@ class Target:
             self._tell(Sign.CHANGED, f"it is silent: {why}", self._asked)
 
     def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        effort = self.trace.effort(now)
-        self._burst = Burst(self.server.address, self.server.port, effort, now)
+        self._burst = Burst(self.server.address, self.server.port, now)
         self._local.bursts += 1
         self._act = self._step
         self._burst.ask(*self._talk.liveness(0), now)

@@ -82,12 +82,22 @@ class Trace:
         return self._holders.evidence()
 
     def effort(self, now: float, *, fresh: bool = False) -> Effort:
-        """Return what it has done until now; `fresh`: also by processes that are new."""
+        """Return what was counted of it until now; `fresh`: with processes that are new.
+
+        Raises OSError: no descriptor is left.
+        """
         if fresh and not self._local.searching:
             self.held_by(self._local.owners())
+        threads: dict[int, tuple[float, float]] = {}
+        runnable = False
+        for pid in self._holders.started:
+            those, could_run = self._local.threads(pid)
+            threads |= those
+            runnable = runnable or could_run
         on_port = self._local.listeners(self._server.port)
-        drops = sum(one.drops for one in self._own(on_port)) if on_port is not None else 0
-        return Effort(now, drops, *self._holders.effort())
+        own = self._own(on_port) if on_port is not None else ()
+        drops = {one.inode: one.drops for one in own}
+        return Effort(now, threads, runnable, drops, self._local.reads())
 
     def _own(self, on_port: Listeners) -> tuple[Listener, ...]:
         return on_port.serving(self._server.address) if self._here else ()
