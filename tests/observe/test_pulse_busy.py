@@ -115,6 +115,12 @@ def test_one_that_waits_for_a_processor_is_excused(
     assert excuse(BEFORE, after(ran, 0.0, drops, runnable=True, reads=reads)) == waits
 
 
+def test_one_whose_workers_are_new_and_could_run_is_excused() -> None:
+    """It was reloaded meanwhile, and the new ones have not had their turn."""
+    new = replace(after(0, 0, runnable=True, reads=0), threads={9: (0.001, 0.0)})
+    assert "wait for" in excuse(BEFORE, new)
+
+
 @given(ran=seconds, waited=st.floats(0.061, 0.2), reads=st.none() | st.integers(8, 100_000))
 def test_one_that_waits_between_its_work_is_excused(
     ran: float, waited: float, reads: int | None
@@ -174,6 +180,13 @@ def test_no_descriptor_is_our_trouble_and_not_the_servers() -> None:
 @integration
 def test_the_kernel_counts_what_is_read_and_not_what_lies_there(host: Host) -> None:
     assert host.run(sys.executable, "-c", READER).out.split() == ["100", "100"]
+
+
+@integration
+def test_what_is_read_in_another_namespace_counts_for_nothing(
+    host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
+) -> None:
+    assert inside(host, accounts.reads) == 0
 
 
 @integration

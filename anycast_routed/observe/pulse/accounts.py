@@ -45,12 +45,12 @@ def reads() -> int | None:
     with contextlib.suppress(*_UNKNOWN):
         head, counts = (
             line.split()
-            for line in Path("/proc/net/snmp").read_bytes().splitlines()
+            for line in Path("/proc/thread-self/net/snmp").read_bytes().splitlines()
             if line.startswith(b"Udp:")
         )
         total = int(counts[head.index(b"InDatagrams")])
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            for line in Path("/proc/net/snmp6").read_bytes().splitlines():
+            for line in Path("/proc/thread-self/net/snmp6").read_bytes().splitlines():
                 name, _, count = line.partition(b" ")
                 if name == b"Udp6InDatagrams":
                     total += int(count)

@@ -14,7 +14,10 @@ _MUCH: Final = 0.5
 _ENOUGH: Final = 0.01
 """Seconds in which any server can answer a few questions."""
 _AT_WORK: Final = 8
-"""Datagrams read in a silence from which on a server is at work; fewer are the replies to us."""
+"""Datagrams read in a silence from which on a server is at work; fewer are the replies to us.
+
+With many servers here the replies to us may be as many: then the check has the last word.
+"""
 _MODULUS: Final = 1 << 32
 
 
@@ -48,7 +51,7 @@ def excuse(before: Effort, after: Effort) -> str:
     waited = sum(after.threads[one][1] - before.threads[one][1] for one in both)
     much = _MUCH * (after.at - before.at)
     reading = _reads(before, after)
-    waiting = waited >= much or (bool(both) and after.runnable)
+    waiting = waited >= much or after.runnable
     if (waiting and ran < _ENOUGH) or (waited >= much and reading):
         return "its processes wait for a processor"
     busy = ran + waited >= much or after.runnable or not both

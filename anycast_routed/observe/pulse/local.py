@@ -13,7 +13,9 @@ from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
 _THREADS: Final = 128
-"""Threads looked at in one turn, lest the look make us late; some stand for all."""
+"""Threads looked at in one turn, shared by the bursts, lest the look make us late."""
+_FEW: Final = 4
+"""Threads that are looked at of any process; some stand for all."""
 SYSTEMD: Final = 1
 """Its PID: it keeps the sockets of those it starts on demand, and never answers a question."""
 
@@ -82,8 +84,8 @@ class Local:
     def threads(self, pid: int) -> Threads:
         """Give what a process has done until this turn. Raises OSError: no descriptor is left."""
         if pid not in self._threads:
-            seen = sum(len(those) for those, _ in self._threads.values())
-            self._threads[pid] = threads(pid, _THREADS - seen)
+            most = max(_FEW, _THREADS // max(1, self.bursts))
+            self._threads[pid] = threads(pid, most)
         return self._threads[pid]
 
     def reads(self) -> int | None:

@@ -187,11 +187,11 @@ class Target:
         if not burst.over(now):
             self.due = now + GAP * max(1.0, self._local.bursts / _BURSTS)
             if burst.asked == EARLY:
-                burst.effort = self.trace.effort(now, fresh=True)
+                burst.effort = self.trace.effort(now)
             burst.ask(*self._talk.liveness(burst.asked), now)
         elif not (self._talk.silence_counts() and burst.proves()):
             self._is_odd("which may be its habit", now)
-        elif burst.effort and (said := excuse(burst.effort, self.trace.effort(now))):
+        elif burst.effort and (said := excuse(burst.effort, self.trace.effort(now, fresh=True))):
             self._is_odd(said, now)
         elif not self._hears(burst, now):  # while we looked at its processes
             within = f"{SILENCE * 1000:g} ms over UDP and TCP"
