@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 ESCAPE = "\x1b[2J\x1b]52;c;AAAA\x07"
 HOLD = """
+import signal
 import sys
 from pathlib import Path
 from anycast_routed import lock
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 with lock.hold(Path(sys.argv[1]), "daemon"):
     print("held", flush=True)
     sys.stdin.readline()
