@@ -22,10 +22,10 @@ _told: list[int] = []
 def take_signals(arguments: Iterable[str]) -> None:
     """From now on remember what tells a daemon to stop; any other verb keeps its signals."""
     if _verb(arguments) == "daemon":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda got, _: _told.append(got))
         # Not SIG_IGN, which the programs that we start would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda got, _: _told.append(got))
 
 
 def then(stop: Callable[[], None]) -> None:
