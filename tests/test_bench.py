@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,13 +11,20 @@ import pytest
 from anycast_routed.process import run
 
 HERE = Path(__file__).parents[1]
+BRIEF = ("--runs", "1", "--starts", "1", "--client-runs", "1", "--idle", "1", "--saturated", "1")
 SHORT = {
     "apply.py": ("--rounds", "1", "--prefixes", "1"),
-    "failover.py": (
-        *("--only", "BIRD: killed$", "--runs", "1", "--starts", "1", "--client-runs", "1"),
-        *("--idle", "1", "--saturated", "1"),
-    ),
+    "failover.py": ("--only", "BIRD: (killed|floor)$", *BRIEF),
     "scale.py": ("--only", "BIRD, 10 services", "--rounds", "1", "--idle", "1"),
+}
+ROWS = {
+    "apply.py": (r"bird no-op( +[\d,.]+)", r"read the config +\d", r"bird 1 withdrawal +\d"),
+    "failover.py": (
+        r"\| BIRD: killed \| 1 \| \d",
+        r"\| BIRD \| [\d.]+ \(",
+        r"\| BIRD \| [\d,]+ \(",
+    ),
+    "scale.py": (r"\| BIRD, 10 services \| [\d,]+ \| \d.* \| \d",),
 }
 
 
@@ -26,4 +34,5 @@ def test_it_measures_what_it_says(name: str) -> None:
     argv = (sys.executable, str(HERE / "bench" / name), *SHORT[name], "--router", "bird")
     done = run(argv, within=180)
     assert done.code == 0, done.out + done.err
-    assert "bird" in done.out.lower(), done.out
+    for row in ROWS[name]:
+        assert re.search(row, done.out), (row, done.out)

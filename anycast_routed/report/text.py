@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from anycast_routed.decide.compare import Change, Fault
     from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback, Session
 
+# A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).
+_TRIED = frozenset({"Idle", "Connect", "Active", "OpenSent", "OpenConfirm"})
 _LONGEST = 200  # characters of a text that comes from outside
 
 
@@ -105,16 +107,21 @@ def announced_lines(plan: Plan) -> list[str]:
     )
 
 
-def trouble_lines(readback: Readback, faults: Sequence[Fault], plan: Plan) -> list[str]:
-    """One line for each neighbor or export that is not as it should be."""
+def trouble_lines(
+    readback: Readback, faults: Sequence[Fault], plan: Plan, *, lasting: bool = False
+) -> list[str]:
+    """One line for each neighbor or export that is not as it should be.
+
+    `lasting`: as long as a session is tried again and again its line stays the same.
+    """
     # The kernel drops what carries another password (RFC 2385 section 2), and no router tells.
     peers = plan.sessions.peers if plan.sessions else ()
     guarded = {
         peer.address: "; has it the same password?" for peer in peers if peer.password is not None
     }
     lines = [
-        f"! peer {session.address}: session is {_why(session)}, nothing is exported there"
-        f"{guarded.get(session.address, '')}"
+        f"! peer {session.address}: session is {_why(session, lasting=lasting)}, "
+        f"nothing is exported there{guarded.get(session.address, '')}"
         for session in readback.sessions
         if session.ours and not session.established
     ]
@@ -127,8 +134,9 @@ def trouble_lines(readback: Readback, faults: Sequence[Fault], plan: Plan) -> li
     return lines
 
 
-def _why(session: Session) -> str:
-    return f"{session.state} ({session.error})" if session.error else session.state
+def _why(session: Session, *, lasting: bool) -> str:
+    state = "down" if lasting and session.state in _TRIED else session.state
+    return f"{state} ({session.error})" if session.error else state
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:

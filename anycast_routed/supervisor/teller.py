@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
 _TO_FINISH = 1.0  # seconds for the disk, at our end
-# A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).
-_TRIED = re.compile(r"(?<=session is )(?:Idle(?! \(Admin)|Connect|Active|OpenSent|OpenConfirm)\b")
 _LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
@@ -109,7 +106,8 @@ class Teller:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        self._take_troubles(text.trouble_lines(readback, done.outcome.faults, done.plan), at)
+        lines = text.trouble_lines(readback, done.outcome.faults, done.plan, lasting=True)
+        self._take_troubles(lines, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and tell systemd, where something has changed."""
@@ -151,8 +149,7 @@ class Teller:
 
     def _take_troubles(self, lines: Iterable[str], at: float) -> None:
         """Log what lasts: a session on its way up is no news."""
-        steady = [_TRIED.sub("down", line) for line in lines]
-        self._troubles = {line: self._troubles.get(line, at) for line in steady}
+        self._troubles = {line: self._troubles.get(line, at) for line in lines}
         lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
         for line in sorted(lasting - self._told):
             self.log.warning("trouble", what=line.removeprefix("! "))

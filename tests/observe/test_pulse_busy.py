@@ -34,6 +34,7 @@ BEFORE = Effort(
 seconds = st.floats(0, 0.12)
 
 some = st.integers(0, 100_000)
+# No real server can be told to hang while its processes run.
 STUCK = """\
 import select, signal, socket, sys, threading
 addresses, threads, circling = sys.argv[1].split(","), int(sys.argv[2]), sys.argv[3:]
