@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.host import Host
 
 CONF = "/etc/gobgpd.toml"
-_API_PORT = 50051
+_API_PORT, _BGP_PORT = 50051, 179
 _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _COMMUNITIES, _MP_REACH = 2, 3, 4, 5, 8, 14
 _LOST = '"msg":"Peer Down"'
 # gobgp prints a session's state as the number of api.PeerState.SessionState.
@@ -28,8 +28,9 @@ _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "e
 class Gobgp:
     """A running gobgpd. It installs nothing in the kernel: it only speaks BGP."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, peers: int) -> None:
         self.host = host
+        self._peers = peers
         self.daemon = self._start()
 
     def _start(self) -> Daemon:
@@ -43,13 +44,19 @@ class Gobgp:
         )
         daemon = self.host.start(*argv, configs=(CONF,))
         eventually(
-            lambda: not daemon.alive or self.host.listens(_API_PORT),
+            lambda: not daemon.alive or self._has_its_config(),
             within=5.0,
             every=0.005,
-            why=f"{daemon.name} answers",
+            why=f"{daemon.name} answers, with its {self._peers} peers",
         )
         daemon.check()
         return daemon
+
+    def _has_its_config(self) -> bool:
+        # gobgpd answers before it has read its config: it takes [global], listens for BGP, and
+        # then adds one peer after the other.
+        listens = self.host.listens
+        return listens(_API_PORT) and listens(_BGP_PORT) and len(self._neighbors()) == self._peers
 
     def restart(self) -> None:
         """Kill gobgpd, and start it again with the same config."""
@@ -71,14 +78,17 @@ class Gobgp:
 
     def sessions(self) -> dict[str, Session]:
         """Return the session with each configured peer, by its address."""
-        neighbors = json.loads(self.gobgp("-j", "neighbor") or "[]")
         # gobgpd 3.10 has a count of flaps that stays 0: its log has the true one.
         log = self.daemon.log().splitlines()
         downs = Counter(json.loads(line).get("Key") for line in log if _LOST in line)
         return {
             (address := neighbor["conf"]["neighbor_address"]): _session(neighbor, downs[address])
-            for neighbor in neighbors
+            for neighbor in self._neighbors()
         }
+
+    def _neighbors(self) -> list[dict[str, Any]]:
+        neighbors: list[dict[str, Any]] = json.loads(self.gobgp("-j", "neighbor") or "[]")
+        return neighbors
 
 
 def start(  # noqa: PLR0913 - one value each, all but the first three by name
@@ -115,7 +125,7 @@ def start(  # noqa: PLR0913 - one value each, all but the first three by name
             lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]"]
             lines += [f'      afi-safi-name = "{family}"']
     host.write(CONF, "\n".join(lines) + "\n")
-    return Gobgp(host)
+    return Gobgp(host, len(peers))
 
 
 def _route(prefix: str, path: dict[str, Any]) -> Route:

@@ -9,10 +9,14 @@ import subprocess  # noqa: TID251 - a lab's owner that is killed while we watch
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp, receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +37,20 @@ with Lab() as lab:
 """
 
 
-def namespaces(pids: list[int]) -> set[str]:
+@contextlib.contextmanager
+def namespaces(pids: list[int]) -> Iterator[set[str]]:
+    """Yield the namespaces of a lab's hosts, which are not ours.
+
+    They are held until the end: else the kernel gives their numbers to those of another test.
+    """
+    with contextlib.ExitStack() as held:
+        for pid in pids:
+            for kind in KINDS:
+                held.enter_context(Path(f"/proc/{pid}/ns/{kind}").open())
+        yield names(pids) - names([os.getpid()])
+
+
+def names(pids: list[int]) -> set[str]:
     return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for pid in pids for kind in KINDS}
 
 
@@ -62,7 +79,7 @@ def temporary() -> set[str]:
 
 def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
     before = mounts(), interfaces(), temporary()
-    with Lab() as lab:
+    with contextlib.ExitStack() as held, Lab() as lab:
         hosts: list[Host] = [lab.host(name) for name in ("one", "two", "three")]
         lab.lan("lan", *hosts)
         one, two, three = hosts
@@ -73,11 +90,12 @@ def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
         dns.unbound(two)
         gobgp.start(three, 1, "192.0.2.3", {})
         dns.nsd(three).daemon.pause(whole=True)
-        ours = namespaces([host.pid for host in hosts]) - namespaces([os.getpid()])
+        ours = held.enter_context(namespaces([host.pid for host in hosts]))
         assert len(ours) == len(hosts) * len(KINDS)
         assert len(users(ours)) > 10
         assert (mounts(), interfaces(), temporary()) == before
-    eventually(lambda: not users(ours), within=2)
+        lab.close()
+        eventually(lambda: not users(ours), within=2)
     assert (mounts(), interfaces(), temporary()) == before
 
 
@@ -90,15 +108,15 @@ def test_nothing_is_left_when_the_owner_is_killed() -> None:
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    with owner:
+    with contextlib.ExitStack() as held, owner:
         assert owner.stdout is not None
         pids = [int(word) for word in owner.stdout.readline().split()]
-        ours = namespaces(pids) - namespaces([os.getpid()])
+        ours = held.enter_context(namespaces(pids))
         assert len(ours) == len(pids) * len(KINDS)
         assert len(users(ours)) > 8
         owner.send_signal(signal.SIGKILL)
         owner.wait(5)
-    eventually(lambda: not users(ours), within=5)
+        eventually(lambda: not users(ours), within=5)
     assert (mounts(), interfaces(), temporary()) == before
 
 
