@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import Host, Lab, LabError, bird, eventually, receiver
+from anycast_routed.lab.programs import find
 
 if TYPE_CHECKING:
     from anycast_routed.lab.bird import Bird
@@ -223,16 +224,19 @@ def test_a_reload_that_has_to_wait_has_read_its_files_already(
     small = bird.STOCK + INCLUDE
     routes = "".join(f"route 20.{i}.{j}.0/24 blackhole;\n" for i in range(200) for j in range(256))
     big = "ipv4 table big;\nprotocol static theirs { ipv4 { table big; };\n" + routes + "}\n"
-    for _ in range(20):  # until BIRD is not through before we ask again
+    # Two files, so that one client asks for the one as soon as it has the answer about the other.
+    dns1.write("/etc/bird/small.conf", small)
+    dns1.write("/etc/bird/next.conf", bird.STOCK + f'include "{FILE}.next";\n')
+    dns1.write(f"{FILE}.next", fragment(mark="e5", first=150))
+    asked = "".join(f'configure "/etc/bird/{name}.conf"\n' for name in ("small", "next"))
+    for _ in range(20):  # until BIRD is not through before it is asked again
         router.configure(small + big)
-        assert "in progress" in router.configure(small), "all those routes are taken out"
-        dns1.write(FILE, fragment(mark="e5", first=150))
-        if "queueing new config" in router.birdc("configure"):
+        answers = dns1.run(find("birdcl"), stdin=asked).out
+        assert "in progress" in answers, "all those routes are taken out"
+        if "queueing new config" in answers:
             break
-        dns1.write(FILE, fragment())
-        router.configure(small)
     else:
         pytest.fail("BIRD was through too soon each time")
-    dns1.write(FILE, fragment(mark="f6", first=1))
+    dns1.write(f"{FILE}.next", fragment(mark="f6", first=1))
     eventually(lambda: "e5" in router.birdc("eval anycast_routed_loaded"), within=5)
     eventually(lambda: listener.table()["10.10.10.10/32"].local_pref == 150, within=5)
