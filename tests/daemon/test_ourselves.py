@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,19 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PORTS = "net.ipv4.ip_local_port_range"
-THIEF = """
-import signal, socket, time
-wanted = [(socket.socket(type=kind), port) for kind in (1, 2) for port in (40000, 40001)]
-for one, port in wanted:
-    while one.getsockname()[1] != port:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            time.sleep(0.001)  # a check has it just now
-signal.pause()
-"""
-"""It takes the only two ports, of UDP and of TCP."""
+RESERVED = "net.ipv4.ip_local_reserved_ports"
 
 
 def new(watched: Watched, before: str) -> str:
@@ -136,16 +123,13 @@ def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
 @pytest.mark.fault(14)
 def test_without_free_ports_nothing_changes_and_log_and_status_say_so(watched: Watched) -> None:
     mark, said, host = watched.mark(), watched.at_work().log(), watched.dns1
-    ports = host.run("sysctl", "-n", PORTS).out.strip()
-    host.sysctl(PORTS, "40000 40001")
-    thief = host.start(sys.executable, "-c", THIEF, name="thief")
+    host.sysctl(RESERVED, "1024-65535")
     try:
         alarm, reason = "the check cannot run service=dns", "the check could not run: "
         eventually(lambda: alarm in new(watched, said), within=5, why="the alarm")
         eventually(lambda: watched.reason().startswith(reason), within=1, why="status")
         assert watched.says().health["dns"].verdict is Verdict.UP
     finally:
-        thief.kill()
-        host.sysctl(PORTS, ports)
+        host.sysctl(RESERVED, "\n")  # none
     well_again(watched)
     assert not watched.told(mark)
