@@ -17,6 +17,7 @@ from anycast_routed.cli import known, running, settling
 from anycast_routed.config.values import Refused, seconds
 from anycast_routed.drains import Ordered
 from anycast_routed.errors import Exit, UsageError
+from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
 from anycast_routed.report import text
 
@@ -62,9 +63,17 @@ def drain(
     settings: Settings = context.obj
     config = settings.load()
     now = time.time()
-    until = None if for_ is None else now + duration("--for", for_, 1.0, _LONGEST)
+    lasts = None if for_ is None else duration("--for", for_, 1.0, _LONGEST)
+    until = None if lasts is None else now + lasts
     _refuse_reason(reason)
     targets = _targets(config, target)
+    lowers = max(drain_time(config, one) for one in targets)
+    if lasts is not None and lasts <= lowers:
+        never = f"over before it is withdrawn, since drain-time is {lowers:g} s"
+        if wait:
+            message = f"--for: {for_} is {never}: there is nothing to --wait for"
+            raise UsageError(message, hint="drain it for longer, or without --wait")
+        settings.talk([f"warning: --for: {for_} is {never}"])
     goal = dict.fromkeys((one.prefix for one in known.of_targets(config, targets)), None)
     way = settling.Way(settings, config, goal)
     with _ordering(config):
@@ -75,7 +84,7 @@ def drain(
     if wait:
         way.wait(by_steps=_STEPS_DOWN)
     elif daemon is None:
-        after = f"{settling.drain_time(config):g} s"
+        after = f"{lowers:g} s"
         settings.talk(
             [f"no daemon runs: the next apply lowers it, the first after {after} withdraws it"]
         )

@@ -59,7 +59,7 @@ class Way:
     def _watch(self) -> bool:
         """Look until the daemon is there, or must have been."""
         speaker = routers.choose(self._config)
-        deadline = time.monotonic() + drain_time(self._config) + _GRACE
+        deadline = time.monotonic() + _drain_time(self._config) + _GRACE
         while not (there := self._look(speaker.read())) and time.monotonic() < deadline:
             time.sleep(_EVERY)
         return there
@@ -69,7 +69,7 @@ class Way:
         with running.alone(self._config.daemon.run_dir, "drain", within=_LOCK_WITHIN):
             for step in range(steps):
                 if step:
-                    time.sleep(drain_time(self._config))
+                    time.sleep(_drain_time(self._config))
                 done = once(self._config, self._settings.digest())
                 if self._look(done.outcome.readback):
                     return True
@@ -102,7 +102,7 @@ class Way:
         return NotConfirmedError(message, hint=hint)
 
 
-def drain_time(config: Config) -> float:
+def _drain_time(config: Config) -> float:
     """Return the longest time in seconds for which a drain of anything here only lowers."""
     return max(service.anycast.drain_time for service in config.services)
 

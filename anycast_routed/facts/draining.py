@@ -59,13 +59,13 @@ class Draining:
         """Give the times at which a drain goes on by itself."""
         for target, lowered in self.lowered.items():
             if self.has(target):
-                yield lowered + _drain_time(config, target)
+                yield lowered + drain_time(config, target)
 
     def _drain(self, order: Ordered, config: Config, held: Held, at: float) -> Drain:
         reached = stage(
             announced=order.target in held,
             lowered_at=self.lowered.get(order.target),
-            drain_time=_drain_time(config, order.target),
+            drain_time=drain_time(config, order.target),
             at=at,
         )
         facts = [order.reason] if order.reason else []
@@ -74,7 +74,7 @@ class Draining:
         return Drain(reached, ", ".join(facts))
 
 
-def _drain_time(config: Config, target: str) -> float:
+def drain_time(config: Config, target: str) -> float:
     """Return the drain time of a service; that of a prefix is the longest there is."""
     times = {service.name: service.anycast.drain_time for service in config.services}
     return times.get(target, max(times.values()))

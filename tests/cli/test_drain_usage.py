@@ -34,6 +34,7 @@ def config(tmp_path: Path) -> str:
         (["--for", "30"], "write 30s, or 30m for minutes"),
         (["--for", "-5m"], "without the minus"),
         (["--for", "10ms"], "--for: must be from 1s"),
+        (["--for", "5s", "--wait"], "over before it is withdrawn, since drain-time is 5 s"),
         (["--reason", "x" * 81], "80 printable characters"),
         (["--reason", "a\x1b[2J"], "80 printable characters"),
         (["--reason", "\udcff"], "80 printable characters"),
@@ -60,6 +61,27 @@ def test_orders_can_be_given_while_no_router_runs(
     assert [one["target"] for one in orders] == ["dns", "fd00::10:10:10:10/128"]
     assert main(["--config", config, "--json", "undrain"]) == 0
     assert json.loads(capsys.readouterr().out)["lifted"] == ["dns", "fd00::10:10:10:10/128"]
+
+
+def test_a_drain_that_ends_before_it_withdraws_is_warned_of(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", config, "drain", "--for", "5s"]) == 0
+    warning = "warning: --for: 5s is over before it is withdrawn, since drain-time is 5 s"
+    assert warning in capsys.readouterr().err
+    assert (tmp_path / "state" / "drains.json").exists()
+    other = Path(config).with_name("other.json")
+    seed = json.loads(Path(config).read_text())
+    dns, quick = seed.pop("dns"), seed.pop("anycast")
+    route = {"label": "web", "ip": "10.20.20.20/32"}
+    slow = {"nexthop-interface": "eth0", "drain-time": "1m", "routes": [route]}
+    seed["services"] = [
+        {"name": "quick", "dns": dns, "anycast": quick},
+        {"name": "slow", "dns": dns, "anycast": slow},
+    ]
+    other.write_text(json.dumps(seed))
+    assert main(["--config", str(other), "drain", "quick", "--for", "6s"]) == 0
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_the_history_is_shown_as_it_was_written(
