@@ -332,7 +332,7 @@ def test_the_same_life_of_frr_is_not_withdrawn_before_it_is_probed(
 ) -> None:
     mark = peer.mark()
     site.run("apply")
-    assert [event for event in peer.since(mark) if event.kind != "end-of-rib"] == []
+    assert peer.news(mark) == []
 
 
 def networks(frr: Frr) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anycast_routed.lab import Daemon, Lab
-    from anycast_routed.lab.receiver import Event, Receiver
+    from anycast_routed.lab.receiver import Receiver
 
 CONFIG = "/etc/anycast-routed/config.json"
 RUN_DIR = "/run/anycast-routed"
@@ -70,7 +70,7 @@ class Judge:
 
     def told(self, mark: int) -> Told:
         """Return what the peer was told since the mark; its session has been up all the time."""
-        events = self._news(mark)
+        events = self.peer.news(mark)
         assert {event.kind for event in events} <= {"announce", "withdraw"}, events
         return Counter((event.kind, event.prefix) for event in events)
 
@@ -78,11 +78,7 @@ class Judge:
         """Watch the peer for so long: no message comes, whatever it says."""
         mark = self.mark()
         with pytest.raises(LateError):
-            eventually(lambda: self._news(mark), within=seconds, every=0.05)
-
-    def _news(self, mark: int) -> list[Event]:
-        # A session's End-of-RIB tells nothing, and may come after the routes that began a test.
-        return [event for event in self.peer.since(mark) if event.kind != "end-of-rib"]
+            eventually(lambda: self.peer.news(mark), within=seconds, every=0.05)
 
 
 @dataclass

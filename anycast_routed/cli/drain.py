@@ -5,6 +5,7 @@ The order stands in a file that the daemon watches and that every run of `apply`
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,12 +64,12 @@ def drain(
     settings: Settings = context.obj
     config = settings.load()
     now = time.time()
-    lasts = None if for_ is None else duration("--for", for_, 1.0, _LONGEST)
-    until = None if lasts is None else now + lasts
+    lasts = math.inf if for_ is None else duration("--for", for_, 1.0, _LONGEST)
+    until = None if for_ is None else now + lasts
     _refuse_reason(reason)
     targets = _targets(config, target)
     lowers = max(drain_time(config, one) for one in targets)
-    if lasts is not None and lasts <= lowers:
+    if lasts <= lowers:
         never = f"over before it is withdrawn, since drain-time is {lowers:g} s"
         if wait:
             message = f"--for: {for_} is {never}: there is nothing to --wait for"
@@ -82,12 +83,10 @@ def drain(
     settings.say(f"{one} is {_said(reason, until)}" for one in targets)
     daemon = running.pid(config.daemon.run_dir)
     if wait:
-        way.wait(by_steps=_STEPS_DOWN)
+        way.wait(by_steps=_STEPS_DOWN, lowers=lowers, lasts=lasts)
     elif daemon is None:
-        after = f"{lowers:g} s"
-        settings.talk(
-            [f"no daemon runs: the next apply lowers it, the first after {after} withdraws it"]
-        )
+        after = f"the first after {lowers:g} s withdraws it"
+        settings.talk([f"no daemon runs: the next apply lowers it, {after}"])
     settings.emit(
         "drain", targets=targets, reason=reason, until=until, daemon=daemon, withdrawn=wait
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -43,8 +44,10 @@ class Way:
         with contextlib.suppress(AnycastRoutedError):
             self._look(routers.choose(config).read())
 
-    def wait(self, *, by_steps: int) -> None:
+    def wait(self, *, by_steps: int, lowers: float = 0.0, lasts: float = math.inf) -> None:
         """Wait until the daemon has brought the router there; without one, do it in `by_steps`.
+
+        `lowers` is for how many seconds a drain only lowers, and `lasts` when it is over.
 
         Raises:
             NotConfirmedError: the time was over before.
@@ -52,24 +55,28 @@ class Way:
         """
         begun = time.monotonic()
         run_dir = self._config.daemon.run_dir
-        there = self._watch() if running.pid(run_dir) is not None else self._walk(by_steps)
+        there = (
+            self._watch(min(lowers + _GRACE, lasts))
+            if running.pid(run_dir) is not None
+            else self._walk(by_steps, lowers)
+        )
         if not there:
             raise self._late(time.monotonic() - begun)
 
-    def _watch(self) -> bool:
+    def _watch(self, within: float) -> bool:
         """Look until the daemon is there, or must have been."""
         speaker = routers.choose(self._config)
-        deadline = time.monotonic() + _drain_time(self._config) + _GRACE
+        deadline = time.monotonic() + within
         while not (there := self._look(speaker.read())) and time.monotonic() < deadline:
             time.sleep(_EVERY)
         return there
 
-    def _walk(self, steps: int) -> bool:
+    def _walk(self, steps: int, lowers: float) -> bool:
         """Do ourselves what a run of `apply` does, until there."""
         with running.alone(self._config.daemon.run_dir, "drain", within=_LOCK_WITHIN):
             for step in range(steps):
                 if step:
-                    time.sleep(_drain_time(self._config))
+                    time.sleep(lowers)
                 done = once(self._config, self._settings.digest())
                 if self._look(done.outcome.readback):
                     return True
@@ -100,11 +107,6 @@ class Way:
         message = f"not done within {text.duration(seconds)}: {named}"
         hint = f"{why}; see: anycast-routed status" if why else "see: anycast-routed status"
         return NotConfirmedError(message, hint=hint)
-
-
-def _drain_time(config: Config) -> float:
-    """Return the longest time in seconds for which a drain of anything here only lowers."""
-    return max(service.anycast.drain_time for service in config.services)
 
 
 def _step(prefix: Prefix, before: int | None, after: int | None) -> str:

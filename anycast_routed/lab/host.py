@@ -203,6 +203,12 @@ class Host:
                         return True
         return False
 
+    def udp(self, counter: str) -> int:
+        """Return a UDP counter of the host's network for IPv4, such as "InDatagrams" (RFC 4113)."""
+        lines = self.path("/proc/1/net/snmp").read_text("ascii").splitlines()
+        names, values = (line.split() for line in lines if line.startswith("Udp: "))
+        return int(values[names.index(counter)])
+
     def dig(self, *argv: str, within: float = 5.0) -> str:
         """Ask as a client: dig with one try of 1 s; return the short answer, "" when there is none.
 

@@ -70,6 +70,13 @@ class Receiver:
         self._take()
         return self._events[mark:]
 
+    def news(self, mark: int) -> list[Event]:
+        """Return the events since the mark but for End-of-RIBs, which tell of no prefix.
+
+        Such a one may come well after the routes that somebody has waited for.
+        """
+        return [event for event in self.since(mark) if event.kind != "end-of-rib"]
+
     def table(self) -> dict[str, Route]:
         """Return what is announced now, by prefix; of two peers the later one counts."""
         routes: dict[tuple[str, str], Route] = {}

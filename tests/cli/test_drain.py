@@ -75,7 +75,7 @@ def test_a_drain_is_over_when_its_time_is(quick: Site, announced: Held) -> None:
     site = quick
     site.daemon()
     site.both_hold(announced)
-    # It counts from before the order is on the disk, which on a busy one takes seconds.
+    # It counts from before the order is written, which takes a busy machine seconds.
     site.run("drain", "--for", "8s", "--wait")
     site.both_hold({}, within=2)
     site.both_hold(announced, within=12)

@@ -22,18 +22,11 @@ def test_without_a_limit_it_asks_much_until_it_is_stopped(dns1: Host) -> None:
     dns.nsd(dns1)
     running = load.start(dns1, "127.0.0.1", seconds=600)
     # Each question is counted at the server, and each answer at dnsperf.
-    eventually(lambda: _udp_in(dns1) > 3000, within=10.0, why="the server is asked")
+    eventually(lambda: dns1.udp("InDatagrams") > 3000, within=10.0, why="the server is asked")
     result = running.stop()
     assert result.completed >= 1000
     assert result.sent >= result.completed
     assert not running.daemon.alive
-
-
-def _udp_in(host: Host) -> int:
-    """Return how many datagrams the host's sockets were given."""
-    rows = [line.split() for line in host.read("/proc/1/net/snmp").splitlines()]
-    names, values = (row for row in rows if row[0] == "Udp:")
-    return int(values[names.index("InDatagrams")])
 
 
 def test_a_failure_of_dnsperf_is_told(dns1: Host) -> None:

@@ -79,7 +79,7 @@ def temporary() -> set[str]:
 
 def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
     before = mounts(), interfaces(), temporary()
-    with contextlib.ExitStack() as held, Lab() as lab:
+    with Lab() as lab:
         hosts: list[Host] = [lab.host(name) for name in ("one", "two", "three")]
         lab.lan("lan", *hosts)
         one, two, three = hosts
@@ -90,12 +90,12 @@ def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
         dns.unbound(two)
         gobgp.start(three, 1, "192.0.2.3", {})
         dns.nsd(three).daemon.pause(whole=True)
-        ours = held.enter_context(namespaces([host.pid for host in hosts]))
-        assert len(ours) == len(hosts) * len(KINDS)
-        assert len(users(ours)) > 10
-        assert (mounts(), interfaces(), temporary()) == before
-        lab.close()
-        eventually(lambda: not users(ours), within=2)
+        with namespaces([host.pid for host in hosts]) as ours:
+            assert len(ours) == len(hosts) * len(KINDS)
+            assert len(users(ours)) > 10
+            assert (mounts(), interfaces(), temporary()) == before
+            lab.close()
+            eventually(lambda: not users(ours), within=2)
     assert (mounts(), interfaces(), temporary()) == before
 
 
@@ -108,15 +108,15 @@ def test_nothing_is_left_when_the_owner_is_killed() -> None:
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    with contextlib.ExitStack() as held, owner:
+    with owner:
         assert owner.stdout is not None
         pids = [int(word) for word in owner.stdout.readline().split()]
-        ours = held.enter_context(namespaces(pids))
-        assert len(ours) == len(pids) * len(KINDS)
-        assert len(users(ours)) > 8
-        owner.send_signal(signal.SIGKILL)
-        owner.wait(5)
-        eventually(lambda: not users(ours), within=5)
+        with namespaces(pids) as ours:
+            assert len(ours) == len(pids) * len(KINDS)
+            assert len(users(ours)) > 8
+            owner.send_signal(signal.SIGKILL)
+            owner.wait(5)
+            eventually(lambda: not users(ours), within=5)
     assert (mounts(), interfaces(), temporary()) == before
 
 

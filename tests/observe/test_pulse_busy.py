@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,9 +234,10 @@ def test_a_server_that_goes_round_in_circles_is_dead(
             assert (await watch.acquainted()).processes
             os.setpriority(os.PRIO_PROCESS, circling.pid, -20)
             claim(circling.pid, -20)  # so that other tests are no hindrance
-            if loaded:  # so that its queue overflows all the time
+            if loaded:
                 load.start(host, "127.0.0.1", seconds=5, outstanding=1000, patience=0.05)
-                await watch.quiet(0.5)
+                overflows = partial(host.udp, "RcvbufErrors")
+                await asyncio.to_thread(eventually, overflows, within=5, why="its queue overflows")
             os.kill(circling.pid, signal.SIGUSR1)
             dead = await watch.until(Sign.DEAD)
             assert "no answer to" in dead.reason

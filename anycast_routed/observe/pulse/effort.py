@@ -1,9 +1,9 @@
 """Whether a server that is silent has hung, or merely has too little time.
 
 A hung one does nothing. One that is asked too much works without a pause, and one on a busy host
-waits for a processor; neither is dead, however long it is silent. But one that works,
-answers nothing and is not asked too much goes round in circles; and one that reads no question is
-not at work at all: its queue overflows because nobody empties it.
+waits for a processor; neither is dead, however long it is silent. But one that works, answers
+nothing and is not asked too much goes round in circles; and one that reads no question is not at
+work at all: its queue overflows because nobody empties it.
 """
 
 from collections.abc import Mapping
