@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,18 @@ def test_a_drain_is_over_when_its_time_is(quick: Site, announced: Held) -> None:
     site.run("drain", "--for", "8s", "--wait")
     site.both_hold({}, within=2)
     site.both_hold(announced, within=12)
+
+
+@pytest.mark.parametrize("router_name", ["bird"])
+def test_nobody_waits_for_longer_than_a_drain_lasts(quick: Site, announced: Held) -> None:
+    site = quick
+    ours = site.daemon()
+    site.both_hold(announced)
+    ours.pause()
+    done = site.run("drain", "--for", "2s", "--wait", check=False)
+    ours.resume()
+    assert done.code == 4
+    assert re.search(r"not done within 2\.\d\d s: 10\.10\.10\.10/32, ", done.err), done.err
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
