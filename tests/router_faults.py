@@ -115,10 +115,33 @@ def logged(watched: Watched, text: str, within: float = 5) -> None:
 
 
 def nothing_piles_up(watched: Watched) -> None:
-    """Check that the daemon has as few threads and descriptors as ever: it needs about 12."""
-    process = watched.dns1.path(f"/proc/{inner_pid(watched)}")
-    counts = {name: len(list((process / name).iterdir())) for name in ("task", "fd")}
-    assert max(counts.values()) < MANY, counts
+    """Check that the daemon has as few threads and descriptors as ever."""
+    few_are_open(watched.dns1.path(f"/proc/{inner_pid(watched)}"))
+
+
+def few_are_open(process: Path) -> None:
+    """Check that this daemon has few threads and descriptors: at rest it needs about 13.
+
+    For a moment it may have 30: each question of a check and of a burst has its own socket, and
+    each program that it calls has pipes. What has piled up stays.
+    """
+
+    def few() -> bool:
+        for name in ("task", "fd"):
+            found = {one.name: _shown(one) for one in (process / name).iterdir()}
+            if len(found) >= MANY:
+                message = f"{len(found)} in {name}: {found}"
+                raise AssertionError(message)
+        return True
+
+    eventually(few, within=3, why=f"fewer than {MANY} threads and descriptors")
+
+
+def _shown(entry: Path) -> str:
+    try:
+        return str(entry.readlink()) if entry.is_symlink() else ""
+    except FileNotFoundError:
+        return "closed meanwhile"
 
 
 def inner_pid(watched: Watched) -> int:

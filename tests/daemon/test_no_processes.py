@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from router_faults import MANY
+from router_faults import few_are_open
 
 from anycast_routed.lab import eventually
 from anycast_routed.report import live
@@ -54,9 +54,7 @@ def test_without_processes_it_does_what_it_can_and_goes_on(stand: Stand) -> None
     alarm = "Resource temporarily unavailable"
     eventually(lambda: alarm in stand.ours.log(mark), within=8, why="it is told")
     assert stand.ours.alive
-    process = stand.host.path(f"/proc/{says(stand).pid}")
-    counts = {name: len(list((process / name).iterdir())) for name in ("task", "fd")}
-    assert max(counts.values()) < MANY, f"nothing piles up: {counts}"
+    few_are_open(stand.host.path(f"/proc/{says(stand).pid}"))
     limit(stand, "1000")
     stand.ear.until(0, within=8)
     server.restart()
