@@ -66,7 +66,7 @@ class Ground:
         """Run one schedule, judge it, and heal the host; what fails says what has happened."""
         self._story = Story(self._watched)
         self._count += 1
-        self._files.wrong.clear()
+        self._files.wrong()
         try:
             self._run(schedule)
             self._heal()
@@ -104,7 +104,8 @@ class Ground:
         if self._world.daemon == "up":
             self._watched.at_work().check()
         assert "Traceback" not in "".join(self._story.logs()), "our daemon has no bug"
-        assert not self._files.wrong, self._files.wrong
+        wrong = self._files.wrong()
+        assert not wrong, wrong
 
     def _rest(self, world: World) -> World:
         """Wait until everyone who can has done what there is to do."""
