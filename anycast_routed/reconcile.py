@@ -180,7 +180,7 @@ def disarm(config: Config, decision: Plan) -> None:
     What is healthy stays in its file, since the router may be only slow, or back in a moment.
     """
     if config.router.daemon != "frr":
-        transaction.disarm(routers.bird(config), bearable(decision, ()))
+        transaction.leave_for_start(routers.bird(config), bearable(decision, ()))
 
 
 def at_once() -> asyncio.Semaphore:

@@ -13,9 +13,10 @@ from schedules import EDITED, HOPS, LABELS, V4, V6_A, WISHES, World
 from watched import CONFIG, RUN_DIR, STATE_DIR, Watched
 
 from anycast_routed import drains
-from anycast_routed.lab import bird
+from anycast_routed.lab import bird, eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.dns import Unbound
+from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.programs import find
 
 if TYPE_CHECKING:
@@ -97,8 +98,23 @@ class Hands:
             bgp.resume()
         else:
             world = self._operator("repairs", world)
+            self._wait_until_it_can_start(world)
             revive(self.watched)
         return replace(world, router=how, router_lives=world.router_lives + 1)
+
+    def _wait_until_it_can_start(self, world: World) -> None:
+        """Our daemon puts right what others made of our file; or else the operator deletes it."""
+        if self._can_start():
+            return
+        if world.daemon == "up" and self.begun():
+            eventually(self._can_start, within=5, why="BIRD can start with our file")
+        else:
+            own_file(self.watched).unlink()
+
+    def _can_start(self) -> bool:
+        if isinstance(self.watched.router, Frr):
+            return True
+        return self.watched.dns1.run(find("bird"), "-p", "-c", bird.CONF, check=False).code == 0
 
     def _daemon(self, how: str, world: World) -> World:
         ours = self.watched.at_work()

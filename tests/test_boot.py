@@ -131,6 +131,21 @@ def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
     assert peer.table().keys() == wanted
 
 
+@pytest.mark.fault(20, 27)
+@only_bird
+def test_apply_leaves_a_stopped_bird_no_file_that_it_cannot_start_with(
+    site: Site, peer: Receiver, announced: Held
+) -> None:
+    bird_of(site).daemon.terminate()
+    text = site.dns1.read(FILE)
+    site.dns1.write(FILE, text.replace("protocol static", "protocol statics", 1))
+    assert site.run("apply", check=False).code == 69
+    assert site.dns1.read(FILE) == ""
+    bird_of(site).restart()
+    site.run("apply")
+    holds(peer, announced)
+
+
 @pytest.mark.fault(20)
 @only_bird
 def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(

@@ -20,7 +20,7 @@ from anycast_routed.announce import bird_reader, bird_withdrawal
 from anycast_routed.announce.bird_include import includes
 from anycast_routed.announce.bird_socket import ControlSocket, Reply
 from anycast_routed.announce.masking import quoted_safely
-from anycast_routed.errors import AccessDeniedError, RejectedError
+from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -145,6 +145,16 @@ class BirdSpeaker:
             message = f"BIRD's own config does not include {self.file}"
             hint = "see: anycast-routed setup"
             raise RejectedError(message, hint=hint, text_at_fault=False)
+
+    def starts_with(self, text: str) -> bool:
+        """Let `bird -p` read the text alone, as BIRD reads it with the rest when it starts."""
+        try:
+            check_config(_STDIN, self.file, stdin=text)
+        except RejectedError:
+            return False
+        except AnycastRoutedError:
+            pass  # `bird -p` itself cannot be run, which is no fault of the text.
+        return True
 
     def held(self, text: str) -> frozenset[Prefix]:
         """Read the routes, however an operator's own template lays them out."""

@@ -144,6 +144,10 @@ class FrrSpeaker:
             raise RejectedError(message, hint="what was changed is put back")
         self._tidy(todo)
 
+    def starts_with(self, text: str) -> bool:  # noqa: ARG002 - FRR never reads our file
+        """Say so of any: FRR starts with its own saved config."""
+        return True
+
     def held(self, text: str) -> frozenset[Prefix]:
         """Read the networks."""
         return frozenset(frr_running.running(text).networks)

@@ -79,6 +79,13 @@ class Speaker(Protocol):
         """
         ...
 
+    def starts_with(self, text: str) -> bool:
+        """Tell whether the router, which cannot be reached, could start with this text in `file`.
+
+        True where that cannot be told, and for a router that does not read `file`.
+        """
+        ...
+
     def held(self, text: str) -> frozenset[Prefix]:
         """Return the prefixes that a text of ours announces. Pure, no I/O."""
         ...

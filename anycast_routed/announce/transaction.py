@@ -175,6 +175,17 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     _shorten_file(speaker, current, speaker.without(current, gone))
 
 
+def leave_for_start(speaker: Speaker, kept: frozenset[Prefix]) -> None:
+    """`disarm`, for a router that cannot be reached, and leave nothing that it cannot start with.
+
+    What somebody else has made of our file would keep it down, with all that is not ours.
+    """
+    disarm(speaker, kept)
+    text = own_file.read(speaker)
+    if text and not speaker.starts_with(text):
+        _replace(speaker, "")
+
+
 def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
     speaker.check(text)
     if not is_there:

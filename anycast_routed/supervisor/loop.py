@@ -202,7 +202,8 @@ class Loop:
                 _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
             except RouterUnavailableError:
-                transaction.disarm(speaker, bearable(decision, known.originated if known else ()))
+                kept = bearable(decision, known.originated if known else ())
+                transaction.leave_for_start(speaker, kept)
                 raise
             originated = frozenset(route.prefix for route in before.originated)
             decision = revive_nothing(decision, unproved, originated)

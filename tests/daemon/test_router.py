@@ -123,6 +123,24 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
     watched.agrees()
 
 
+@pytest.mark.fault(20, 27)
+@ONLY_BIRD
+def test_what_others_made_of_our_file_does_not_keep_bird_down(
+    watched: Watched, announced: Held
+) -> None:
+    crash(watched)
+    watched.server.daemon.kill()
+    file = own_file(watched)
+    eventually(lambda: not networks_in(file.read_text()), within=5, why="nothing dead is in it")
+    file.write_text(file.read_text().removesuffix("}\n"))
+    eventually(lambda: file.read_text() == "", within=5, why="BIRD could not start with that")
+    revive(watched)
+    eventually(watched.peer.sessions, within=15, why="a new session")
+    watched.server.restart()
+    watched.holds(announced, within=8)
+    no_problem(watched)
+
+
 @pytest.mark.fault(20)
 @ONLY_FRR
 def test_all_of_frr_restarts_while_dns_is_healthy(watched: Watched, announced: Held) -> None:
