@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, drains, passwords, record, routers
+from anycast_routed import drains, passwords, record, routers
 from anycast_routed.announce import own_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.render import Renderer
@@ -168,7 +168,11 @@ def announce(
 
 def leave_only_wanted(config: Config) -> None:
     """Probe, and `disarm`: what `apply` does when the router could not be reached."""
-    if config.router.daemon == "frr" or atomic.read(config.router.include_file) is None:
+    if config.router.daemon == "frr":
+        return
+    bird = routers.bird(config)
+    if own_file.read(bird) is None:
+        own_file.refuse_odd(bird)
         return
     observed, _ = observe(config, remembered(config), None)
     disarm(config, plan(config, observed.observed(time.monotonic())))
@@ -180,7 +184,7 @@ def disarm(config: Config, decision: Plan) -> None:
     What is healthy stays in its file, since the router may be only slow, or back in a moment.
     """
     if config.router.daemon != "frr":
-        transaction.leave_for_start(routers.bird(config), bearable(decision, ()))
+        transaction.disarm(routers.bird(config), bearable(decision, ()))
 
 
 def at_once() -> asyncio.Semaphore:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import socket
 from typing import TYPE_CHECKING, Literal, get_args
 
 from anycast_routed import record
 from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.bird_socket import listens
 from anycast_routed.errors import AccessDeniedError, ConfigError, RouterUnavailableError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
 
 Name = Literal["bird", "frr"]
-_NOBODY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
 
 
 def choose(config: Config) -> Speaker:
@@ -71,7 +69,7 @@ def _which(config: Config) -> Name:
     # A socket may outlive its router, so where both are there it is asked who listens.
     there = [name for name, path in sockets.items() if _is_there(path)]
     if len(there) > 1:
-        there = [name for name in there if _listens(sockets[name])] or there
+        there = [name for name in there if listens(sockets[name])] or there
     if not there:
         bird, frr = sockets.values()
         message = f"no router runs here: neither {bird} nor {frr} exists"
@@ -107,10 +105,3 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except PermissionError:
         return True
-
-
-def _listens(path: Path) -> bool:
-    """Tell whether a router has this socket; one that may not be asked, or is busy, does."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(0)
-        return client.connect_ex(str(path)) not in _NOBODY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from watchdog.events import FileModifiedEvent, FileSystemEventHandler
@@ -24,9 +25,9 @@ class FileWatch(FileSystemEventHandler):
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._bases: dict[str, list[str]] = {}
+        self._bases: dict[str, set[str]] = {}
         """The contents that are whole, and those that a schedule put there, by their header."""
-        self._wrong: list[str] = []
+        self._wrong: SimpleQueue[str] = SimpleQueue()
         self._written = Written(file.parent)
         self._observer = Observer()
         self._observer.schedule(self, str(file.parent), event_filter=[FileModifiedEvent])
@@ -46,7 +47,12 @@ class FileWatch(FileSystemEventHandler):
         """Refuse a file that is written where its readers look."""
         name = str(event.src_path).rsplit("/", 1)[-1]
         if not event.is_directory and name.endswith((".conf", ".json")) and name[0] != ".":
-            self._wrong.append(f"{name} was written in its place")
+            self._wrong.put(f"{name} was written in its place")
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether a content that is whole was ever seen: a judge who is blind finds no fault."""
+        return bool(self._bases)
 
     def wrong(self) -> list[str]:
         """Tell what has been wrong since the last call."""
@@ -55,18 +61,17 @@ class FileWatch(FileSystemEventHandler):
                 self._know(file.text)
             elif file.name == self._file.name:
                 if file.text and not self._is_less(file.text):
-                    self._wrong.append(f"a part of a file:\n{file.text}")
+                    self._wrong.put(f"a part of a file:\n{file.text}")
             elif file.stays and file.name.startswith("."):
                 self._written.again(file)  # It may be about to come to its place.
-        found, self._wrong = self._wrong, []
-        return found
+        return [self._wrong.get() for _ in range(self._wrong.qsize())]
 
     def is_whole(self, text: str) -> bool:
         """Tell whether a content is whole, or a whole one less some routes."""
         return _is_rendered(text) or self._is_less(text)
 
     def _know(self, text: str) -> None:
-        self._bases.setdefault(_header(text), []).append(text)
+        self._bases.setdefault(_header(text), set()).add(text)
 
     def _is_less(self, text: str) -> bool:
         kept, routes = _split(text)

@@ -66,7 +66,6 @@ class Ground:
         """Run one schedule, judge it, and heal the host; what fails says what has happened."""
         self._story = Story(self._watched)
         self._count += 1
-        self._files.wrong()
         try:
             self._run(schedule)
             self._heal()
@@ -78,6 +77,7 @@ class Ground:
             message = f"a schedule has failed:\n{told}"
             with contextlib.suppress(Exception):
                 self._heal()
+            self._files.wrong()  # It was told, or is a consequence; the next schedule has its own.
             raise AssertionError(message) from error
 
     def _run(self, schedule: Schedule) -> None:
@@ -104,6 +104,9 @@ class Ground:
         if self._world.daemon == "up":
             self._watched.at_work().check()
         assert "Traceback" not in "".join(self._story.logs()), "our daemon has no bug"
+        self._files_are_well()
+
+    def _files_are_well(self) -> None:
         wrong = self._files.wrong()
         assert not wrong, wrong
 
@@ -158,6 +161,8 @@ class Ground:
         self._is_as_planned()
         nothing_piles_up(self._watched)
         self._is_locked()
+        self._files_are_well()
+        assert self._files.has_seen
 
     def _is_written(self) -> bool:
         text = own_file(self._watched).read_text()

@@ -106,8 +106,8 @@ class Hands:
         """Our daemon puts right what others made of our file; or else the operator deletes it."""
         if self._can_start():
             return
-        if world.daemon == "up" and self.begun():
-            eventually(self._can_start, within=5, why="BIRD can start with our file")
+        if world.daemon == "up":
+            eventually(self._can_start, within=20, why="BIRD can start with our file")
         else:
             own_file(self.watched).unlink()
 

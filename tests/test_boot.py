@@ -133,14 +133,33 @@ def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
 
 @pytest.mark.fault(20, 27)
 @only_bird
-def test_apply_leaves_a_stopped_bird_no_file_that_it_cannot_start_with(
+@pytest.mark.parametrize("verb", ["apply", "withdraw"])
+def test_a_stopped_bird_is_left_no_file_that_it_cannot_start_with(
+    site: Site, peer: Receiver, announced: Held, verb: str
+) -> None:
+    damaged = site.dns1.read(FILE).replace("protocol static", "protocol statics", 1)
+    bird_of(site).daemon.pause()
+    site.dns1.write(FILE, damaged)
+    assert site.run("apply", check=False).code == 69
+    assert site.dns1.read(FILE) == damaged, "a BIRD that is only slow would lose all that is well"
+    bird_of(site).daemon.kill()
+    assert site.run(verb, check=False).code == 69
+    assert site.dns1.read(FILE) == ""
+    assert "protocol statics" in site.dns1.read(f"{FILE}.rejected")
+    bird_of(site).restart()
+    site.run("apply")
+    holds(peer, announced)
+
+
+@pytest.mark.fault(27)
+@only_bird
+def test_a_stopped_bird_finds_no_fifo_in_the_place_of_our_file(
     site: Site, peer: Receiver, announced: Held
 ) -> None:
     bird_of(site).daemon.terminate()
-    text = site.dns1.read(FILE)
-    site.dns1.write(FILE, text.replace("protocol static", "protocol statics", 1))
+    site.dns1.run("sh", "-c", f"rm {FILE}; mkfifo {FILE}")
     assert site.run("apply", check=False).code == 69
-    assert site.dns1.read(FILE) == ""
+    assert not site.dns1.path(FILE).exists()
     bird_of(site).restart()
     site.run("apply")
     holds(peer, announced)

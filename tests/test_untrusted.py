@@ -7,11 +7,13 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from router_faults import networks_in
 from users import DAEMON, OTHER, needs_users
 from watched import RUN_DIR, STATE_DIR, lay_out, quick
 
 from anycast_routed import record
 from anycast_routed.lab import Lab, eventually
+from anycast_routed.lab.bird import Bird
 from anycast_routed.model import Verdict
 
 if TYPE_CHECKING:
@@ -83,6 +85,25 @@ def test_what_is_dead_goes_although_nobody_can_tell_what_is_drained(
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 78
     site.both_hold({}, within=5)
+
+
+@pytest.mark.fault(20)
+@ONLY_BIRD
+def test_a_stopped_bird_keeps_nothing_dead_although_nobody_can_tell_what_is_drained(
+    site: Site, announced: Held
+) -> None:
+    comes_back(site, announced)
+    state = site.dns1.path(STATE_DIR)
+    state.mkdir()
+    garbage(state / "drains.json")
+    assert isinstance(site.router, Bird)
+    site.router.daemon.terminate()
+    file = site.dns1.path(RUN_DIR) / "bird.conf"
+    assert site.run("apply", check=False).code == 69
+    assert networks_in(file.read_text()) == set(announced)
+    site.server.daemon.kill()
+    assert site.run("apply", check=False).code == 69
+    assert not networks_in(file.read_text())
 
 
 def comes_back(site: Site, announced: Held) -> None:

@@ -74,7 +74,8 @@ class Written:
     def _new(self) -> Iterator[int]:
         while True:
             try:
-                events = os.read(self._events, 1 << 16)
+                # Each event opens a file: a few at a time never need more than this process may.
+                events = os.read(self._events, 32 * _EVENT.size)
             except BlockingIOError:
                 return
             while events:

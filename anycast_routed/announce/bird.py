@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reader, bird_withdrawal
 from anycast_routed.announce.bird_include import includes
-from anycast_routed.announce.bird_socket import ControlSocket, Reply
+from anycast_routed.announce.bird_socket import ControlSocket, Reply, listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
 
@@ -147,13 +147,19 @@ class BirdSpeaker:
             raise RejectedError(message, hint=hint, text_at_fault=False)
 
     def starts_with(self, text: str) -> bool:
-        """Let `bird -p` read the text alone, as BIRD reads it with the rest when it starts."""
+        """Where nobody listens on the control socket, let `bird -p` read the text alone.
+
+        Its word counts where it names a line of the text: that it could not be run, or was
+        killed, is no fault of the text.
+        """
+        if listens(self.socket):
+            return True
         try:
             check_config(_STDIN, self.file, stdin=text)
-        except RejectedError:
-            return False
+        except RejectedError as error:
+            return not re.search(rf"{re.escape(str(self.file))}:\d", error.message)
         except AnycastRoutedError:
-            pass  # `bird -p` itself cannot be run, which is no fault of the text.
+            return True
         return True
 
     def held(self, text: str) -> frozenset[Prefix]:

@@ -80,9 +80,9 @@ class Speaker(Protocol):
         ...
 
     def starts_with(self, text: str) -> bool:
-        """Tell whether the router, which cannot be reached, could start with this text in `file`.
+        """Tell whether the router could start with this text in `file`.
 
-        True where that cannot be told, and for a router that does not read `file`.
+        False only where it does not run, and its own parser refuses the text as it stands alone.
         """
         ...
 

@@ -166,23 +166,19 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
 
     Where the shortened file cannot be written it is deleted, which needs no space and which
     every router of ours takes as "nothing". So is one that is too large to be ours, or no file.
+
+    What somebody else has damaged would keep a router down that does not run now, with all that
+    is not ours: it is kept aside, and nothing is left of it.
     """
     current = own_file.read(speaker)
     if current is None:
         own_file.refuse_odd(speaker)
         return
     gone = speaker.held(current) - kept if kept else None
-    _shorten_file(speaker, current, speaker.without(current, gone))
-
-
-def leave_for_start(speaker: Speaker, kept: frozenset[Prefix]) -> None:
-    """`disarm`, for a router that cannot be reached, and leave nothing that it cannot start with.
-
-    What somebody else has made of our file would keep it down, with all that is not ours.
-    """
-    disarm(speaker, kept)
-    text = own_file.read(speaker)
-    if text and not speaker.starts_with(text):
+    shortened = speaker.without(current, gone)
+    _shorten_file(speaker, current, shortened)
+    if shortened and not speaker.starts_with(shortened):
+        own_file.keep_rejected(speaker, shortened)
         _replace(speaker, "")
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic, drains, folder, passwords, reconcile, record, routers
 from anycast_routed.announce import transaction
 from anycast_routed.decide.compare import bearable, unheard
+from anycast_routed.decide.plan import plan
 from anycast_routed.decide.shrink import shrinks
-from anycast_routed.errors import AnycastRoutedError, Exit
+from anycast_routed.errors import AnycastRoutedError, Exit, RouterUnavailableError
 from anycast_routed.folder import UntrustedError
 from anycast_routed.model import Reason
 
@@ -97,11 +98,15 @@ def withdrawing_sick(config: Config) -> Iterator[None]:
 
 
 def _withdraw_sick(config: Config) -> None:
-    speaker = routers.choose(config)
     nothing = record.Record(record.this_boot(), "")
-    facts, _ = reconcile.observe(config, nothing, speaker, drained=False)
+    facts, _ = reconcile.observe(config, nothing, None, drained=False)
     observed = facts.observed(time.monotonic())
-    wish = reconcile.wish(config, speaker, observed)
+    try:
+        speaker = routers.choose(config)
+        wish = reconcile.wish(config, speaker, observed)
+    except RouterUnavailableError:
+        reconcile.disarm(config, plan(config, observed))
+        raise
     held = frozenset(route.prefix for route in wish.before.originated)
     # Nobody can tell whether the config is another one, so none may withdraw most of it.
     kept = bearable(wish.plan, wish.before.originated) | shrinks(held, config, observed)

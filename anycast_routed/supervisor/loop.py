@@ -202,8 +202,7 @@ class Loop:
                 _withdraw_first(speaker, held - wanted(decision).keys())
                 before = speaker.read()
             except RouterUnavailableError:
-                kept = bearable(decision, known.originated if known else ())
-                transaction.leave_for_start(speaker, kept)
+                transaction.disarm(speaker, bearable(decision, known.originated if known else ()))
                 raise
             originated = frozenset(route.prefix for route in before.originated)
             decision = revive_nothing(decision, unproved, originated)

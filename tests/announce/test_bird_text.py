@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -84,6 +85,31 @@ def test_bird_refuses_a_bad_one_with_line_and_column() -> None:
     line = 1 + text[: text.index("local ass")].count("\n")
     with pytest.raises(RejectedError, match=rf"{file}:{line}:\d+ syntax error"):
         BirdSpeaker(Path("/nonexistent"), file).check(text)
+
+
+@pytest.mark.integration
+def test_it_starts_with_what_bird_can_read_and_with_nothing_else(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    text = CASES["bird-seed-up"]()
+    cut = text.removesuffix("}\n")
+    assert speaker.starts_with(text)
+    assert not speaker.starts_with(cut)
+    with socket.socket(socket.AF_UNIX) as bird:
+        bird.bind(str(speaker.socket))
+        bird.listen()
+        assert speaker.starts_with(cut), "it runs"
+    assert not speaker.starts_with(cut), "its socket has outlived it"
+
+
+@pytest.mark.parametrize("script", ["kill -9 $$", "exit 127", "echo bird: no library >&2; exit 1"])
+def test_a_parser_that_cannot_be_run_speaks_against_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    bird = tmp_path / "bird"
+    bird.write_text(f"#!/bin/sh\n{script}\n")
+    bird.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf").starts_with("cut")
 
 
 def test_another_note_is_no_other_text() -> None:
