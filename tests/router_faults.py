@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from watched import Judge, Watched
 
-    from anycast_routed.lab import Route
 
 EVERYTHING = {"10.10.10.10/32", "10.10.10.11/32", "fd00::10:10:10:10/128"}
 MANY = 24
@@ -63,19 +62,11 @@ def session_is_told_all(watched: Watched, mark: int, within: float = 15) -> None
 def changes(watched: Judge, mark: int) -> list[tuple[str, str]]:
     """Return what the peer was told of prefixes since the mark, whatever its session did.
 
-    What FRR only says again is left out: 8.4.4 does so 5 s after a route-map was made.
+    What FRR only says again is left out.
     """
-    held: dict[str, Route | None] = {}
-    found: list[tuple[str, str]] = []
-    for number, event in enumerate(watched.peer.events()):
-        if event.kind == "up":
-            held.clear()
-        if event.prefix:
-            again = event.kind == "announce" and held.get(event.prefix) == event.route
-            if number >= mark and not (again and watched.router_name == "frr"):
-                found.append((event.kind, event.prefix))
-            held[event.prefix] = event.route
-    return found
+    peer = watched.peer
+    events = peer.changes(mark) if watched.router_name == "frr" else peer.news(mark)
+    return [(event.kind, event.prefix) for event in events if event.prefix]
 
 
 def announced_since(watched: Watched, mark: int) -> set[str]:

@@ -151,7 +151,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
     site.server.daemon.kill()
     site.run("apply")
     eventually(lambda: not listener.table(), within=2, why="withdrawn")
-    assert {event.kind for event in listener.since(mark)} == {"withdraw"}
+    assert {event.kind for event in listener.changes(mark)} == {"withdraw"}
 
 
 @pytest.mark.fault(21)

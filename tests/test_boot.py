@@ -366,7 +366,7 @@ def test_the_same_life_of_frr_is_not_withdrawn_before_it_is_probed(
 ) -> None:
     mark = peer.mark()
     site.run("apply")
-    assert peer.news(mark) == []
+    assert peer.changes(mark) == []
 
 
 def networks(frr: Frr) -> int:

@@ -77,6 +77,23 @@ class Receiver:
         """
         return [event for event in self.since(mark) if event.kind != "end-of-rib"]
 
+    def changes(self, mark: int) -> list[Event]:
+        """Return the news since the mark but for what is only said again.
+
+        FRR 8.4.4 says all again 5 s after it was given a new route-map.
+        """
+        held: dict[tuple[str, str], Route | None] = {}
+        found: list[Event] = []
+        for number, event in enumerate(self.events()):
+            key = (event.peer, event.prefix)
+            if event.kind == "up":
+                held = {other: route for other, route in held.items() if other[0] != event.peer}
+            again = event.kind == "announce" and held.get(key) == event.route
+            held[key] = event.route
+            if number >= mark and event.kind != "end-of-rib" and not again:
+                found.append(event)
+        return found
+
     def table(self) -> dict[str, Route]:
         """Return what is announced now, by prefix; of two peers the later one counts."""
         routes: dict[tuple[str, str], Route] = {}

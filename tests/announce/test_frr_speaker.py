@@ -174,15 +174,15 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
 
     mark, begun = site.listener.mark(), time.monotonic()
     load(speaker, plan(announce(V4, 100), announce(V6), announce(OFF, here=False)))
-    (event,) = eventually(lambda: site.listener.since(mark), within=2)
+    (event,) = eventually(lambda: site.listener.changes(mark), within=2)
     assert (event.kind, event.prefix) == ("announce", V4)
     assert site.table()[V4] == (100, "172.17.2.1")
     assert event.at - begun < 1
 
     mark, begun = site.listener.mark(), time.monotonic()
     speaker.load(render(speaker, plan(announce(V6))))
-    eventually(lambda: len(site.listener.since(mark)) == 2, within=2)
-    gone = site.listener.since(mark)
+    eventually(lambda: len(site.listener.changes(mark)) == 2, within=2)
+    gone = site.listener.changes(mark)
     assert sorted((e.kind, e.prefix) for e in gone) == [("withdraw", V4), ("withdraw", OFF)]
     assert gone[0].at - begun < 0.6
     assert site.listener.sessions() == {"172.17.2.1"}

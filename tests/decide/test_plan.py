@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -361,9 +361,9 @@ def test_without_labels_and_routes_there_is_nothing_to_announce() -> None:
 
 def test_a_thousand_labels_are_planned_well_within_a_second() -> None:
     labels = [labelled(f"10.0.{n // 250}.{n % 250}/32", f"lo:dns{n}") for n in range(1, 1001)]
-    begun = perf_counter()
+    begun = process_time()
     made = plan(config(anycast(decrease=0)), observed(*labels))
-    assert perf_counter() - begun < 0.5
+    assert process_time() - begun < 0.5
     assert len(made.announcements) == 1000
 
 
