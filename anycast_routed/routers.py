@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from anycast_routed import record
 from anycast_routed.announce.bird import BirdSpeaker
-from anycast_routed.announce.bird_socket import listens
+from anycast_routed.announce.listening import listens
 from anycast_routed.errors import AccessDeniedError, ConfigError, RouterUnavailableError
 
 if TYPE_CHECKING:

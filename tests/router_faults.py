@@ -113,8 +113,8 @@ def nothing_piles_up(watched: Watched) -> None:
 def few_are_open(process: Path) -> None:
     """Check that this daemon has few threads and descriptors: at rest it needs about 13.
 
-    For a moment it may have 30: each question of a check and of a burst has its own socket, and
-    each program that it calls has pipes. What has piled up stays.
+    For a moment it may have twice as many: each question of a check and of a burst has its own
+    socket, and each program that it calls has pipes. What has piled up stays.
     """
 
     def few() -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from router_faults import networks_in, nothing_piles_up, own_file
 from schedule_files import FileWatch
-from schedule_hands import Hands
+from schedule_hands import SETTLED, Hands
 from schedule_judge import Record, Stretch, shown
 from schedules import HOP6, HOPS, LABELS, NORMAL, OURS, PORT_OTHER, Schedule, Wish, World
 from watched import RUN_DIR, Watched, lay_out
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab import Lab
     from anycast_routed.lab.receiver import Event
-
-SETTLED = 20.0
-"""Seconds within which all must be as the model has it, once the schedule has ended."""
 
 
 class Ground:

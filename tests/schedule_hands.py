@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from schedule_files import FileWatch
 
+SETTLED = 20.0
+"""Seconds within which all must be as the model has it."""
 _ZONE = "google.com."
 _TARGETS = {"dns": "dns", "v6": V6_A}
 _BROKEN = "this is not BIRD's language\n"
@@ -107,7 +109,7 @@ class Hands:
         if self._can_start():
             return
         if world.daemon == "up":
-            eventually(self._can_start, within=20, why="BIRD can start with our file")
+            eventually(self._can_start, within=SETTLED, why="BIRD can start with our file")
         else:
             own_file(self.watched).unlink()
 

@@ -106,6 +106,13 @@ def restarted(site: Site, peer: Receiver) -> set[str]:
     return told_since(peer, mark)
 
 
+def starts_again(site: Site, peer: Receiver, announced: Held) -> None:
+    """Start BIRD with the file as it is, and announce all."""
+    bird_of(site).restart()
+    site.run("apply")
+    holds(peer, announced)
+
+
 def fill(site: Site) -> None:
     """Leave no space on the run folder's file system."""
     site.dns1.run("sh", "-c", f"cat /dev/zero > {RUN_DIR}/filler", check=False)
@@ -146,9 +153,7 @@ def test_a_stopped_bird_is_left_no_file_that_it_cannot_start_with(
     assert site.run(verb, check=False).code == 69
     assert site.dns1.read(FILE) == ""
     assert "protocol statics" in site.dns1.read(f"{FILE}.rejected")
-    bird_of(site).restart()
-    site.run("apply")
-    holds(peer, announced)
+    starts_again(site, peer, announced)
 
 
 @pytest.mark.fault(27)
@@ -160,9 +165,7 @@ def test_a_stopped_bird_finds_no_fifo_in_the_place_of_our_file(
     site.dns1.run("sh", "-c", f"rm {FILE}; mkfifo {FILE}")
     assert site.run("apply", check=False).code == 69
     assert not site.dns1.path(FILE).exists()
-    bird_of(site).restart()
-    site.run("apply")
-    holds(peer, announced)
+    starts_again(site, peer, announced)
 
 
 @pytest.mark.fault(20)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from open_files import descriptors
 from schedule_files import FileWatch
+from written import Written
 
 from anycast_routed import atomic
 from anycast_routed.lab import eventually
@@ -76,6 +79,19 @@ def test_what_a_killed_writer_leaves_is_wrong_once_it_has_come_to_its_place(
     assert watch.wrong() == []
     left.replace(file)
     assert watch.wrong() == ["a part of a file:\nhalf"]
+
+
+def test_however_much_was_written_few_of_it_are_open_at_once(tmp_path: Path) -> None:
+    with contextlib.closing(Written(tmp_path)) as written:
+        for number in range(300):
+            atomic.write(tmp_path / "bird.conf", f"{number}", durable=False)
+        before = descriptors()
+        texts = []
+        for file in written.files():
+            assert descriptors() < before + 64
+            texts.append(file.text)
+        assert texts == [f"{number}" for number in range(300)]
+        assert descriptors() == before
 
 
 def test_one_written_in_its_place_is_wrong(watch: FileWatch, file: Path) -> None:

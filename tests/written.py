@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,7 +63,7 @@ class Written:
         One that `again` was said of comes once more, first.
         """
         waiting, self._waiting = self._waiting, []
-        for one in (*waiting, *self._new()):
+        for one in chain(waiting, self._new()):
             yield _file(one)
             if one not in self._waiting:
                 os.close(one)

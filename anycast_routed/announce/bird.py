@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from anycast_routed import atomic, process
 from anycast_routed.announce import bird_reader, bird_withdrawal
 from anycast_routed.announce.bird_include import includes
-from anycast_routed.announce.bird_socket import ControlSocket, Reply, listens
+from anycast_routed.announce.bird_socket import ControlSocket, Reply
+from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
 
@@ -159,7 +160,7 @@ class BirdSpeaker:
         except RejectedError as error:
             return not re.search(rf"{re.escape(str(self.file))}:\d", error.message)
         except AnycastRoutedError:
-            return True
+            pass
         return True
 
     def held(self, text: str) -> frozenset[Prefix]:

@@ -6,7 +6,6 @@ and lines that start with a space continue it, `+` marks an asynchronous message
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import socket
@@ -27,18 +26,10 @@ NO_SUCH_PROTOCOL = 8003
 RECONFIGURED = 8004
 ACCESS_DENIED = 8007
 _MOST_TRIES = 50
-_NOBODY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
 _FIRST_ERROR = 8000
 # It begins with a newline and not with "^", for which each single byte would be tried.
 _END = re.compile(rb"\n(\d{4}) .*\n")
 _MARGIN = re.compile(r"^(?:\d{4}[- ]|\+.*\n| )", re.MULTILINE)
-
-
-def listens(path: Path) -> bool:
-    """Tell whether a router has this socket; one that may not be asked, or is busy, does."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(0)
-        return client.connect_ex(str(path)) not in _NOBODY
 
 
 @dataclass(frozen=True, slots=True)

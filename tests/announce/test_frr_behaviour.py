@@ -120,8 +120,8 @@ def test_pointing_a_network_at_another_map_is_one_update_at_once(
     mark, begun = listener.mark(), time.monotonic()
     # Defined and used by the same vtysh.
     router.vtysh(f"configure terminal\n{lp_map(100)}{IPV4[19:]}network {V4} route-map LP100")
-    eventually(lambda: listener.changes(mark), within=2)
-    (event,) = listener.changes(mark)
+    eventually(lambda: listener.since(mark), within=2)
+    (event,) = listener.since(mark)
     assert (event.kind, event.prefix) == ("announce", V4)
     assert listener.table()[V4].local_pref == 100
     assert event.at - begun < 0.5
@@ -156,8 +156,8 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
         marks = {one: one.mark() for one in (listener, other)}
         router.vtysh(f"{IPV4}network {V4} route-map {name}")
         for one, mark in marks.items():
-            eventually(partial(one.changes, mark), within=2, why="the change")
-            (event,) = one.changes(mark)
+            eventually(partial(one.since, mark), within=2, why="the change")
+            (event,) = one.since(mark)
             assert (event.kind, event.prefix) == ("announce", V4)
             assert event.route is not None
             assert event.route.communities == communities

@@ -14,6 +14,7 @@ from statistics import median
 
 import pytest
 from malformed import MALFORMED
+from open_files import descriptors
 
 from anycast_routed.config import Dns
 from anycast_routed.model import Outcome
@@ -126,10 +127,6 @@ def answering(
         server.udp.sendto(make(query), client)
 
     return answer
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - Path.iterdir holds one itself
 
 
 @pytest.mark.fault(8, 9)

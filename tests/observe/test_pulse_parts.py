@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from open_files import descriptors
 from pulse_watch import server, watching
 
 from anycast_routed.lab import Host, dns, eventually
@@ -45,11 +46,6 @@ def bound() -> Iterator[Callable[[str, int], socket.socket]]:
             return made
 
         yield bind
-
-
-def descriptors() -> int:
-    """Return how many are open in this process."""
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - one of them is its own
 
 
 def inode(one: socket.socket) -> int:
