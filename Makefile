@@ -30,26 +30,26 @@ demo: $(VENV)/ready
 bench: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	@echo "three benchmarks, about thirty minutes: apply 7, failover 17, scale 6"
-	$(BIN)/python bench/apply.py
-	$(BIN)/python bench/failover.py --svg docs/failover.svg
-	$(BIN)/python bench/scale.py
+	$(BIN)/python -m bench.apply
+	$(BIN)/python -m bench.failover --svg docs/failover.svg
+	$(BIN)/python -m bench.scale
 
 # In full it takes about an hour; SOAK_MINUTES=8 shortens every part of it.
 soak: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
 		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m soak
-	$(BIN)/python bench/soak.py $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
+	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 # atheris takes what comes from elsewhere: config files, DNS replies, and the routers' answers.
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python bench/fuzz.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python -m bench.fuzz --seconds $(FUZZ_SECONDS)
 
 # The table of faults and their tests, from the tests' markers.
 reliability: $(VENV)/ready
-	$(BIN)/python tests/reliability.py
+	$(BIN)/python -m tests.support.reliability_table
 
 # The Debian package, of the working tree as it is, for Debian 12.
 deb:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anycast_routed.secret import Password
+    from anycast_routed.password import Password
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface

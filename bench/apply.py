@@ -1,6 +1,6 @@
 """Time `apply` beside what it cannot be faster than; prints the tables of docs/performance.md.
 
-`python bench/apply.py` (root) lays out a lab with BIRD, then with FRR, and a BGP peer that writes
+`python -m bench.apply` (root) lays out a lab with BIRD, then with FRR, and a BGP peer that writes
 down when each UPDATE comes. All that is compared is run in turn, in the same host and round.
 """
 
@@ -14,9 +14,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.apply_site import CHANGED_LOCAL_PREF, LOCAL_PREF, Goal, Ground, Router, config, prefix
 from bench.figures import Series, machine, milliseconds, table
-from bench.ground import CHANGED_LOCAL_PREF, LOCAL_PREF, Goal, Ground, Router, config, prefix
-from bench.startup import floor_argv, outside_modules
+from bench.import_cost import floor_argv, outside_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

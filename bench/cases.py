@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from anycast_routed.lab import load
 from bench import resources
-from bench.bare import Bare
+from bench.baseline import Bare
 from bench.figures import Series, milliseconds
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from anycast_routed.lab import Host
     from anycast_routed.lab.load import Load
     from bench.clients import Lost
+    from bench.daemon_site import Setting, Stand
     from bench.faults import Fault
-    from bench.stand import Setting, Stand
 
 HEAD: Final = ("case", "n", "min", "median", "p95", "max", "aim", "back: median", "max")
 _SETTLED = 0.2  # seconds after a recovery in which the daemon may still read back

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from anycast_routed.lab import Lab, bird, client, dns, eventually
 from bench import faults
 from bench.cases import say
-from bench.stand import AS, INCLUDE, RUN_DIR, STATE_DIR
+from bench.daemon_site import AS, INCLUDE, RUN_DIR, STATE_DIR
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Host

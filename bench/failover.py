@@ -1,6 +1,6 @@
 """From the fault to the WITHDRAW at the peer: our daemon on BIRD and on FRR.
 
-`python bench/failover.py` (root) lays out labs with a DNS server, a router and our daemon, and a
+`python -m bench.failover` (root) lays out labs with a DNS server, a router and our daemon, and a
 BGP peer that writes down when each UPDATE comes. Checks are made each second with a timeout of 1 s
 and a `fall` of 2, the default; faults come at a random phase of that second. It prints tables of
 Markdown; docs/performance.md says what they mean.
@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import AnycastRoutedError
 from bench import clients, faults, resources
 from bench.cases import HEAD, Bench, report_failure, say
+from bench.daemon_site import Setting, Stand, seed
 from bench.figures import machine, markdown
-from bench.stand import Setting, Stand, seed
 from bench.svg import Row, figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bench.cases import Case, Report
+    from bench.daemon_site import Router
     from bench.figures import Series
-    from bench.stand import Router
 
 # The pulse follows one change of a server's answers a second, so that none can keep us checking.
 _CHANGES = 1.5

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from anycast_routed.lab import dns, hog
 from anycast_routed.lab.failures import LabError
-from bench.stand import PID_FILE
+from bench.daemon_site import PID_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Fuzz what takes bytes from elsewhere with atheris (libFuzzer), for so many seconds each.
 
-fuzz.py [--seconds 60] [--corpus FOLDER] [config reply bird frr]
+python -m bench.fuzz [--seconds 60] [--corpus FOLDER] [config reply bird frr]
 
 Each one runs in a process of its own, from the seeds below and from what the corpus holds, and
 adds to the corpus what has reached new code. libFuzzer's last lines tell how many inputs were
@@ -17,11 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-_HERE = Path(__file__).parent
-_TESTS = _HERE.parent / "tests"
-sys.path.insert(0, str(_TESTS))
-
-from anycast_routed import process  # noqa: E402 - the path goes first
+from anycast_routed.system import commands
+from tests.support.paths import ANYCAST_DNS_CONFIG
 
 _LONGEST = 4096
 _WORDS = (
@@ -71,7 +68,7 @@ end
 
 def seeds(surface: str) -> list[bytes]:
     """Give inputs that are nearly right, to begin with."""
-    seed = json.loads((_TESTS / "anycast-dns.json").read_text())
+    seed = json.loads(ANYCAST_DNS_CONFIG.read_text())
     toml = '[dns]\nip = "127.0.0.1"\nquery = "a.b"\n[anycast]\n[[anycast.routes]]\nlabel = "x"\n'
     answer = b"\x12\x34\x81\x80\0\1\0\1\0\0\0\1\6google\3com\0\0\6\0\1"
     soa = b"\xc0\x0c\0\6\0\1\0\0\0\x3c\0\x16\0\0" + b"\0\0\0\1" * 5
@@ -91,7 +88,7 @@ def fuzz(surface: str, corpus: Path, seconds: int) -> None:
     """Run libFuzzer in this process, which ends with it."""
     atheris = importlib.import_module("atheris")  # of the dependency group `fuzz`
     with atheris.instrument_imports(include=["anycast_routed", "dns"]):
-        surfaces = importlib.import_module("surfaces")
+        surfaces = importlib.import_module("tests.support.fuzz_surfaces")
     words = corpus.with_name(f"{surface}.words")
     words.write_text("".join(f"{json.dumps(word)}\n" for word in _WORDS))
     options = (
@@ -115,8 +112,8 @@ def supervise(surface: str, folder: Path, seconds: int) -> bool:
     for number, content in enumerate(seeds(surface)):
         (corpus / f"seed-{number}").write_bytes(content)
     began = time.monotonic()
-    argv = [sys.executable, __file__, "--in-here", surface, "--seconds", str(seconds)]
-    done = process.run([*argv, "--corpus", str(folder)], within=seconds + 120)
+    argv = [sys.executable, "-m", "bench.fuzz", "--in-here", surface, "--seconds", str(seconds)]
+    done = commands.run([*argv, "--corpus", str(folder)], within=seconds + 120)
     lines = done.err.splitlines()
     covered = [line for line in lines if " cov: " in line][-1:]
     tried = [line for line in lines if line.startswith("stat::number_of_executed_units")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Host
-    from bench.stand import Stand
+    from bench.daemon_site import Stand
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024.0  # KiB

@@ -1,6 +1,6 @@
 """How the daemon bears many services, and many prefixes of one.
 
-`python bench/scale.py` (root). Each service has a server address and a prefix of its own; one
+`python -m bench.scale` (root). Each service has a server address and a prefix of its own; one
 unbound serves them all, and an NSD of its own the last of them. It prints tables of Markdown.
 """
 
@@ -22,11 +22,11 @@ from anycast_routed.lab import dns
 from anycast_routed.lab.failures import LabError
 from bench import faults, resources
 from bench.cases import report_failure, say
+from bench.daemon_site import Setting, Stand, ours
 from bench.figures import Series, machine, markdown, milliseconds
-from bench.stand import Setting, Stand, ours
 
 if TYPE_CHECKING:
-    from bench.stand import Router
+    from bench.daemon_site import Router
 
 _HEAD = (
     "case",

@@ -1,6 +1,6 @@
 """What must never happen, watched for long: the peer is the judge.
 
-`python bench/soak.py` (root) takes its full time, about an hour; with `--minutes N` each part
+`python -m bench.soak` (root) takes its full time, about an hour; with `--minutes N` each part
 is shortened so that all of them end in about that time. It ends with code 1 and says why as soon
 as something is wrong.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from anycast_routed.errors import AnycastRoutedError
 from bench import faults, resources
 from bench.cases import saturate
-from bench.stand import Setting, Stand, seed
+from bench.daemon_site import Setting, Stand, seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

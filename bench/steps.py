@@ -19,21 +19,27 @@ if TYPE_CHECKING:
 
 # name of the step, module of ours, and the function or method in it
 _STEPS = (
-    ("read the config", "cli.settings", "Settings.load_with_digest"),
-    ("take the lock", "lock", "hold"),
-    ("read the record", "record", "load"),
-    ("recall, incarnation", "reconcile", "recall"),
-    ("probe the DNS server", "reconcile", "observe"),
-    ("read addresses, netlink", "reconcile", "facts"),
-    ("plan and compare", "reconcile", "wish"),
-    ("render or recognise", "reconcile", "render"),
-    ("read the router back", "announce.{router}", "{Router}Speaker.read"),
-    ("is it loaded?", "announce.{router}", "{Router}Speaker.is_loaded"),
-    ("check the text", "announce.{router}", "{Router}Speaker.check"),
-    ("load the text", "announce.{router}", "{Router}Speaker.load"),
-    ("the rest of the transaction", "reconcile", "announce"),
+    ("read the config", "cli.options", "Settings.load_with_digest"),
+    ("take the lock", "system.lock", "hold"),
+    ("read the record", "state.record", "load"),
+    ("recall, incarnation", "reconcile.cycle", "recall"),
+    ("probe the DNS server", "reconcile.cycle", "observe"),
+    ("read addresses, netlink", "reconcile.cycle", "facts"),
+    ("plan and compare", "reconcile.cycle", "wish"),
+    ("render or recognise", "reconcile.cycle", "render"),
+    ("read the router back", "announce.{router}.speaker", "{Router}Speaker.read"),
+    ("is it loaded?", "announce.{router}.speaker", "{Router}Speaker.is_loaded"),
+    ("check the text", "announce.{router}.speaker", "{Router}Speaker.check"),
+    ("load the text", "announce.{router}.speaker", "{Router}Speaker.load"),
+    ("the rest of the transaction", "reconcile.cycle", "announce"),
 )
-_OURS = ("cli.main", "reconcile", "observe.dns", "observe.addresses", "announce.{router}")
+_OURS = (
+    "cli.main",
+    "reconcile.cycle",
+    "observe.checks.dns",
+    "observe.addresses",
+    "announce.{router}.speaker",
+)
 
 
 class Steps:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import kill_points
 import pytest
-from seed_site import Held, Site, lay_out, seed
 
 from anycast_routed.lab import Lab, reports
+from tests.support import kill_points
+from tests.support.dns_site import Held, Site, lay_out, seed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

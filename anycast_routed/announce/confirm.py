@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from anycast_routed.decide.compare import Fault, faults, unheard
+from anycast_routed.decide.proof import Fault, faults, unheard
 from anycast_routed.errors import NotConfirmedError
 
 if TYPE_CHECKING:

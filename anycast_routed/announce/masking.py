@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from anycast_routed.secret import MASK
+from anycast_routed.password import MASK
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Who may write our file may fill it, and none of these may then keep a withdrawal waiting: each
 # takes a time in proportion to the text. All stay on one line, as what is shown goes by lines.
@@ -35,3 +39,16 @@ def quoted_safely(said: str, text: str) -> str:
     for password in sorted(passwords_in(text) - {MASK}, key=len, reverse=True):
         said = said.replace(password, MASK)
     return said
+
+
+def difference(file: Path, before: str | None, after: str | None) -> list[str]:
+    """Return the change of a file as a unified diff, without its passwords.
+
+    Where one has changed, its two lines look the same, and show that it has.
+    """
+    import difflib  # noqa: PLC0415 - only where somebody asks for it
+
+    # No password goes over the end of a line, as the routers know it: so each is masked alone.
+    old, new = (text.removesuffix("\n").split("\n") if text else [] for text in (before, after))
+    lines = difflib.unified_diff(old, new, str(file), str(file), lineterm="")
+    return [masked(line) for line in lines]

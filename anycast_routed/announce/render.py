@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError
-from anycast_routed.secret import Password, StandIn
+from anycast_routed.password import Password, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,15 +12,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic
-from anycast_routed.announce import own_file
+from anycast_routed.announce import router_file
 from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
-from anycast_routed.decide.compare import bearable, faults
+from anycast_routed.decide.proof import bearable, faults
 from anycast_routed.errors import AnycastRoutedError, ConfigError, NotConfirmedError, RejectedError
+from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.decide.compare import Fault
+    from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Plan, Prefix, Readback
 
 
@@ -65,9 +65,9 @@ def bring(
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as they say.
     """
     begun = time.monotonic()
-    previous = own_file.read(speaker)
+    previous = router_file.read(speaker)
     found = faults(plan, before)
-    is_there = previous == text and own_file.is_private(speaker, text)
+    is_there = previous == text and router_file.is_private(speaker, text)
     if is_there and not blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
@@ -78,7 +78,7 @@ def bring(
         reload = isinstance(error, NotConfirmedError)
         _put_back(speaker, previous, plan, before, reload=reload)
         if isinstance(error, RejectedError) and error.text_at_fault:
-            own_file.keep_rejected(speaker, text)
+            router_file.keep_rejected(speaker, text)
         raise
     except BaseException:
         # The router fell silent, the disk is full, or it is a bug of ours.
@@ -127,7 +127,7 @@ def withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
     """
     text, is_shortened = None, False
     try:
-        text = own_file.read(speaker)
+        text = router_file.read(speaker)
         if text is not None:
             is_shortened = _shorten_file(speaker, text, speaker.without(text, gone))
     finally:
@@ -170,22 +170,22 @@ def disarm(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     What somebody else has damaged would keep a router down that does not run now, with all that
     is not ours: it is kept aside, and nothing is left of it.
     """
-    current = own_file.read(speaker)
+    current = router_file.read(speaker)
     if current is None:
-        own_file.refuse_odd(speaker)
+        router_file.refuse_odd(speaker)
         return
     gone = speaker.held(current) - kept if kept else None
     shortened = speaker.without(current, gone)
     _shorten_file(speaker, current, shortened)
     if shortened and not speaker.starts_with(shortened):
-        own_file.keep_rejected(speaker, shortened)
+        router_file.keep_rejected(speaker, shortened)
         _replace(speaker, "")
 
 
 def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
     speaker.check(text)
     if not is_there:
-        own_file.write(speaker, text)
+        router_file.write(speaker, text)
     speaker.load(text)
 
 
@@ -217,9 +217,9 @@ def _replace(speaker: Speaker, text: str | None) -> bool:
     """Write the text, or have no file: where there is no text, and where it cannot be written."""
     if text is not None:
         with contextlib.suppress(AnycastRoutedError):
-            own_file.write(speaker, text)
+            router_file.write(speaker, text)
             return True
-    atomic.remove(speaker.file)
+    files.remove(speaker.file)
     return False
 
 

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from anycast_routed.cli import early
+from anycast_routed.cli import signals
 
 
 def run() -> int:
@@ -16,7 +16,7 @@ def run() -> int:
     processor time of a run which changes nothing. And pydantic is not to search every installed
     distribution for plugins, which would run in here.
     """
-    early.take_signals(sys.argv[1:])
+    signals.take_signals(sys.argv[1:])
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from anycast_routed.cli.main import main  # noqa: PLC0415 - after the lines above

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, lock, passwords
-from anycast_routed import handover as mark
-from anycast_routed.cli import early, running
+from anycast_routed.cli import signals
 from anycast_routed.cli.drain import duration
-from anycast_routed.cli.once import withdrawing_sick
-from anycast_routed.cli.settings import since_start
+from anycast_routed.cli.options import since_start
 from anycast_routed.cli.withdraw import config_or_defaults, withdraw_all
+from anycast_routed.config import password_files
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -29,14 +27,17 @@ from anycast_routed.errors import (
     NotConfirmedError,
     UsageError,
 )
-from anycast_routed.folder import UntrustedError
-from anycast_routed.report import live
+from anycast_routed.reconcile.once import withdrawing_sick
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
 from anycast_routed.report.text import printable, safe
+from anycast_routed.state import handover as mark
+from anycast_routed.state import running_daemon, status_file
+from anycast_routed.system import files, lock
+from anycast_routed.system.directories import UntrustedError
 
 if TYPE_CHECKING:
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
 
 _TAKEN_WITHIN = 5.0  # seconds for the daemon to take a config
@@ -66,20 +67,20 @@ def daemon(context: typer.Context) -> int:
     def load() -> tuple[Config, str]:
         """Read all that is to be taken together: a password that is missing refuses the rest."""
         found, of_content = settings.load_with_digest()
-        whole = passwords.read(found)
-        passwords.needed(whole)
+        whole = password_files.read(found)
+        password_files.needed(whole)
         return whole, of_content
 
     log = Log(sys.stderr, most=Level.DEBUG if settings.verbose else Level.INFO)
-    from anycast_routed.supervisor import Supervisor  # noqa: PLC0415 - this verb only
+    from anycast_routed.supervisor.daemon import Supervisor  # noqa: PLC0415 - this verb only
 
     supervisor = Supervisor(load, path, log, Notify(os.environ))
-    early.then(supervisor.stop)
+    signals.then(supervisor.stop)
     log.info("starting", config=path, after=since_start())
     with withdrawing_sick(config):
         try:
             # At the start one that is missing keeps nobody from withdrawing what is dead.
-            asyncio.run(supervisor.run(passwords.read(config), digest))
+            asyncio.run(supervisor.run(password_files.read(config), digest))
         except* AnycastRoutedError as errors:
             raise _first(errors) from None
     return Exit.OK
@@ -105,24 +106,24 @@ def reload(
     settings: Settings = context.obj
     config, digest = settings.load_with_digest()
     run_dir = config.daemon.run_dir
-    running.must(run_dir)
-    before = running.said(run_dir)
+    running_daemon.must(run_dir)
+    before = running_daemon.said(run_dir)
     _refuse_other_file(settings, before)
     allowance = run_dir / "allow-shrink"
     if allow_shrink:
-        atomic.write(allowance, digest, durable=False)
+        files.write(allowance, digest, durable=False)
     try:
-        daemon = running.hang_up(run_dir)
+        daemon = running_daemon.hang_up(run_dir)
         _wait_until_taken(run_dir, digest, before)
     finally:
         # It is for this reload only, should the same content come again one day.
-        atomic.remove(allowance)
+        files.remove(allowance)
     settings.emit("reload", pid=daemon, config=str(settings.path()), digest=digest)
     settings.say([f"the daemon, PID {daemon}, has taken {settings.path()}"])
     return Exit.OK
 
 
-def _refuse_other_file(settings: Settings, said: live.Live | None) -> None:
+def _refuse_other_file(settings: Settings, said: status_file.Live | None) -> None:
     """Refuse to judge by one file what the daemon does with another."""
     theirs = Path(said.config) if said else settings.path().absolute()
     if theirs != settings.path().absolute():
@@ -131,7 +132,7 @@ def _refuse_other_file(settings: Settings, said: live.Live | None) -> None:
         raise UsageError(message, hint="name it with --config, if that is the one")
 
 
-def _wait_until_taken(run_dir: Path, digest: str, before: live.Live | None) -> None:
+def _wait_until_taken(run_dir: Path, digest: str, before: status_file.Live | None) -> None:
     """Wait until the daemon has taken the config of this digest.
 
     Raises:
@@ -142,7 +143,7 @@ def _wait_until_taken(run_dir: Path, digest: str, before: live.Live | None) -> N
     old = before.problems.get("config") if before else None
     while (waited := time.monotonic() - begun) < _TAKEN_WITHIN:
         time.sleep(_EVERY)
-        said = running.said(run_dir)
+        said = running_daemon.said(run_dir)
         problem = said.problems.get("config") if said else None
         if said is not None and problem is None and said.digest == digest:
             return
@@ -169,7 +170,7 @@ def handover(
     config = config_or_defaults(settings)
     run_dir = config.daemon.run_dir
     seconds = duration("--within", within, 1.0, _LONGEST_HANDOVER)
-    old = running.must(run_dir)
+    old = running_daemon.must(run_dir)
     ended: list[int] = []
     # Whoever ends us ends the waiting, and what comes after it is done.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -180,9 +181,9 @@ def handover(
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not ended:
         time.sleep(_EVERY)
-        said = live.load(run_dir)
+        said = status_file.load(run_dir)
         # The lock is looked at only then: a look could be in the way of one that begins.
-        if said is not None and said.pid != old and running.pid(run_dir) == said.pid:
+        if said is not None and said.pid != old and running_daemon.pid(run_dir) == said.pid:
             break
     new = _holder(settings, config, within)
     if new == old:
@@ -207,7 +208,7 @@ def _holder(settings: Settings, config: Config, within: str) -> int:
             # The lock decides, and keeps out one that would begin just now.
             held.enter_context(lock.hold(run_dir, "handover"))
         except LockedError:
-            if (daemon := running.pid(run_dir)) is not None:
+            if (daemon := running_daemon.pid(run_dir)) is not None:
                 return daemon
             raise
         except UntrustedError as error:

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, drains, lock, record
-from anycast_routed.cli import known, running, settling
+from anycast_routed.cli import waiting
 from anycast_routed.config.values import Refused, seconds
-from anycast_routed.drains import Ordered
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
+from anycast_routed.reconcile import last_known
 from anycast_routed.report import text
+from anycast_routed.state import drain_orders, record, running_daemon
+from anycast_routed.state.drain_orders import Ordered
+from anycast_routed.system import files, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
     from anycast_routed.model import Prefix
 
@@ -75,13 +77,13 @@ def drain(
             message = f"--for: {for_} is {never}: there is nothing to --wait for"
             raise UsageError(message, hint="drain it for longer, or without --wait")
         settings.talk([f"warning: --for: {for_} is {never}"])
-    goal = dict.fromkeys((one.prefix for one in known.of_targets(config, targets)), None)
-    way = settling.Way(settings, config, goal)
+    goal = dict.fromkeys((one.prefix for one in last_known.of_targets(config, targets)), None)
+    way = waiting.Way(settings, config, goal)
     with _ordering(config):
         for one in targets:
-            drains.order(config.daemon.state_dir, Ordered(one, reason, now, until))
+            drain_orders.order(config.daemon.state_dir, Ordered(one, reason, now, until))
     settings.say(f"{one} is {_said(reason, until)}" for one in targets)
-    daemon = running.pid(config.daemon.run_dir)
+    daemon = running_daemon.pid(config.daemon.run_dir)
     if wait:
         way.wait(by_steps=_STEPS_DOWN, lowers=lowers, lasts=lasts)
     elif daemon is None:
@@ -107,11 +109,11 @@ def undrain(
     config = settings.load()
     state_dir = config.daemon.state_dir
     # What has left the config since can be lifted all the same.
-    ordered = [one.target for one in drains.load(state_dir, time.time())]
+    ordered = [one.target for one in drain_orders.load(state_dir, time.time())]
     targets = _targets(config, target, ordered)
-    way = settling.Way(settings, config, _back(settings, config, targets, ordered))
+    way = waiting.Way(settings, config, _back(settings, config, targets, ordered))
     with _ordering(config):
-        lifted = [one for one in targets if drains.lift(state_dir, one)]
+        lifted = [one for one in targets if drain_orders.lift(state_dir, one)]
     forgiven = _forgive(config, targets)
     settings.say(f"{one} is no longer drained" for one in lifted)
     settings.say(f"{one} no longer waits for its flapping" for one in forgiven)
@@ -119,7 +121,7 @@ def undrain(
         # A drain with an end may have been there, and be over.
         nothing = "nothing is drained now"
         settings.say([nothing if target is None else f"{targets[0]} is not drained now"])
-    daemon = running.pid(config.daemon.run_dir)
+    daemon = running_daemon.pid(config.daemon.run_dir)
     if wait:
         way.wait(by_steps=1)
     elif daemon is None:
@@ -161,9 +163,9 @@ def _targets(config: Config, target: str | None, ordered: list[str] | None = Non
     also = ordered or []
     if target is None:
         return list(dict.fromkeys([*(service.name for service in config.services), *also]))
-    one = known.spelled(target)
+    one = last_known.spelled(target)
     if one not in also:
-        known.of_targets(config, [one])
+        last_known.of_targets(config, [one])
     return [one]
 
 
@@ -172,19 +174,19 @@ def _ordering(config: Config) -> Iterator[None]:
     """Be the only one who changes orders. The daemon holds another folder's lock."""
     with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_WITHIN):
         # The daemon reads this with each change of the orders: an older pardon is over.
-        atomic.remove(config.daemon.run_dir / "forgive")
+        files.remove(config.daemon.run_dir / "forgive")
         yield
 
 
 def _forgive(config: Config, targets: list[str]) -> list[str]:
     """Let the services among these that wait for their flapping return; return their names."""
-    found, daemon = known.observed(config, None)
+    found, daemon = last_known.observed(config, None)
     names = [name for name in targets if name in found.damped]
     run_dir = config.daemon.run_dir
     if names and daemon is not None:
-        atomic.write(run_dir / "forgive", "".join(f"{name}\n" for name in names), durable=False)
+        files.write(run_dir / "forgive", "".join(f"{name}\n" for name in names), durable=False)
     elif names:
-        with running.alone(run_dir, "undrain", within=_LOCK_WITHIN):
+        with running_daemon.alone(run_dir, "undrain", within=_LOCK_WITHIN):
             if (last := record.load(run_dir)) is not None:
                 flaps = {name: one for name, one in last.flaps.items() if name not in names}
                 record.keep(run_dir, replace(last, flaps=flaps))
@@ -195,7 +197,7 @@ def _back(
     settings: Settings, config: Config, targets: list[str], ordered: list[str]
 ) -> dict[Prefix, int | None]:
     """Return the LocalPref of each prefix that comes back; warn of those that stay drained."""
-    best, _ = known.assumed(config, Verdict.UP)
+    best, _ = last_known.assumed(config, Verdict.UP)
     left = set(ordered) - set(targets)
     goal: dict[Prefix, int | None] = {}
     for one in best.announcements:

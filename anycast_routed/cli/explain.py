@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import reconcile, routers
-from anycast_routed.cli import known, running
+from anycast_routed.announce import choose
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import AnycastRoutedError, Exit
+from anycast_routed.reconcile import cycle, last_known
 from anycast_routed.report import text
 from anycast_routed.report.explain import explain as follow
+from anycast_routed.state import running_daemon
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
     from anycast_routed.model import Observed, Readback
 
@@ -36,7 +37,7 @@ def explain(
     made anew.
     """
     settings: Settings = context.obj
-    wanted = known.prefix(prefix)
+    wanted = last_known.prefix(prefix)
     config = settings.load()
     speaker, readback = _asked(settings, config)
     observed = _observed(config, speaker)
@@ -52,7 +53,7 @@ def explain(
 def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:
     """Ask the router; one that does not answer is one link of the chain."""
     try:
-        speaker = routers.choose(config)
+        speaker = choose.choose(config)
         return speaker, speaker.read()
     except AnycastRoutedError as error:
         settings.talk([f"warning: {error.message}"])
@@ -60,7 +61,7 @@ def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback
 
 
 def _observed(config: Config, speaker: Speaker | None) -> Observed:
-    if running.said(config.daemon.run_dir) is not None:
-        return known.observed(config, speaker)[0]
-    facts, _ = reconcile.observe(config, reconcile.remembered(config), speaker)
+    if running_daemon.said(config.daemon.run_dir) is not None:
+        return last_known.observed(config, speaker)[0]
+    facts, _ = cycle.observe(config, cycle.remembered(config), speaker)
     return facts.observed(time.monotonic())

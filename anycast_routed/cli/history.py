@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import journal
-from anycast_routed.cli.known import of_targets, spelled
 from anycast_routed.errors import Exit
+from anycast_routed.reconcile.last_known import of_targets, spelled
 from anycast_routed.report import text
+from anycast_routed.state import journal
 
 if TYPE_CHECKING:
-    from anycast_routed.cli.settings import Settings
-    from anycast_routed.journal import Entry
+    from anycast_routed.cli.options import Settings
+    from anycast_routed.state.journal import Entry
 
 _ALL = 1 << 20  # more entries than a journal can have
 _MARKS = {"announced": "+", "withdrawn": "-", "changed": "~"}

@@ -13,20 +13,20 @@ import typer
 
 from anycast_routed import __version__
 from anycast_routed.cli import (
-    change,
+    apply,
     daemon,
     drain,
     explain,
     history,
-    look,
+    inspect,
     setup,
     status,
     withdraw,
 )
-from anycast_routed.cli.settings import Settings, hoist
+from anycast_routed.cli.options import Settings, hoist
 from anycast_routed.errors import AnycastRoutedError, Exit
-from anycast_routed.report.document import plain
 from anycast_routed.report.text import printable
+from anycast_routed.state.documents import plain
 
 _EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
 _DEBUG = "ANYCAST_ROUTED_DEBUG"
@@ -43,11 +43,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-change.register(app)
+apply.register(app)
 daemon.register(app)
 drain.register(app)
 withdraw.register(app)
-look.register(app)
+inspect.register(app)
 status.register(app)
 explain.register(app)
 history.register(app)
@@ -92,7 +92,7 @@ def options(  # noqa: PLR0913 - one parameter an option
     ] = False,
 ) -> None:
     """Keep the options that every verb takes."""
-    context.obj = Settings(config, router.value if router else None, json, verbose, quiet)
+    context.obj = Settings(json, verbose, quiet, config, router.value if router else None)
 
 
 def main(arguments: list[str] | None = None) -> int:

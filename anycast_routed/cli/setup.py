@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, routers
-from anycast_routed.cli import account, bird_conf, running, sandbox, units
-from anycast_routed.cli.job import Job, be_root
+from anycast_routed.announce import choose
 from anycast_routed.config import Router
 from anycast_routed.errors import AccessDeniedError, ConfigError, Exit, UsageError
+from anycast_routed.setup import bird_conf, sandbox, service_user, units
+from anycast_routed.setup.steps import Job, be_root
+from anycast_routed.state import running_daemon
+from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
 
 _NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
@@ -78,11 +80,11 @@ def setup(  # noqa: PLR0913 - one parameter an option
         job = _units(settings, user or units.NAME, timer=timer, write=write)
     else:
         config = settings.load()
-        if routers.choose(config).name != "bird":
+        if choose.choose(config).name != "bird":
             settings.emit("setup", files={}, commands=[], removed=[], written=write)
             settings.say([_NOTHING_NEEDED])
             return Exit.OK
-        said = _NEXT_BIRD if running.pid(config.daemon.run_dir) is None else _NEXT_DAEMON
+        said = _NEXT_BIRD if running_daemon.pid(config.daemon.run_dir) is None else _NEXT_DAEMON
         job = Job(bird_conf=_changed(bird_conf.with_line(config.router)), said=said)
     job.show(settings, write=write)
     if write and not job.is_empty():
@@ -103,7 +105,7 @@ def _refuse_nonsense(*, systemd: bool, timer: bool, user: str, remove: bool) -> 
         message = "--user is for the units"
         raise UsageError(message, hint=f"{hint} --user NAME")
     if user:
-        account.must_exist(user)
+        service_user.must_exist(user)
 
 
 def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> Job:
@@ -111,24 +113,24 @@ def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> Job:
     if write:
         be_root()
     for program in (Path(units.program()[0]), Path(sys.executable)):
-        if fault := account.out_of_reach(user, program, os.X_OK):
+        if fault := service_user.out_of_reach(user, program, os.X_OK):
             if write:
                 raise AccessDeniedError(fault, hint=_PIPX)
             settings.talk([f"warning: {fault}", f"  {_PIPX}"])
             break
-    if fault := account.out_of_reach(user, units.config_path(settings), os.R_OK):
+    if fault := service_user.out_of_reach(user, settings.intended_path(), os.R_OK):
         settings.talk([f"warning: {fault}"])
     if user != units.NAME:
-        for group in account.lacking(user):
+        for group in service_user.lacking(user):
             settings.talk([f"warning: {user} is not in group {group}: adduser {user} {group}"])
     needs = _needs(settings, user, write=write)
-    files, commands = account.missing(user)
-    texts = units.texts(settings, user, needs.lines, timer=timer)
+    missing, commands = service_user.missing(user)
+    texts = units.texts(settings.intended_path(), settings.router, user, needs.lines, timer=timer)
     for path in _own(settings, texts):
-        files[path] = texts[path]
+        missing[path] = texts[path]
     unit = units.TIMER if timer else units.NAME
     return Job(
-        files=_changed(files), last=[*commands, *needs.commands], said=f"{_NEXT_UNITS} {unit}"
+        files=_changed(missing), last=[*commands, *needs.commands], said=f"{_NEXT_UNITS} {unit}"
     )
 
 
@@ -147,7 +149,7 @@ def _needs(settings: Settings, user: str, *, write: bool) -> sandbox.Needs:
         found = sandbox.needs(settings.load(), user)
     except (ConfigError, AccessDeniedError):
         # The units may be there before a config that can be read.
-        if (path := units.config_path(settings)).is_file():
+        if (path := settings.intended_path()).is_file():
             settings.talk([f"warning: what {path} needs of the units is not known: validate it"])
         return sandbox.Needs()
     if found.faults and write:
@@ -176,7 +178,7 @@ def _removal(settings: Settings) -> Job:
     there = [path for path in _own(settings, units.every()) if path.exists()]
     booted = _BOOTED.is_dir()
     stop = [("systemctl", "disable", "--now", *(path.name for path in there))]
-    sysusers = [account.SYSUSERS] if account.SYSUSERS.exists() else []
+    sysusers = [service_user.SYSUSERS] if service_user.SYSUSERS.exists() else []
     without = bird_conf.without_line(router)
     configure = " && birdc configure" if without else ""
     return Job(
@@ -189,5 +191,5 @@ def _removal(settings: Settings) -> Job:
     )
 
 
-def _changed(files: dict[Path, str]) -> dict[Path, str]:
-    return {path: text for path, text in files.items() if atomic.read(path) != text}
+def _changed(texts: dict[Path, str]) -> dict[Path, str]:
+    return {path: text for path, text in texts.items() if files.read(path) != text}

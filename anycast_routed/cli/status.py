@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.cli import known
-from anycast_routed.cli.picture import Picture, look, of_daemon
+from anycast_routed.config import Daemon
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -18,10 +17,12 @@ from anycast_routed.errors import (
     RouterUnavailableError,
     UsageError,
 )
-from anycast_routed.report.document import document
+from anycast_routed.reconcile import last_known
+from anycast_routed.reconcile.overview import Picture, look, of_daemon
+from anycast_routed.state.documents import document
 
 if TYPE_CHECKING:
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
     from anycast_routed.model import Prefix
 
@@ -49,14 +50,14 @@ def status(
     nothing.
     """
     settings: Settings = context.obj
-    wanted = None if prefix is None else known.prefix(prefix)
+    wanted = None if prefix is None else last_known.prefix(prefix)
     if watch:
         return _watch(settings, wanted)
     try:
         config = settings.load()
         seen = look(config, wanted)
     except (ConfigError, RouterUnavailableError):
-        settings.say(of_daemon(settings))
+        settings.say(_of_daemon(settings))
         raise
     settings.emit("status", **seen.facts)
     settings.say(seen.lines)
@@ -89,10 +90,17 @@ def _block(settings: Settings, wanted: Prefix | None) -> tuple[Config | None, st
         raise
     except AnycastRoutedError as error:
         facts: dict[str, object] = {"error": error.message, "hint": error.hint}
-        seen = Picture(facts, [*of_daemon(settings), f"! {error.message}"])
+        seen = Picture(facts, [*_of_daemon(settings), f"! {error.message}"])
     if settings.json:
         return config, json.dumps(document("status", **seen.facts), indent=2)
     return config, "\n".join(settings.coloured(seen.lines))
+
+
+def _of_daemon(settings: Settings) -> list[str]:
+    try:
+        return of_daemon(settings.load().daemon.run_dir, refused=False)
+    except ConfigError:
+        return of_daemon(Daemon().run_dir, refused=True)
 
 
 def _wait(config: Config | None) -> None:

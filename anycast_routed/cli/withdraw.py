@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed import atomic, lock, routers
-from anycast_routed.announce import transaction
-from anycast_routed.cli import running
-from anycast_routed.cli.settings import since_start
+from anycast_routed.announce import choose, transaction
+from anycast_routed.cli.options import since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.errors import (
     AnycastRoutedError,
@@ -20,10 +18,12 @@ from anycast_routed.errors import (
     NotConfirmedError,
 )
 from anycast_routed.report import text
+from anycast_routed.state import running_daemon
+from anycast_routed.system import files, lock
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.cli.settings import Settings
+    from anycast_routed.cli.options import Settings
     from anycast_routed.model import Prefix, Readback
 
 _LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
@@ -51,7 +51,7 @@ def withdraw(
     run_dir = config.daemon.run_dir
     daemon = None
     with contextlib.suppress(AnycastRoutedError):
-        daemon = running.pid(run_dir)
+        daemon = running_daemon.pid(run_dir)
     if daemon is not None and not force:
         message = f"the daemon, PID {daemon}, would announce again at once what is healthy"
         hint = (
@@ -73,7 +73,7 @@ def withdraw(
     told = "; ".join(map(text.confirmation, after))
     settings.say([f"{told}; {text.duration(seconds)} in all"])
     # What is saved comes back without us.
-    for speaker in routers.every(config):
+    for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
             settings.talk(f"! {note}" for note in speaker.notes())
     return Exit.OK
@@ -89,18 +89,18 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ..
         NotConfirmedError: the router still holds something, or a reload would bring it back.
         RouterUnavailableError, AccessDeniedError: it was not told; the file is as short as it can.
     """
-    bird = routers.bird(config)
+    bird = choose.bird(config)
     was_there = True
     # A folder or a file that we may not read must not stand between us and the router.
     with contextlib.suppress(AnycastRoutedError):
-        was_there = atomic.read(bird.file) is not None
+        was_there = files.read(bird.file) is not None
     # What is wrong with the file is said once more below, when the router has been told.
     with contextlib.suppress(AnycastRoutedError):
         transaction.disarm(bird, frozenset())
     gone: list[Prefix] = []
     after: list[Readback] = []
     failed: list[AnycastRoutedError] = []
-    for speaker in routers.every(config):
+    for speaker in choose.every(config):
         try:
             before, word = _withdraw(speaker, was_there=was_there)
         except AnycastRoutedError as error:
@@ -117,7 +117,7 @@ def _withdraw(speaker: Speaker, *, was_there: bool) -> tuple[Readback, Readback]
     """Tell one router, and return its word before and after it."""
     before = speaker.read()
     transaction.withdraw_all(speaker)
-    shortened = atomic.read(speaker.file)
+    shortened = files.read(speaker.file)
     # Where the operator's own part is broken it stays withdrawn all the same: the read-back
     # decides.
     with contextlib.suppress(AnycastRoutedError):

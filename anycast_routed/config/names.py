@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from anycast_routed.config.values import Refused, Value, quoted, refuse, text
-from anycast_routed.secret import Password
+from anycast_routed.password import Password
 
 IFNAMSIZ = 15
 """The longest interface name and address label that the kernel takes, in octets."""

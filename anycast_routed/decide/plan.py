@@ -19,7 +19,7 @@ from anycast_routed.decide.candidates import (
     labelled,
 )
 from anycast_routed.decide.next_hop import next_hop, unfit
-from anycast_routed.decide.standing import Lowered, drained, lowered, standing
+from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
 from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
 
 if TYPE_CHECKING:

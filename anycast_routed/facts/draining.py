@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from anycast_routed.config import Config
-    from anycast_routed.drains import Ordered
     from anycast_routed.model import Held, Plan
+    from anycast_routed.state.drain_orders import Ordered
 
 
 class Draining:

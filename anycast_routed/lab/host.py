@@ -12,7 +12,7 @@ from anycast_routed.lab.daemon import Daemon
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.holder import Holder
 from anycast_routed.lab.programs import find
-from anycast_routed.process import Completed, run
+from anycast_routed.system.commands import Completed, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

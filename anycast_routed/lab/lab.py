@@ -8,7 +8,7 @@ from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.host import Host
 from anycast_routed.lab.programs import find
-from anycast_routed.process import run
+from anycast_routed.system.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab.failures import LabUnavailableError
 from anycast_routed.lab.programs import find
-from anycast_routed.process import run
+from anycast_routed.system.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from anycast_routed.config import DEFAULTS
+from anycast_routed.config.json_schema import reference
 from anycast_routed.config.keys import every, inner
-from anycast_routed.config.schema import reference
 from anycast_routed.manual import roff
 
 _DESCRIPTION = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.compare import Kind
-from anycast_routed.journal import Entry
+from anycast_routed.decide.proof import Kind
+from anycast_routed.state.journal import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anycast_routed.decide.compare import Change
+    from anycast_routed.decide.proof import Change
     from anycast_routed.model import Announcement, Plan, Prefix, Withheld
 
 _GONE = "no longer in the config or on this host"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.compare import Kind
+from anycast_routed.decide.proof import Kind
 from anycast_routed.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from anycast_routed.decide.compare import Change, Fault
+    from anycast_routed.decide.proof import Change, Fault
     from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback, Session
 
 # A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).

@@ -7,10 +7,13 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed import atomic, passwords, reconcile, routers
-from anycast_routed.decide.shrink import lost_drains, shrinks
+from anycast_routed.announce import choose
+from anycast_routed.config import password_files
+from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
-from anycast_routed.supervisor.beside import beside
+from anycast_routed.reconcile import cycle
+from anycast_routed.system import files
+from anycast_routed.system.threads import beside
 
 if TYPE_CHECKING:
     from asyncio import Event
@@ -20,11 +23,11 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Daemon
-    from anycast_routed.facts import Facts
+    from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Observed, Prefix
     from anycast_routed.report.systemd import Notify
-    from anycast_routed.supervisor.loop import Loop
-    from anycast_routed.supervisor.teller import Teller
+    from anycast_routed.supervisor.reporter import Teller
+    from anycast_routed.supervisor.router_loop import Loop
 
     Load = Callable[[], tuple[Config, str]]
     """Reads the config file, and returns the digest of the very content that it had."""
@@ -50,7 +53,7 @@ class Configs:
 
         `adopted` gets the config that was in force before, and `wake` is set after each attempt.
         """
-        unread = bool(passwords.unread(self._facts.config))
+        unread = bool(password_files.unread(self._facts.config))
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN if unread else None):
@@ -64,7 +67,7 @@ class Configs:
             except AnycastRoutedError as error:
                 problem = error
             self._teller.problem("config", problem)
-            unread = isinstance(problem, passwords.UnreadPasswordsError)
+            unread = isinstance(problem, password_files.UnreadPasswordsError)
             notify.ready()
             wake.set()
 
@@ -114,11 +117,11 @@ def _names(config: Config, speaker: Speaker | None) -> bool:
     if speaker is None:
         return True  # None has been found, so there is none to leave.
     try:
-        other = routers.choose(config)
+        other = choose.choose(config)
     except RouterUnavailableError:
         # None runs at the moment: the one of before is this one, if it would be when it does.
         router = config.router.model_copy(update={"daemon": speaker.name})
-        other = routers.choose(config.model_copy(update={"router": router}))
+        other = choose.choose(config.model_copy(update={"router": router}))
     return _identity(other) == _identity(speaker)
 
 
@@ -147,5 +150,5 @@ def _refuse_shrunk(
 ) -> None:
     gone = shrinks(held, config, observed)
     allowed = config.daemon.run_dir / "allow-shrink"
-    if gone and atomic.read_own(allowed, most=len(digest)) != digest:
-        raise reconcile.shrunk(gone, "reload")
+    if gone and files.read_own(allowed, most=len(digest)) != digest:
+        raise cycle.shrunk(gone, "reload")

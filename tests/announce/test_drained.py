@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed import atomic
-from anycast_routed.announce.bird import BirdSpeaker
-from anycast_routed.announce.frr import FrrSpeaker
+from anycast_routed.announce.bird.speaker import BirdSpeaker
+from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.lab import Host, Lab, bird, eventually, frr, receiver
 from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
+from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
@@ -47,7 +47,7 @@ class Drained:
         text = Renderer(self.speaker.name).render(self.speaker.variables(wish))
         self.speaker.check(text)
         if self.speaker.name == "bird":
-            atomic.write(self.speaker.file, text)
+            files.write(self.speaker.file, text)
         self.speaker.load(text)
         assert self.speaker.is_loaded(text), "what it prints is what we gave it"
         return text

@@ -8,18 +8,18 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
-from seed_site import INCLUDE
 
 from anycast_routed.announce import transaction
-from anycast_routed.announce.bird import BirdSpeaker
+from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.confirm import Patience
-from anycast_routed.announce.frr import FrrSpeaker
+from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
 from anycast_routed.lab import bird, eventually, frr, receiver
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from tests.support.dns_site import INCLUDE
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker

@@ -12,7 +12,7 @@ import pytest
 from anycast_routed.lab import eventually
 
 if TYPE_CHECKING:
-    from seed_site import Held, Site
+    from tests.support.dns_site import Held, Site
 
 pytestmark = pytest.mark.integration
 

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed import journal
 from anycast_routed.cli.main import main
-from anycast_routed.journal import Entry
-
-SEED = Path(__file__).parent.parent / "anycast-dns.json"
+from anycast_routed.state import journal
+from anycast_routed.state.journal import Entry
+from tests.support.paths import ANYCAST_DNS_CONFIG
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """Return the path of the seed's config with folders of its own."""
-    seed = json.loads(SEED.read_text())
+    seed = json.loads(ANYCAST_DNS_CONFIG.read_text())
     seed["daemon"] = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
     file = tmp_path / "config.json"
     file.write_text(json.dumps(seed))

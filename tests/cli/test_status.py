@@ -13,7 +13,7 @@ from anycast_routed.lab import dns, eventually
 from anycast_routed.lab.bird import Bird
 
 if TYPE_CHECKING:
-    from seed_site import Held, Site
+    from tests.support.dns_site import Held, Site
 
 pytestmark = pytest.mark.integration
 

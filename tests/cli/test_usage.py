@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycast_routed import lock
-from anycast_routed.cli.early import VALUES
 from anycast_routed.cli.main import main
-from anycast_routed.cli.settings import FLAGS, hoist
+from anycast_routed.cli.options import FLAGS, hoist
+from anycast_routed.cli.signals import VALUES
 from anycast_routed.errors import LockedError
+from anycast_routed.system import lock
+from tests.support.paths import ANYCAST_DNS_CONFIG
 
-SEED = Path(__file__).parent.parent / "anycast-dns.json"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_a_usage_error_is_64(arguments: list[str], capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("prefix", ["10.10.10.10/24", "x", "300.1.1.1/32"])
 def test_a_bad_prefix_is_64_with_a_hint(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--config", str(SEED), "explain", prefix]) == 64
+    assert main(["--config", str(ANYCAST_DNS_CONFIG), "explain", prefix]) == 64
     assert "192.0.2.1/32" in capsys.readouterr().err
 
 
@@ -47,14 +49,14 @@ def test_no_verb_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_seed_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--config", str(SEED), "validate"]) == 0
+    assert main(["--config", str(ANYCAST_DNS_CONFIG), "validate"]) == 0
     assert "the config is valid" in capsys.readouterr().out
 
 
 def test_every_fault_at_once_as_text_and_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = json.loads(SEED.read_text())
+    broken = json.loads(ANYCAST_DNS_CONFIG.read_text())
     broken["anycast"]["nexthop-interfaces"] = broken["anycast"].pop("nexthop-interface")
     broken["bgp"]["peers"][1]["as"] = 0
     file = tmp_path / "config.json"
@@ -80,7 +82,7 @@ def test_broken_json_names_line_and_column(
 
 
 def test_a_missing_router_is_69(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = json.loads(SEED.read_text())
+    config = json.loads(ANYCAST_DNS_CONFIG.read_text())
     config["router"] = {
         "control-socket": str(tmp_path / "bird.ctl"),
         "vty-dir": str(tmp_path),
@@ -124,7 +126,9 @@ def test_hoisting_loses_nothing_and_keeps_the_order(arguments: list[str]) -> Non
 def test_a_config_that_any_user_may_change_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
-    own = json.loads(SEED.read_text()) | {"router": {"template-dir": str(tmp_path / "own")}}
+    own = json.loads(ANYCAST_DNS_CONFIG.read_text()) | {
+        "router": {"template-dir": str(tmp_path / "own")}
+    }
     file, template = tmp_path / "config.json", tmp_path / "own" / "frr.conf.j2"
     file.write_text(json.dumps(own))
     template.parent.mkdir()

@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anycast_routed.config import InvalidConfigError, loads
+from tests.support.paths import ANYCAST_DNS_CONFIG
 
 Raw = dict[str, Any]
-SEED = Path(__file__).parent.parent / "anycast-dns.json"
 
 
 @pytest.fixture
 def seed() -> Raw:
     """Give the seed's config, to be changed at will."""
-    raw: Raw = json.loads(SEED.read_text())
+    raw: Raw = json.loads(ANYCAST_DNS_CONFIG.read_text())
     return raw
 
 

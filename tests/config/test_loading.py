@@ -18,6 +18,7 @@ from anycast_routed.config import (
 )
 from anycast_routed.config.load import LARGEST
 from anycast_routed.errors import ConfigError
+from tests.support.paths import ANYCAST_DNS_CONFIG
 
 
 def refused(path: Path, code: int = 78) -> str:
@@ -89,7 +90,7 @@ def test_a_folder_and_a_fifo(tmp_path: Path) -> None:
 
 
 def test_the_digest_is_of_what_was_read_and_hangs_on_nothing(tmp_path: Path) -> None:
-    seed = Path(__file__).parent.parent / "anycast-dns.json"
+    seed = ANYCAST_DNS_CONFIG
     assert load_with_digest(seed) == (load(seed), hashlib.sha256(seed.read_bytes()).hexdigest())
     assert digest(seed) == load_with_digest(seed)[1]
     pipe, large = tmp_path / "pipe.json", tmp_path / "large.json"

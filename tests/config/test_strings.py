@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.config import values
+from anycast_routed.config.json_schema import schema
 from anycast_routed.config.keys import every, inner
-from anycast_routed.config.schema import schema
 from anycast_routed.config.values import Value
-from anycast_routed.secret import Password
+from anycast_routed.password import Password
 
 HOSTILE = "\"\\|;{}$#`'\n\r\t\0 %/.:-_~*?[]<>()&!@=+,äß\u202e\u2028\ud800\U0001f600"
 PIECES = ["a", "dns", "10.0.0.1", "/32", "fd00::1", "/128", "{{x}}", "../", "/run/x", "; }", "::1%"]

@@ -16,7 +16,7 @@ from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.plan import plan
-from anycast_routed.decide.shrink import shrinks
+from anycast_routed.decide.reload_guard import shrinks
 from anycast_routed.model import (
     Announcement,
     CheckResult,

@@ -9,8 +9,8 @@ import pytest
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.plan import plan
-from anycast_routed.decide.shrink import lost_drains, shrinks
-from anycast_routed.decide.standing import against
+from anycast_routed.decide.reload_guard import lost_drains, shrinks
+from anycast_routed.decide.service_state import against
 from anycast_routed.model import (
     Announcement,
     Drain,

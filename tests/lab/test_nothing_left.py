@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp, receiver
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def test_nothing_is_left_when_the_owner_is_killed() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     with owner:
         assert owner.stdout is not None

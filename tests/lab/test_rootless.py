@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
 from anycast_routed.lab import frr
-from anycast_routed.process import Completed, run
+from anycast_routed.system.commands import Completed, run
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +48,7 @@ def as_user(*argv: str) -> Completed:
     """Run `argv` as an ordinary user, or as we are when we cannot be somebody else."""
     may = os.geteuid() == 0 and not frr.rootless()
     ids = ("--reuid", USER, "--regid", USER, "--clear-groups")
-    package = str(Path(__file__).parents[2])
+    package = str(ROOT)
     env = {"PYTHONPATH": package, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
     # setpriv itself still has root's right to execute anything; the shell does not.
     become = ("setpriv", *ids, "--", "sh", "-c", 'exec "$@"', "sh") if may else ()

@@ -13,7 +13,7 @@ import pytest
 from anycast_routed.config import Dns
 from anycast_routed.lab import Host, Lab, eventually
 from anycast_routed.model import CheckResult
-from anycast_routed.observe.dns import check
+from anycast_routed.observe.checks.dns import check
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)

@@ -18,6 +18,7 @@ from anycast_routed.lab import Host, Lab, eventually
 from anycast_routed.model import Host as Seen
 from anycast_routed.model import HostAddress
 from anycast_routed.observe import addresses
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -272,7 +273,7 @@ def test_lost_changes_are_made_good(
 
 @pytest.mark.fault(14)
 def test_it_goes_on_after_a_time_without_descriptors(host: Host) -> None:
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     done = host.run(sys.executable, "-c", FAILING, env={**os.environ, "PYTHONPATH": root})
     assert done.out == "all of it\n"
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_interface
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from anycast_routed.lab import Host, Lab, eventually
 from anycast_routed.model import HostAddress
 from anycast_routed.observe import addresses
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -171,7 +171,7 @@ def test_it_can_be_called_beside_a_running_loop(host: Host, inside: Inside) -> N
 
 
 def test_without_descriptors_it_says_so_and_what_to_do(host: Host) -> None:
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     done = host.run(sys.executable, "-c", WITHOUT_DESCRIPTORS, env={"PYTHONPATH": root})
     assert done.out == (
         "the host's addresses cannot be read: Too many open files\n"

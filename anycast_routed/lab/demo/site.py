@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.dns import Dns
     from anycast_routed.lab.frr import Frr
     from anycast_routed.lab.gobgp import Gobgp
-    from anycast_routed.process import Completed
+    from anycast_routed.system.commands import Completed
 
 AS = 64512
 ANYCAST: dict[Family, str] = {"ipv4": "10.10.10.10/32", "ipv6": "fd00::10:10:10:10/128"}

@@ -10,7 +10,7 @@ that are stopped, exiting or dumping core), and silence.
     processes ── /proc ────────────┘
 """
 
+from anycast_routed.observe.pulse.events import Notice, Senses, Server, Sign
 from anycast_routed.observe.pulse.pulse import Pulse
-from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
 
 __all__ = ["Notice", "Pulse", "Senses", "Server", "Sign"]

@@ -13,7 +13,7 @@ from anycast_routed.model import Address
 from anycast_routed.observe.pulse.probe import Tcp, Udp
 
 if TYPE_CHECKING:
-    from anycast_routed.observe.pulse.effort import Effort
+    from anycast_routed.observe.pulse.overload import Effort
 
 GAP: Final = 0.005
 SILENCE: Final = 0.12

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from anycast_routed.observe.pulse.habits import Habits, Normal
+from anycast_routed.observe.pulse.baseline import Habits, Normal
+from anycast_routed.observe.pulse.events import Server
 from anycast_routed.observe.pulse.probe import Udp
 from anycast_routed.observe.pulse.questions import BASE, FORMS, Questions, is_local, meaning
-from anycast_routed.observe.pulse.signs import Server
 
 _BASE_LOST: Final = 2.0
 """Seconds without any answer to a base question after which another port is taken for it."""

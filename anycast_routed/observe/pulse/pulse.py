@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterable
 from typing import Final, NoReturn
 
-from anycast_routed.observe.pulse.local import Local
+from anycast_routed.observe.pulse.events import Notice, Senses, Server
+from anycast_routed.observe.pulse.host_view import Local
 from anycast_routed.observe.pulse.processes import Owners
-from anycast_routed.observe.pulse.signs import Notice, Senses, Server
 from anycast_routed.observe.pulse.target import SLACK, Target
 
 _LATE: Final = 0.02

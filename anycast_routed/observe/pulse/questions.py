@@ -6,7 +6,7 @@ import dns.message
 import dns.opcode
 import dns.rdataclass
 
-from anycast_routed.observe.reply import Query
+from anycast_routed.observe.checks.dns_message import Query
 
 HEADER: Final = 12
 """Octets of a DNS header (RFC 1035 section 4.1.1): all that is ever read of an answer."""

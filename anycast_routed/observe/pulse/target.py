@@ -6,12 +6,12 @@ from typing import Final
 
 from anycast_routed.observe.pulse.burst import APART, EARLY, GAP, SILENCE, Burst
 from anycast_routed.observe.pulse.conversation import Conversation
-from anycast_routed.observe.pulse.effort import excuse
-from anycast_routed.observe.pulse.local import Local
+from anycast_routed.observe.pulse.events import Notice, Senses, Server, Sign
+from anycast_routed.observe.pulse.host_view import Local
+from anycast_routed.observe.pulse.overload import excuse
 from anycast_routed.observe.pulse.probe import Udp
-from anycast_routed.observe.pulse.signs import Notice, Senses, Server, Sign
+from anycast_routed.observe.pulse.server_sockets import Trace
 from anycast_routed.observe.pulse.sock_diag import Listeners
-from anycast_routed.observe.pulse.trace import Trace
 
 SLACK: Final = 0.001
 """Turns that are due within so many seconds share one wake-up."""

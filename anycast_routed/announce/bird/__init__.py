@@ -1,0 +1,1 @@
+"""BIRD: layout, control socket, read-back and withdrawal."""

@@ -1,0 +1,107 @@
+"""Which router of this host is meant: the one that the config names, or the one that runs here."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Literal, get_args
+
+from anycast_routed.announce.bird.speaker import BirdSpeaker
+from anycast_routed.announce.listening import listens
+from anycast_routed.errors import AccessDeniedError, ConfigError, RouterUnavailableError
+from anycast_routed.state import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.config import Config
+
+Name = Literal["bird", "frr"]
+
+
+def choose(config: Config) -> Speaker:
+    """Return the router that the config names, or the one that is running here.
+
+    Where both run it is the one that the last run of this boot has told, or else the one that has
+    something of ours: that must be withdrawn, whoever has installed another router meanwhile.
+
+    Raises:
+        RouterUnavailableError: `auto`, and neither runs.
+        ConfigError: `auto`, and both run, of which none is known to be ours.
+    """
+    return _speaker(config, _which(config))
+
+
+def every(config: Config) -> tuple[Speaker, ...]:
+    """Return the router of `choose`, or both where it cannot tell: for who withdraws everything.
+
+    Raises:
+        RouterUnavailableError: as `choose`.
+    """
+    try:
+        return (choose(config),)
+    except ConfigError:
+        return tuple(_speaker(config, name) for name in get_args(Name))
+
+
+def bird(config: Config) -> BirdSpeaker:
+    """Return BIRD, whether or not it runs: it has a file of ours that others may read."""
+    router = config.router
+    return BirdSpeaker(router.control_socket, router.include_file, router.config_file)
+
+
+def _speaker(config: Config, name: Name) -> Speaker:
+    match name:
+        case "bird":
+            return bird(config)
+        case "frr":
+            from anycast_routed.announce.frr.speaker import FrrSpeaker  # noqa: PLC0415 - or BIRD, not both
+
+            router, file = config.router, config.daemon.run_dir / "frr.conf"
+            return FrrSpeaker(router.vty_dir, router.vtysh, file)
+
+
+def _which(config: Config) -> Name:
+    if config.router.daemon != "auto":
+        return config.router.daemon
+    sockets = _sockets(config)
+    # A socket may outlive its router, so where both are there it is asked who listens.
+    there = [name for name, path in sockets.items() if _is_there(path)]
+    if len(there) > 1:
+        there = [name for name in there if listens(sockets[name])] or there
+    if not there:
+        bird, frr = sockets.values()
+        message = f"no router runs here: neither {bird} nor {frr} exists"
+        hint = "see: systemctl status bird frr; elsewhere they are router.control-socket or vty-dir"
+        raise RouterUnavailableError(message, hint=hint)
+    if len(there) == 1:
+        return there[0]
+    known = record.load(config.daemon.run_dir)
+    last = known.router.partition(" ")[0] if known else ""
+    for ours in ([name for name in there if name == last], [*_holders(config, there)]):
+        if len(ours) == 1:
+            return ours[0]
+    both = " and ".join(str(sockets[name]) for name in there)
+    message = f"router.daemon: both BIRD and FRR run here ({both})"
+    hint = 'say which one: "bird" or "frr" as router.daemon in the config, or --router'
+    raise ConfigError(message, hint=hint)
+
+
+def _holders(config: Config, names: Iterable[Name]) -> Iterator[Name]:
+    for name in names:
+        with contextlib.suppress(RouterUnavailableError, AccessDeniedError):
+            if _speaker(config, name).read().originated:
+                yield name
+
+
+def _sockets(config: Config) -> dict[Name, Path]:
+    router = config.router
+    return {"bird": router.control_socket, "frr": router.vty_dir / "bgpd.vty"}
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return True

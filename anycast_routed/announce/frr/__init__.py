@@ -1,0 +1,1 @@
+"""FRR: layout, vtysh, running config, read-back and withdrawal."""

@@ -1,0 +1,181 @@
+"""The way from FRR's running config to the wanted one, in an order that is safe. Pure.
+
+First what is to go from the air, then maps before anything that names them (a network whose map
+is not defined yet is withdrawn), and last what nothing uses any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr.config_lines import Line
+from anycast_routed.announce.frr.running_config import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anycast_routed.model import Prefix
+
+_CREATION = ("bgp router-id ", "coalesce-time ")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Lines to give to FRR, each in its context. All are empty where nothing is to change."""
+
+    withdrawals: tuple[Line, ...] = ()
+    """bgpd: networks to take off."""
+    statics: tuple[Line, ...] = ()
+    """staticd: routes to add."""
+    additions: tuple[Line, ...] = ()
+    """bgpd: what is in the way goes; then maps, neighbors and networks come, in this order."""
+    unused_statics: tuple[Line, ...] = ()
+    """staticd: routes to take off."""
+    unused_maps: tuple[Line, ...] = ()
+    """bgpd: maps to take off."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+def withdrawals(running: Running, keep: Iterable[Prefix]) -> tuple[Line, ...]:
+    """Take off every network of ours but those to `keep`. FRR wants no route-map here."""
+    kept = frozenset(keep)
+    return tuple(
+        Line(line.context, f"no network {prefix}")
+        for prefix, line in running.networks.items()
+        if prefix not in kept
+    )
+
+
+@lru_cache(1)  # for what a daemon compares every few seconds
+def changes(wanted: Running, running: Running) -> Changes:
+    """Return what makes `running` hold exactly the lines of `wanted` that we own.
+
+    What describes the instance itself (its router id) is given only where the instance is new.
+    """
+    options = wanted.options
+    owned, goal = running.owned(options), wanted.owned(options)
+    have, needed = frozenset(owned), frozenset(goal)
+    new = [line for line in goal if line not in have]
+    superfluous = [line for line in owned if line not in needed]
+    instance = _creation(wanted) if running.instance is None else []
+    leaving = running.our_neighbors - wanted.our_neighbors
+    return Changes(
+        withdrawals=withdrawals(running, wanted.networks),
+        statics=tuple(line for line in new if config_lines.static(line)),
+        additions=(
+            *_in_the_way(superfluous, goal, leaving),
+            *_leave(running, leaving),
+            *(line for line in new if config_lines.is_map(line)),
+            *instance,
+            *_by_neighbor(new),
+            *(line for line in new if config_lines.network(line)),
+        ),
+        unused_statics=tuple(
+            Line((), f"no {line.text}") for line in superfluous if config_lines.static(line)
+        ),
+        unused_maps=tuple(
+            Line((), f"no {line.text}")
+            for line in superfluous
+            if config_lines.is_map(line) and not line.context
+        ),
+    )
+
+
+def way_back(before: Running, now: Running, wanted: Running) -> Changes:
+    """Return what restores our lines of `before` where a way to `wanted` ended half-way at `now`.
+
+    What `wanted` withdraws stays withdrawn.
+    """
+    withdrawn = (before.networks.keys() | before.statics.keys()) - wanted.networks.keys()
+    back = changes(Running(config_lines.cut(before.text, withdrawn)), now)
+    made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
+    if before.instance is None and now.instance is not None and _is_ours_alone(now, made):
+        return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
+    # One that has no map of ours yet would otherwise look like the operator's.
+    half_made = _leave(now, made - now.our_neighbors)
+    return replace(back, additions=(*half_made, *back.additions))
+
+
+def _creation(wanted: Running) -> list[Line]:
+    return [
+        line
+        for line in wanted.lines
+        if line == wanted.instance
+        or (
+            config_lines.in_instance(line)
+            and not config_lines.neighbor(line)
+            and not _is_family(line)
+        )
+    ]
+
+
+def _is_family(line: Line) -> bool:
+    return line.text.startswith("address-family ")
+
+
+def _leave(running: Running, names: frozenset[str]) -> list[Line]:
+    if running.instance is None:
+        return []
+    context = (running.instance.text,)
+    return [Line(context, f"no neighbor {name}") for name in sorted(names)]
+
+
+def _in_the_way(
+    superfluous: list[Line], goal: tuple[Line, ...], leaving: frozenset[str]
+) -> list[Line]:
+    """Take off lines of maps and neighbors that stay, unless a new value replaces them."""
+    replaced = {_slot(line) for line in goal if config_lines.neighbor(line)}
+    headers = {line.text for line in goal if config_lines.is_map(line) and not line.context}
+    found = []
+    for line in superfluous:
+        name = config_lines.neighbor(line)
+        if name:
+            wrong = name not in leaving and _slot(line) not in replaced
+        else:
+            wrong = line.context != () and line.context[0] in headers
+        if wrong:
+            # A password is taken off without it: it is not to be an argument of any program.
+            text = f"neighbor {name} password" if config_lines.has_password(line) else line.text
+            found.append(Line(line.context, _negated(text)))
+    return found
+
+
+def _slot(line: Line) -> tuple[tuple[str, ...], str, str]:
+    return (line.context, config_lines.neighbor(line), config_lines.neighbor_key(line))
+
+
+def _negated(text: str) -> str:
+    return text.removeprefix("no ") if text.startswith("no ") else f"no {text}"
+
+
+def _is_ours_alone(running: Running, made: frozenset[str]) -> bool:
+    return all(
+        running.owns(line)
+        or config_lines.neighbor(line) in made
+        or line.text.startswith(("address-family ", *_CREATION))
+        for line in running.lines
+        if running.instance and line.context[:1] == (running.instance.text,)
+    )
+
+
+def _urgency(line: Line) -> int:
+    """Order a neighbor's lines: no moment without its password, or without our maps.
+
+    They shut it for all but what is ours.
+    """
+    key = config_lines.neighbor_key(line).split()[0]
+    first = ("remote-as", "password", "route-map")
+    return first.index(key) if key in first else len(first)
+
+
+def _by_neighbor(lines: Iterable[Line]) -> list[Line]:
+    grouped: dict[str, list[Line]] = {}
+    for line in lines:
+        if name := config_lines.neighbor(line):
+            grouped.setdefault(name, []).append(line)
+    return [line for group in grouped.values() for line in sorted(group, key=_urgency)]

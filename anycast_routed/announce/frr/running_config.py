@@ -1,0 +1,205 @@
+"""What of FRR's running config is ours, and what of the operator's stands in our way. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr.config_lines import MAP_OUT, STATIC_DISTANCE, Line
+from anycast_routed.announce.masking import masked
+from anycast_routed.errors import ConfigError, RejectedError
+
+if TYPE_CHECKING:
+    from anycast_routed.model import Prefix
+
+_OUR_OPTIONS = frozenset(
+    {
+        "remote-as",
+        "description",
+        "password",
+        "timers connect",
+        "activate",
+        "attribute-unchanged",
+        "route-map in",
+        "route-map out",
+    }
+)
+_LATEST = 4  # texts: what is wanted, and what bgpd and both daemons have
+_VERSION = re.compile(r"^frr version (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Running:
+    """One reading of the running config, or a rendered text, which has the same form."""
+
+    text: str
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, those that FRR implies included."""
+        lines = config_lines.parse(self.text)
+        return (*lines, *_implied(lines))
+
+    @cached_property
+    def version(self) -> str:
+        """FRR's version, `8.4.4`."""
+        found = _VERSION.search(self.text)
+        return found.group(1) if found else "unknown"
+
+    @cached_property
+    def instance(self) -> Line | None:
+        """The line that opens BGP's instance of the default VRF."""
+        for line in self.lines:
+            if not line.context and config_lines.instance_as(line.text) is not None:
+                return line
+        return None
+
+    @property
+    def local_as(self) -> int | None:
+        """The AS of BGP's instance of the default VRF; None without one."""
+        return config_lines.instance_as(self.instance.text) if self.instance else None
+
+    @cached_property
+    def neighbors(self) -> tuple[str, ...]:
+        """Every neighbor of the instance, ours and the operator's, by FRR's name for it."""
+        names = (config_lines.neighbor(line) for line in self.lines)
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @cached_property
+    def our_neighbors(self) -> frozenset[str]:
+        """The neighbors that carry our outbound route-map."""
+        return frozenset(
+            name
+            for line in self.lines
+            if line.text.endswith(f" route-map {MAP_OUT} out")
+            and (name := config_lines.neighbor(line))
+        )
+
+    @cached_property
+    def networks(self) -> dict[Prefix, Line]:
+        """Our networks."""
+        return {
+            prefix: line
+            for line in self.lines
+            if (prefix := config_lines.network(line)) is not None
+        }
+
+    @cached_property
+    def statics(self) -> dict[Prefix, Line]:
+        """Our static routes."""
+        return {
+            prefix: line for line in self.lines if (prefix := config_lines.static(line)) is not None
+        }
+
+    @cached_property
+    def logs_passwords(self) -> bool:
+        """Whether FRR writes each command into its log, while a neighbor has a password."""
+        said = {line.text for line in self.lines if not line.context}
+        return "log commands" in said and any(map(config_lines.has_password, self.lines))
+
+    def owns(self, line: Line, options: frozenset[str] = _OUR_OPTIONS) -> bool:
+        """Tell whether a line is ours. Options of our neighbors that we never give are not."""
+        if config_lines.is_map(line) or config_lines.static(line) or config_lines.network(line):
+            return True
+        name = config_lines.neighbor(line)
+        return name in self.our_neighbors and config_lines.neighbor_key(line) in options
+
+    def owned(self, options: frozenset[str] = _OUR_OPTIONS) -> tuple[Line, ...]:
+        """Return the lines that are ours, in their order."""
+        return tuple(line for line in self.lines if self.owns(line, options))
+
+    @cached_property
+    def options(self) -> frozenset[str]:
+        """Which options of neighbors are ours to set: ours, and what an own template gives."""
+        given = {
+            config_lines.neighbor_key(line) for line in self.lines if config_lines.neighbor(line)
+        }
+        return _OUR_OPTIONS | given
+
+
+@lru_cache(_LATEST)
+def running(text: str) -> Running:
+    """Return the reading of this text: the same one again where it has not changed meanwhile."""
+    return Running(text)
+
+
+def refuse_foreign(wanted: Running) -> None:
+    """Refuse a rendered text with lines that we would not know as ours again.
+
+    Raises:
+        RejectedError: with the line; an own template is wrong.
+    """
+    for line in wanted.lines:
+        structure = config_lines.is_header(line.text) and (
+            not line.context or config_lines.in_instance(line)
+        )
+        creation = config_lines.in_instance(line) and not config_lines.neighbor(line)
+        if not structure and not creation and not wanted.owns(line, wanted.options):
+            message = f"line {line.number} is not one that we own: {masked(line.text)}"
+            hint = (
+                f"keep the indentation, the names {config_lines.OURS}* and the tags of our template"
+            )
+            raise RejectedError(message, hint=hint)
+
+
+def refuse_conflicts(wanted: Running, running: Running) -> None:
+    """Refuse what would overwrite a line of the operator's.
+
+    Raises:
+        ConfigError: naming both sides.
+    """
+    hint = "take it out of one of the two"
+    if wanted.local_as is not None and running.local_as not in {None, wanted.local_as}:
+        message = f"AS {wanted.local_as} is wanted, but FRR runs `router bgp {running.local_as}`"
+        raise ConfigError(message, hint="set bgp.as to it: one AS fits in the default VRF")
+    theirs = frozenset(running.neighbors) - running.our_neighbors
+    for name in sorted(theirs & wanted.our_neighbors):
+        message = f"FRR's own config has neighbor {name} already"
+        raise ConfigError(message, hint=f"{hint}; without `bgp` your own sessions are used")
+    taken = {
+        *(("network", prefix) for prefix in wanted.networks),
+        *(("static", prefix) for prefix in wanted.statics),
+    }
+    for line in running.lines:
+        if _target(line) in taken and not running.owns(line):
+            message = f"FRR's own config has `{line.text}` already"
+            raise ConfigError(message, hint=hint)
+
+
+def _target(line: Line) -> tuple[str, Prefix] | None:
+    """Return what an operator's line would have to give up, were we to write it too."""
+    words = line.words
+    if config_lines.in_family(line) and words[0] == "network":
+        return "network", ip_network(words[1], strict=False)
+    is_route = not line.context and words[0] in {"ip", "ipv6"} and words[1:2] == ["route"]
+    if is_route and words[-1] == str(STATIC_DISTANCE):
+        return "static", ip_network(words[2], strict=False)
+    return None
+
+
+def _implied(lines: tuple[Line, ...]) -> list[Line]:
+    """Return the `activate` lines that FRR does not print, being its default in a family."""
+    instances = [line for line in lines if not line.context and config_lines.instance_as(line.text)]
+    if not instances:
+        return []
+    (instance, *_) = (line.text for line in instances)
+    said = frozenset(line.text for line in lines if line.context == (instance,))
+    families = [] if "no bgp default ipv4-unicast" in said else ["ipv4"]
+    families += ["ipv6"] if "bgp default ipv6-unicast" in said else []
+    implied = []
+    for family in families:
+        context = (instance, f"address-family {family} unicast")
+        names = {
+            config_lines.neighbor(line): None for line in lines if line.context[:1] == (instance,)
+        }
+        inside = frozenset(line.text for line in lines if line.context == context)
+        implied += [
+            Line(context, f"neighbor {name} activate")
+            for name in names
+            if name and f"no neighbor {name} activate" not in inside
+        ]
+    return [line for line in implied if line not in lines]

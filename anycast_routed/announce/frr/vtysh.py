@@ -1,0 +1,178 @@
+"""vtysh, the one way into FRR: a process a call, each with a hard deadline.
+
+Its exit code is worth little: 0 where another daemon than the one meant is dead, or where a line
+means nothing. So a call names the daemon it is for, and success is what a read-back shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anycast_routed.announce.masking import quoted_safely
+from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
+from anycast_routed.system import commands, directories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_DEFAULT_DIRS = (Path("/var/run/frr"), Path("/run/frr"))
+_WITHIN = 5.0  # seconds for a call; reading 10,000 prefixes takes FRR 8.4.4 0.6 s
+# Seconds more for each line: 10,000 static routes take staticd 4.5 s, but 300 route-maps take bgpd
+# 6 s, and more than in proportion where there are more.
+_PER_LINE = 0.02
+_BRIEF = 500  # lines that are given as an argument; more go in as a file
+_SILENT = re.compile(r"failed to connect to any daemons|^\w+ is not running$", re.MULTILINE)
+_NOISE = re.compile(r"^(% Can't open configuration file|Configuration file\[).*\n?", re.MULTILINE)
+_REFUSED = re.compile(r"^%? ?Configuration failed", re.MULTILINE)
+_FAULT = re.compile(r"^line (\d+): (.*)$", re.MULTILINE)
+
+
+class Vtysh:
+    """vtysh for the daemons whose sockets are in `vty_dir`. Constructing one does no I/O."""
+
+    def __init__(self, vty_dir: Path, program: str) -> None:
+        self._vty_dir = vty_dir
+        self._program = program
+
+    def socket(self, daemon: str) -> os.stat_result:
+        """Look at the socket of a daemon, which is made anew at each start of it.
+
+        Raises:
+            RouterUnavailableError: there is none.
+            AccessDeniedError: it is not for this user. (vtysh says the same of both.)
+        """
+        path = self._vty_dir / f"{daemon}.vty"
+        try:
+            found = path.stat()
+        except PermissionError as error:
+            raise _not_allowed(path) from error
+        except OSError as error:
+            raise _not_running(daemon) from error
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _not_allowed(path)
+        return found
+
+    def ask(self, daemon: str, commands: Sequence[str]) -> str:
+        """Return what the show commands answer, one after the other.
+
+        Raises:
+            RouterUnavailableError: the daemon is not running, or did not answer in time.
+            AccessDeniedError: its socket is not for this user.
+        """
+        done = self._run(daemon, [word for command in commands for word in ("-c", command)])
+        if done.code != 0:
+            message = f"vtysh refused a command to {daemon}: {_said(done)}"
+            raise RouterUnavailableError(message, hint="is this FRR 8 or later?")
+        return done.out
+
+    def tell(self, daemon: str, commands: Sequence[str]) -> str:
+        """Give configure mode these lines, and return FRR's complaint or the empty string.
+
+        As arguments they stop at the first that is refused. As a file, where they are many or
+        `-f` is the better way for the daemon, the others are applied.
+
+        Raises:
+            RouterUnavailableError, AccessDeniedError: as `ask`.
+        """
+        if daemon == "staticd" or len(commands) > _BRIEF:
+            return self.tell_all(daemon, commands)
+        done = self._run(daemon, ["-c", "\n".join(("configure terminal", *commands))])
+        return _said(done) if done.code != 0 else ""
+
+    def tell_all(self, daemon: str, commands: Sequence[str]) -> str:
+        """Give configure mode all of these lines, whichever of them are refused.
+
+        bgpd then holds back sessions that are about to start for 4 s, so this is for many lines;
+        and for staticd, which takes a file as one transaction, but commits each single command.
+        """
+        done = self._run(daemon, ["-f", "/dev/stdin"], stdin=commands)
+        return _said(done) if done.code != 0 or _REFUSED.search(done.out + done.err) else ""
+
+    def parse(self, text: str) -> None:
+        """Have vtysh read a config without a daemon: its syntax only. Needs no rights.
+
+        Raises:
+            RejectedError: with the line of the first fault.
+        """
+        argv = [self._find(), "-C", "-f", "/dev/stdin"]
+        done = commands.run(argv, within=_deadline(text), stdin=text, env=_environment())
+        if done.code != 0:
+            fault = _FAULT.search(done.out + done.err)
+            said = f"line {fault[1]}: {fault[2]}" if fault else _said(done)
+            said = quoted_safely(said, text)
+            message = f"vtysh refuses {said}"
+            raise RejectedError(message, hint="nothing was loaded")
+
+    def _run(
+        self, daemon: str, arguments: Sequence[str], *, stdin: Sequence[str] = ()
+    ) -> commands.Completed:
+        self.socket(daemon)
+        argv = [self._find()]
+        if self._vty_dir not in _DEFAULT_DIRS:
+            argv += ["--vty_socket", str(self._vty_dir)]
+        text = "".join(f"{line}\n" for line in stdin)
+        done = commands.run(
+            [*argv, "-d", daemon, *arguments],
+            within=_deadline(text),
+            stdin=text,
+            env=_environment(),
+        )
+        if done.code != 0 and _SILENT.search(done.out + done.err):
+            raise _not_running(daemon)
+        return done
+
+    def _find(self) -> str:
+        found = shutil.which(self._program)
+        if found is None:
+            message = f"{self._program} is not installed"
+            raise RouterUnavailableError(message, hint="apt-get install frr, or set router.vtysh")
+        return found
+
+
+def documents(answers: str) -> list[Any]:
+    """Read a row of JSON answers; one line of text in place of a document becomes None."""
+    found: list[Any] = []
+    decoder = json.JSONDecoder()
+    at = 0
+    while at < len(answers):
+        if answers[at].isspace():
+            at += 1
+        elif answers[at] in "{[":
+            document, at = decoder.raw_decode(answers, at)
+            found.append(document)
+        else:
+            at = (answers.find("\n", at) + 1) or len(answers)
+            found.append(None)
+    return found
+
+
+def _environment() -> dict[str, str]:
+    # Without a home vtysh keeps no history of what it was given.
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": path, "HOME": "/nonexistent", "LC_ALL": "C"}
+
+
+def _deadline(text: str) -> float:
+    return _WITHIN + _PER_LINE * text.count("\n")
+
+
+def _said(done: commands.Completed) -> str:
+    lines: Iterable[str] = _NOISE.sub("", f"{done.out}\n{done.err}").splitlines()
+    kept = [line.strip() for line in lines if line.strip()]
+    return "; ".join(kept[:3]) or f"exit code {done.code}"
+
+
+def _not_running(daemon: str) -> RouterUnavailableError:
+    hint = f"systemctl status frr; and {daemon}=yes in /etc/frr/daemons"
+    return RouterUnavailableError(f"FRR's {daemon} is not running", hint=hint)
+
+
+def _not_allowed(socket: Path) -> AccessDeniedError:
+    user = directories.user_name(os.geteuid())
+    hint = f"adduser {user} frrvty, then systemctl restart anycast-routed"
+    return AccessDeniedError(f"user {user} may not use FRR's socket {socket}", hint=hint)

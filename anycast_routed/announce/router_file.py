@@ -1,0 +1,116 @@
+"""Our file beside the router, with a password in it or without: the one place that writes it.
+
+With one it is for us and for the group that may use the router's control socket: BIRD reads our
+file as a member of that group, and who is in FRR's can read the passwords there anyway. To give a
+file to a group that one is a member of takes no privilege.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.masking import masked, passwords_in
+from anycast_routed.errors import AccessDeniedError, AnycastRoutedError
+from anycast_routed.system import files
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.speaker import Speaker
+
+_PRIVATE = 0o640
+_OTHERS = 0o007
+_LARGEST = 8 << 20  # octets; 10,000 routes are 2 MiB
+_LEFT_OVER = "[0-9a-f]{8}"  # what `atomic` ends the name of an unfinished file with
+
+
+def read(speaker: Speaker) -> str | None:
+    """Return our file's text; None where there is none, or one that is too large to be ours.
+
+    The daemon's user may write it, and root withdraws: no file may keep root waiting.
+    """
+    return files.read(speaker.file, most=_LARGEST)
+
+
+def refuse_odd(speaker: Speaker) -> None:
+    """Delete what stands there and `read` takes for none: a router may hang on a FIFO.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: it is still there.
+    """
+    with contextlib.suppress(OSError):
+        found = speaker.file.lstat()
+        is_file = stat.S_ISREG(found.st_mode)
+        if (is_file and found.st_size > _LARGEST) or not (is_file or stat.S_ISDIR(found.st_mode)):
+            files.remove(speaker.file)
+
+
+def sweep(speaker: Speaker) -> None:
+    """Delete what one of us who was killed while he wrote has left: it may hold passwords."""
+    unfinished = re.compile(rf"\.{re.escape(speaker.file.name)}\.{_LEFT_OVER}")
+    with contextlib.suppress(OSError, AnycastRoutedError):
+        for one in speaker.file.parent.iterdir():
+            if unfinished.fullmatch(one.name):
+                files.remove(one)
+
+
+def write(speaker: Speaker, text: str) -> None:
+    """Replace our file.
+
+    Raises:
+        AccessDeniedError: also where it holds a password and the router could not read it.
+        CannotWriteError: as `atomic.write`.
+    """
+    if passwords_in(text):
+        files.write(speaker.file, text, mode=_PRIVATE, owner=_owner(speaker))
+    else:
+        files.write(speaker.file, text)
+
+
+def is_private(speaker: Speaker, text: str) -> bool:
+    """Tell whether our file, which has this text, is closed to others if it must be."""
+    if not passwords_in(text):
+        return True
+    try:
+        return not speaker.file.lstat().st_mode & _OTHERS
+    except OSError:
+        return False
+
+
+def keep_rejected(speaker: Speaker, text: str) -> None:
+    """Keep a text that the router has refused beside our file, for people: without passwords."""
+    file = speaker.file
+    with contextlib.suppress(AnycastRoutedError):
+        files.write(file.with_name(f"{file.name}.rejected"), masked(text))
+
+
+def _owner(speaker: Speaker) -> tuple[int, int]:
+    """Give the user and the group whom a file with a password belongs to.
+
+    The group of the file that we replace is as good where the router does not run.
+    """
+    for known in (speaker.socket, speaker.file):
+        with contextlib.suppress(OSError):
+            group = known.stat().st_gid
+            break
+    else:
+        message = f"no group is known that may read {speaker.file}, which holds a password"
+        raise AccessDeniedError(message, hint=f"start {speaker.name} first")
+    if os.geteuid() == 0:
+        # Root writes for the user whose folder it is, as whom the daemon runs.
+        return speaker.file.parent.stat().st_uid, group
+    if group not in {os.getegid(), *os.getgroups()}:
+        name = _name(group)
+        message = f"{speaker.file} holds a password, and is for group {name}: we are not in it"
+        raise AccessDeniedError(message, hint=f"add the user to it: adduser USER {name}")
+    return -1, group
+
+
+def _name(group: int) -> str:
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)

@@ -1,0 +1,153 @@
+"""The verbs that look at this host and at the config: check, scan, render, validate, schema."""
+
+from __future__ import annotations
+
+import json
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anycast_routed.announce import choose
+from anycast_routed.announce.masking import masked
+from anycast_routed.config import password_files
+from anycast_routed.decide.candidates import No, candidates
+from anycast_routed.decide.plan import next_hops
+from anycast_routed.decide.plan import plan as decide
+from anycast_routed.errors import Exit, UsageError
+from anycast_routed.model import Outcome, Verdict
+from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile.last_known import assumed
+from anycast_routed.report import text
+from anycast_routed.state.documents import plain
+
+if TYPE_CHECKING:
+    from anycast_routed.cli.options import Settings
+    from anycast_routed.config import Dns
+
+schema_app = typer.Typer(help="The config file's format.", no_args_is_help=True)
+
+
+class Assume(StrEnum):
+    """What `render --assume` takes."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the program."""
+    for verb in (check, scan, render, validate):
+        app.command()(verb)
+    schema_app.command("schema")(schema)
+    app.add_typer(schema_app, name="config")
+
+
+def check(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Services; all by default.")
+    ] = None,
+) -> int:
+    """Run each check once and say what it saw.
+
+    Ends with 1 when a service does not pass.
+    """
+    settings: Settings = context.obj
+    config = settings.load()
+    known = {service.name: service for service in config.services}
+    for name in names or ():
+        if name not in known:
+            message = f"no service is named {text.safe(name)!r}"
+            raise UsageError(message, hint=f"the config has: {', '.join(known)}")
+    chosen = [known[name] for name in names] if names else list(config.services)
+    results = cycle.check_once(chosen)
+    settings.emit("check", results={name: plain(result) for name, result in results.items()})
+    settings.say(
+        text.check_lines(
+            (service.name, _question(service.dns), results[service.name]) for service in chosen
+        )
+    )
+    passed = all(result.outcome is Outcome.PASS for result in results.values())
+    return Exit.OK if passed else Exit.DOWN
+
+
+def scan(context: typer.Context) -> int:
+    """Show the labelled addresses and the next hops here."""
+    settings: Settings = context.obj
+    config = settings.load()
+    plan, observed = assumed(config, Verdict.UP)
+    found = next_hops(config, observed, candidates(config, observed))
+    hops = {
+        f"{service} IPv{family}": hop.detail if isinstance(hop, No) else str(hop)
+        for (service, family), hop in found.items()
+    }
+    settings.emit(
+        "scan",
+        candidates=plan.announcements,
+        withheld=plan.withheld,
+        next_hops=hops,
+        warnings=plan.warnings,
+    )
+    settings.say(text.announced_lines(plan))
+    settings.say(text.change_lines(plan, ()))
+    settings.say(
+        text.columns(
+            (f"  next hop of {service_and_family}", text.safe(hop))
+            for service_and_family, hop in hops.items()
+        )
+    )
+    settings.talk(f"warning: {warning}" for warning in plan.warnings)
+    return Exit.OK
+
+
+def render(
+    context: typer.Context,
+    *,
+    assume: Annotated[
+        Assume | None, typer.Option(help="Take every service as up or down; nothing is probed.")
+    ] = None,
+) -> int:
+    """Print the router config that `apply` would install, its passwords as ********."""
+    settings: Settings = context.obj
+    config, unknown = password_files.imagined(settings.load())
+    settings.talk(f"warning: {one}" for one in unknown)
+    speaker = choose.choose(config)
+    if assume is None:
+        facts, _ = cycle.observe(config, cycle.remembered(config), speaker)
+        plan = decide(config, facts.observed(time.monotonic()))
+    else:
+        plan, _ = assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
+    rendered = masked(cycle.render(config, speaker, plan))
+    settings.emit("render", router=speaker.name, file=str(speaker.file), text=rendered)
+    settings.say([rendered.rstrip("\n")])
+    return Exit.OK
+
+
+def validate(context: typer.Context) -> int:
+    """Check the config file and its password files; every fault is named at once."""
+    settings: Settings = context.obj
+    config, unknown = password_files.imagined(settings.load())
+    settings.talk(f"warning: {one}" for one in settings.exposed(config))
+    settings.talk(f"warning: not checked: {one}" for one in unknown)
+    settings.talk(f"warning: {one}" for one in password_files.closed(config))
+    names = [service.name for service in config.services]
+    peers = len(config.bgp.peers) if config.bgp else 0
+    settings.emit("validate", services=names, peers=peers)
+    services = "service" if len(names) == 1 else "services"
+    sessions = f"{peers} BGP peer" + ("" if peers == 1 else "s")
+    settings.say([f"the config is valid: {services} {', '.join(names)}; {sessions}"])
+    return Exit.OK
+
+
+def schema() -> int:
+    """Print the JSON Schema of the config file, for editors."""
+    from anycast_routed.config.json_schema import schema as build  # noqa: PLC0415 - this verb only
+
+    print(json.dumps(build(), indent=2))
+    return Exit.OK
+
+
+def _question(dns: Dns) -> str:
+    return f"{dns.query} {dns.rrtype} @{dns.ip} port {dns.port}"

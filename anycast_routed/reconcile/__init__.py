@@ -1,0 +1,1 @@
+"""One cycle: observe, decide, announce."""

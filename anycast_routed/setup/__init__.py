@@ -1,0 +1,1 @@
+"""What the router and systemd need once: files, users and units."""

@@ -1,0 +1,205 @@
+"""What the daemon tells: its log, systemd, the status file, and the journal of changes.
+
+None of these may keep it from its work: what cannot be written is a problem that is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed.decide.service_state import against
+from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.report import text
+from anycast_routed.report.history import entries
+from anycast_routed.state import journal, status_file
+from anycast_routed.supervisor.background_writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from anycast_routed.config import Config
+    from anycast_routed.facts.facts import Facts
+    from anycast_routed.model import Observed
+    from anycast_routed.observe.pulse import Senses
+    from anycast_routed.report.log import Log
+    from anycast_routed.report.systemd import Notify
+    from anycast_routed.supervisor.router_loop import Done
+
+_STATUS_FILE = "status file"
+_BATCHES = 64  # of journal entries that may wait for the disk
+_TO_FINISH = 1.0  # seconds for the disk, at our end
+_LASTING = 3.0  # seconds after which a trouble with peers is told
+
+
+class Teller:
+    """Tells everyone who wants to know; each thing once, when it has changed.
+
+    `wake` is set when there is something new that the next pass should tell.
+    """
+
+    def __init__(self, log: Log, notify: Notify, config: str, wake: asyncio.Event) -> None:
+        self.log = log
+        self.notify = notify
+        self.config = config
+        self._wake = wake
+        self._since = time.time()
+        self._blind: frozenset[str] = frozenset()
+        """Services whose check cannot run."""
+        self._waiting: frozenset[str] = frozenset()
+        """Services that wait because of their flapping."""
+        self._problems: dict[str, str] = {}
+        """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
+        self._troubles: dict[str, float] = {}
+        """What the peers do not get, and since when."""
+        self._told: frozenset[str] = frozenset()
+        """Those of them that the log has."""
+        self._done: Done | None = None
+        self._live: status_file.Live | None = None
+        """What was last given to be written; None where that could not be."""
+        self._said: str | None = None
+        # Two, since the state folder's file system may hang while the run folder's is well.
+        self._status = Writer(_STATUS_FILE, 1, self._wrote)
+        self._journal = Writer("journal", _BATCHES, self._wrote)
+
+    def begin(self, state_dir: Path) -> None:
+        """Tell from the start on where changes cannot be kept, before there is one."""
+        self._journal.put(lambda: journal.make(state_dir))
+
+    def problem(self, about: str, error: AnycastRoutedError | None) -> None:
+        """Take a problem, or that there is none; it is logged when that is news."""
+        said = "" if error is None else error.message
+        if self._problems.get(about, "") == said:
+            return
+        if error is None:
+            del self._problems[about]
+            self.log.info("problem is over", about=about)
+        else:
+            self._problems[about] = said
+            for line in said.splitlines():
+                self.log.error("problem", about=about, error=line, hint=error.hint or None)
+
+    def passed(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
+        """Tell of a pass of the loop: what has changed, and what the peers do not get."""
+        self._verdicts(facts)
+        if isinstance(done, AnycastRoutedError):
+            self.problem("router", done)
+            return
+        self.problem("router", None)
+        self._done = done
+        readback = done.outcome.readback
+        if done.drifted:
+            self.log.warning("drift put right", router=readback.router)
+        at = time.monotonic()
+        made = entries(done.changes, done.plan, done.evidence, begun=begun, at=at)
+        facts.told(done.evidence)
+        for one in made:
+            self.log.info(
+                one.kind,
+                prefix=one.prefix,
+                service=one.service or None,
+                why=one.why or None,
+                seconds=one.seconds,
+            )
+        self._append(facts, made)
+        lines = text.trouble_lines(readback, done.outcome.faults, done.plan, lasting=True)
+        self._take_troubles(lines, at)
+
+    def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
+        """Write the status file and tell systemd, where something has changed."""
+        self._status.look()
+        self._journal.look()
+        observed = facts.observed(time.monotonic())
+        self._dampings(facts, observed.damped)
+        done = self._done
+        latest = status_file.Live(
+            pid=os.getpid(),
+            since=self._since,
+            config=self.config,
+            digest=facts.digest,
+            # Who can read this file has no use for the news that it could not be written.
+            problems={
+                about: what for about, what in self._problems.items() if about != _STATUS_FILE
+            },
+            troubles=tuple(self._troubles),
+            health=observed.health,
+            damped=observed.damped,
+            drains=observed.drains,
+            senses=dict(senses),
+            router=done.outcome.readback.router if done else "",
+        )
+        if latest != self._live:
+            run_dir = facts.config.daemon.run_dir
+            self._live = latest
+            self._status.put(lambda: status_file.keep(run_dir, latest))
+        if (said := self._sentence(facts.config, observed)) != self._said:
+            self._said = said
+            self.notify.status(said)
+
+    async def finish(self) -> None:
+        """Wait until all is written; a disk that hangs is left alone after a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TO_FINISH):
+                await self._status.finished()
+                await self._journal.finished()
+
+    def _take_troubles(self, lines: Iterable[str], at: float) -> None:
+        """Log what lasts: a session on its way up is no news."""
+        self._troubles = {line: self._troubles.get(line, at) for line in lines}
+        lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
+        for line in sorted(lasting - self._told):
+            self.log.warning("trouble", what=line.removeprefix("! "))
+        for line in sorted(self._told - self._troubles.keys()):
+            self.log.info("trouble is over", what=line.removeprefix("! "))
+        self._told = (self._told & self._troubles.keys()) | lasting
+
+    def _sentence(self, config: Config, observed: Observed) -> str:
+        said = [
+            f"{about} problem: {'; '.join(what.splitlines())}"
+            for about, what in self._problems.items()
+        ]
+        said += against(config, observed)
+        if self._done is None:
+            said.append("the router has not answered yet")
+        elif "router" not in self._problems:  # Else its last word may be long untrue.
+            said.append(text.confirmation(self._done.outcome.readback))
+        return "; ".join(said)
+
+    def _verdicts(self, facts: Facts) -> None:
+        for name, health in facts.take_turns():
+            self.log.info("verdict", service=name, verdict=health.verdict, why=health.reason)
+        blind = {name: one.reason for name, one in facts.health.items() if one.unknown_since}
+        for name in blind.keys() - self._blind:
+            self.log.error("the check cannot run", service=name, why=blind[name])
+        self._blind = frozenset(blind)
+
+    def _dampings(self, facts: Facts, damped: Mapping[str, str]) -> None:
+        """Tell of services that wait from now on: else nobody knows why they do not return."""
+        now = time.time()
+        made = [
+            journal.Entry(now, "event", "", name, why)
+            for name, why in damped.items()
+            if name not in self._waiting
+        ]
+        for one in made:
+            self.log.warning("damped", service=one.service, why=one.why)
+        self._append(facts, made)
+        self._waiting = frozenset(damped)
+
+    def _append(self, facts: Facts, made: Sequence[journal.Entry]) -> None:
+        if made:
+            state_dir = facts.config.daemon.state_dir
+            self._journal.put(lambda: journal.append(state_dir, made))
+
+    def _wrote(self, what: str, error: AnycastRoutedError | None) -> None:
+        """Take how a write has ended. A status file that could not be written is tried again."""
+        before = self._problems.get(what)
+        self.problem(what, error)
+        if what == _STATUS_FILE and error is not None:
+            self._live = None
+        if self._problems.get(what) != before:
+            self._wake.set()

@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside a bare baseline, each as one program."""

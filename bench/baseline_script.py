@@ -1,0 +1,44 @@
+"""What nobody can beat: a script that waits for one event of the kernel and then tells the router.
+
+`python -m bench.baseline_script bird TEXT FILE` waits until a UDP socket on port 53 closes, renames
+TEXT to FILE and sends `configure` on a connection that it has opened before.
+`python -m bench.baseline_script frr TEXT` runs one vtysh with the prepared lines. It checks, decides
+and reads back nothing.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from pathlib import Path
+
+from anycast_routed.lab import bird
+from anycast_routed.observe.pulse.sock_diag import Deaths
+from anycast_routed.system.commands import run
+
+
+def main() -> int:
+    """Wait once, tell once."""
+    router, text, *file = sys.argv[1:]
+    deaths = Deaths({53})
+    told = Path(text)
+    with socket.socket(socket.AF_UNIX) as control:
+        if router == "bird":
+            control.connect(bird.CONTROL)
+            control.recv(4096)  # its greeting
+        lines = told.read_text("utf-8")
+        print("ready", flush=True)
+        while not deaths.read():
+            select.select([deaths.fileno()], [], [])
+        if router == "bird":
+            told.rename(*file)
+            control.sendall(b"configure\n")
+            control.recv(4096)
+        else:
+            run(["vtysh", "-d", "bgpd", "-c", lines], within=10)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""BIRD's text: the goldens, which BIRD itself must swallow, and one that it must refuse."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.announce.bird.speaker import BirdSpeaker
+from anycast_routed.errors import RejectedError
+from anycast_routed.model import Drain, Stage, Verdict
+from anycast_routed.system import commands
+from tests.support.dns_site import seed
+from tests.support.plans import observed, rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anycast_routed.model import Observed
+
+GOLDEN = Path(__file__).parent / "golden"
+BIRD = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
+
+
+def without_bgp() -> dict[str, Any]:
+    """Return the seed's config for an operator who owns the sessions."""
+    config = seed()
+    del config["bgp"]
+    return config
+
+
+def two_services() -> dict[str, Any]:
+    """Return two services, one peer in another AS and one over IPv6."""
+    config = seed()
+    second = {
+        "name": "web-2",
+        "dns": config["dns"],
+        "anycast": {
+            "nexthop-interface": "eth0",
+            "routes": [{"label": "web", "ip": "192.0.2.80/32", "localpref": 50}],
+        },
+    }
+    first = {"name": "dns", "dns": config["dns"], "anycast": config["anycast"]}
+    peers = [{"ip": "172.17.2.254", "as": 64999}, {"ip": "fd00:17:2::fd", "as": 64512}]
+    return {"services": [first, second], "bgp": {**config["bgp"], "peers": peers}}
+
+
+def draining() -> Observed:
+    """Return the seed's host while one of its prefixes is being drained."""
+    drains = {"10.10.10.10/32": Drain(Stage.LOWERED, "new disk")}
+    return replace(observed(Verdict.UP), drains=drains)
+
+
+CASES: dict[str, Callable[[], str]] = {
+    "seed-up": lambda: rendered("bird", seed(), observed(Verdict.UP)),
+    "seed-down": lambda: rendered("bird", seed(), observed(Verdict.DOWN)),
+    "draining": lambda: rendered("bird", seed(), draining()),
+    "without-bgp": lambda: rendered("bird", without_bgp(), observed(Verdict.UP)),
+    "two-services": lambda: rendered("bird", two_services(), observed(Verdict.UP)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name: str) -> None:
+    """A change here is a change of every operator's file: `python test_bird_text.py` writes it."""
+    assert CASES[name]() == (GOLDEN / f"{name}.conf").read_text()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", CASES)
+def test_bird_swallows_the_golden(name: str) -> None:
+    done = commands.run([BIRD, "-p", "-c", str(GOLDEN / f"{name}.conf")], within=10)
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.integration
+def test_bird_refuses_a_bad_one_with_line_and_column() -> None:
+    text = CASES["seed-up"]().replace("local as 64512", "local ass 64512", 1)
+    file = Path("/run/anycast-routed/bird.conf")
+    line = 1 + text[: text.index("local ass")].count("\n")
+    with pytest.raises(RejectedError, match=rf"{file}:{line}:\d+ syntax error"):
+        BirdSpeaker(Path("/nonexistent"), file).check(text)
+
+
+@pytest.mark.integration
+def test_it_starts_with_what_bird_can_read_and_with_nothing_else(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    text = CASES["seed-up"]()
+    cut = text.removesuffix("}\n")
+    assert speaker.starts_with(text)
+    assert not speaker.starts_with(cut)
+    with socket.socket(socket.AF_UNIX) as bird:
+        bird.bind(str(speaker.socket))
+        bird.listen()
+        assert speaker.starts_with(cut), "it runs"
+    assert not speaker.starts_with(cut), "its socket has outlived it"
+
+
+@pytest.mark.parametrize("script", ["kill -9 $$", "exit 127", "echo bird: no library >&2; exit 1"])
+def test_a_parser_that_cannot_be_run_speaks_against_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    bird = tmp_path / "bird"
+    bird.write_text(f"#!/bin/sh\n{script}\n")
+    bird.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf").starts_with("cut")
+
+
+def test_another_note_is_no_other_text() -> None:
+    told = {
+        rendered("bird", seed(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)}))
+        for why in ("", "new disk", "new disk, until 14:00")
+    }
+    assert len(told) == 1
+
+
+def test_a_route_that_is_drained_is_held_and_cut_out_like_any_other() -> None:
+    speaker = BirdSpeaker(Path("/nonexistent"), Path("/nonexistent"))
+    text = CASES["draining"]()
+    drained = ip_network("10.10.10.10/32")
+    assert speaker.held(text) == speaker.held(CASES["seed-up"]())
+    assert drained in speaker.held(text)
+    cut = speaker.without(text, [drained])
+    assert speaker.held(cut) == speaker.held(text) - {drained}
+    assert "65535" not in cut
+    assert speaker.without(text)
+    assert not speaker.held(speaker.without(text))
+
+
+if __name__ == "__main__":
+    for case, make in CASES.items():
+        (GOLDEN / f"{case}.conf").write_text(make())

@@ -1,0 +1,166 @@
+"""`apply` on FRR beside an operator's own config, and where a daemon of FRR's is dead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import eventually
+from anycast_routed.lab.frr import Frr
+from tests.support.dns_site import Held, Site, lay_out
+
+if TYPE_CHECKING:
+    from anycast_routed.lab import Lab
+
+pytestmark = pytest.mark.integration
+
+OWN = """\
+ip prefix-list MINE seq 5 permit 198.51.100.0/24
+ip route 198.51.100.0/24 blackhole
+ip route 203.0.113.0/24 blackhole tag 7
+router bgp 64512
+ bgp router-id 172.17.2.1
+ network 198.51.100.0/24
+ neighbor 172.17.2.253 remote-as 64512
+ neighbor 172.17.2.253 timers connect 1
+ address-family ipv4 unicast
+  network 198.51.100.0/24
+  neighbor 172.17.2.253 prefix-list MINE out
+ exit-address-family
+exit
+route-map MINE-TOO permit 10
+ set local-preference 300
+exit
+"""
+OPERATORS = """\
+router bgp 64512
+ bgp router-id 172.17.2.1
+ neighbor 172.17.2.253 remote-as 64512
+ neighbor 172.17.2.253 timers connect 1
+ neighbor 172.17.2.254 remote-as 64512
+ neighbor 172.17.2.254 timers connect 1
+ address-family ipv6 unicast
+  neighbor 172.17.2.253 activate
+  neighbor 172.17.2.254 activate
+ exit-address-family
+exit
+"""
+
+
+@pytest.fixture
+def router_name() -> str:
+    """Run FRR only."""
+    return "frr"
+
+
+def frr_of(site: Site) -> Frr:
+    """Return dns1's FRR."""
+    assert isinstance(site.router, Frr)
+    return site.router
+
+
+def config_of(site: Site) -> list[str]:
+    """Return the running config's lines."""
+    return frr_of(site).vtysh("show running-config").splitlines()
+
+
+def test_every_line_of_the_operators_stays_as_it_was(
+    lab: Lab, announced: Held, seed: dict[str, Any]
+) -> None:
+    site = lay_out(lab, "frr", own=OWN)
+    seed["bgp"]["peers"] = seed["bgp"]["peers"][:1]  # the edge; gobgpd is the operator's peer
+    site.configure(seed)
+    before, saved = config_of(site), site.dns1.read("/etc/frr/frr.conf")
+    eventually(lambda: "198.51.100.0/24" in site.gobgp.rib("ipv4"), within=15, why="his own route")
+    site.run("apply")
+    eventually(lambda: site.tables()[1] == announced, within=15, why="only ours are at the edge")
+    during = iter(config_of(site))
+    assert all(line in during for line in before), "his lines are there, in their order"
+    assert site.gobgp.rib("ipv4").keys() == {"198.51.100.0/24"}
+    seed["bgp"]["peers"][0]["description"] = "renamed"
+    site.configure(seed)
+    site.run("apply")
+    site.run("withdraw")
+    after = iter(config_of(site))
+    assert all(line in after for line in before)
+    assert site.dns1.read("/etc/frr/frr.conf") == saved
+
+
+def test_the_operators_own_sessions_export_what_we_provide(
+    lab: Lab, announced: Held, seed: dict[str, Any]
+) -> None:
+    site = lay_out(lab, "frr", own=OPERATORS)
+    del seed["bgp"]
+    site.configure(seed)
+    site.run("apply")
+    site.both_hold(announced, within=15)
+    site.server.daemon.kill()
+    site.run("apply")
+    site.both_hold({}, within=2)
+
+
+def test_without_any_instance_the_config_is_at_fault(site: Site, seed: dict[str, Any]) -> None:
+    del seed["bgp"]
+    site.configure(seed)
+    done = site.run("apply", check=False)
+    assert done.code == 78
+    assert "router bgp" in done.err
+
+
+@pytest.mark.fault(25)
+def test_what_frr_refuses_half_way_ends_with_4_and_is_put_back(
+    site: Site, announced: Held, seed: dict[str, Any]
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    before = config_of(site)
+    # The router itself as its neighbor: only bgpd can tell that this cannot be.
+    seed["bgp"]["peers"].append({"ip": "10.10.10.10", "description": "", "as": 64512})
+    seed["anycast"]["localpref"] = 300
+    site.configure(seed)
+    done = site.run("apply", check=False)
+    assert done.code == 4
+    assert "FRR refused" in done.err
+    assert config_of(site) == before
+    assert site.tables() == [announced, announced]
+
+
+@pytest.mark.fault(25)
+def test_a_dead_bgpd_is_named(site: Site, announced: Held) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    frr_of(site).kill("bgpd")
+    done = site.run("--router", "frr", "apply", check=False)
+    assert done.code == 69
+    assert "bgpd is not running" in done.err
+    assert "systemctl status frr" in done.err
+
+
+@pytest.mark.fault(22)
+def test_a_stopped_bgpd_costs_a_bounded_time(site: Site, announced: Held) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    frr_of(site).daemons["bgpd"].pause()
+    done = site.run("apply", check=False, within=25)
+    assert done.code == 69
+    assert "did not end within" in done.err
+    frr_of(site).daemons["bgpd"].resume()
+    assert site.run("apply").code == 0
+
+
+@pytest.mark.fault(21)
+def test_saved_lines_are_told_by_status(site: Site, announced: Held) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    frr_of(site).write_memory()
+    assert "saved by `write memory`" in site.run("status").out
+
+
+def test_a_neighbor_of_the_operators_is_refused_by_name(lab: Lab) -> None:
+    site = lay_out(lab, "frr", own=OPERATORS)
+    before = config_of(site)
+    done = site.run("apply", check=False)
+    assert done.code == 78
+    assert "bgp.peers[0].ip" in done.err
+    assert config_of(site) == before

@@ -1,0 +1,430 @@
+"""FrrSpeaker on a real FRR, judged by what its peer is told and by FRR's own running config."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.announce.frr.config_lines import parse
+from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.speaker import FrrSpeaker
+from anycast_routed.announce.render import Renderer
+from anycast_routed.errors import (
+    ConfigError,
+    RejectedError,
+    RouterUnavailableError,
+)
+from anycast_routed.lab import Host, Lab, eventually, frr, receiver
+from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from anycast_routed.announce.frr.config_lines import Line
+    from anycast_routed.lab.frr import Frr
+    from anycast_routed.lab.receiver import Receiver
+
+pytestmark = pytest.mark.integration
+
+UP = "172.17.2.254"
+V4, V6, OFF = "10.10.10.10/32", "fd00:10::10/128", "10.99.0.1/32"
+OPERATOR = """\
+ip route 10.1.0.0/16 blackhole
+ip route 10.99.0.1/32 172.17.2.77
+route-map THEIRS permit 10
+ set metric 7
+exit
+router bgp 64512
+ bgp router-id 9.9.9.9
+ no bgp default ipv4-unicast
+ neighbor 172.17.2.77 remote-as 65077
+ neighbor 172.17.2.77 description  two  spaces
+ address-family ipv4 unicast
+  network 10.1.0.0/16 route-map THEIRS
+  redistribute static
+  neighbor 172.17.2.77 activate
+ exit-address-family
+exit
+router bgp 64999 vrf red
+ neighbor 172.17.2.254 remote-as 1
+ address-family ipv4 unicast
+  network 10.10.10.10/32
+ exit-address-family
+exit
+"""
+
+
+def sessions(*peers: str, local_as: int = 64512) -> Sessions:
+    listed = tuple(Peer(i, ip_address(peer), 64512, f"up {i}") for i, peer in enumerate(peers, 1))
+    return Sessions(local_as, IPv4Address("172.17.2.1"), listed)
+
+
+def announce(
+    prefix: str, local_pref: int = 200, hop: str = "", *, here: bool = True
+) -> Announcement:
+    net = ip_network(prefix)
+    hop = hop or ("172.17.2.1" if net.version == 4 else "fd00:17:2::1")
+    return Announcement(net, "dns", "lo:dns1", local_pref, ip_address(hop), on_host=here)
+
+
+def visible(lines: Iterable[Line]) -> list[Line]:
+    """Leave out the families' headers: FRR shows one when there is something in it."""
+    return [line for line in lines if not line.text.startswith("address-family ")]
+
+
+BOTH = (announce(V4), announce(V6))
+OURS = sessions(UP)
+
+
+def plan(*announcements: Announcement, brought: Sessions | None = OURS) -> Plan:
+    return Plan(("dns",), brought, announcements, ())
+
+
+def render(speaker: FrrSpeaker, wish: Plan) -> str:
+    return Renderer("frr").render(speaker.variables(wish))
+
+
+def load(speaker: FrrSpeaker, wish: Plan) -> str:
+    """Do what the transaction does with FRR."""
+    text = render(speaker, wish)
+    speaker.check(text)
+    speaker.load(text)
+    assert speaker.is_loaded(text)
+    return text
+
+
+@dataclass
+class Site:
+    """dns1 with FRR, and a listener at UP."""
+
+    lab: Lab
+    dns1: Host
+    listener: Receiver
+    router: Frr
+    speaker: FrrSpeaker
+
+    def start(self, conf: str) -> None:
+        """Start FRR anew with this frr.conf."""
+        for daemon in reversed(self.router.daemons.values()):
+            daemon.kill()
+        self.router = frr.start(self.dns1, conf)
+
+    def config(self) -> str:
+        """Return the whole running config."""
+        return self.router.vtysh("show running-config")
+
+    def theirs(self) -> list[Line]:
+        """Return the operator's lines, in their order."""
+        running = Running(self.config())
+        return visible(line for line in running.lines if not running.owns(line))
+
+    def hears(self, wanted: Mapping[str, tuple[int | None, str]], within: float = 8) -> None:
+        """Wait until the listener holds exactly this."""
+        eventually(lambda: self.table() == wanted, within=within, why=str(wanted))
+
+    def table(self) -> dict[str, tuple[int | None, str]]:
+        """Return what the listener holds: prefix -> LocalPref, next hop."""
+        routes = self.listener.table()
+        return {prefix: (route.local_pref, route.next_hop) for prefix, route in routes.items()}
+
+
+ALL = {V4: (200, "172.17.2.1"), V6: (200, "fd00:17:2::1")}
+
+
+@pytest.fixture
+def site(lab: Lab) -> Site:
+    """Lay out dns1 with an empty FRR, and a listener at UP."""
+    dns1, peer = lab.host("dns1"), lab.host("peer")
+    lab.lan("lan", dns1, peer)
+    dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
+    dns1.address("lo", V4, label="lo:dns1").address("lo", V6)
+    peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
+    listener = receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
+    router = frr.start(dns1)
+    speaker = FrrSpeaker(
+        dns1.path("/run/frr"),
+        "vtysh",
+        dns1.path("/run/anycast-routed/frr.conf"),
+        dns1.path("/etc/frr/frr.conf"),
+    )
+    return Site(lab, dns1, listener, router, speaker)
+
+
+def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
+    speaker = site.speaker
+    begun = time.monotonic()
+    load(speaker, plan(*BOTH, announce(OFF, here=False)))
+    site.hears(ALL | {OFF: (200, "172.17.2.1")}, within=4)
+    assert time.monotonic() - begun < 4
+    read = speaker.read()
+    assert read.router == "FRR 8.4.4"
+    (session,) = read.sessions
+    assert (session.ours, session.established, session.remote_as) == (True, True, 64512)
+    wanted = {
+        Route(ip_network(V4), 200, ip_address("172.17.2.1")),
+        Route(ip_network(OFF), 200, ip_address("172.17.2.1")),
+        Route(ip_network(V6), 200, ip_address("fd00:17:2::1")),
+    }
+    assert set(read.originated) == set(read.exported[ip_address(UP)]) == wanted
+
+    mark, begun = site.listener.mark(), time.monotonic()
+    load(speaker, plan(announce(V4, 100), announce(V6), announce(OFF, here=False)))
+    (event,) = eventually(lambda: site.listener.changes(mark), within=2)
+    assert (event.kind, event.prefix) == ("announce", V4)
+    assert site.table()[V4] == (100, "172.17.2.1")
+    assert event.at - begun < 1
+
+    mark, begun = site.listener.mark(), time.monotonic()
+    speaker.load(render(speaker, plan(announce(V6))))
+    eventually(lambda: len(site.listener.changes(mark)) == 2, within=2)
+    gone = site.listener.changes(mark)
+    assert sorted((e.kind, e.prefix) for e in gone) == [("withdraw", V4), ("withdraw", OFF)]
+    assert gone[0].at - begun < 0.6
+    assert site.listener.sessions() == {"172.17.2.1"}
+    assert "blackhole" not in site.config()
+    assert site.config().count("-172.17.2.1") == 0, "an unused map is removed"
+
+
+def test_the_operators_lines_stay_as_they_are(site: Site) -> None:
+    site.start(OPERATOR)
+    before = site.config()
+    load(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    site.hears(ALL | {OFF: (200, "172.17.2.1")})
+    load(site.speaker, plan(announce(V4, 50)))
+    site.hears({V4: (50, "172.17.2.1")})
+    assert site.theirs() == visible(parse(before))
+    site.speaker.load("")
+    assert site.config() == before
+
+
+def test_the_operators_sessions_export_what_we_provide(site: Site) -> None:
+    site.start(
+        "router bgp 64512\n neighbor 172.17.2.254 remote-as 64512\n"
+        " address-family ipv4 unicast\n  network 172.17.2.0/24\n exit-address-family\n"
+        " address-family ipv6 unicast\n  neighbor 172.17.2.254 activate\n"
+        " exit-address-family\nexit\n"
+    )
+    before = site.config()
+    load(site.speaker, plan(*BOTH, brought=None))
+    site.hears({"172.17.2.0/24": (100, "172.17.2.1"), **ALL})
+    read = site.speaker.read()
+    assert [session.ours for session in read.sessions] == [False]
+    assert {route.prefix for route in read.exported[ip_address(UP)]} == {one.prefix for one in BOTH}
+    site.speaker.load("")
+    assert site.config() == before
+
+
+def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> None:
+    with pytest.raises(ConfigError, match="no BGP instance"):
+        site.speaker.variables(plan(*BOTH, brought=None))
+
+
+@pytest.mark.parametrize(
+    ("conf", "says"),
+    [
+        ("router bgp 65000\n", "AS 64512 is wanted.*65000"),
+        (f"router bgp 64512\n neighbor {UP} remote-as 64512\n", f"neighbor {UP}"),
+        (f"router bgp 64512\n address-family ipv4 unicast\n  network {V4}\n", f"network {V4}"),
+        (f"ip route {OFF} 172.17.2.9 250\n", f"ip route {OFF} 172.17.2.9 250"),
+    ],
+)
+def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str, says: str) -> None:
+    site.router.vtysh("configure terminal\n" + conf.rstrip())
+    before = site.config()
+    text = render(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    site.speaker.check(text)
+    with pytest.raises(ConfigError, match=says):
+        site.speaker.load(text)
+    assert site.config() == before
+
+
+def test_withdraw_takes_off_only_networks_and_their_statics(site: Site) -> None:
+    load(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    site.hears(ALL | {OFF: (200, "172.17.2.1")})
+    site.speaker.withdraw([ip_network(V4), ip_network("192.0.2.1/32")])
+    site.hears({V6: ALL[V6], OFF: (200, "172.17.2.1")}, within=1)
+    site.speaker.withdraw()
+    site.hears({}, within=1)
+    config = site.config()
+    assert "blackhole" not in config
+    assert "route-map ANYCAST-ROUTED-OUT out" in config
+    assert site.listener.sessions() == {"172.17.2.1"}
+    site.speaker.withdraw()
+
+
+@pytest.mark.fault(25)
+def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site) -> None:
+    text = load(site.speaker, plan(announce(V4), announce(OFF, here=False)))
+    site.hears({V4: ALL[V4], OFF: (200, "172.17.2.1")})
+    before = site.config()
+    # The router's own address as a neighbor: only bgpd itself knows that this cannot be.
+    bad = plan(announce(V4, 50), announce(V6), brought=sessions(UP, "172.17.2.1"))
+    with pytest.raises(RejectedError, match="local system as neighbor"):
+        site.speaker.load(render(site.speaker, bad))
+    networks = site.speaker.without(text, [ip_network(OFF)])
+    assert site.speaker.is_loaded(networks)
+    assert site.config() == "\n".join(
+        line for line in before.split("\n") if f"network {OFF}" not in line and "250" not in line
+    ).replace("!\n!\nrouter bgp", "!\nrouter bgp")
+    site.hears({V4: ALL[V4]})
+
+
+@pytest.mark.fault(25)
+def test_a_first_load_that_is_refused_leaves_nothing_behind(site: Site) -> None:
+    before = site.config()
+    with pytest.raises(RejectedError):
+        site.speaker.load(render(site.speaker, plan(*BOTH, brought=sessions(UP, "172.17.2.1"))))
+    assert site.config() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hostname evil",
+        "router ospf",
+        f"router bgp 64512\n address-family ipv4 unicast\n  network {V4}",
+        "router bgp 64512\n neighbor 10.0.0.1 remote-as 64512",
+        "route-map ANYCAST-ROUTED-X permit 10\n set tag twelve",
+        "route-map ANYCAST-ROUTED-X permit 10\n description a|b",
+        "route-map ANYCAST-ROUTED-X permit 10\n description " + "x" * 2000,
+    ],
+)
+def test_a_text_with_lines_that_are_not_ours_is_refused_with_the_line(
+    site: Site, line: str
+) -> None:
+    before = site.config()
+    number = len(line.split("\n"))
+    with pytest.raises(RejectedError, match=rf"line {number}\b"):
+        site.speaker.check(line + "\n")
+    assert site.config() == before
+
+
+@pytest.mark.fault(27)
+def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
+    text = load(site.speaker, plan(*BOTH))
+    for edit in (
+        "route-map ANYCAST-ROUTED-200-172.17.2.1 permit 10\nset local-preference 7",
+        "route-map ANYCAST-ROUTED-OUT permit 20",
+        f"router bgp 64512\nneighbor {UP} description other",
+        f"router bgp 64512\naddress-family ipv6 unicast\nno neighbor {UP} activate",
+        f"router bgp 64512\naddress-family ipv4 unicast\nno network {V4}",
+        "no route-map ANYCAST-ROUTED-IN",
+        f"router bgp 64512\nneighbor {UP} password by-hand",
+    ):
+        site.router.vtysh(f"configure terminal\n{edit}")
+        assert not site.speaker.is_loaded(text), edit
+        site.speaker.load(text)
+        assert site.speaker.is_loaded(text), edit
+    site.router.vtysh("configure terminal\nip route 10.9.9.9/32 blackhole tag 53180 250")
+    assert site.speaker.is_loaded(text), "it announces nothing, and costs a call to look for"
+    site.speaker.load(text)
+    assert "10.9.9.9" not in site.config(), "but a load takes it off"
+    site.router.vtysh(f"configure terminal\nrouter bgp 64512\nneighbor {UP} timers 7 21")
+    assert site.speaker.is_loaded(text), "an option that we never set is the operator's"
+
+
+def test_a_changed_peer_list_brings_and_removes_whole_neighbors(site: Site) -> None:
+    load(site.speaker, plan(*BOTH))
+    site.hears(ALL)
+    load(site.speaker, plan(*BOTH, brought=sessions("fd00:17:2::fe", "172.17.2.99")))
+    names = {session.name for session in site.speaker.read().sessions}
+    assert names == {"fd00:17:2::fe", "172.17.2.99"}
+    moved = Sessions(64512, IPv4Address("172.17.2.1"), (Peer(1, ip_address(UP), 65001, ""),))
+    load(site.speaker, plan(*BOTH, brought=moved))
+    (session,) = site.speaker.read().sessions
+    assert session.remote_as == 65001
+
+
+@pytest.mark.fault(21)
+def test_saved_lines_are_counted_and_removed_after_a_restart(site: Site) -> None:
+    load(site.speaker, plan(*BOTH))
+    life = site.speaker.incarnation()
+    assert (site.speaker.saved_lines(), site.speaker.notes()) == (0, ())
+    site.router.write_memory()
+    assert site.speaker.saved_lines() == 2
+    assert "write memory" in site.speaker.notes()[0]
+    site.router.restart()
+    assert site.speaker.incarnation() != life
+    assert len(Running(site.config()).networks) == 2
+    site.speaker.load("")
+    assert re.findall("ANYCAST-ROUTED", site.config()) == [], "zebra's copies are gone too"
+
+
+def test_a_dead_bgpd_is_said_to_be_down(site: Site) -> None:
+    text = load(site.speaker, plan(*BOTH))
+    site.router.kill("bgpd")
+    calls: tuple[Callable[[], object], ...] = (
+        site.speaker.read,
+        site.speaker.withdraw,
+        lambda: site.speaker.load(text),
+        lambda: site.speaker.is_loaded(text),
+    )
+    for call in calls:
+        with pytest.raises(RouterUnavailableError, match="bgpd is not running"):
+            call()
+    site.router.restart_daemon()
+    assert not site.speaker.is_loaded(text)
+    site.speaker.load(text)
+    assert site.speaker.is_loaded(text)
+
+
+def test_a_dead_staticd_matters_only_to_who_needs_it(site: Site) -> None:
+    site.router.kill("staticd")
+    load(site.speaker, plan(*BOTH))
+    with pytest.raises(RouterUnavailableError, match="staticd is not running"):
+        site.speaker.load(render(site.speaker, plan(*BOTH, announce(OFF, here=False))))
+    site.speaker.withdraw()
+
+
+@pytest.mark.fault(22)
+def test_a_stopped_bgpd_ends_every_call(site: Site) -> None:
+    site.router.daemons["bgpd"].pause()
+    begun = time.monotonic()
+    with pytest.raises(RouterUnavailableError, match="did not end within"):
+        site.speaker.read()
+    assert time.monotonic() - begun < 7
+    site.router.daemons["bgpd"].resume()
+    assert site.speaker.read().sessions == ()
+
+
+def test_a_network_without_a_route_is_not_said_to_be_originated(site: Site) -> None:
+    load(site.speaker, plan(*BOTH))
+    site.hears(ALL)
+    site.dns1.remove_address("lo", V4)
+    site.hears({V6: ALL[V6]}, within=2)
+    assert [str(route.prefix) for route in site.speaker.read().originated] == [V6]
+
+
+def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None:
+    site.dns1.address("eth0", "172.17.2.7/24").address("eth0", "fd00:17:2::7/64")
+    peer = site.lab.host("outer")
+    site.lab.lan("lan", peer)
+    peer.address("eth0", "172.17.2.250/24")
+    outer = receiver.start(peer, asn=65001, router_id="172.17.2.250", peers={"172.17.2.1": 64512})
+    away = Sessions(
+        64512, IPv4Address("172.17.2.1"), (Peer(1, ip_address("172.17.2.250"), 65001, ""),)
+    )
+    wish = plan(announce(V4, hop="172.17.2.7"), announce(V6, hop="fd00:17:2::7"), brought=away)
+    load(site.speaker, wish)
+    eventually(lambda: len(outer.table()) == 2, within=5)
+    told = {prefix: route.next_hop for prefix, route in outer.table().items()}
+    assert told == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
+    exported = site.speaker.read().exported[ip_address("172.17.2.250")]
+    assert {str(route.next_hop) for route in exported} == {"172.17.2.7", "fd00:17:2::7"}
+
+
+def test_two_thousand_prefixes(site: Site) -> None:
+    base = int(IPv4Address("10.50.0.0"))
+    many = [announce(f"{IPv4Address(base + i)}/32", here=False) for i in range(2_000)]
+    load(site.speaker, plan(*many))
+    eventually(lambda: len(site.speaker.read().originated) == 2_000, within=20)
+    begun = time.monotonic()
+    site.speaker.read()
+    assert time.monotonic() - begun < 2
+    site.speaker.withdraw()
+    assert not site.speaker.read().originated

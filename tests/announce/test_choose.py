@@ -1,0 +1,54 @@
+"""Which router is told, where a host has both, or what one has left."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Lab, eventually, frr
+from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+DEAD_SOCKET = "import socket; socket.socket(socket.AF_UNIX).bind('/run/frr/bgpd.vty')"
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Watched]:
+    """Lay out a host with BIRD, and its peer."""
+    with Lab() as lab:
+        yield lay_out(lab, "bird", quick())
+
+
+def test_an_frr_that_comes_later_keeps_nothing_dead_announced(watched: Watched) -> None:
+    """Whoever has both must say which; but what is announced is withdrawn all the same."""
+    watched.dns1.run("mkdir", "-p", "/run/frr")
+    watched.dns1.run(sys.executable, "-c", DEAD_SOCKET)
+    watched.run("apply")
+    eventually(lambda: len(watched.table()) == 3, within=10, why="a socket alone is no router")
+
+    (watched.file("/run/frr") / "bgpd.vty").unlink()
+    frr.start(watched.dns1)
+    watched.server.daemon.kill()
+    watched.run("apply")
+    watched.holds({}, within=2)
+
+    watched.server.restart()
+    watched.run("apply")
+    eventually(lambda: len(watched.table()) == 3, within=10, why="the last run says which")
+    record = watched.file(RUN_DIR) / "state.json"
+    record.unlink()
+    assert watched.run("withdraw").out.startswith("- 10.10.10.10/32")
+    watched.holds({}, within=2)
+
+    record.unlink(missing_ok=True)
+    unsure = watched.run("apply", check=False)
+    assert unsure.code == 78
+    assert "both BIRD and FRR run here (/run/bird/bird.ctl and /var/run/frr/bgpd.vty)" in unsure.err
+    both = watched.run("withdraw").out
+    assert "BIRD 2.0.12 exports nothing of ours; FRR" in both

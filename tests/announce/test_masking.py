@@ -1,0 +1,296 @@
+"""A password in the routers' texts: where it stands, what masks it, and when it is another text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import anycast_routed
+from anycast_routed.announce import router_file, transaction
+from anycast_routed.announce.bird.speaker import BirdSpeaker
+from anycast_routed.announce.bird.speaker import variables as bird_variables
+from anycast_routed.announce.frr import changes, config_lines
+from anycast_routed.announce.frr.layout import variables as frr_variables
+from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.vtysh import Vtysh
+from anycast_routed.announce.masking import difference, masked, passwords_in, quoted_safely
+from anycast_routed.announce.render import Renderer
+from anycast_routed.config import loads
+from anycast_routed.decide.plan import plan
+from anycast_routed.errors import AnycastRoutedError, ConfigError, RejectedError
+from anycast_routed.model import Sessions, Verdict
+from anycast_routed.password import MASK, Password
+from tests.support.dns_site import seed
+from tests.support.plans import observed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HERE = Path(__file__).parent
+CANARY = "cAnAry-0d3e"
+FILE = Path("/etc/anycast-routed/edge.password")
+KEY = f"# anycast-routed inputs=0 text=0 key={'0123456789abcdef' * 2}\n"
+"""The first line of a text from before, whose key is taken over."""
+ROUTERS = ("bird", "frr")
+# The shortest that a template of an operator's can say of all that it is given.
+EVERYTHING = "{{ peers }} {{ sessions }} {{ peers[0].password.file }}\n"
+
+
+def layout(router: str, *texts: str) -> Mapping[str, object]:
+    """Lay the seed's plan out with these passwords of its peers."""
+    made = plan(loads(json.dumps(seed()), name="config.json", toml=False), observed(Verdict.UP))
+    assert made.sessions is not None
+    secrets = [Password(FILE.with_stem(f"peer{n}"), text) for n, text in enumerate(texts)]
+    peers = [replace(p, password=s) for p, s in zip(made.sessions.peers, secrets, strict=False)]
+    all_peers = (*peers, *made.sessions.peers[len(peers) :])
+    sessions = Sessions(made.sessions.local_as, made.sessions.router_id, all_peers)
+    wish = replace(made, sessions=sessions)
+    return bird_variables(wish) if router == "bird" else frr_variables(wish, 64512)
+
+
+def text(router: str, *passwords: str, current: str = KEY) -> str:
+    """Render it."""
+    return Renderer(router).render(layout(router, *passwords), current)
+
+
+def changed(router: str, folder: Path, old: str, new: str) -> Renderer:
+    """Return a renderer with another template than the one we ship."""
+    shipped = Path(anycast_routed.__file__).parents[1] / "templates" / f"{router}.conf.j2"
+    (folder / shipped.name).write_text(shipped.read_text().replace(old, new))
+    return Renderer(router, folder)
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_golden(router: str) -> None:
+    """A change here is a change of every operator's file: run this file to write it."""
+    assert text(router, CANARY) == (HERE / router / "golden" / "password.conf").read_text()
+
+
+@pytest.mark.integration
+def test_the_routers_swallow_every_character_that_we_take() -> None:
+    alphabet = "".join(chr(one) for one in range(33, 127) if chr(one) not in '"\\|;{}$#`')
+    for router in ROUTERS:
+        for password in (alphabet[:80], alphabet[-80:], "x" * 80, "a?b", "!x", "no", "%s%n"):
+            made = text(router, password, CANARY)
+            assert passwords_in(made) == {password, CANARY}
+            check(router, made)
+
+
+def check(router: str, made: str) -> None:
+    """Have the router's own parser read it."""
+    if router == "bird":
+        BirdSpeaker(Path("/nonexistent"), Path("/nonexistent")).check(made)
+    else:
+        Vtysh(Path("/nonexistent"), "vtysh").parse(made)
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_an_unchanged_password_is_no_new_text(router: str) -> None:
+    first = text(router, CANARY)
+    assert text(router, CANARY, current=first) is first
+    cut = "".join(line for line in first.splitlines(keepends=True) if "10.10.10.11" not in line)
+    assert text(router, CANARY, current=cut) == first, "a shortened file has the key all the same"
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_changed_password_is_a_new_text_with_another_mark(router: str) -> None:
+    first = text(router, CANARY, "second")
+    for others in (("other", "second"), ("second", CANARY), (CANARY,), ()):
+        other = text(router, *others, current=first)
+        assert other != first
+        assert mark(other) != mark(first)
+    by_hand = first.replace(CANARY, "by-hand")
+    assert text(router, CANARY, "second", current=by_hand) == first
+
+
+def mark(made: str) -> str:
+    """Return the digest that BIRD tells to everyone who asks."""
+    found = re.match(r"[#!] anycast-routed inputs=([0-9a-f]+)", made)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_no_digest_can_be_tried_out_without_the_key(router: str) -> None:
+    texts = [text(router, "1234", current="") for _ in range(3)]
+    assert len({mark(one) for one in texts}) == 3
+    shown = masked(texts[0])
+    assert "1234" not in shown.split("\n", 1)[1]
+    assert f"key={MASK}" in shown
+    assert "key=" not in text(router), "without a password there is nothing to guard"
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_what_is_shown_is_all_but_the_passwords(router: str) -> None:
+    made = text(router, CANARY, "b")
+    shown = masked(made)
+    assert shown.count(MASK) == 3
+    assert CANARY not in shown
+    assert shown.count("\n") == made.count("\n")
+    check_lines = "neighbor 172.17.2.254 password ********", 'password "********";'
+    assert any(line in shown for line in check_lines)
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_diff_shows_that_a_password_has_changed_and_not_how(router: str) -> None:
+    first = text(router, CANARY)
+    lines = difference(FILE, first, text(router, "nEw-one", current=first))
+    assert not [line for line in lines if CANARY in line or "nEw" in line or "0123456" in line]
+    changed_lines = [line for line in lines if "password" in line and line[1:2] == " "]
+    assert [line[0] for line in changed_lines] == ["-", "+"]
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+@pytest.mark.parametrize(
+    "new",
+    [
+        *(EVERYTHING, "{{ peers[0].password }}\n", "{{ peers[0].password.reveal() }}\n"),
+        *("{{ peers[0].password | attr('_text') }}\n", "{{ peers[0].password.nope }}\n"),
+        *("{{ peers[0].password.reveal }}\n", "{{ peers[0].password | string }}\n"),
+        *("{{ 1 / peers[0].password }}\n", "{{ peers[0].password() }}\n"),
+        *(
+            '{{ "%s" | format(peers[0].password) }}\n',
+            "{{ peers | map(attribute='password') | list }}\n",
+        ),
+    ],
+)
+def test_a_template_cannot_give_it_away(router: str, new: str, tmp_path: Path) -> None:
+    comment = "# " if router == "bird" else "! "
+    anchor = "{% if sessions %}"
+    renderer = changed(router, tmp_path, anchor, f"{comment}{new}{anchor}")
+    with pytest.raises(ConfigError) as caught:
+        renderer.render(layout(router, CANARY))
+    assert CANARY not in str(caught.value)
+
+
+def test_a_template_cannot_have_it_on_a_line_of_its_own(tmp_path: Path) -> None:
+    renderer = changed("bird", tmp_path, '  password "{{', '  password\n   "{{')
+    with pytest.raises(ConfigError, match="elsewhere"):
+        renderer.render(layout("bird", CANARY))
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_description_may_look_like_what_stands_for_a_password(router: str) -> None:
+    given = dict(layout(router, CANARY))
+    peers = given["peers"]
+    assert isinstance(peers, tuple)
+    given["peers"] = tuple(replace(one, description=MASK) for one in peers)
+    assert passwords_in(Renderer(router).render(given)) == {CANARY}
+
+
+def test_a_template_may_set_it_out_in_its_own_way(tmp_path: Path) -> None:
+    renderer = changed("bird", tmp_path, '  password "{{', '  password\t  "{{')
+    assert passwords_in(renderer.render(layout("bird", CANARY))) == {CANARY}
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        *("neighbor a password ", " ", "neighbor ", 'password "', "password", "neighbor -a"),
+        *("# anycast-routed inputs=", "# anycast-routed inputs= text= ", "password b\n"),
+    ],
+)
+def test_whoever_fills_our_file_keeps_nobody_waiting(filling: str) -> None:
+    made = "neighbor a password a" + filling * ((1 << 20) // len(filling)) + "x"
+    begun = time.process_time()
+    passwords_in(made)
+    masked(made)
+    assert time.process_time() - begun < 5
+
+
+def test_a_large_file_is_none_of_ours_and_goes(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    speaker.file.write_text(text("bird"))
+    os.truncate(speaker.file, 1 << 30)
+    assert router_file.read(speaker) is None
+    transaction.disarm(speaker, frozenset())
+    assert not speaker.file.exists()
+    os.mkfifo(speaker.file)
+    transaction.disarm(speaker, frozenset())
+    assert not speaker.file.exists()
+
+
+def test_what_a_killed_writer_has_left_is_swept_away(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
+    for name in ("bird.conf", ".bird.conf.0123abcd", ".bird.conf.bak", ".xbird.conf.0123abcd"):
+        (tmp_path / name).write_text("")
+    router_file.sweep(speaker)
+    assert {one.name for one in tmp_path.iterdir()} == {
+        "bird.conf",
+        ".bird.conf.bak",
+        ".xbird.conf.0123abcd",
+    }
+
+
+def test_a_neighbor_has_its_password_before_all_else() -> None:
+    lines = config_lines.parse(text("frr", CANARY))
+    todo = changes.changes(Running(text("frr", CANARY)), Running(""))
+    guarded = {config_lines.neighbor(line) for line in lines if config_lines.has_password(line)}
+    keys = [
+        config_lines.neighbor_key(line)
+        for line in todo.additions
+        if config_lines.neighbor(line) in guarded
+    ]
+    assert keys[:2] == ["remote-as", "password"]
+
+
+def test_a_password_that_was_not_read_is_never_left_out() -> None:
+    with pytest.raises(ConfigError):
+        text("bird", "")
+
+
+def test_what_a_router_says_is_repeated_without_it() -> None:
+    made = text("frr", CANARY, "b")
+    said = f"line 4: % Unknown command: neighbor 10.0.0.1 password {CANARY}; near {CANARY}"
+    assert CANARY not in quoted_safely(said, made)
+    assert "Unknown command" in quoted_safely(said, text("frr", CANARY))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_refusal_does_not_repeat_it(router: str) -> None:
+    made = text(router, CANARY)
+    broken = (
+        made.replace(f'"{CANARY}";', f'"{CANARY}" {CANARY};')
+        if router == "bird"
+        else made.replace("router bgp 64512", "route-map x permit 10")
+    )
+    with pytest.raises(RejectedError) as caught:
+        check(router, broken)
+    assert CANARY not in str(caught.value)
+
+
+def test_our_file_is_for_the_routers_group_only(tmp_path: Path) -> None:
+    control = tmp_path / "bird.ctl"
+    control.touch()
+    speaker = BirdSpeaker(control, tmp_path / "bird.conf")
+    router_file.write(speaker, text("bird"))
+    assert stat.S_IMODE(speaker.file.stat().st_mode) == 0o644
+    router_file.write(speaker, text("bird", CANARY))
+    found = speaker.file.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, control.stat().st_gid)
+    assert router_file.is_private(speaker, text("bird", CANARY))
+    speaker.file.chmod(0o644)
+    assert not router_file.is_private(speaker, text("bird", CANARY))
+    router_file.keep_rejected(speaker, text("bird", CANARY))
+    assert CANARY not in (tmp_path / "bird.conf.rejected").read_text()
+
+
+def test_a_file_that_the_router_could_not_read_is_not_written(tmp_path: Path) -> None:
+    speaker = BirdSpeaker(tmp_path / "missing.ctl", tmp_path / "bird.conf")
+    with pytest.raises(AnycastRoutedError, match="no group is known"):
+        router_file.write(speaker, text("bird", CANARY))
+    assert not [*tmp_path.iterdir()]
+
+
+if __name__ == "__main__":
+    for each in ROUTERS:
+        (HERE / each / "golden" / "password.conf").write_text(text(each, CANARY))

@@ -1,0 +1,36 @@
+"""Each benchmark still goes through; its figures are for an idle machine."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from anycast_routed.system.commands import run
+
+BRIEF = ("--runs", "1", "--starts", "1", "--client-runs", "1", "--idle", "1", "--saturated", "1")
+SHORT = {
+    "apply": ("--rounds", "1", "--prefixes", "1"),
+    "failover": ("--only", "BIRD: (killed|floor)$", *BRIEF),
+    "scale": ("--only", "BIRD, 10 services", "--rounds", "1", "--idle", "1"),
+}
+ROWS = {
+    "apply": (r"bird no-op( +[\d,.]+)", r"read the config +\d", r"bird 1 withdrawal +\d"),
+    "failover": (
+        r"\| BIRD: killed \| 1 \| \d",
+        r"\| BIRD \| [\d.]+ \(",
+        r"\| BIRD \| [\d,]+ \(",
+    ),
+    "scale": (r"\| BIRD, 10 services \| [\d,]+ \| \d.* \| \d",),
+}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", SHORT)
+def test_it_measures_what_it_says(name: str) -> None:
+    argv = (sys.executable, "-m", f"bench.{name}", *SHORT[name], "--router", "bird")
+    done = run(argv, within=180)
+    assert done.code == 0, done.out + done.err
+    for row in ROWS[name]:
+        assert re.search(row, done.out), (row, done.out)

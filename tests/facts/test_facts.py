@@ -1,0 +1,352 @@
+"""Laws of what the daemon knows: nothing is revived, what stands stands, and waits end in time."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
+from anycast_routed.facts.facts import Facts
+from anycast_routed.model import (
+    Announcement,
+    CheckResult,
+    Flaps,
+    Health,
+    Held,
+    Host,
+    Outcome,
+    Plan,
+    Stage,
+    Verdict,
+)
+from anycast_routed.state.drain_orders import Ordered
+from anycast_routed.state.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HALF_LIFE, DRAIN_TIME = 100.0, 5.0
+PREFIX = {name: IPv4Network(f"192.0.2.{n}/32") for n, name in enumerate(("dns", "web"), start=1)}
+HELD = Held(frozenset(PREFIX.values()), frozenset(PREFIX))
+HOST = Host(frozenset({"lo"}), ())
+ASKED = Dns(ip=IPv4Address("127.0.0.1"), query="a.", rise=2, fall=2, half_life=HALF_LIFE)
+PASS = CheckResult(Outcome.PASS, "NOERROR")
+FAIL = CheckResult(Outcome.FAIL, "SERVFAIL")
+BLIND = CheckResult(Outcome.UNKNOWN, "too many open files")
+UP = Health(Verdict.UP, passes=2, ever_up=True)
+DOWN = Health(Verdict.DOWN, fails=2, ever_up=True)
+DRAINED = Ordered("dns", "a new kernel", 0.0)
+
+healths = st.builds(
+    Health, st.sampled_from(Verdict), passes=st.integers(0, 2), fails=st.integers(0, 2)
+)
+results = st.sampled_from([PASS, FAIL, BLIND])
+
+
+def config(*names: str) -> Config:
+    """Give a config with services of these names."""
+    services = (
+        Service(
+            name=name,
+            dns=ASKED,
+            anycast=Anycast(
+                nexthop_interface="eth0",
+                drain_time=DRAIN_TIME,
+                routes=(StaticRoute(label=name, ip=PREFIX[name]),),
+            ),
+        )
+        for name in names
+    )
+    return Config(services=tuple(services))
+
+
+def known(health: Health | None = None, **more: dict[str, Flaps] | dict[str, float]) -> Record:
+    """Give what an earlier process has left of the service `dns`."""
+    return Record("boot", "", {} if health is None else {"dns": health}, **more)  # type: ignore[arg-type]
+
+
+def fresh(health: Health | None = None) -> Facts:
+    """Give a daemon's facts at its start."""
+    return Facts(config("dns"), known(health), HOST)
+
+
+def folded(facts: Facts, seen: Iterable[CheckResult], at: float = 0.0) -> Facts:
+    """Give the facts after these results of `dns`, a second apart."""
+    for second, result in enumerate(seen):
+        facts.fold("dns", ASKED, result, began=at + second, at=at + second)
+    return facts
+
+
+def verdict(facts: Facts, at: float = 0.0) -> Verdict:
+    """Return what a plan would rest on."""
+    return facts.observed(at).health["dns"].verdict
+
+
+@given(healths, st.lists(st.just(BLIND), max_size=3))
+def test_what_is_not_held_is_not_up_before_a_verdict_of_this_process(
+    health: Health, seen: list[CheckResult]
+) -> None:
+    assert verdict(folded(fresh(health), seen)) is not Verdict.UP
+
+
+@given(healths)
+def test_what_is_held_stands_until_a_verdict_unless_it_is_known_to_be_down(health: Health) -> None:
+    facts = fresh(health)
+    facts.held = HELD
+    stands = health.verdict is not Verdict.DOWN
+    assert verdict(facts) is (Verdict.UP if stands else Verdict.DOWN)
+
+
+@given(health=healths, held=st.booleans())
+def test_enough_results_in_a_row_are_a_verdict_whatever_was_before(
+    health: Health, *, held: bool
+) -> None:
+    for result, wanted in ((PASS, Verdict.UP), (FAIL, Verdict.DOWN)):
+        facts = fresh(health)
+        facts.held = HELD if held else Held()
+        assert verdict(folded(facts, [result, result])) is wanted
+        assert facts.settled("dns")
+
+
+@given(healths)
+def test_the_proof_that_a_server_is_gone_is_a_verdict_at_once(health: Health) -> None:
+    facts = fresh(health)
+    facts.held = HELD
+    facts.died("dns", ASKED, "its last socket has closed", seen=0.0, at=0.0)
+    assert verdict(facts) is Verdict.DOWN
+    assert verdict(folded(facts, [PASS])) is Verdict.DOWN, "a whole rise away from UP"
+
+
+@given(healths)
+def test_one_run_after_another_goes_on_where_the_last_one_ended(health: Health) -> None:
+    facts = Facts(config("dns"), known(health), HOST, trusting=True)
+    assert facts.observed(0.0).health["dns"] == health
+
+
+@given(health=healths, seen=st.lists(results, max_size=12), held=st.booleans())
+def test_a_plan_is_made_anew_whenever_a_verdict_changes(
+    health: Health, seen: list[CheckResult], *, held: bool
+) -> None:
+    facts = fresh(health)
+    facts.held = HELD if held else Held()
+    for second, result in enumerate(seen):
+        before, version = verdict(facts), facts.version
+        told = facts.fold("dns", ASKED, result, began=second, at=second)
+        if verdict(facts) is not before:
+            assert told
+        assert (facts.version != version) == told
+
+
+@given(st.lists(st.tuples(results, st.booleans()), max_size=30))
+def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
+    steps: list[tuple[CheckResult, bool]],
+) -> None:
+    """The router's word comes after the announcement: a death between the two counts as well."""
+    facts, withdrawals = fresh(UP), 0
+    for second, (result, held) in enumerate(steps):
+        facts.held = HELD if held else Held()
+        before, own = facts.health["dns"].verdict, "dns" not in facts.unproved
+        facts.fold("dns", ASKED, result, began=second, at=second)
+        fell = before is Verdict.UP and facts.health["dns"].verdict is Verdict.DOWN
+        withdrawals += fell and (held or own)
+    count = facts.record("").flaps.get("dns", Flaps()).count
+    assert count <= withdrawals
+    assert (count > 0) == (withdrawals > 0)
+
+
+def test_who_is_drained_may_restart_without_a_penalty() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.order((DRAINED,), 0.0)
+    facts.died("dns", ASKED, "restarted", seen=3.0, at=3.0)
+    assert facts.record("").flaps == {}
+
+
+def test_a_verdict_takes_a_whole_rise_of_this_process() -> None:
+    facts = fresh(UP)
+    facts.held = HELD
+    assert "dns" in folded(facts, [PASS]).unproved
+    assert "dns" not in folded(facts, [PASS]).unproved
+
+
+def test_another_server_under_the_same_name_has_no_verdict_yet() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    before = facts.config.services[0]
+    dns = before.dns.model_copy(update={"port": 5353})
+    facts.adopt(Config(services=(before.model_copy(update={"dns": dns}),)))
+    assert "dns" in facts.unproved
+    assert verdict(facts) is not Verdict.UP
+
+
+def flapping() -> Facts:
+    """Give the facts after two withdrawals, the second at 20 s."""
+    facts = fresh(UP)
+    facts.held = HELD
+    for at in (10.0, 20.0):
+        folded(facts, [PASS, PASS], at)
+        facts.died("dns", ASKED, "gone", seen=at, at=at)
+    return folded(facts, [PASS, PASS], 21.0)
+
+
+def test_a_service_that_has_flapped_waits_and_then_returns_by_itself() -> None:
+    facts = flapping()
+    assert "dns has gone down 2 times" in facts.observed(22.0).damped["dns"]
+    until = facts.next_change(22.0)
+    assert until is not None
+    assert 20.0 + HALF_LIFE / 2 < until < 20.0 + 2 * HALF_LIFE
+    assert facts.observed(until - 0.001).damped
+    assert not facts.observed(until).damped
+    assert facts.next_change(until) is None
+
+
+def test_a_service_that_waits_and_dies_again_waits_no_longer_for_it() -> None:
+    facts = flapping()
+    until = facts.next_change(22.0)
+    facts.died("dns", ASKED, "gone", seen=30.0, at=30.0)
+    assert facts.next_change(30.0) == until, "nothing was withdrawn"
+
+
+def test_a_pardon_ends_the_wait_and_survives_in_the_record() -> None:
+    facts = flapping()
+    version = facts.version
+    facts.forgive(["dns", "another"])
+    assert facts.version > version
+    assert not facts.observed(22.0).damped
+    assert not facts.record("").flaps
+
+
+def test_waits_are_known_to_the_next_process() -> None:
+    before = flapping()
+    after = Facts(config("dns"), before.record("router"), HOST)
+    assert after.observed(22.0).damped == before.observed(22.0).damped
+    assert verdict(after) is not Verdict.UP
+
+
+def announcing(*, lowered: bool) -> Plan:
+    """Give a plan that announces both services, lowered or not."""
+    hop = IPv4Address("172.17.2.1")
+    made = tuple(
+        Announcement(prefix, name, name, 100, hop, on_host=False, graceful_shutdown=lowered)
+        for name, prefix in PREFIX.items()
+    )
+    return Plan(tuple(PREFIX), None, made, ())
+
+
+@pytest.mark.parametrize("target", ["dns", str(PREFIX["dns"])])
+def test_a_drain_is_lowered_from_the_routers_word_on_and_then_out(target: str) -> None:
+    facts = fresh(UP)
+    facts.held = HELD
+    facts.order((Ordered(target, "a new kernel", 0.0),), 0.0)
+    assert facts.next_change(10.0) is None, "nothing has been lowered yet"
+    facts.confirmed(announcing(lowered=False), PREFIX.values(), 11.0)
+    assert facts.observed(100.0).drains[target].stage is Stage.LOWERED
+    facts.confirmed(announcing(lowered=True), PREFIX.values(), 12.0)
+    facts.confirmed(announcing(lowered=True), PREFIX.values(), 14.0)
+    assert facts.next_change(14.0) == 12.0 + DRAIN_TIME
+    assert facts.observed(16.9).drains[target].stage is Stage.LOWERED
+    assert facts.observed(17.0).drains[target].stage is Stage.OUT
+    after = Facts(config("dns"), facts.record(""), HOST)
+    after.held = HELD
+    after.order((Ordered(target, "a new kernel", 0.0),), 0.0)
+    assert after.observed(17.0).drains[target].stage is Stage.OUT, "it goes on where it was"
+
+
+def test_what_nobody_hears_is_out_at_once() -> None:
+    facts = fresh(UP)
+    facts.order((DRAINED,), 0.0)
+    assert facts.observed(0.0).drains["dns"].stage is Stage.OUT
+
+
+def test_a_drain_that_was_lifted_begins_anew() -> None:
+    facts = fresh(UP)
+    facts.held = HELD
+    facts.order((DRAINED,), 0.0)
+    facts.confirmed(announcing(lowered=True), PREFIX.values(), 10.0)
+    facts.order((), 0.0)
+    assert facts.observed(100.0).drains == {}
+    facts.order((DRAINED,), 0.0)
+    assert facts.observed(100.0).drains["dns"].stage is Stage.LOWERED
+
+
+def test_a_drain_ends_with_its_time() -> None:
+    facts = fresh(UP)
+    facts.order((Ordered("dns", "", 0.0, until=1000.0),), 0.0)
+    facts.expire(999.9)
+    assert "until" in facts.observed(0.0).drains["dns"].detail
+    version = facts.version
+    facts.expire(1000.0)
+    assert facts.observed(0.0).drains == {}
+    assert facts.version > version
+    facts.expire(500.0)
+    assert "dns" in facts.observed(0.0).drains, "a clock that was wrong ends nothing for good"
+
+
+@given(st.floats(0, 300), st.floats(0, 1))
+def test_between_two_changes_nothing_changes_by_itself(at: float, part: float) -> None:
+    facts = flapping()
+    facts.order((DRAINED,), 0.0)
+    facts.confirmed(announcing(lowered=True), PREFIX.values(), 50.0)
+    until = facts.next_change(at)
+    end = 1000.0 if until is None else until
+    between = at + part * (end - at)
+    if between < end:
+        assert facts.observed(between) == facts.observed(at)
+    if until is not None:
+        assert facts.observed(until) != facts.observed(at)
+
+
+@given(healths, st.lists(results, max_size=6))
+def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
+    health: Health, seen: list[CheckResult]
+) -> None:
+    facts = folded(fresh(health), seen)
+    shown, settled = facts.observed(9.0).health["dns"], facts.settled("dns")
+    facts.adopt(config("web", "dns"))
+    assert facts.observed(9.0).health["dns"] == shown
+    assert facts.settled("dns") == settled
+    assert facts.observed(9.0).health["web"].verdict is Verdict.UNKNOWN
+    facts.adopt(config("web"))
+    assert facts.observed(9.0).health.keys() == {"web"}
+    assert not facts.fold("dns", ASKED, FAIL, began=9.0, at=9.0)
+    assert not facts.died("dns", ASKED, "gone", seen=9.0, at=9.0)
+    facts.adopt(config("dns", "web"))
+    assert verdict(facts) is Verdict.UNKNOWN, "who has been away has to prove itself"
+
+
+def test_the_first_sign_of_a_turn_is_kept_until_the_turn_is_told() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    assert facts.evidence == {"dns": 0.0}
+    facts.told(facts.evidence)
+    facts.fold("dns", ASKED, FAIL, began=10.0, at=10.4)
+    assert facts.evidence == {}, "one failure is no turn"
+    facts.told(facts.evidence)
+    facts.fold("dns", ASKED, FAIL, began=10.5, at=10.9)
+    assert facts.evidence == {"dns": 10.0}
+    told = facts.evidence
+    facts.died("dns", ASKED, "gone", seen=11.0, at=11.0)
+    folded(facts, [PASS, PASS], 12.0)
+    facts.told(told)
+    assert facts.evidence == {"dns": 12.0}, "a later turn is still to be told"
+
+
+def test_a_death_that_a_failed_check_has_announced_began_with_it() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.fold("dns", ASKED, FAIL, began=10.0, at=10.4)
+    facts.died("dns", ASKED, "gone", seen=10.6, at=10.7)
+    assert facts.evidence == {"dns": 10.0}
+
+
+def test_turns_are_told_once_and_in_their_order() -> None:
+    facts = folded(fresh(), [PASS, PASS, FAIL, PASS, FAIL, FAIL])
+    assert [health.verdict for _, health in facts.take_turns()] == [Verdict.UP, Verdict.DOWN]
+    assert facts.take_turns() == []
+
+
+def test_the_same_addresses_are_no_news() -> None:
+    facts = fresh()
+    assert not facts.see(Host(frozenset({"lo"}), ()))
+    assert facts.see(Host(frozenset({"lo", "eth0"}), ()))
+    assert facts.version == 1

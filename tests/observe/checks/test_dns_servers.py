@@ -1,0 +1,185 @@
+"""What a check says of real servers, in every way in which they can be well or not."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from anycast_routed.config import Dns
+from anycast_routed.lab import Host, dns
+from anycast_routed.model import CheckResult, Outcome
+from anycast_routed.observe.checks.dns import ENOUGH, TRANSMISSIONS, check
+
+pytestmark = pytest.mark.integration
+
+Ask = Callable[..., CheckResult]
+Inside = Callable[[Host, Callable[[], Any]], Any]
+BIG = {"google.com.": tuple(f'google.com. 60 IN TXT "{i} {"x" * 200}"' for i in range(12))}
+
+FORWARDING = """\
+server:
+  local-zone: "broken." transparent
+  do-not-query-localhost: no
+  ede: yes
+  access-control: ::1/128 refuse
+forward-zone:
+  name: "broken."
+  forward-addr: 127.0.0.1@5300
+"""
+
+
+def nft(host: Host, rule: str, *, hook: str = "input") -> None:
+    chain = f"type filter hook {hook} priority 0\n{rule}\n"
+    host.run("nft", "-f", "-", stdin=f"table inet t {{\nchain {hook} {{\n{chain}}}\n}}\n")
+
+
+@pytest.mark.parametrize("start", [dns.unbound, dns.nsd])
+def test_a_healthy_server_passes_with_one_query(
+    host: Host, ask: Ask, start: Callable[..., object]
+) -> None:
+    start(host, address=("127.0.0.1", "::1"))
+    for address in ("127.0.0.1", "::1"):
+        # A server that has just started may take its time, hence the long timeout.
+        result = ask(host, ip=address, query="GoogLE.com.", timeout=10)
+        assert result.outcome is Outcome.PASS, result
+        assert (result.rcode, result.transport, result.transmissions) == ("NOERROR", "udp", 1)
+        assert result.latency is not None
+        assert 0 < result.latency < 0.625
+
+
+def test_unbound_says_why_it_cannot_answer(host: Host, ask: Ask) -> None:
+    dns.nsd(host, port=5300)  # it refuses every name below "broken."
+    dns.unbound(host, address=("127.0.0.1", "::1"), extra=FORWARDING)
+    missing = ask(host, query="nowhere.google.com.")
+    assert (missing.outcome, missing.reason) == (Outcome.FAIL, "NXDOMAIN")
+    nodata = ask(host, rrtype="AAAA")
+    assert (nodata.outcome, nodata.rcode) == (Outcome.FAIL, "NOERROR")
+    assert nodata.reason == "NODATA: google.com. has no AAAA"
+    refused = ask(host, ip="::1")
+    assert (refused.outcome, refused.rcode) == (Outcome.FAIL, "REFUSED")
+    assert refused.ede == ("18 (Prohibited)",)
+    assert refused.reason == "REFUSED, EDE 18 (Prohibited)"
+    broken = ask(host, query="www.broken.", timeout=5)
+    assert (broken.outcome, broken.rcode) == (Outcome.FAIL, "SERVFAIL"), broken
+
+
+def test_nsd_aliases_and_referrals(host: Host, ask: Ask) -> None:
+    records = (
+        "www.google.com. 60 IN CNAME google.com.",
+        "lost.google.com. 60 IN CNAME elsewhere.example.",
+        "sub.google.com. 60 IN NS ns.elsewhere.example.",
+    )
+    dns.nsd(host, zones={"google.com.": records})
+    assert ask(host, query="www.google.com.").outcome is Outcome.PASS
+    lost = ask(host, query="lost.google.com.")
+    assert lost.reason == "NODATA: elsewhere.example. has no SOA"
+    lame = ask(host, query="www.sub.google.com.")
+    assert (lame.outcome, lame.rcode) == (Outcome.FAIL, "NOERROR")
+    assert lame.reason == "lame: referral to sub.google.com., no answer"
+    assert ask(host, query="example.").rcode == "REFUSED"
+
+
+def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
+    dns.unbound(host, zones=BIG)
+    result = ask(host, rrtype="TXT", timeout=10)
+    assert (result.outcome, result.transport, result.transmissions) == (Outcome.PASS, "tcp", 2)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("tcp dport 53 drop", "truncated over UDP, and TCP gave no reply within 2 s"),
+        (
+            "tcp dport 53 reject with tcp reset",
+            "truncated over UDP, and TCP failed: connection refused",
+        ),
+    ],
+)
+def test_truncated_and_tcp_dead(host: Host, ask: Ask, rule: str, reason: str) -> None:
+    dns.unbound(host, zones=BIG)
+    nft(host, rule)
+    result = ask(host, rrtype="TXT", timeout=2)
+    assert (result.outcome, result.reason) == (Outcome.FAIL, reason)
+    assert ask(host).outcome is Outcome.PASS, "a question that fits needs no TCP"
+
+
+def test_a_killed_server_is_known_at_once(host: Host, ask: Ask) -> None:
+    server = dns.unbound(host)
+    server.daemon.kill()
+    began = time.monotonic()
+    result = ask(host, timeout=5)
+    assert time.monotonic() - began < 2
+    assert result.outcome is Outcome.FAIL
+    assert result.reason == "connection refused: nothing listens on 127.0.0.1 port 53"
+
+
+def test_a_stopped_server_is_silent(host: Host, ask: Ask) -> None:
+    server = dns.unbound(host)
+    server.daemon.pause()
+    result = ask(host, timeout=0.5)
+    assert (result.outcome, result.reason) == (Outcome.FAIL, "no reply within 0.5 s")
+    assert result.latency is None
+    assert ENOUGH <= result.transmissions <= TRANSMISSIONS
+    server.daemon.resume()
+    assert ask(host).outcome is Outcome.PASS
+
+
+def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask: Ask) -> None:
+    dns.unbound(host)
+    nft(host, "meta l4proto { tcp, udp } th dport 53 drop")
+    result = ask(host, timeout=0.5)
+    assert (result.outcome, result.reason) == (Outcome.FAIL, "no reply within 0.5 s")
+    nft(host, "meta l4proto { tcp, udp } th dport 53 drop", hook="output")
+    result = ask(host, timeout=0.5)
+    assert result.outcome is Outcome.FAIL
+    assert result.reason.endswith("a packet filter of this host drops our queries")
+
+
+@pytest.mark.fault(12)
+def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> None:
+    dns.unbound(host)
+    nft(host, "udp dport 53 drop")
+    result = ask(host, timeout=1)
+    assert (result.outcome, result.transport) == (Outcome.PASS, "tcp")
+
+
+def test_an_unreachable_server_is_down(host: Host, ask: Ask) -> None:
+    result = ask(host, ip="192.0.2.53")
+    assert (result.outcome, result.transmissions) == (Outcome.FAIL, 0)
+    assert result.reason == "network is unreachable: 192.0.2.53 port 53"
+
+
+@pytest.mark.fault(14)
+def test_no_local_ports_left_is_not_the_servers_fault(host: Host, ask: Ask) -> None:
+    server = dns.unbound(host)
+    host.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
+    assert ask(host).outcome is Outcome.PASS
+    server.daemon.pause()
+    result = ask(host, timeout=0.5)
+    assert result.outcome is Outcome.UNKNOWN, result
+    assert result.reason.startswith("the check could not run: ")
+    assert result.transmissions < ENOUGH
+
+
+@pytest.mark.fault(7)
+def test_thirty_percent_loss_each_way_is_no_failure(host: Host, inside: Inside) -> None:
+    """One check of 200 may fail by chance: 4 in 100,000 do, and `fall` asks for two in a row."""
+    dns.unbound(host)
+    nft(host, 'iifname "lo" numgen random mod 100 < 30 drop')  # queries and replies both pass it
+    question = Dns.model_validate({"ip": "127.0.0.1", "query": "google.com."})
+
+    async def checks() -> list[CheckResult]:
+        results: list[CheckResult] = []
+        for _ in range(5):
+            results += await asyncio.gather(*(check(question) for _ in range(40)))
+        return results
+
+    results = inside(host, lambda: asyncio.run(checks()))
+    failed = [result for result in results if result.outcome is Outcome.FAIL]
+    assert len(failed) <= 1, failed
+    passed = [result for result in results if result.outcome is Outcome.PASS]
+    assert len(passed) > 100, "the rest is unknown: this machine was too busy"
+    assert sum(result.transmissions for result in results) > 1.3 * len(results), "nothing was lost"

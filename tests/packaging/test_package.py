@@ -1,0 +1,98 @@
+"""The Debian package by itself: what Debian's tools say of it, and what lies in it for people."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from anycast_routed import __version__, config
+from anycast_routed.config import json_schema
+from anycast_routed.system import commands
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.integration
+
+EXAMPLES = "usr/share/doc/anycast-routed/examples"
+
+
+def test_lintian_finds_no_error_and_no_warning(package: Path) -> None:
+    argv = ["lintian", "--allow-root", "--fail-on", "error,warning", str(package)]
+    done = commands.run(argv, within=120)
+    assert (done.code, done.out) == (0, "")
+
+
+def test_the_version_is_that_of_the_program(package: Path) -> None:
+    done = commands.run(["dpkg-deb", "--field", str(package), "Version"], within=10)
+    assert re.fullmatch(rf"{re.escape(__version__)}-\d+\n", done.out)
+
+
+def test_another_build_with_that_version_is_the_same_bytes(package: Path, tmp_path: Path) -> None:
+    version = package.name.split("_")[1]
+    script = 'umask 077; TZ=Pacific/Kiritimati exec "$@"'
+    build = str(ROOT / "packaging/build-deb")
+    argv = ["sh", "-c", script, "sh", build, str(tmp_path), "--version", version]
+    done = commands.run(argv, within=600)
+    assert done.code == 0, done.err
+    assert Path(done.out.splitlines()[-1]).read_bytes() == package.read_bytes()
+
+
+def test_its_compiled_parts_bind_it_to_the_python_that_it_was_built_for(package: Path) -> None:
+    done = commands.run(["dpkg-deb", "--field", str(package), "Depends"], within=10)
+    needed = {one.strip() for one in done.out.split(",")}
+    assert {"python3 (>= 3.11)", "python3 (<< 3.12)"} <= needed
+
+
+def test_the_units_are_those_of_the_tree(tree: Path) -> None:
+    units = sorted((ROOT / "packaging" / "systemd").iterdir())
+    installed = tree / "lib/systemd/system"
+    assert sorted(path.name for path in installed.iterdir()) == [unit.name for unit in units]
+    assert all((installed / unit.name).read_bytes() == unit.read_bytes() for unit in units)
+
+
+def test_no_config_is_installed_and_the_examples_are_valid(tree: Path) -> None:
+    assert not (tree / "etc").exists()
+    names = sorted(path.name for path in (tree / EXAMPLES).iterdir())
+    assert names == ["anycast-dns.json", "config.toml"]
+    for name in names:
+        config.load(tree / EXAMPLES / name)
+
+
+def test_the_example_has_every_key_and_each_line_that_is_commented_out_is_valid(
+    tmp_path: Path,
+) -> None:
+    text = (ROOT / "packaging" / "config.toml").read_text("utf-8")
+    whole = re.sub(r"^#(?=[a-z])", "", text, flags=re.MULTILINE)
+    file = tmp_path / "config.toml"
+    file.write_text(whole, "utf-8")
+    config.load(file)
+    shown = set(_keys(tomllib.loads(whole)))
+    keys = {row[0] for row in json_schema.reference()}
+    assert {key for key in keys if not key.startswith("services")} <= shown
+    assert "# [[services]]\n" in text
+
+
+def _keys(table: object, above: str = "") -> list[str]:
+    """Name every key as the README's table does: `anycast.routes[].ip`."""
+    if isinstance(table, list):
+        return [key for one in table for key in _keys(one, f"{above[:-1]}[].")]
+    if not isinstance(table, dict):
+        return []
+    return [
+        name
+        for key, value in table.items()
+        for name in (f"{above}{key}", *_keys(value, f"{above}{key}."))
+    ]
+
+
+def test_the_scripts_are_clean_shell(tree: Path) -> None:
+    names = ("preinst", "postinst", "prerm", "postrm")
+    scripts = [str(ROOT / "packaging/debian" / name) for name in names]
+    for argv in (
+        ["shellcheck", *scripts, str(ROOT / "packaging/build-deb")],
+        *(["sh", "-n", str(tree / "DEBIAN" / name)] for name in names),
+    ):
+        done = commands.run(argv, within=30)
+        assert (done.code, done.out, done.err) == (0, "", ""), argv

@@ -1,0 +1,417 @@
+"""Nothing dead comes back: not by a router's start or reload, nor by a rollback half-way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.speaker import FrrSpeaker
+from anycast_routed.announce.render import Renderer
+from anycast_routed.errors import RejectedError
+from anycast_routed.lab import Lab, eventually, receiver
+from anycast_routed.lab.bird import Bird
+from anycast_routed.lab.frr import Frr
+from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from tests.support.die_at import steps
+from tests.support.dns_site import Held, Site, lay_out, seed
+from tests.support.kill_points import count
+from tests.support.paths import SUPPORT
+
+if TYPE_CHECKING:
+    from anycast_routed.lab.receiver import Receiver
+
+pytestmark = pytest.mark.integration
+
+DIE_AT = SUPPORT / "die_at.py"
+MOST_STEPS = 60
+RUN_DIR = "/run/anycast-routed"
+FILE = f"{RUN_DIR}/bird.conf"
+OURS = 'show route table all where proto ~ "anycast_*"'
+
+
+@pytest.fixture
+def site(lab: Lab, router_name: str) -> Site:
+    """Lay out the seed's site with one peer, the receiver, in place of the two."""
+    made = lay_out(lab, router_name)
+    made.gobgp.daemon.kill()
+    config = seed()
+    config["bgp"]["peers"] = config["bgp"]["peers"][1:]
+    made.configure(config)
+    return made
+
+
+@pytest.fixture
+def peer(site: Site, announced: Held) -> Receiver:
+    """Announce to a peer that writes down every message."""
+    return announcing(site, announced)
+
+
+def listening(site: Site) -> Receiver:
+    """Start the peer that writes down every message."""
+    host = site.lab.hosts["peer"]
+    return receiver.start(host, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512})
+
+
+def announcing(site: Site, announced: Held) -> Receiver:
+    """Apply, and wait for the peer."""
+    made = listening(site)
+    site.run("apply")
+    holds(made, announced)
+    return made
+
+
+only_bird = pytest.mark.parametrize("router_name", ["bird"])
+only_frr = pytest.mark.parametrize("router_name", ["frr"])
+
+
+def holds(peer: Receiver, wanted: Held, within: float = 10) -> None:
+    """Wait until the peer holds just these prefixes."""
+    eventually(lambda: peer.table().keys() == wanted.keys(), within=within, why=str(wanted))
+
+
+def told_since(peer: Receiver, mark: int) -> set[str]:
+    """Wait until the router has told all it has on a new session, and return what."""
+
+    def all_told() -> bool:
+        ends = [event.text for event in peer.since(mark) if event.kind == "end-of-rib"]
+        return sorted(ends) == ["ipv4", "ipv6"]
+
+    eventually(all_told, within=15, why="a new session, with both families complete")
+    return {event.prefix for event in peer.since(mark) if event.kind == "announce"}
+
+
+def bird_of(site: Site) -> Bird:
+    """Return dns1's BIRD."""
+    assert isinstance(site.router, Bird)
+    return site.router
+
+
+def held(text: str) -> set[str]:
+    """Read the prefixes in a text of ours for BIRD."""
+    return {line.split()[1] for line in text.splitlines() if line.startswith("  route ")}
+
+
+def restarted(site: Site, peer: Receiver) -> set[str]:
+    """Start BIRD anew, and return what it then announces."""
+    bird = bird_of(site)
+    bird.daemon.kill()
+    eventually(lambda: not peer.sessions(), within=5, why="the old session is over")
+    mark = peer.mark()
+    bird.restart()
+    return told_since(peer, mark)
+
+
+def starts_again(site: Site, peer: Receiver, announced: Held) -> None:
+    """Start BIRD with the file as it is, and announce all."""
+    bird_of(site).restart()
+    site.run("apply")
+    holds(peer, announced)
+
+
+def fill(site: Site) -> None:
+    """Leave no space on the run folder's file system."""
+    site.dns1.run("sh", "-c", f"cat /dev/zero > {RUN_DIR}/filler", check=False)
+    assert site.dns1.run("sh", "-c", f"echo 1 > {RUN_DIR}/probe", check=False).code != 0
+
+
+@pytest.mark.fault(20)
+@only_bird
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
+    site: Site, peer: Receiver, announced: Held, *, healthy: bool
+) -> None:
+    bird_of(site).daemon.terminate()
+    assert not site.dns1.path("/run/bird/bird.ctl").exists(), "it has taken its socket along"
+    if not healthy:
+        site.server.daemon.kill()
+    done = site.run("apply", check=False)
+    assert done.code == 69
+    assert "no router runs here" in done.err
+    wanted = set(announced) if healthy else set()
+    assert held(site.dns1.read(FILE)) == wanted
+    assert restarted(site, peer) == wanted
+    assert peer.table().keys() == wanted
+
+
+@pytest.mark.fault(20, 27)
+@only_bird
+@pytest.mark.parametrize("verb", ["apply", "withdraw"])
+def test_a_stopped_bird_is_left_no_file_that_it_cannot_start_with(
+    site: Site, peer: Receiver, announced: Held, verb: str
+) -> None:
+    damaged = site.dns1.read(FILE).replace("protocol static", "protocol statics", 1)
+    bird_of(site).daemon.pause()
+    site.dns1.write(FILE, damaged)
+    assert site.run("apply", check=False).code == 69
+    assert site.dns1.read(FILE) == damaged, "a BIRD that is only slow would lose all that is well"
+    bird_of(site).daemon.kill()
+    assert site.run(verb, check=False).code == 69
+    assert site.dns1.read(FILE) == ""
+    assert "protocol statics" in site.dns1.read(f"{FILE}.rejected")
+    starts_again(site, peer, announced)
+
+
+@pytest.mark.fault(27)
+@only_bird
+def test_a_stopped_bird_finds_no_fifo_in_the_place_of_our_file(
+    site: Site, peer: Receiver, announced: Held
+) -> None:
+    bird_of(site).daemon.terminate()
+    site.dns1.run("sh", "-c", f"rm {FILE}; mkfifo {FILE}")
+    assert site.run("apply", check=False).code == 69
+    assert not site.dns1.path(FILE).exists()
+    starts_again(site, peer, announced)
+
+
+@pytest.mark.fault(20)
+@only_bird
+def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
+    site: Site, peer: Receiver, announced: Held
+) -> None:
+    config = json.loads(site.dns1.read("/etc/anycast-routed/config.json"))
+    dns, routes = config.pop("dns"), config["anycast"].pop("routes")
+    config["services"] = [
+        {"name": "alive", "dns": dns, "anycast": config.pop("anycast")},
+        {
+            "name": "dead",
+            "dns": {**dns, "query": "nowhere.example."},
+            "anycast": {"nexthop-interface": "eth0", "routes": routes},
+        },
+    ]
+    healthy = json.loads(json.dumps(config))
+    healthy["services"][1]["dns"]["query"] = dns["query"]
+    site.configure(healthy)
+    site.run("apply")
+    assert held(site.dns1.read(FILE)) == set(announced)
+    bird_of(site).daemon.terminate()
+    site.configure(config)
+    assert site.run("apply", check=False).code == 69
+    alive = {"10.10.10.10/32", "10.10.10.11/32"}
+    assert held(site.dns1.read(FILE)) == alive
+    assert restarted(site, peer) == alive
+
+
+@only_bird
+def test_withdraw_while_bird_is_stopped_disarms_its_file(site: Site, peer: Receiver) -> None:
+    bird_of(site).daemon.terminate()
+    done = site.run("withdraw", check=False)
+    assert done.code == 69
+    assert held(site.dns1.read(FILE)) == set()
+    assert restarted(site, peer) == set()
+    assert not peer.table()
+
+
+@pytest.mark.fault(22)
+@only_bird
+@pytest.mark.parametrize("verb", ["apply", "withdraw"])
+def test_a_hung_bird_cannot_bring_back_what_is_dead(site: Site, peer: Receiver, verb: str) -> None:
+    site.server.daemon.kill()
+    bird_of(site).daemon.pause()
+    done = site.run(verb, check=False)
+    assert done.code == 69
+    assert "did not answer" in done.err
+    assert held(site.dns1.read(FILE)) == set()
+    if verb == "apply":
+        bird_of(site).daemon.resume()
+        bird_of(site).birdc("configure")
+        holds(peer, {}, within=5)
+    assert restarted(site, peer) == set()
+
+
+@pytest.fixture
+def own_disk(site: Site, announced: Held) -> Receiver:
+    """Announce to the receiver, from a run folder on a small file system of its own."""
+    site.dns1.run("mkdir", "-p", RUN_DIR)
+    site.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", RUN_DIR)
+    return announcing(site, announced)
+
+
+@only_bird
+def test_apply_on_a_full_disk_withdraws_and_leaves_no_file_with_the_dead(
+    site: Site, own_disk: Receiver
+) -> None:
+    mark = own_disk.mark()
+    fill(site)
+    site.server.daemon.kill()
+    assert site.run("apply", check=False).code == 73
+    holds(own_disk, {}, within=3)
+    assert {event.kind for event in own_disk.since(mark)} == {"withdraw"}
+    assert not site.dns1.path(FILE).exists(), "it could not be shortened, so it is gone"
+    bird_of(site).birdc("configure")
+    assert held_by(bird_of(site)) == set()
+
+
+@only_bird
+def test_withdraw_on_a_full_disk_withdraws_and_leaves_no_file_with_the_dead(
+    site: Site, own_disk: Receiver
+) -> None:
+    fill(site)
+    done = site.run("withdraw", check=False)
+    holds(own_disk, {}, within=3)
+    assert not site.dns1.path(FILE).exists(), "it could not be shortened, so it is gone"
+    bird_of(site).birdc("configure")
+    assert held_by(bird_of(site)) == set()
+    assert (done.code, done.err) == (0, "")
+    assert "- 10.10.10.10/32" in done.out
+
+
+@only_bird
+@pytest.mark.parametrize("verb", ["apply", "withdraw"])
+def test_what_is_dead_is_withdrawn_where_nothing_can_be_written(
+    site: Site, own_disk: Receiver, verb: str
+) -> None:
+    mark = own_disk.mark()
+    site.dns1.run("mount", "--bind", RUN_DIR, RUN_DIR)
+    site.dns1.run("mount", "-o", "remount,bind,ro", RUN_DIR)
+    assert site.dns1.run("touch", f"{RUN_DIR}/probe", check=False).code != 0
+    site.server.daemon.kill()
+    done = site.run(verb, check=False)
+    assert done.code == 73
+    assert f"cannot write {FILE}" in done.err
+    holds(own_disk, {}, within=3)
+    assert {event.kind for event in own_disk.since(mark)} == {"withdraw"}
+
+
+def test_withdraw_where_there_is_nothing_of_ours_is_fine(site: Site) -> None:
+    for _ in range(2):
+        done = site.run("withdraw", check=False)
+        assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.fault(30, "31b")
+@pytest.mark.soak
+@only_bird
+@pytest.mark.parametrize("verb", ["apply", "apply with a broken template", "withdraw"])
+def test_killed_at_any_step_and_reloaded_before_the_next_run(
+    site: Site, peer: Receiver, announced: Held, verb: str, request: pytest.FixtureRequest
+) -> None:
+    """Once BIRD was told to withdraw, or the file is shortened, no reload or start undoes it.
+
+    Before that the file is the old one, and a reload changes nothing.
+    """
+    bird, file = bird_of(site), site.dns1.path(FILE)
+    up, shortened = file.read_text(), 0
+    config = site.dns1.path("/etc/anycast-routed/config.json")
+    good = config.read_text()
+    site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", "{% broken")
+    broken = {**json.loads(good), "router": {"template-dir": "/etc/anycast-routed/templates"}}
+    for died, step in enumerate(steps(MOST_STEPS, site.router_name)):
+        if "broken" in verb:
+            config.write_text(json.dumps(broken))
+        if verb != "withdraw" and site.server.daemon.alive:
+            site.server.daemon.kill()
+        argv = (sys.executable, str(DIE_AT), str(step), verb.split(maxsplit=1)[0])
+        killed = site.dns1.run(*argv, check=False, within=30).code in {-9, 137}
+        now, told = file.read_text(), not held_by(bird)
+        assert now == up or not held(now), "the file is the old one or the new one"
+        bird.birdc("configure")
+        if now == up:
+            assert not told, "BIRD was told before the file was shortened"
+            assert held_by(bird) == set(announced)
+            assert killed
+            continue
+        shortened += 1
+        assert not held_by(bird)
+        holds(peer, {}, within=2)
+        if not told or not killed:
+            assert restarted(site, peer) == set()
+        if not killed:
+            assert shortened > 1, "it was killed after the file was shortened, too"
+            count(request, died)
+            return
+        config.write_text(good)
+        site.server.restart()
+        site.run("apply")
+        holds(peer, announced)
+        assert file.read_text() == up
+    pytest.fail(f"{verb} takes more than {MOST_STEPS} steps")
+
+
+def held_by(bird: Bird) -> set[str]:
+    """Return our prefixes that BIRD has."""
+    words = bird.birdc(OURS).split()
+    return {word for word in words if word.endswith(("/32", "/128"))}
+
+
+@pytest.mark.fault(21)
+@only_frr
+def test_what_write_memory_saved_goes_before_anything_is_probed(site: Site, peer: Receiver) -> None:
+    frr = site.router
+    assert isinstance(frr, Frr)
+    assert '"up"' in site.dns1.read(f"{RUN_DIR}/state.json")
+    frr.write_memory()
+    config = json.loads(site.dns1.read("/etc/anycast-routed/config.json"))
+    config["dns"]["timeout"] = "20s"
+    site.configure(config)
+    site.server.daemon.pause()
+    frr.restart()
+    assert networks(frr) == 3
+    probing = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
+    eventually(lambda: networks(frr) == 0, within=15, why="withdrawn before the first timeout")
+    assert probing.alive, "the server has not been judged yet"
+    probing.kill()
+    site.server.daemon.kill()
+    done = site.run("apply")
+    assert "+ " not in done.out
+    assert networks(frr) == 0
+    eventually(lambda: peer.sessions() == {"172.17.2.1"}, within=15, why="the session is back")
+    assert not peer.table()
+
+
+@only_frr
+def test_the_same_life_of_frr_is_not_withdrawn_before_it_is_probed(
+    site: Site, peer: Receiver
+) -> None:
+    mark = peer.mark()
+    site.run("apply")
+    assert peer.changes(mark) == []
+
+
+def networks(frr: Frr) -> int:
+    """Count our networks in bgpd's config."""
+    return len(Running(frr.vtysh("show running-config")).networks)
+
+
+@pytest.mark.fault(25)
+@only_frr
+def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(site: Site) -> None:
+    """More lines than fit an argument: FRR goes on after the refused one, and adds networks."""
+    frr = site.router
+    assert isinstance(frr, Frr)
+    peer = listening(site)
+    speaker = FrrSpeaker(site.dns1.path("/run/frr"), "vtysh", site.dns1.path(f"{RUN_DIR}/frr.conf"))
+    stays, goes, new = "10.10.10.10/32", "10.10.10.11/32", "10.99.0.0/32"
+    site.dns1.address("lo", new)
+    text = render(speaker, ["172.17.2.253"], [stays, goes])
+    speaker.load(text)
+    eventually(lambda: peer.table().keys() == {stays, goes}, within=10, why="announced")
+    many = [str(one) for one in list(ip_network("10.99.0.0/22").subnets(new_prefix=32))[:600]]
+    mark = peer.mark()
+    # The router's own address as a neighbor: only bgpd itself knows that this cannot be.
+    bad = render(speaker, ["172.17.2.253", "172.17.2.1"], [stays, *many])
+    with pytest.raises(RejectedError, match="local system as neighbor"):
+        speaker.load(bad)
+    running = Running(frr.vtysh("show running-config"))
+    assert {str(prefix) for prefix in running.networks} == {stays}
+    assert speaker.is_loaded(speaker.without(text, [ip_network(goes)]))
+    eventually(lambda: peer.table().keys() == {stays}, within=10, why="as before, less one")
+    announced = {event.prefix for event in peer.since(mark) if event.kind == "announce"}
+    assert goes not in announced
+
+
+def render(speaker: FrrSpeaker, peers: list[str], prefixes: list[str]) -> str:
+    """Render for FRR what announces these prefixes to these peers."""
+    hop = ip_address("172.17.2.1")
+    listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
+    wish = Plan(
+        ("dns",),
+        Sessions(64512, IPv4Address("172.17.2.1"), listed),
+        tuple(Announcement(ip_network(p), "dns", p, 200, hop, on_host=True) for p in prefixes),
+        (),
+    )
+    return Renderer("frr").render(speaker.variables(wish))

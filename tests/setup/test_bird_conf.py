@@ -1,0 +1,81 @@
+"""The include line in the operator's bird.conf: read as BIRD reads it, and taken out alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.announce.bird.include import include_line, includes
+from anycast_routed.cli.main import main
+from tests.support.paths import ANYCAST_DNS_CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FILE = Path("/run/anycast-routed/bird.conf")
+LINE = include_line(FILE)
+
+
+@pytest.fixture
+def remove(tmp_path: Path) -> Callable[[str], tuple[int, str]]:
+    """Take the line out of this bird.conf; the exit code, and what is there then."""
+    bird_conf, config = tmp_path / "bird.conf", tmp_path / "config.json"
+    router = {"config-file": str(bird_conf)}
+    config.write_text(json.dumps(json.loads(ANYCAST_DNS_CONFIG.read_text()) | {"router": router}))
+
+    def removed(text: str) -> tuple[int, str]:
+        bird_conf.write_text(text, newline="")
+        code = main(["--config", str(config), "setup", "--remove", "--write"])
+        return code, bird_conf.read_text()
+
+    return removed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINE,
+        f'\t include   "{FILE}" ;',
+        f"{LINE} # ours",
+        f"{LINE} protocol static keepme {{ ipv4; }}",
+        f"# a /* in a comment\n{LINE}",
+        f'log "/*";\n{LINE}',
+        f"/* a comment that\n ends */\n{LINE}",
+    ],
+)
+def test_it_is_there(text: str) -> None:
+    assert includes(f"router id 192.0.2.1;\n{text}\n", FILE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# {LINE}",
+        f"/*\n{LINE}\n*/",
+        f"/* {LINE} */",
+        f"protocol device {{}} {LINE}",
+        include_line(FILE.with_name("other.conf")),
+        LINE.removesuffix(";"),
+    ],
+)
+def test_it_is_not_there(text: str) -> None:
+    assert not includes(f"router id 192.0.2.1;\n{text}\n", FILE)
+
+
+@pytest.mark.parametrize("line", [LINE, f"{LINE}  # anycast", f'include "{FILE}";'])
+def test_the_line_alone_is_taken_out(remove: Callable[[str], tuple[int, str]], line: str) -> None:
+    own = "router id 192.0.2.1;\n# caf\N{LINE SEPARATOR}anycast\nprotocol device {}\n"
+    assert remove(f"{own}{line}\n") == (0, own)
+
+
+def test_what_else_is_on_that_line_stays(
+    remove: Callable[[str], tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"router id 192.0.2.1;\n{LINE} protocol static keepme {{ ipv4; }}\n"
+    assert remove(text) == (78, text)
+    said = capsys.readouterr().err
+    assert "bird.conf:2: our include is not alone on its line" in said
+    assert "keepme" in said

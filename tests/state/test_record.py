@@ -1,0 +1,236 @@
+"""What one run leaves for the next: no verdict of another boot counts, no damage does harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Lab, eventually, receiver
+from anycast_routed.model import Health, Verdict
+from anycast_routed.state import record
+from anycast_routed.state.record import Record
+from tests.support.dns_site import Held, Site, lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from anycast_routed.lab.receiver import Receiver
+
+STATE = "/run/anycast-routed/state.json"
+UP = Health(Verdict.UP, passes=2, reason="NOERROR")
+OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
+# Answers one question as the seed's server does, and is gone.
+ONE_ANSWER = """
+import socket
+import dns.message, dns.rrset
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind(("127.0.0.1", 53))
+    packet, client = server.recvfrom(4096)
+    reply = dns.message.make_response(dns.message.from_wire(packet))
+    soa = "ns.google.com. hostmaster.google.com. 1 900 900 1800 60"
+    reply.answer.append(dns.rrset.from_text("google.com.", 60, "IN", "SOA", soa))
+    server.sendto(reply.to_wire(), client)
+"""
+
+
+def of(boot: str) -> Record:
+    """Make a record of this boot that says "up" of the seed's service."""
+    return Record(boot, "bird", {"dns": UP})
+
+
+def text(**changed: object) -> str:
+    """Return a good record's text, with one service's fields changed."""
+    health = {
+        "verdict": "up",
+        "passes": 2,
+        "fails": 0,
+        "reason": "",
+        "unknown_since": None,
+        "ever_up": True,
+    }
+    return json.dumps(
+        {
+            "schema": 2,
+            "boot": record.this_boot(),
+            "router": "bird",
+            "health": {"dns": health | changed},
+            "flaps": {"dns": {"penalty": 1000.0, "at": 1.5, "count": 1}},
+            "lowered": {"10.10.10.10/32": 2.5},
+            "config": "ab12",
+        }
+    )
+
+
+def link(path: Path) -> None:
+    """Make a link to a good record that is not ours."""
+    path.with_name("elsewhere.json").write_text(text())
+    path.symlink_to("elsewhere.json")
+
+
+def listen(path: Path) -> None:
+    """Leave a socket there. Its name is short, as such names must be."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
+
+
+def holding(content: str) -> Callable[[Path], None]:
+    """Return what writes this."""
+
+    def put(path: Path) -> None:
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+
+    return put
+
+
+CORRUPT: dict[str, Callable[[Path], None]] = {
+    "empty": holding(""),
+    "garbage": holding("\x00\x01 no JSON \udcff"),
+    "cut": holding(text()[:-20]),
+    "deep": holding("[" * 100_000),
+    "deep-object": holding('{"health":' * 100_000),
+    "infinity": holding(text(passes=float("inf"))),
+    "not-a-number": holding(text(passes=float("nan"))),
+    "negative": holding(text(fails=-1)),
+    "fraction": holding(text(passes=1.5)),
+    "since-endless": holding(text(unknown_since=float("inf"))),
+    "since-far": holding(text(unknown_since=1.7e18)),
+    "penalty": holding(text().replace("1000.0", "NaN")),
+    "at": holding(text().replace('"at": 1.5', '"at": 1e300')),
+    "lowered": holding(text().replace("2.5", "-Infinity")),
+    "huge": holding(text().replace('"passes": 2', f'"passes": {"9" * 10_000}')),
+    "verdict": holding(text(verdict="maybe")),
+    "verdict-type": holding(text(verdict=["up"])),
+    "passes-type": holding(text(passes=None)),
+    "since-type": holding(text(unknown_since="yesterday")),
+    "missing": holding(text().replace('"fails"', '"other"')),
+    "list": holding("[]"),
+    "number": holding("1"),
+    "health-list": holding(text().replace('"health": {', '"health": [], "other": {')),
+    "service-text": holding(text().replace('"dns": {', '"dns": "up", "other": {')),
+    "schema": holding(text().replace('"schema": 2', '"schema": 1')),
+    "no-schema": holding(text().replace('"schema"', '"other"')),
+    "folder": lambda path: path.mkdir(),
+    "fifo": os.mkfifo,
+    "link": link,
+    "loop": lambda path: path.symlink_to(path.name),
+    "socket": listen,
+}
+# A rename cannot take a folder's place, so these stay, and the operator is told.
+STAYS = frozenset({"folder"})
+
+
+def test_a_record_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
+    kept = Record(
+        record.this_boot(),
+        "frr 1-2",
+        {"dns": UP, "other": Health(Verdict.UNKNOWN, fails=1, unknown_since=12.5)},
+    )
+    assert record.load(tmp_path / "missing") is None
+    record.keep(tmp_path, kept)
+    assert record.load(tmp_path) == kept
+
+
+def test_a_record_that_stands_there_is_not_written_again(tmp_path: Path) -> None:
+    record.keep(tmp_path, of(record.this_boot()))
+    before = (tmp_path / "state.json").stat().st_ino
+    record.keep(tmp_path, of(record.this_boot()))
+    assert (tmp_path / "state.json").stat().st_ino == before
+
+
+def test_a_record_of_another_boot_is_none(tmp_path: Path) -> None:
+    record.keep(tmp_path, of(OTHER_BOOT))
+    assert OTHER_BOOT in (tmp_path / "state.json").read_text()
+    assert record.load(tmp_path) is None
+    record.keep(tmp_path, of(record.this_boot()))
+    assert record.load(tmp_path) == of(record.this_boot())
+
+
+def test_the_text_that_is_damaged_below_is_good_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(text())
+    loaded = record.load(tmp_path)
+    assert loaded is not None
+    assert loaded.health["dns"].verdict is Verdict.UP
+
+
+@pytest.mark.parametrize("kind", CORRUPT)
+def test_a_corrupt_record_is_none_and_gives_way(tmp_path: Path, kind: str) -> None:
+    CORRUPT[kind](tmp_path / "state.json")
+    assert record.load(tmp_path) is None
+    if kind not in STAYS:
+        record.keep(tmp_path, of(record.this_boot()))
+        assert record.load(tmp_path) == of(record.this_boot())
+
+
+@pytest.fixture
+def site(lab: Lab) -> Site:
+    """Run BIRD only."""
+    return lay_out(lab, "bird")
+
+
+@pytest.fixture
+def peer(site: Site) -> Receiver:
+    """Put a peer that writes down every message in gobgpd's place."""
+    site.gobgp.daemon.kill()
+    return receiver.start(
+        site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
+    )
+
+
+def told_all(peer: Receiver) -> bool:
+    """Tell whether BIRD has sent what it had for both families."""
+    return {event.text for event in peer.events() if event.kind == "end-of-rib"} == {
+        "ipv4",
+        "ipv6",
+    }
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("same_boot", [True, False])
+def test_one_pass_is_enough_only_beside_a_verdict_of_this_boot(
+    site: Site, peer: Receiver, announced: Held, *, same_boot: bool
+) -> None:
+    site.server.daemon.kill()
+    folder = site.dns1.path("/run/anycast-routed")
+    record.keep(folder, of(record.this_boot() if same_boot else OTHER_BOOT))
+    once = site.dns1.start(sys.executable, "-c", ONE_ANSWER, name="answers-once")
+    eventually(lambda: site.dns1.listens(53, protocol="udp"), within=10, why="it listens")
+    done = site.run("apply")
+    assert once.wait(within=5) == 0
+    assert ("+ 10.10.10.10/32" in done.out) is same_boot
+    eventually(lambda: told_all(peer), within=10, why="BIRD has told all it has")
+    assert peer.table().keys() == (announced.keys() if same_boot else set())
+    assert any(event.kind == "announce" for event in peer.events()) is same_boot
+
+
+@pytest.mark.integration
+def test_apply_beside_a_corrupt_record_moves_nothing(
+    site: Site, peer: Receiver, announced: Held
+) -> None:
+    site.run("apply")
+    eventually(lambda: told_all(peer), within=10, why="BIRD has told all it has")
+    eventually(lambda: peer.table().keys() == announced.keys(), within=5, why="announced")
+    state, mark = site.dns1.path(STATE), peer.mark()
+    for kind in ("garbage", "deep", "infinity", "verdict-type", "schema", "fifo", "link"):
+        state.unlink()
+        CORRUPT[kind](state)
+        done = site.run("apply", check=False)
+        assert (kind, done.code, done.err) == (kind, 0, "")
+        assert record.load(state.parent) is not None, f"{kind}: the next run has a record again"
+    state.unlink()
+    CORRUPT["folder"](state)
+    done = site.run("apply", check=False)
+    assert done.code == 73
+    assert f"cannot write {STATE}" in done.err
+    assert peer.since(mark) == []
+    site.server.daemon.kill()
+    assert site.run("apply", check=False).code == 73
+    eventually(lambda: not peer.table(), within=5, why="withdrawn all the same")
+    assert {event.kind for event in peer.since(mark)} == {"withdraw"}

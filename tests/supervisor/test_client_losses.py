@@ -1,0 +1,184 @@
+"""What clients notice, at 1,000 questions a second: a death, a return, and a drain."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Host, Lab, bird, client, dns, eventually
+from anycast_routed.state import drain_orders
+from tests.support.dns_site import INCLUDE
+from tests.support.watched_site import QUICK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anycast_routed.lab.bird import Bird
+    from anycast_routed.lab.client import Asked
+    from anycast_routed.lab.dns import Dns
+
+pytestmark = pytest.mark.integration
+
+SERVICE = "10.10.10.10"
+STATE_DIR = "/run/state"
+EDGE = """\
+log stderr all;
+protocol device {
+}
+protocol kernel {
+  ipv4 { export all; };
+}
+protocol bgp dns1 {
+  local 172.17.2.254 as 64512;
+  neighbor 172.17.2.1 as 64512;
+  direct;
+  ipv4 { import all; export none; };
+}
+protocol bgp dns2 {
+  local 172.17.2.254 as 64512;
+  neighbor 172.17.2.2 as 64512;
+  direct;
+  ipv4 { import all; export none; };
+}
+"""
+LOCAL_PREF = {"172.17.2.1": 200, "172.17.2.2": 100}
+MOST_LOST = 200
+
+
+@dataclass
+class Pair:
+    """Two DNS hosts, a router that knows both, and a client behind it."""
+
+    primary: Host
+    server: Dns
+    edge: Bird
+    asking: Host
+
+    def serves(self, address: str, within: float = 10) -> None:
+        """Wait until the edge's kernel sends the client's questions to this DNS host."""
+        eventually(
+            lambda: f"via {address} " in self.edge.host.ip("route", "get", SERVICE),
+            within=within,
+            why=f"{address} serves",
+        )
+
+    def knows(self, address: str) -> bool:
+        """Tell whether this DNS host announces the service to the edge."""
+        return f"via {address} " in self.edge.birdc(f"show route for {SERVICE} all")
+
+    def ask(self) -> client.Client:
+        """Begin to ask, and go on for a while before anything happens."""
+        asking = client.start(self.asking, SERVICE)
+        pause(0.3)
+        return asking
+
+
+def pause(seconds: float) -> None:
+    """Let the client ask for so long."""
+    end = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= end, within=seconds + 1)
+
+
+def config(address: str) -> str:
+    """Return the config of the DNS host with this address."""
+    return json.dumps(
+        {
+            "dns": {"ip": "127.0.0.1", "query": "google.com", **QUICK},
+            "anycast": {
+                "nexthop-interface": "eth0",
+                "routes": [
+                    {
+                        "label": "service",
+                        "ip": f"{SERVICE}/32",
+                        "localpref": LOCAL_PREF[address],
+                    }
+                ],
+                "drain-time": "500ms",
+            },
+            "daemon": {"state-dir": STATE_DIR},
+            "bgp": {
+                "id": address,
+                "as": 64512,
+                "peers": [{"ip": "172.17.2.254", "description": "edge", "as": 64512}],
+            },
+        }
+    )
+
+
+def dns_host(lab: Lab, name: str, address: str) -> tuple[Host, Dns]:
+    """Start a DNS host, and our daemon on it."""
+    host = lab.host(name)
+    lab.lan("lan", host)
+    host.address("eth0", f"{address}/24").address("lo", f"{SERVICE}/32")
+    host.route("default", "via", "172.17.2.254")
+    host.write("/etc/anycast-routed/config.json", config(address))
+    bird.start(host, bird.STOCK + INCLUDE)
+    server = dns.unbound(host, address=("127.0.0.1", SERVICE), zones={"google.com.": ()})
+    host.start(sys.executable, "-m", "anycast_routed", "daemon", name="anycast-routed")
+    return host, server
+
+
+@pytest.fixture(scope="module")
+def pair(lab: Lab) -> Pair:
+    """Lay it all out, and wait for both announcements."""
+    edge, asking = lab.host("edge"), lab.host("client")
+    lab.lan("lan", edge)
+    lab.link(edge, asking)
+    edge.address("eth0", "172.17.2.254/24").address("eth1", "192.0.2.1/24")
+    edge.sysctl("net.ipv4.ip_forward", 1)
+    asking.address("eth0", "192.0.2.2/24").route("default", "via", "192.0.2.1")
+    primary, server = dns_host(lab, "dns1", "172.17.2.1")
+    dns_host(lab, "dns2", "172.17.2.2")
+    made = Pair(primary, server, bird.start(edge, EDGE), asking)
+    for address in LOCAL_PREF:
+        eventually(partial(made.knows, address), within=20, why=f"{address} is in")
+    made.serves("172.17.2.1")
+    return made
+
+
+@pytest.mark.fault(1)
+def test_the_death_of_the_primary_costs_a_moment_and_its_return_nothing(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking = pair.ask()
+    pair.server.daemon.kill()
+    pair.serves("172.17.2.2")
+    pause(0.3)
+    asked = asking.stop()
+    tell(capsys, "the primary died", asked)
+    assert len(client.lost(asked)) < MOST_LOST
+    asking = pair.ask()
+    pair.server.restart()
+    pair.serves("172.17.2.1")
+    pause(0.3)
+    asked = asking.stop()
+    tell(capsys, "the primary came back", asked)
+    assert client.failed(asked) == []
+
+
+def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pair.primary.path(STATE_DIR)
+    asking = pair.ask()
+    drain_orders.order(folder, drain_orders.Ordered("dns", "maintenance", since=time.time()))
+    pair.serves("172.17.2.2")
+    eventually(lambda: not pair.knows("172.17.2.1"), within=5, why="drained, so withdrawn")
+    pause(0.3)
+    assert drain_orders.lift(folder, "dns")
+    pair.serves("172.17.2.1")
+    pause(0.3)
+    asked = asking.stop()
+    tell(capsys, "drained, and back", asked)
+    assert client.failed(asked) == []
+
+
+def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Asked]) -> None:
+    """Print how many questions were lost, for whoever reads the log of the tests."""
+    with capsys.disabled():
+        gone = client.lost(asked)
+        sys.stdout.write(f"{what}: {len(gone)} of {len(asked)} questions lost\n")

@@ -1,0 +1,134 @@
+"""The daemon is killed at each step of a withdrawal: what is dead never comes back."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Lab, eventually
+from tests.support.die_at import EVERY, steps
+from tests.support.kill_points import count
+from tests.support.paths import SUPPORT
+from tests.support.router_faults import (
+    announced_since,
+    bird_of,
+    changes,
+    networks_in,
+    own_file,
+    unchanged,
+)
+from tests.support.watched_site import CONFIG, RUN_DIR, Watched, lay_out, quick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dns_site import Held
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault("31b")]
+
+DIE_AT = SUPPORT / "die_at.py"
+ARMED = "/run/armed"
+MOST_STEPS = 40
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Lay out an empty lab for each test."""
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def resting(lab: Lab) -> Watched:
+    """Lay out the host and its peer; a hung server is not judged before 2 s have passed."""
+    config = quick()
+    config["dns"] |= {"timeout": "1s", "pulse": False}
+    return lay_out(lab, "bird", config)
+
+
+def begin(watched: Watched, step: int) -> None:
+    """Start a daemon that is killed at this step, counted from when it is armed."""
+    watched.dns1.path(ARMED).unlink(missing_ok=True)
+    status = watched.dns1.path(f"{RUN_DIR}/status.json")
+    status.unlink(missing_ok=True)
+    argv = (sys.executable, str(DIE_AT), str(step), ARMED, "daemon")
+    watched.ours = watched.dns1.start(*argv, name="anycast-routed", configs=(CONFIG,))
+    eventually(status.exists, within=10, why="the daemon has made its first pass")
+
+
+@pytest.mark.fault(30)
+@pytest.mark.soak
+def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
+    resting: Watched, announced: Held, request: pytest.FixtureRequest
+) -> None:
+    begin(resting, 1)
+    gone = 0
+    for died, (_, later) in enumerate(pairwise(steps(MOST_STEPS, "bird"))):
+        resting.holds(announced, within=20)
+        mark = resting.mark()
+        resting.dns1.path(ARMED).touch()
+        resting.server.daemon.kill()
+        killed = not survives(resting)
+        # BIRD may have been told less than the file says, until the operator's next reload.
+        bird_of(resting).birdc("configure")
+        in_file = networks_in(own_file(resting).read_text())
+        assert in_file in (set(), set(announced))
+        resting.holds(announced if in_file else {}, within=2)
+        assert announced_since(resting, mark) == set()
+        if not killed:
+            assert gone > (3 if EVERY else 0), (
+                "it was killed after the first prefix was withdrawn, too"
+            )
+            count(request, died)
+            return
+        gone += not in_file
+        hang(resting)
+        mark = resting.mark()
+        begin(resting, later)
+        unchanged(resting, 0.3)
+        assert changes(resting, mark) == []
+        resting.server.daemon.resume()
+    pytest.fail(f"a withdrawal takes more than {MOST_STEPS} steps")
+
+
+def test_a_withdrawal_that_has_reached_one_family_is_not_undone(
+    resting: Watched, announced: Held
+) -> None:
+    """What is left where BIRD's own config is broken, and we were killed between two families."""
+    begin(resting, MOST_STEPS)
+    resting.holds(announced, within=20)
+    resting.at_work().kill()
+    bird_of(resting).birdc("disable anycast_dns_v4")
+    file = own_file(resting)
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("  route ")))
+    left = {prefix: route for prefix, route in announced.items() if ":" in prefix}
+    resting.holds(left, within=2)
+    hang(resting)
+    begin(resting, MOST_STEPS)
+    unchanged(resting, 0.5)
+    resting.holds({}, within=10)
+    resting.server.daemon.resume()
+    resting.holds(announced)
+
+
+def hang(watched: Watched) -> None:
+    """Have a server that is neither dead nor alive, until the time of its check is over."""
+    if watched.server.daemon.alive:
+        watched.server.daemon.kill()
+    watched.server.restart()
+    watched.server.daemon.pause()
+
+
+def survives(watched: Watched) -> bool:
+    """Wait until the daemon has been killed, or has told of the withdrawal."""
+    told = " withdrawn "
+    eventually(
+        lambda: not watched.at_work().alive or watched.at_work().log().count(told) == 3,
+        within=15,
+        why="the withdrawal has ended, or the daemon",
+    )
+    return watched.at_work().alive

@@ -1,0 +1,63 @@
+"""The DNS server dies, hangs, or cannot be reached: withdrawn once, and the session stays up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import eventually
+from anycast_routed.model import Verdict
+from tests.support.watched_site import DNS, Watched, each
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", params=["bird", "frr"])
+def router_name(request: pytest.FixtureRequest) -> str:
+    """Take either router."""
+    name: str = request.param
+    return name
+
+
+def gone_and_back(watched: Watched, announced: Held, mark: int) -> None:
+    """Wait for the withdrawal, heal, wait for the return; nothing else has been told meanwhile."""
+    watched.holds({}, within=3)
+    assert watched.table() == {}
+    eventually(lambda: watched.says().health["dns"].verdict is Verdict.DOWN, within=2)
+    watched.heal()
+    watched.holds(announced)
+    assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
+
+
+@pytest.mark.fault(1)
+def test_a_killed_server_is_withdrawn_once_and_nothing_else_is_told(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    watched.server.daemon.kill()
+    watched.holds({}, within=3)
+    watched.agrees()
+    gone_and_back(watched, announced, mark)
+    watched.agrees()
+
+
+@pytest.mark.fault(2)
+def test_a_hung_server_whose_port_is_open_is_withdrawn_once(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    watched.server.daemon.pause()
+    gone_and_back(watched, announced, mark)
+
+
+@pytest.mark.fault(3)
+def test_a_server_that_no_packet_reaches_is_withdrawn_once(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    watched.nft(f"{DNS} drop")
+    gone_and_back(watched, announced, mark)

@@ -1,0 +1,152 @@
+"""An operator drains, or a service that fails is lowered: each step is one UPDATE a prefix."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import eventually
+from anycast_routed.model import Drain, Stage
+from anycast_routed.state import drain_orders
+from tests.support.watched_site import RUN_DIR, STATE_DIR, Watched, each, quick
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+pytestmark = pytest.mark.integration
+
+FLOOR = 5
+GRACEFUL_SHUTDOWN = "65535:0"
+
+
+@pytest.fixture(scope="module", params=["bird", "frr"])
+def router_name(request: pytest.FixtureRequest) -> str:
+    """Take either router."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    """Have a service that is lowered when it fails."""
+    made = quick()
+    made["dns"]["on-fail"] = "lower"
+    made["anycast"]["floor"] = FLOOR
+    return made
+
+
+def drain(watched: Watched, target: str) -> None:
+    """Order what `drain` orders."""
+    drain_orders.order(
+        watched.file(STATE_DIR), drain_orders.Ordered(target, "a new kernel", time.time())
+    )
+
+
+def undrain(watched: Watched, target: str) -> None:
+    """Lift the order, as `undrain` does."""
+    assert drain_orders.lift(watched.file(STATE_DIR), target)
+
+
+def at(local_pref: int, announced: Held) -> Held:
+    """Return the same prefixes with this LocalPref."""
+    return {prefix: (local_pref, next_hop) for prefix, (_, next_hop) in announced.items()}
+
+
+def marked(watched: Watched) -> set[str]:
+    """Return the prefixes that carry GRACEFUL_SHUTDOWN (RFC 8326)."""
+    routes = watched.peer.table().values()
+    return {route.prefix for route in routes if GRACEFUL_SHUTDOWN in route.communities}
+
+
+def test_a_drained_service_is_lowered_then_withdrawn_and_stays_so_over_a_restart(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    drain(watched, "dns")
+    watched.holds(at(0, announced), within=3)
+    lowered = time.monotonic()
+    assert marked(watched) == announced.keys()
+    watched.holds({}, within=5)
+    assert time.monotonic() - lowered > 0.8, "it was lowered for the drain time"
+    assert watched.told(mark) == each("announce", announced) + each("withdraw", announced)
+    out = Drain(Stage.OUT, "a new kernel")
+    eventually(lambda: watched.says().drains == {"dns": out}, within=2, why="the status says so")
+    watched.agrees()
+    mark = watched.mark()
+    watched.end()
+    watched.begin()
+    watched.nothing_is_told(0.5)
+    undrain(watched, "dns")
+    watched.holds(announced)
+    assert watched.told(mark) == each("announce", announced)
+    assert not marked(watched)
+
+
+def test_a_drained_prefix_takes_no_other_along(watched: Watched, announced: Held) -> None:
+    one = "10.10.10.11/32"
+    others = {prefix: route for prefix, route in announced.items() if prefix != one}
+    mark = watched.mark()
+    drain(watched, one)
+    watched.holds({**announced, one: (0, "172.17.2.1")}, within=3)
+    watched.holds(others, within=5)
+    undrain(watched, one)
+    watched.holds(announced)
+    assert watched.told(mark) == each("announce", [one, one]) + each("withdraw", [one])
+
+
+def test_a_drain_that_is_lifted_while_it_is_lowered_withdraws_nothing(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    drain(watched, "dns")
+    watched.holds(at(0, announced), within=3)
+    undrain(watched, "dns")
+    watched.holds(announced)
+    assert watched.told(mark) == each("announce", announced) + each("announce", announced)
+    assert not marked(watched)
+
+
+def test_orders_that_cannot_be_read_leave_things_as_they_are(
+    watched: Watched, announced: Held
+) -> None:
+    drain(watched, "dns")
+    watched.holds({}, within=6)
+    file = watched.file(STATE_DIR) / "drains.json"
+    text = file.read_text()
+    file.write_text(text[:20])
+    eventually(lambda: "drains" in watched.says().problems, within=3, why="it is told")
+    watched.nothing_is_told(0.3)
+    file.write_text(text)
+    undrain(watched, "dns")
+    watched.holds(announced)
+    eventually(lambda: not watched.says().problems, within=2, why="that is over")
+
+
+def test_a_service_that_fails_is_lowered_to_the_floor_at_once(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    watched.server.daemon.kill()
+    watched.holds(at(FLOOR, announced), within=3)
+    assert watched.told(mark) == each("announce", announced)
+    watched.agrees()
+    watched.server.restart()
+    watched.holds(announced)
+    assert watched.told(mark) == each("announce", announced) + each("announce", announced)
+
+
+def test_a_service_that_has_never_been_up_is_not_lowered_but_withheld(
+    watched: Watched, announced: Held
+) -> None:
+    watched.end()
+    watched.holds({})
+    watched.server.daemon.kill()
+    (watched.file(RUN_DIR) / "state.json").unlink()  # as after a boot
+    mark = watched.mark()
+    watched.begin()
+    watched.nothing_is_told(0.5)
+    watched.server.restart()
+    watched.holds(announced)
+    assert watched.told(mark) == each("announce", announced)

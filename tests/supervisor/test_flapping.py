@@ -1,0 +1,65 @@
+"""A server that comes and goes: its neighbours see little of it, and its operator all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import eventually
+from anycast_routed.model import Verdict
+from tests.support.watched_site import Watched, each, quick
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+pytestmark = pytest.mark.integration
+
+DEATHS = 6
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    """Have a service that waits longer each time, as by default."""
+    made = quick()
+    del made["dns"]["half-life"]
+    return made
+
+
+def becomes(watched: Watched, verdict: Verdict) -> None:
+    """Wait until the daemon has acted on this verdict."""
+    why = f"the service is {verdict}"
+    eventually(lambda: watched.says().health["dns"].verdict is verdict, within=5, why=why)
+
+
+def flap(watched: Watched, times: int) -> None:
+    """Kill and restart the server so many times, each time as soon as the daemon has noticed."""
+    for _ in range(times):
+        watched.server.daemon.kill()
+        becomes(watched, Verdict.DOWN)
+        watched.server.restart()
+        becomes(watched, Verdict.UP)
+
+
+@pytest.mark.fault(13)
+def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undrained(
+    watched: Watched, announced: Held
+) -> None:
+    mark = watched.mark()
+    flap(watched, DEATHS)
+    once = each("withdraw", announced) + each("announce", announced)
+    assert watched.told(mark) == once + each("withdraw", announced)
+    waits = "dns has gone down 2 times: it waits until "
+    assert watched.says().damped["dns"].startswith(waits)
+    assert waits in watched.run("status").out
+    assert waits in watched.run("history").out
+    watched.agrees()
+    watched.run("undrain")
+    watched.holds(announced, within=3)
+    assert watched.told(mark) == once + once
+    # The peer is told first, and the status file after that.
+    eventually(lambda: not watched.says().damped, within=3, why="status says so")
+    flap(watched, 2)
+    assert watched.table() == {}
+    watched.run("undrain", "dns")
+    watched.holds(announced, within=3)

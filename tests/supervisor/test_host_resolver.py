@@ -1,0 +1,68 @@
+"""The host's own resolver is the very server that we watch: nothing of ours ever asks it a name."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import dns, eventually
+from tests.support.watched_site import Watched, each
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(38)]
+
+RESOLVER = "127.0.0.53"
+"""Another address of the server, which no check of ours asks."""
+RULES = f"""\
+table inet asked {{
+  chain out {{
+    type filter hook output priority 0
+    ip daddr {RESOLVER} th dport 53 counter
+  }}
+}}
+"""
+VERBS = ("status", "explain 10.10.10.10/32", "reload", "drain dns", "undrain dns")
+
+
+@pytest.fixture(scope="module")
+def at_work(laid_out: Watched) -> Watched:
+    """Have the host resolve by the server, count its questions, and start the daemon."""
+    dns1 = laid_out.dns1
+    laid_out.server.daemon.kill()
+    both = ("127.0.0.1", RESOLVER)
+    laid_out.server = dns.unbound(dns1, zones={"google.com.": ()}, address=both)
+    dns1.write("/etc/resolv.conf", f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
+    dns1.write("/etc/nsswitch.conf", "hosts: dns\n")
+    dns1.run("nft", "-f", "-", stdin=RULES)
+    laid_out.begin()
+    return laid_out
+
+
+def questions(watched: Watched) -> int:
+    """Count what the host has asked its resolver."""
+    rules = json.loads(watched.dns1.run("nft", "--json", "list", "table", "inet", "asked").out)
+    (rule,) = (one["rule"] for one in rules["nftables"] if "rule" in one)
+    counts: list[int] = [one["counter"]["packets"] for one in rule["expr"] if "counter" in one]
+    return counts[0]
+
+
+def test_no_name_is_ever_asked_for(watched: Watched, announced: Held) -> None:
+    watched.agrees()
+    mark = watched.mark()
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    for verb in VERBS:
+        watched.run(*verb.split())
+    watched.end()
+    watched.run("apply")
+    watched.server.restart()
+    watched.begin()
+    watched.holds(announced)
+    assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
+    assert questions(watched) == 0
+    watched.dns1.run("getent", "hosts", "example.org", check=False)
+    eventually(lambda: questions(watched) > 0, within=3, why="whoever asks is counted")

@@ -1,0 +1,290 @@
+"""The router's config is broken, edited, emptied or busy: by the operator, by us, by accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Lab, bird, eventually
+from tests.support.dns_site import INCLUDE
+from tests.support.paths import SHIPPED_TEMPLATES
+from tests.support.router_faults import (
+    TEMPLATES,
+    bird_of,
+    changes,
+    frr_of,
+    no_problem,
+    own_file,
+    problem,
+    times_told,
+    unchanged,
+)
+from tests.support.watched_site import PEER, Watched, lay_out, quick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dns_site import Held
+
+pytestmark = pytest.mark.integration
+
+ONLY_BIRD = pytest.mark.parametrize("router_name", ["bird"], scope="module")
+ONLY_FRR = pytest.mark.parametrize("router_name", ["frr"], scope="module")
+BROKEN = "this is not BIRD's language\n"
+# The router itself as its neighbor: only bgpd can tell that this cannot be.
+IMPOSSIBLE = " neighbor 172.17.2.1 remote-as 64512\n"
+OPERATORS = """
+protocol bgp uplink {
+  local 172.17.2.1 as 64512;
+  neighbor 172.17.2.253 as 64512;
+  connect delay time 0;
+  ipv4 { import none; export where proto ~ "anycast_*" && net != 10.10.10.11/32; };
+  ipv6 { import none; export where proto ~ "anycast_*"; };
+}
+"""
+
+
+@pytest.fixture(scope="module", params=["bird", "frr"])
+def router_name(request: pytest.FixtureRequest) -> str:
+    """Take either router."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def at_work(lab: Lab, router_name: str) -> Watched:
+    """Start the daemon, with templates that are the operator's own copy of ours."""
+    config = quick()
+    config["router"] = {"template-dir": TEMPLATES}
+    made = lay_out(lab, router_name, config)
+    for name in ("bird.conf.j2", "frr.conf.j2"):
+        made.dns1.write(f"{TEMPLATES}/{name}", (SHIPPED_TEMPLATES / name).read_text())
+    made.begin()
+    return made
+
+
+@pytest.fixture
+def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
+    """Wait until everything is well, and end what this file breaks afterwards."""
+    at_work.holds(announced, within=20)
+    yield at_work
+    template(at_work, (SHIPPED_TEMPLATES / f"{at_work.router_name}.conf.j2").read_text())
+    at_work.heal()
+    no_problem(at_work)
+
+
+@pytest.fixture
+def bird_conf(watched: Watched) -> Iterator[str]:
+    """Return bird.conf, and put it back in the end."""
+    conf = watched.dns1.read(bird.CONF)
+    yield conf
+    bird_of(watched).configure(conf)
+
+
+def template(watched: Watched, text: str) -> None:
+    """Put another template in the place of the operator's own."""
+    file = watched.dns1.write(f"{TEMPLATES}/new", text)
+    file.replace(file.with_name(f"{watched.router_name}.conf.j2"))
+
+
+@pytest.mark.fault(23)
+@ONLY_BIRD
+def test_dead_is_withdrawn_while_birds_config_is_broken_and_stays_so_after_its_repair(
+    watched: Watched, announced: Held, bird_conf: str
+) -> None:
+    watched.dns1.write(bird.CONF, bird_conf + BROKEN)
+    mark = watched.mark()
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    problem(watched, "router", "syntax error")
+    watched.dns1.write(bird.CONF, bird_conf)
+    bird_of(watched).birdc("configure")
+    no_problem(watched)
+    assert sorted(changes(watched, mark)) == [("withdraw", one) for one in sorted(announced)]
+    watched.server.restart()
+    watched.holds(announced)
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("wrong", ["refused by the router", "no template"])
+def test_a_bad_rendering_changes_nothing_and_is_told_once(
+    watched: Watched, announced: Held, wrong: str
+) -> None:
+    file = own_file(watched)
+    before, mark, told = file.read_bytes(), watched.mark(), times_told(watched, "router")
+    good = (SHIPPED_TEMPLATES / file.with_suffix(".conf.j2").name).read_text()
+    template(watched, good + BROKEN if wrong == "refused by the router" else "{% broken")
+    eventually(lambda: watched.says().problems.get("router"), within=5, why="it is told")
+    unchanged(watched, 1.0)
+    assert changes(watched, mark) == []
+    assert file.read_bytes() == before
+    assert times_told(watched, "router") == told + 1
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    watched.server.restart()
+    template(watched, good)
+    watched.holds(announced)
+    no_problem(watched)
+
+
+@pytest.mark.fault(25)
+@ONLY_FRR
+def test_what_frr_refuses_half_way_is_put_back(watched: Watched, announced: Held) -> None:
+    good = (SHIPPED_TEMPLATES / "frr.conf.j2").read_text()
+    header = "router bgp {{ local_as }}\n"
+    bad = good.replace(header, header + IMPOSSIBLE)
+    bad = bad.replace(
+        "  neighbor {{ peer.address }} activate\n",
+        "  neighbor {{ peer.address }} activate\n"
+        "  neighbor 172.17.2.1 route-map {{ map_out }} out\n",
+    )
+    mark = watched.mark()
+    template(watched, bad)
+    problem(watched, "router", "FRR refused")
+    unchanged(watched, 0.5)
+    assert changes(watched, mark) == []
+    assert "neighbor 172.17.2.1 " not in frr_of(watched).vtysh("show running-config")
+    watched.server.daemon.kill()
+    watched.holds({}, within=3)
+    template(watched, good)
+    watched.server.restart()
+    watched.holds(announced)
+
+
+@pytest.mark.fault(25)
+@ONLY_FRR
+def test_a_bgpd_that_dies_and_loses_what_it_had_is_given_it_again(
+    watched: Watched, announced: Held
+) -> None:
+    frr_of(watched).kill("bgpd")
+    problem(watched, "router", "bgpd is not running")
+    frr_of(watched).restart_daemon("bgpd")
+    watched.holds(announced, within=8)
+    no_problem(watched)
+
+
+@pytest.mark.fault(27)
+@pytest.mark.parametrize("harm", ["edited", "emptied", "deleted", "a FIFO", "a folder"])
+@ONLY_BIRD
+def test_harm_to_our_file_is_put_right_before_it_matters(
+    watched: Watched, announced: Held, harm: str
+) -> None:
+    file, mark = own_file(watched), watched.mark()
+    good = file.read_text()
+    match harm:
+        case "edited":
+            file.write_text(good.replace("10.10.10.10/32", "10.10.10.99/32"))
+        case "emptied":
+            file.write_text("")
+        case _:
+            file.unlink()
+    if harm == "a FIFO":
+        os.mkfifo(file)
+    elif harm == "a folder":
+        file.mkdir()
+        problem(watched, "router", "cannot write")
+        file.rmdir()
+    else:
+        bird_of(watched).birdc("configure")
+    eventually(
+        lambda: file.is_file() and file.read_text() == good,
+        within=5,
+        why="the file is ours again",
+    )
+    watched.holds(announced, within=2)
+    if harm == "a FIFO":
+        assert changes(watched, mark) == []
+
+
+@pytest.mark.fault(27)
+@ONLY_FRR
+def test_what_an_operator_takes_away_comes_back(watched: Watched, announced: Held) -> None:
+    network = "no network 10.10.10.10/32"
+    frr_of(watched).configure("router bgp 64512", "address-family ipv4 unicast", network)
+    eventually(lambda: watched.table() != announced, within=2, why="FRR has obeyed him")
+    watched.holds(announced, within=5)
+    eventually(
+        lambda: "drift put right" in watched.at_work().log(), within=2, why="the drift is told"
+    )
+
+
+@pytest.mark.fault(27)
+@ONLY_BIRD
+def test_a_missing_include_line_is_named(watched: Watched, announced: Held, bird_conf: str) -> None:
+    bird_of(watched).configure(bird_conf.replace(INCLUDE, ""))
+    problem(watched, "router", "does not include")
+    bird_of(watched).configure(bird_conf)
+    watched.holds(announced, within=8)
+
+
+@pytest.mark.fault(27)
+@ONLY_BIRD
+def test_what_lies_about_in_our_folder_harms_nothing(watched: Watched, announced: Held) -> None:
+    folder, mark = watched.dns1.path("/run/anycast-routed"), watched.mark()
+    (folder / "stray.conf").write_text(BROKEN)
+    shutil.copy(own_file(watched), folder / "bird.bak.conf")
+    for name in ("pipe.conf", "state.json", "status.json", "forgive"):
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    assert "Reconfigured" in bird_of(watched).birdc("configure")
+    unchanged(watched, 0.5)
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    watched.server.restart()
+    watched.holds(announced)
+    eventually(watched.says, within=5, why="the status file is one again")
+    assert [kind for kind, _ in changes(watched, mark)] == ["withdraw"] * 3 + ["announce"] * 3
+    for name in ("pipe.conf", "stray.conf", "bird.bak.conf", "forgive"):
+        (folder / name).unlink()
+
+
+@pytest.mark.fault(28)
+def test_no_change_is_lost_beside_a_busy_operator(watched: Watched, announced: Held) -> None:
+    if watched.router_name == "bird":
+        loop = "while :; do birdc configure; done"
+    else:
+        text = "neighbor 172.17.2.253 description"
+        commands = f"-c 'conf t' -c 'router bgp 64512' -c '{text} a' -c '{text} b'"
+        loop = f"while :; do vtysh -d bgpd {commands}; done"
+    busy = watched.dns1.start("sh", "-c", f"{loop} >/dev/null", name="busy")
+    try:
+        for _ in range(2):
+            watched.server.daemon.kill()
+            watched.holds({}, within=4)
+            watched.server.restart()
+            watched.holds(announced, within=5)
+    finally:
+        busy.kill(whole=True)
+    watched.holds(announced, within=5)
+    no_problem(watched)
+    watched.agrees()
+
+
+@pytest.mark.fault(26)
+@ONLY_BIRD
+def test_an_export_that_a_filter_refuses_is_told_with_the_peer(
+    watched: Watched, announced: Held, bird_conf: str
+) -> None:
+    before = watched.dns1.read("/etc/anycast-routed/config.json")
+    config = json.loads(before)
+    del config["bgp"]
+    watched.reconfigure(config)
+    eventually(lambda: not watched.peer.sessions(), within=8, why="our session is gone")
+    bird_of(watched).configure(bird_conf + OPERATORS)
+    heard = {prefix for prefix in announced if prefix != "10.10.10.11/32"}
+    eventually(lambda: watched.peer.table().keys() == heard, within=8, why="all but one")
+    eventually(
+        lambda: any(
+            "10.10.10.11/32" in one and PEER in one and "not exported" in one
+            for one in watched.says().troubles
+        ),
+        within=8,
+        why="the refused one is told",
+    )
+    bird_of(watched).configure(bird_conf)
+    watched.replace_config(before)
+    watched.holds(announced, within=15)

@@ -1,0 +1,101 @@
+"""A peer that is down, or takes no more: the others are served, it is told, and nothing storms."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import Lab, bird, eventually
+from tests.support.router_faults import bird_of, own_file, unchanged
+from tests.support.watched_site import PEER, Watched, lay_out, quick
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(29)]
+
+NOBODY = "172.17.2.250"
+LIMITED = "172.17.2.254"
+REASONS = {
+    NOBODY: ("(Socket: No route to host)",),
+    # It refuses every connection after that.
+    LIMITED: ("(Received: Maximum number of prefixes reached)", "(Socket: Connection refused)"),
+}
+EDGE = """\
+log stderr all;
+router id 172.17.2.254;
+protocol device {}
+protocol bgp {
+  local 172.17.2.254 as 64512;
+  neighbor 172.17.2.1 as 64512;
+  connect delay time 1;
+  connect retry time 1;
+  ipv4 { import all; import limit 1 action disable; };
+  ipv6 { import all; };
+}
+"""
+
+
+@pytest.fixture(scope="module", params=["bird", "frr"])
+def router_name(request: pytest.FixtureRequest) -> str:
+    """Take both routers, one after the other."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def edge(lab: Lab) -> bird.Bird:
+    """Start the peer that wants one prefix."""
+    return bird.start(lab.host("edge"), EDGE)
+
+
+@pytest.fixture(scope="module")
+def at_work(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
+    """Start the daemon with a peer that is not there, and one that wants one prefix."""
+    config = quick()
+    peers = [{"ip": one, "description": "", "as": 64512} for one in (NOBODY, LIMITED)]
+    config["bgp"]["peers"] += peers
+    made = lay_out(lab, router_name, config)
+    lab.lan("lan", edge.host)
+    edge.host.address("eth0", f"{LIMITED}/24")
+    made.begin()
+    return made
+
+
+def test_peers_that_get_nothing_are_told_and_the_others_stay(
+    watched: Watched, announced: Held, edge: bird.Bird
+) -> None:
+    assert watched.table() == announced
+    eventually(lambda: "limit" in edge.daemon.log(), within=10, why="the peer takes no more")
+    for peer in (NOBODY, LIMITED):
+        told = partial(is_trouble, watched, peer)
+        eventually(told, within=10, why=f"{peer} is told")
+    loads, written = loaded(watched), own_file(watched).stat()
+    unchanged(watched, 8)
+    assert loaded(watched) == loads
+    assert own_file(watched).stat().st_mtime_ns == written.st_mtime_ns
+    assert not watched.says().problems
+    log = watched.at_work().log()
+    # Once, and once more when BIRD has its reason; that it is tried again is no news.
+    assert log.count(f"peer {NOBODY}: session is down") == log.count(f"peer {NOBODY}")
+    assert log.count(f"peer {NOBODY}") <= 3
+    assert PEER not in log.partition("trouble")[2]
+
+
+def loaded(watched: Watched) -> int:
+    """Count how often the router was given a config, as far as it says so."""
+    return watched.router_name == "bird" and bird_of(watched).daemon.log().count("Reconfigured")
+
+
+def is_trouble(watched: Watched, peer: str) -> bool:
+    """Tell whether the daemon says what is wrong with this peer's session: FRR has no reason."""
+    reasons = REASONS[peer] if watched.router_name == "bird" else ("",)
+    lines = [one for one in watched.says().troubles if f"peer {peer}: session is " in one]
+    return any(reason in line for line in lines for reason in reasons)
+
+
+def test_a_withdrawal_does_not_wait_for_them(watched: Watched) -> None:
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)

@@ -1,0 +1,103 @@
+"""A judge of our file while a schedule runs: nobody may ever read a part of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from watchdog.events import FileModifiedEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from tests.support.written_files import Written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from watchdog.events import FileSystemEvent
+
+_HEADER = re.compile(r"[#!] anycast-routed inputs=[0-9a-f]+ text=([0-9a-f]+)\n")
+_ROUTE = re.compile(r"\s*(network|(ip|ipv6 )?\s*route) ")
+
+
+class FileWatch(FileSystemEventHandler):
+    """Sees every content of our file: whole as rendered, or a whole one less some routes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._bases: dict[str, set[str]] = {}
+        """The contents that are whole, and those that a schedule put there, by their header."""
+        self._wrong: SimpleQueue[str] = SimpleQueue()
+        self._written = Written(file.parent)
+        self._observer = Observer()
+        self._observer.schedule(self, str(file.parent), event_filter=[FileModifiedEvent])
+        self._observer.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._observer.stop()
+        self._observer.join(5)
+        self._written.close()
+
+    def expect(self, harm: str) -> None:
+        """Take in that the schedule itself puts this content there."""
+        self._know(harm)
+
+    def on_modified(self, event: FileSystemEvent) -> None:
+        """Refuse a file that is written where its readers look."""
+        name = str(event.src_path).rsplit("/", 1)[-1]
+        if not event.is_directory and name.endswith((".conf", ".json")) and name[0] != ".":
+            self._wrong.put(f"{name} was written in its place")
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether a content that is whole was ever seen: a judge who is blind finds no fault."""
+        return bool(self._bases)
+
+    def wrong(self) -> list[str]:
+        """Tell what has been wrong since the last call."""
+        for file in self._written.files():
+            if _is_rendered(file.text):
+                self._know(file.text)
+            elif file.name == self._file.name:
+                if file.text and not self._is_less(file.text):
+                    self._wrong.put(f"a part of a file:\n{file.text}")
+            elif file.stays and file.name.startswith("."):
+                self._written.again(file)  # It may be about to come to its place.
+        return [self._wrong.get() for _ in range(self._wrong.qsize())]
+
+    def is_whole(self, text: str) -> bool:
+        """Tell whether a content is whole, or a whole one less some routes."""
+        return _is_rendered(text) or self._is_less(text)
+
+    def _know(self, text: str) -> None:
+        self._bases.setdefault(_header(text), set()).add(text)
+
+    def _is_less(self, text: str) -> bool:
+        kept, routes = _split(text)
+        for base in self._bases.get(_header(text), ()):
+            other, more = _split(base)
+            if text == base or (kept == other and routes <= more):
+                return True
+        return False
+
+
+def _is_rendered(text: str) -> bool:
+    header = _HEADER.match(text)
+    return header is not None and _digest(text[header.end() :]) == header.group(1)
+
+
+def _header(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _split(text: str) -> tuple[list[str], set[str]]:
+    """Part the lines that announce something from all others."""
+    lines = text.splitlines()
+    routes = {line for line in lines if _ROUTE.match(line)}
+    return [line for line in lines if line not in routes], routes

@@ -1,0 +1,198 @@
+"""Judges of a schedule that has run: over the record of every UPDATE."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from tests.support.schedules.model import EDITED, OTHER, OURS, V6_A, V6_B, World, affected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anycast_routed.lab.receiver import Event
+    from anycast_routed.lab.route import Route
+
+WITHIN = 3.0
+"""Seconds within which a server that is down must be off the air, on a machine that is busy."""
+BEGIN = 5.0
+"""Seconds more, for a daemon that has to start first."""
+
+
+Lives: TypeAlias = "tuple[int, ...]"
+
+
+class Stretch(NamedTuple):
+    """A time for which the world is known: between the end of a step and the next one."""
+
+    begun: float
+    ended: float
+    world: World
+
+
+class Record:
+    """What the peer was told during one schedule, after what it held before it."""
+
+    def __init__(
+        self,
+        steps: list[str],
+        router_name: str,
+        stretches: list[Stretch],
+        before: dict[str, Route],
+    ) -> None:
+        self._steps = steps
+        self._router_name = router_name
+        self._stretches = stretches
+        self._before = before
+
+    def judge(self, events: list[Event]) -> None:
+        """Check all that must never happen."""
+        self._only_affected(events)
+        self._only_planned(events)
+        self._sessions_stayed(events)
+        self._off_the_air_in_time(events)
+        self._never_revived(events)
+
+    def _sessions_stayed(self, events: list[Event]) -> None:
+        harmed = any(step.startswith("file ") for step in self._steps)
+        if "router dead" in self._steps or (harmed and self._router_name == "bird"):
+            return
+        gone = [one for one in events if one.kind in {"up", "down", "odd"}]
+        assert not gone, f"the session stays up: {gone}"
+
+    def _only_affected(self, events: list[Event]) -> None:
+        free, held = affected(self._steps, self._router_name), self._before
+        for one in events:
+            # FRR 8.4.4 says again what it has said, 5 s after a route-map was made.
+            again = one.kind == "announce" and held.get(one.prefix) == one.route
+            if one.prefix and one.prefix not in free and not (again and self._router_name == "frr"):
+                message = f"no step concerns {one.prefix}: {one}"
+                raise AssertionError(message)
+
+    def _only_planned(self, events: list[Event]) -> None:
+        """Each message has a world of the schedule in which it is what the plan wants."""
+        planned = _planned([one.world for one in self._stretches])
+        words = {step.split()[0] for step in self._steps}
+        loose = self._router_name == "bird" and (
+            "file" in words or "operator breaks" in self._steps
+        )
+        for one in events:
+            if one.prefix == EDITED or (one.kind == "withdraw" and loose):
+                continue
+            if one.kind in {"announce", "withdraw"}:
+                entry = (one.route.local_pref, one.route.next_hop) if one.route else None
+                assert entry in planned.get(one.prefix, {None}), f"nothing asks for {one}"
+
+    def _off_the_air_in_time(self, events: list[Event]) -> None:
+        def key(world: World) -> Lives | None:
+            if not world.down or not world.daemon == world.router == "up":
+                return None
+            return (world.lives, world.daemon_lives, world.router_lives)
+
+        for begun, ended, world in _windows(self._stretches, key):
+            due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
+            for at, table in _tables(self._before, events, due, ended):
+                left = OURS & table
+                assert not left, f"{sorted(left)} {at - begun:.3f} s after {world.server}"
+
+    def _never_revived(self, events: list[Event]) -> None:
+        """From when our daemon must know, or has shown that it does, nothing comes back."""
+        for begun, ended, world in _windows(
+            self._stretches, lambda world: (world.lives,) if world.down else None
+        ):
+            inside = [one for one in self._stretches if begun <= one.begun and one.ended <= ended]
+            shown = self._shown(inside, events)
+            since = min([*_due(inside), *shown], default=ended)
+            back = [
+                one
+                for one in events
+                if since < one.at < ended and one.kind == "announce" and one.prefix in OURS
+            ]
+            assert not back, f"announced while {world.server}, {back[0].at - since:.3f} s: {back}"
+
+    def _shown(self, inside: list[Stretch], events: list[Event]) -> Iterator[float]:
+        """Give when our daemon said it, or withdrew what nothing but a verdict takes away.
+
+        Of the first death only: another may be told late, after a moment in which all was well.
+        """
+        begun, ended = inside[0].begun, inside[-1].ended
+        if inside[0].world.lives:
+            return
+        yield from (one.begun for one in inside if one.world.known)
+        words = {step.split()[0] for step in self._steps}
+        if "file" in words or {"drain dns on", "operator breaks"} & set(self._steps):
+            return
+        for one in events:
+            if begun < one.at < ended and (one.kind, one.prefix) == ("withdraw", V6_B):
+                yield one.at
+
+
+def _planned(worlds: list[World]) -> dict[str, set[tuple[int | None, str] | None]]:
+    """Return what each prefix may be in any plan: each fact comes to be known in its own time."""
+    wishes = {wish for world in worlds for wish in world.wishes}
+    well = {replace(world, server="up", drained=frozenset()) for world in worlds}
+    tables = [world.table(wish) for world in well for wish in wishes]
+    found: dict[str, set[tuple[int | None, str] | None]] = {}
+    for prefix in {*OURS, OTHER}:
+        entries = {table.get(prefix) for table in tables}
+        drained = any(_drained(prefix, world) for world in worlds)
+        if drained:
+            entries |= {(0, entry[1]) for entry in entries if entry}
+        if prefix in OURS and (drained or any(world.down for world in worlds)):
+            entries.add(None)
+        found[prefix] = entries
+    return found
+
+
+def _drained(prefix: str, world: World) -> bool:
+    return ("dns" in world.drained and prefix in OURS) or ("v6" in world.drained and prefix == V6_A)
+
+
+def _due(stretches: list[Stretch]) -> Iterator[float]:
+    """Give when our daemon must know that a server is down, however busy the machine is."""
+
+    def key(world: World) -> Lives | None:
+        if world.daemon != "up" or world.router == "paused":
+            return None
+        return (world.daemon_lives, world.router_lives if world.router == "up" else 0)
+
+    for begun, ended, world in _windows(stretches, key):
+        due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
+        if due < ended:
+            yield due
+
+
+def _windows(
+    stretches: list[Stretch], key: Callable[[World], Lives | None]
+) -> Iterator[tuple[float, float, World]]:
+    """Give each longest run of stretches that have one and the same key."""
+    for found, run in groupby(stretches, lambda one: key(one.world)):
+        if found is not None:
+            parts = list(run)
+            yield parts[0].begun, parts[-1].ended, parts[0].world
+
+
+def _tables(
+    before: dict[str, Route], events: list[Event], begun: float, ended: float
+) -> Iterator[tuple[float, frozenset[str]]]:
+    """Give every table that the peer has had in this time, and since when."""
+    held = set(before)
+    times = [0.0, *(one.at for one in events), ended]
+    for (at, until), one in zip(pairwise(times), [None, *events], strict=True):
+        if one is not None and one.kind == "announce":
+            held.add(one.prefix)
+        elif one is not None and one.kind == "withdraw":
+            held.discard(one.prefix)
+        elif one is not None and one.kind in {"up", "down"}:
+            held.clear()
+        if max(at, begun) < min(until, ended):
+            yield max(at, begun), frozenset(held)
+
+
+def shown(event: Event, begun: float) -> str:
+    """Give a line that tells what the peer was told, beside those of the steps."""
+    what = f"{event.kind} {event.prefix or event.text}"
+    if event.route is not None:
+        what += f" LocalPref {event.route.local_pref} next hop {event.route.next_hop}"
+    return f"{event.at - begun:+8.3f} s  peer: {what}"

@@ -1,0 +1,209 @@
+"""Schedules of faults, and what the peer must hold after each: a model that asks none of our code.
+
+A schedule is a list of steps in plain words, each after a short wait. Every step can be taken in
+every state of the host (what cannot be, such as killing what is dead, does nothing), so that any
+of them can be left out when a failing schedule is made smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from tests.support.watched_site import QUICK, quick
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
+
+Schedule = list[tuple[float, str]]
+"""Seconds to wait, and the step that comes then."""
+
+LABELS = {
+    "dns1": "10.10.10.10/32",
+    "dns2": "10.10.10.11/32",
+    "dns3": "10.10.10.12/32",
+    "web1": "10.10.10.20/32",
+}
+V4, V6_A, V6_B = "10.10.10.30/32", "fd00::10:10:10:10/128", "fd00::10:10:10:11/128"
+OTHER = "10.10.20.20/32"
+"""The prefix of another service, whose server no schedule ever touches."""
+EDITED = "10.10.10.99/32"
+"""What an operator writes into our file in the place of V4."""
+OURS = frozenset({*LABELS.values(), V4, V6_A, V6_B})
+"""Every prefix of the service that the schedules are about."""
+HOPS = {"first": "192.0.2.5", "second": "198.51.100.7"}
+HOP6, HOP_OTHER = "fd00:99::5", "192.0.2.99"
+PORT_OTHER = 5353
+
+_WAITS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
+_STEPS = {
+    "server": ("dead", "up", "hung", "up", "servfail"),
+    "label": ("dns1 gone", "dns1 there", "dns3 there", "dns3 gone"),
+    "hop": ("second", "both", "first", "none"),
+    "config": ("preferred", "renamed", "normal", "broken", "half", "missing"),
+    "drain": ("dns on", "dns off", "v6 on", "v6 off"),
+    "router": ("dead", "up", "paused", "up"),
+    "daemon": ("dead", "up", "hup", "up"),
+    "operator": ("reloads", "breaks", "repairs", "reloads"),
+    "file": ("edited", "half", "missing"),
+    "apply": ("",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the config file wants, as far as schedules change it."""
+
+    local_pref: int = 200
+    label: str = "dns"
+
+    def config(self, half_life: int) -> dict[str, Any]:
+        """Return the whole file: the service of the schedules, and the other one."""
+        made = quick()
+        made["dns"]["half-life"] = half_life
+        routes = [
+            {"label": "v4", "ip": V4},
+            {"label": "v6-a", "ip": V6_A, "localpref": 180},
+            {"label": "v6-b", "ip": V6_B},
+        ]
+        dns, anycast = made.pop("dns"), made.pop("anycast")
+        ours = {"localpref": self.local_pref, "prefix": self.label, "routes": routes}
+        ours |= {"nexthop-interface": "hop0", "drain-time": "300ms"}
+        other = {
+            "name": "other",
+            "dns": {"ip": "127.0.0.1", "port": PORT_OTHER, "query": "google.com.", **QUICK},
+            "anycast": {
+                "localpref": 150,
+                "next-hop-ipv4": HOP_OTHER,
+                "routes": [{"label": "other", "ip": OTHER}],
+            },
+        }
+        service = {"name": "dns", "dns": dns, "anycast": anycast | ours}
+        return {"services": [service, other], **made}
+
+
+WISHES = {"normal": Wish(), "preferred": Wish(local_pref=250), "renamed": Wish(label="web")}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a host is like. The numbers count lives: what has lived in between is not the same."""
+
+    server: str = "up"
+    labels: frozenset[str] = frozenset({"dns1", "dns2", "web1"})
+    hops: frozenset[str] = frozenset({"first"})
+    wishes: tuple[Wish, ...] = (Wish(),)
+    """What the config in force may want: the last one alone, where the file is not broken."""
+    file: str = "well"
+    """What the config file is like."""
+    drained: frozenset[str] = frozenset()
+    router: str = "up"
+    daemon: str = "up"
+    operator: str = "well"
+    """What the operator's part of the router's config is like."""
+    known: bool = False
+    """Our daemon has said that the server is down."""
+    lives: int = 0
+    daemon_lives: int = 0
+    router_lives: int = 0
+
+    @property
+    def down(self) -> bool:
+        """Whether the server answers nothing good."""
+        return self.server != "up"
+
+    @property
+    def at_work(self) -> bool:
+        """Whether everyone is there who has to do something, and can."""
+        return (self.daemon, self.router, self.operator) == ("up", "up", "well")
+
+    def wanting(self, wish: Wish) -> World:
+        """Return the world with this config in a file that is well."""
+        return replace(self, wishes=(*self.wishes, wish), file="well")
+
+    def tables(self) -> list[Held]:
+        """Return what the peer may hold when all is quiet: one table for each possible config."""
+        wishes = self.wishes if self.file != "well" else self.wishes[-1:]
+        return [self.table(wish) for wish in dict.fromkeys(wishes)]
+
+    def table(self, wish: Wish) -> Held:
+        """Return what the peer holds when all is quiet and this config is in force."""
+        held: Held = {OTHER: (150, HOP_OTHER)}
+        if self.down or "dns" in self.drained:
+            return held
+        if "v6" not in self.drained:
+            held[V6_A] = (180, HOP6)
+        held[V6_B] = (wish.local_pref, HOP6)
+        if self.hops:
+            hop = min(HOPS[name] for name in self.hops)
+            held[V4] = (wish.local_pref, hop)
+            matching = sorted(one for one in self.labels if one.startswith(wish.label))
+            for place, label in enumerate(matching):
+                held[LABELS[label]] = (wish.local_pref - 10 * place, hop)
+        return held
+
+
+NORMAL = World()
+
+
+_BESIDE = (
+    *("daemon dead", "router dead", "router paused", "operator breaks", "config broken"),
+    *("drain dns on", "file half", "label dns1 gone", "hop none"),
+)
+PAIRS = tuple((server, other) for server in ("server dead", "server hung") for other in _BESIDE)
+"""What has to go together in some schedules: the server's death, and what may hide or undo it."""
+
+
+@st.composite
+def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
+    """Draw steps of a few kinds: where all are mixed, each hides what another does.
+
+    The steps of the pair, if any, come one after the other, in either order; the first of them may
+    have done all that it does by then.
+    """
+    words = {step.split()[0] for step in pair}
+    others = sorted(_STEPS.keys() - {"server"} - words)
+    kinds = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
+    kinds = [*sorted(words), *kinds[: 3 - len(words)]]
+    kinds += ["server"] if not pair and draw(st.booleans()) else []
+    names = ["rest", *(f"{kind} {what}".strip() for kind in kinds for what in _STEPS[kind])]
+    wait = st.sampled_from(_WAITS)
+    step = st.tuples(wait, st.sampled_from(names))
+    steps = draw(st.lists(step, min_size=4 - len(pair), max_size=8 - len(pair)))
+    if pair:
+        first, second = draw(st.permutations(pair))
+        between = draw(st.sampled_from(([], ["rest"])))
+        place = draw(st.integers(0, len(steps)))
+        steps[place:place] = [(draw(wait), one) for one in (first, *between, second)]
+    return steps
+
+
+def affected(steps: list[str], router_name: str) -> frozenset[str]:
+    """Return the prefixes about which the peer may be told something because of these steps."""
+    found: frozenset[str] = frozenset()
+    for step in steps:
+        found |= _CONCERNED.get(step) or _CONCERNED.get(step.split()[0], frozenset())
+    if router_name == "bird":
+        if any(step.startswith("file ") for step in steps):
+            found |= {*OURS, OTHER, EDITED}  # FRR never reads it.
+        if "operator breaks" in steps and found:
+            # BIRD takes no other config then: what must go is disabled, with its whole service.
+            found |= OURS
+    return found
+
+
+_LABELLED = frozenset(LABELS.values())
+_CONCERNED = {
+    "server dead": OURS,
+    "server hung": OURS,
+    "server servfail": OURS,
+    "drain dns on": OURS,
+    "drain v6 on": frozenset({V6_A}),
+    "label": _LABELLED,
+    "hop": _LABELLED | {V4},
+    "config renamed": _LABELLED,
+    "config preferred": _LABELLED | {V4, V6_B},
+    "router dead": OURS | {OTHER},
+}

@@ -1,0 +1,108 @@
+"""The judge of our file sees each content that has stood in its place, however briefly."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import eventually
+from anycast_routed.system import files
+from tests.support.open_files import descriptors
+from tests.support.schedules.file_judge import FileWatch
+from tests.support.written_files import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+BODY = "protocol static {\n  route 10.0.0.1/32 blackhole;\n  route 10.0.0.2/32 blackhole;\n}\n"
+NEXT = BODY.replace("static", "static anew")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return the place of our file."""
+    return tmp_path / "bird.conf"
+
+
+@pytest.fixture
+def watch(file: Path) -> Iterator[FileWatch]:
+    """Watch it."""
+    made = FileWatch(file)
+    yield made
+    made.close()
+
+
+def rendered(body: str) -> str:
+    """Return a content as we render it."""
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return f"# anycast-routed inputs=0123456789abcdef text={digest}\n{body}"
+
+
+def less(text: str) -> str:
+    """Return it without its first route."""
+    return text.replace("  route 10.0.0.1/32 blackhole;\n", "")
+
+
+def test_a_whole_one_and_a_whole_one_less_routes_are_right(watch: FileWatch, file: Path) -> None:
+    for text in (rendered(BODY), less(rendered(BODY)), rendered(NEXT), less(rendered(NEXT))):
+        files.write(file, text)
+    assert watch.wrong() == []
+    assert watch.is_whole(less(rendered(BODY)))
+
+
+def test_a_part_is_wrong_although_it_was_replaced_at_once(watch: FileWatch, file: Path) -> None:
+    half = rendered(BODY)[:-20]
+    files.write(file, half)
+    files.write(file, rendered(BODY))
+    assert watch.wrong() == [f"a part of a file:\n{half}"]
+    assert watch.wrong() == [], "each is told once"
+
+
+def test_one_that_has_lost_more_than_routes_is_wrong(watch: FileWatch, file: Path) -> None:
+    files.write(file, rendered(BODY))
+    files.write(file, less(rendered(BODY)).replace("}\n", ""))
+    files.write(file, less(rendered(NEXT)))
+    assert len(watch.wrong()) == 2
+
+
+def test_what_a_killed_writer_leaves_is_wrong_once_it_has_come_to_its_place(
+    watch: FileWatch, file: Path
+) -> None:
+    left = file.with_name(".bird.conf.01234567")
+    left.write_text("half")
+    assert watch.wrong() == []
+    left.replace(file)
+    assert watch.wrong() == ["a part of a file:\nhalf"]
+
+
+def test_however_much_was_written_few_of_it_are_open_at_once(tmp_path: Path) -> None:
+    with contextlib.closing(Written(tmp_path)) as written:
+        for number in range(300):
+            files.write(tmp_path / "bird.conf", f"{number}", durable=False)
+        before = descriptors()
+        texts = []
+        for file in written.files():
+            assert descriptors() < before + 64
+            texts.append(file.text)
+        assert texts == [f"{number}" for number in range(300)]
+        assert descriptors() == before
+
+
+def test_one_written_in_its_place_is_wrong(watch: FileWatch, file: Path) -> None:
+    file.write_text(rendered(BODY))
+    wrong = eventually(watch.wrong, within=5)
+    assert set(wrong) == {"bird.conf was written in its place"}
+
+
+def test_what_the_schedule_itself_puts_there_is_expected(watch: FileWatch, file: Path) -> None:
+    harm = rendered(BODY).replace("}", "} edited")
+    watch.expect(harm)
+    files.write(file, harm)
+    files.write(file, less(harm))
+    assert watch.wrong() == []

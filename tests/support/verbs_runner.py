@@ -1,0 +1,57 @@
+"""Runs our verbs one after the other, each in a child of one process that has loaded all.
+
+Reads a list of command lines as JSON from standard input, and writes what each of them said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+
+from anycast_routed.announce import render
+from anycast_routed.cli.main import main
+from anycast_routed.observe import addresses
+from anycast_routed.observe.checks import dns
+
+FOR_EVER = {"daemon", "handover", "--watch"}
+_SOON, _LATE = 1.0, 15.0  # seconds until it is told to end
+
+
+def run(arguments: list[str]) -> tuple[int, str]:
+    """Return the exit code of a command line, and all that it said."""
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            code = 70
+            try:
+                code = main(arguments)
+                sys.stdout.flush()
+            finally:
+                os._exit(code)
+        code = await_end(child, _SOON if FOR_EVER & {*arguments} else _LATE)
+        said.seek(0)
+        return code, said.read().decode("utf-8", "replace")
+
+
+def await_end(child: int, within: float) -> int:
+    """Wait for a child to end, and end it when it is late."""
+    for number in (signal.SIGTERM, signal.SIGKILL, 0):
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            if (done := os.waitpid(child, os.WNOHANG))[0]:
+                return os.waitstatus_to_exitcode(done[1])
+            time.sleep(0.005)
+        os.kill(child, number)
+    raise TimeoutError
+
+
+if __name__ == "__main__":
+    render.load()
+    loaded = (addresses, dns)
+    json.dump([(one, *run(one)) for one in json.load(sys.stdin)], sys.stdout)

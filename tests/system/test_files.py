@@ -1,0 +1,193 @@
+"""Files are written whole or not at all, and what is not a file of ours is not read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.errors import CannotWriteError
+from anycast_routed.system import commands, files
+from tests.support.users import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD, NEW = "old\n", "new\n" * 1000
+READ = """
+import sys
+from pathlib import Path
+from anycast_routed import atomic
+print(atomic.read(Path(sys.argv[1])))
+"""
+# A limit on the size of files ends the write half-way, as a full disk does.
+WRITE_LIMITED = """
+import resource, sys
+from pathlib import Path
+from anycast_routed import atomic
+from anycast_routed.errors import CannotWriteError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    atomic.write(Path(sys.argv[1]), "new" * 1000, durable=sys.argv[2] == "durable")
+except CannotWriteError as error:
+    print(error.message)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Name a file in a folder of its own."""
+    return tmp_path / "file"
+
+
+def python(source: str, *arguments: str) -> str:
+    """Run this in a process of its own, so that its limits are, and it may hang."""
+    paths = os.pathsep.join(filter(None, sys.path))
+    env = {**os.environ, "PYTHONPATH": paths}
+    done = commands.run([sys.executable, "-c", source, *arguments], within=20, env=env)
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "folder" / "file"
+    assert files.read(file) is None
+    files.write(file, f"{NEW}\udcff\n")
+    assert file.read_bytes() == NEW.encode() + b"\xff\n"
+    assert files.read(file) == f"{NEW}\udcff\n"
+    assert files.read(file / "below") is None
+    files.remove(file)
+    files.remove(file)
+    assert not file.exists()
+
+
+def test_a_fifo_is_no_file_and_never_waited_for(file: Path) -> None:
+    os.mkfifo(file)
+    assert python(READ, str(file)) == "None"
+
+
+def test_what_a_fifo_holds_is_not_read(file: Path) -> None:
+    os.mkfifo(file)
+    both_ends = os.open(file, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(both_ends, b"not ours")
+        assert python(READ, str(file)) == "None"
+    finally:
+        os.close(both_ends)
+
+
+def test_a_link_is_no_file(file: Path) -> None:
+    target = file.with_name("target")
+    target.write_text(OLD)
+    file.symlink_to(target)
+    assert files.read(file) is None
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert files.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("to", ["target", "file"])
+def test_a_link_is_replaced_and_what_it_names_is_not_written(file: Path, to: str) -> None:
+    target = file.with_name("target")
+    target.write_text(OLD)
+    file.symlink_to(to)
+    files.write(file, NEW)
+    assert not file.is_symlink()
+    assert (file.read_text(), target.read_text()) == (NEW, OLD)
+
+
+def test_a_link_that_lies_in_wait_is_not_followed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    target = file.with_name("target")
+    file.with_name(".file.guessed").symlink_to(target)
+    with pytest.raises(CannotWriteError):
+        files.write(file, NEW)
+    assert not target.exists()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_content_is_on_the_disk_before_it_has_the_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool
+) -> None:
+    file.write_text(OLD)
+    steps: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synchronise(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        whole = os.fstat(descriptor).st_size == len(NEW)
+        steps.append("folder" if is_folder else "content" if whole else "part of the content")
+        fsync(descriptor)
+
+    def replace(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        assert src_dir_fd == dst_dir_fd, "one file system, or it is a copy"
+        assert file.read_text() == OLD
+        whole = file.with_name(source).read_text() == NEW
+        steps.append("name" if whole else "name of a part")
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "fsync", synchronise)
+    monkeypatch.setattr(os, "replace", replace)
+    files.write(file, NEW, durable=durable)
+    assert steps == (["content", "name", "folder"] if durable else ["name"])
+
+
+@pytest.mark.parametrize("durable", ["durable", "brief"])
+@pytest.mark.parametrize("old", [OLD, None])
+def test_a_write_that_ends_half_way_leaves_the_old_content(
+    file: Path, old: str | None, durable: str
+) -> None:
+    if old is not None:
+        file.write_text(old)
+    said = python(WRITE_LIMITED, str(file), durable)
+    assert said == f"cannot write {file}: File too large"
+    assert files.read(file) == old
+    assert [path.name for path in file.parent.iterdir()] == ([] if old is None else ["file"])
+
+
+def test_more_than_is_asked_for_is_not_read(file: Path) -> None:
+    file.write_text("12345")
+    assert files.read(file, most=5) == files.read_own(file, most=5) == "12345"
+    assert files.read(file, most=4) is None
+    assert files.read_own(file, most=4) is None
+
+
+def test_a_read_only_file_system_is_no_full_one(file: Path) -> None:
+    """As a unit of systemd's has it with `ProtectSystem=strict`."""
+    error = files.cannot_write(file, OSError(errno.EROFS, "Read-only file system"))
+    assert error.hint.endswith(f"ReadWritePaths={file.parent}")
+
+
+def test_a_folder_in_the_way_is_said_and_nothing_is_left(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(CannotWriteError, match=f"cannot write {file}"):
+        files.write(file, NEW)
+    with pytest.raises(CannotWriteError, match=f"cannot write {file}"):
+        files.remove(file)
+    assert [path.name for path in file.parent.iterdir()] == ["file"]
+
+
+def test_mode_and_owner_are_as_given_whatever_the_umask(file: Path) -> None:
+    owner = (1234, 4321) if ROOT else (os.geteuid(), os.getegid())
+    before = os.umask(0o077)
+    try:
+        files.write(file, NEW, mode=0o664, owner=owner)
+        given = file.stat()
+        files.write(file, NEW, mode=0o644)
+        own = file.stat()
+        files.write(file.parent / "made" / "file", NEW)
+    finally:
+        os.umask(before)
+    assert (given.st_uid, given.st_gid, stat.S_IMODE(given.st_mode)) == (*owner, 0o664)
+    assert (own.st_uid, own.st_gid) == (os.geteuid(), os.getegid())
+    assert stat.S_IMODE((file.parent / "made").stat().st_mode) == 0o755
+    assert stat.S_IMODE(own.st_mode) == 0o644, "BIRD and the daemon, other users, read it"
