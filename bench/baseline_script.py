@@ -2,8 +2,8 @@
 
 `python -m bench.baseline_script bird TEXT FILE` waits until a UDP socket on port 53 closes, renames
 TEXT to FILE and sends `configure` on a connection that it has opened before.
-`python -m bench.baseline_script frr TEXT` runs one vtysh with the prepared lines. It checks, decides
-and reads back nothing.
+`python -m bench.baseline_script frr TEXT` runs one vtysh with the prepared lines.
+It checks, decides and reads back nothing.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def texts(
 ) -> dict[Path, str]:
     """Return the units as they are to stand on this host; they run as `user`.
 
-    `path` is the config file, `router` what `--router` was. `opened` are the lines that let them write elsewhere too, see `sandbox`.
+    `path` is the config file, `router` what `--router` was. `opened` are the lines that let them
+    write elsewhere too, see `sandbox`.
     """
     options = [] if path in DEFAULTS else ["--config", str(path)]
     options += ["--router", router] if router else []

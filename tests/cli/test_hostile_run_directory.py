@@ -30,7 +30,7 @@ HOLD = """
 import signal
 import sys
 from pathlib import Path
-from anycast_routed import lock
+from anycast_routed.system import lock
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 with lock.hold(Path(sys.argv[1]), "daemon"):
     print("held", flush=True)
@@ -127,7 +127,7 @@ def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(
         assert "systemctl restart" in caught.value.hint
     with pytest.raises(running_daemon.NoDaemonError, match="no daemon runs here"):
         running_daemon.must(run_dir)
-    assert not overview.of_daemon(settings)
+    assert not overview.of_daemon(run_dir, refused=False)
 
 
 @pytest.mark.fault(34)
@@ -136,7 +136,7 @@ def test_what_the_daemon_has_said_is_shown_without_its_escapes(
 ) -> None:
     with lock.hold(run_dir, "daemon"):
         (run_dir / "status.json").write_text(json.dumps(STATUS))
-        lines = overview.of_daemon(settings)
+        lines = overview.of_daemon(run_dir, refused=False)
         assert len(lines) >= 6
         assert all(line.isprintable() for line in lines), lines
         assert main.main(["--config", str(settings.config), "reload"]) == 64

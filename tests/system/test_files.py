@@ -22,18 +22,18 @@ OLD, NEW = "old\n", "new\n" * 1000
 READ = """
 import sys
 from pathlib import Path
-from anycast_routed import atomic
-print(atomic.read(Path(sys.argv[1])))
+from anycast_routed.system import files
+print(files.read(Path(sys.argv[1])))
 """
 # A limit on the size of files ends the write half-way, as a full disk does.
 WRITE_LIMITED = """
 import resource, sys
 from pathlib import Path
-from anycast_routed import atomic
+from anycast_routed.system import files
 from anycast_routed.errors import CannotWriteError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    atomic.write(Path(sys.argv[1]), "new" * 1000, durable=sys.argv[2] == "durable")
+    files.write(Path(sys.argv[1]), "new" * 1000, durable=sys.argv[2] == "durable")
 except CannotWriteError as error:
     print(error.message)
 """

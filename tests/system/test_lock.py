@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys
 from pathlib import Path
-from anycast_routed import lock
+from anycast_routed.system import lock
 with lock.hold(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()

@@ -172,7 +172,7 @@ def test_no_descriptor_is_our_trouble_and_not_the_servers() -> None:
     source = "import resource, os\n"
     source += "from anycast_routed.observe.pulse import counters\n"
     source += "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
-    source += "for look in accounts.reads, lambda: accounts.threads(os.getpid(), 9):\n"
+    source += "for look in counters.reads, lambda: counters.threads(os.getpid(), 9):\n"
     source += "    try: look()\n"
     source += "    except OSError as error: print(error.errno)\n"
     done = run([sys.executable, "-c", source], within=20)
