@@ -49,15 +49,25 @@ class ConfigError(AnycastRoutedError):
 
 
 class RouterUnavailableError(AnycastRoutedError):
-    """The router does not answer, or a program that it needs is not installed."""
+    """The router does not answer, or its own program (`bird`, `vtysh`) cannot be run."""
 
     exit_code = Exit.UNAVAILABLE
 
 
-class HostUnreadableError(AnycastRoutedError):
-    """The kernel does not tell us what this host has."""
+class CommandError(AnycastRoutedError):
+    """A program failed: it is not installed, did not start, did not end in time, or said so."""
 
     exit_code = Exit.UNAVAILABLE
+
+
+class HostError(AnycastRoutedError):
+    """This host denies a resource for now: a thread, memory, a descriptor, a system call."""
+
+    exit_code = Exit.UNAVAILABLE
+
+
+class HostUnreadableError(HostError):
+    """The kernel does not report the interfaces and addresses of this host."""
 
 
 class AccessDeniedError(AnycastRoutedError):

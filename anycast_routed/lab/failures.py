@@ -1,6 +1,6 @@
 """What can go wrong in a lab."""
 
-from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
+from anycast_routed.errors import AnycastRoutedError, Exit
 
 
 class LabError(AnycastRoutedError):
@@ -11,5 +11,7 @@ class LateError(LabError, AssertionError):
     """What was waited for did not come true in time: to a test runner, a failed assertion."""
 
 
-class LabUnavailableError(RouterUnavailableError):
+class LabUnavailableError(AnycastRoutedError):
     """The machine cannot hold a lab: a program is not installed, or namespaces are forbidden."""
+
+    exit_code = Exit.UNAVAILABLE

@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from anycast_routed.errors import RouterUnavailableError
+from anycast_routed.errors import CommandError
 from anycast_routed.lab.daemon import Daemon
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.holder import Holder
@@ -98,7 +98,7 @@ class Host:
         text = f"{self.name}: {shlex.join(argv)}"
         try:
             done = run(command, within=within, stdin=stdin, env=env)
-        except RouterUnavailableError as error:
+        except CommandError as error:
             message = f"{text}: did not end within {within:g} s and was killed"
             raise LabError(message) from error
         if check and done.code != 0:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.masking import difference
-from anycast_routed.errors import AccessDeniedError, CannotWriteError
+from anycast_routed.errors import AccessDeniedError, CommandError
 from anycast_routed.setup import bird_conf
 from anycast_routed.system import commands, files
 
@@ -102,4 +102,4 @@ def _run(command: tuple[str, ...]) -> None:
     if done.code != 0:
         said = done.err.strip() or f"exit code {done.code}"
         message = f"{shlex.join(command)}: {said}"
-        raise CannotWriteError(message, hint="the rest was not done; run the same command again")
+        raise CommandError(message, hint="the rest was not done; run the same command again")

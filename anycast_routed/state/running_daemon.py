@@ -11,7 +11,7 @@ from anycast_routed.errors import (
     AccessDeniedError,
     AnycastRoutedError,
     Exit,
-    HostUnreadableError,
+    HostError,
     LockedError,
 )
 from anycast_routed.state import status_file
@@ -85,7 +85,7 @@ def hang_up(run_dir: Path) -> int:
     Raises:
         NoDaemonError: none runs.
         AccessDeniedError: it is another user's, and we are not root.
-        HostUnreadableError: the kernel does not let us.
+        HostError: the kernel does not let us.
     """
     number = must(run_dir)
     try:
@@ -98,7 +98,7 @@ def hang_up(run_dir: Path) -> int:
         raise AccessDeniedError(message, hint="run it as that user, or as root") from error
     except OSError as error:
         message = f"cannot send the daemon, PID {number}, a signal: {error.strerror}"
-        raise HostUnreadableError(message, hint="it needs Linux 5.3, and descriptors") from error
+        raise HostError(message, hint="it needs Linux 5.3, and descriptors") from error
     return number
 
 

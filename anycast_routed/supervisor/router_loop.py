@@ -19,7 +19,7 @@ from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable, changes, wanted
 from anycast_routed.errors import (
     AnycastRoutedError,
-    HostUnreadableError,
+    HostError,
     RouterUnavailableError,
 )
 from anycast_routed.model import Held, Plan
@@ -144,14 +144,14 @@ class Loop:
         """Do what blocks beside the event loop, one at a time and to its end.
 
         Raises:
-            HostUnreadableError: this host lacks descriptors or memory, which passes.
+            HostError: this host lacks descriptors or memory, which passes.
         """
         doing = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
             return await asyncio.shield(doing)
         except OSError as error:
             message = f"this host does not let us work: {error.strerror or error}"
-            raise HostUnreadableError(message, hint="see ulimit -a, and the memory") from error
+            raise HostError(message, hint="see ulimit -a, and the memory") from error
         except asyncio.CancelledError:
             # The thread cannot be stopped: who cancels us must find the router left alone.
             with contextlib.suppress(AnycastRoutedError, OSError):

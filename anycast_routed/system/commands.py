@@ -6,7 +6,7 @@ import subprocess  # nosec B404  # noqa: TID251 - this is the one home of subpro
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed.errors import AccessDeniedError, RouterUnavailableError
+from anycast_routed.errors import AccessDeniedError, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def run(
     `within` is in seconds; a command that takes longer is killed.
 
     Raises:
-        RouterUnavailableError: the program is not installed, cannot start, or did not end in time.
+        CommandError: the program is not installed, cannot start, or did not end in time.
         AccessDeniedError: we may not execute it.
     """
     try:
@@ -49,14 +49,14 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         message = f"{argv[0]} did not end within {within:g} s and was killed"
-        raise RouterUnavailableError(message, hint="is its daemon hung or stopped?") from error
+        raise CommandError(message, hint="is its daemon hung or stopped?") from error
     except FileNotFoundError as error:
         message = f"{argv[0]} is not installed"
-        raise RouterUnavailableError(message, hint="install it, or name its path") from error
+        raise CommandError(message, hint="install it, or name its path") from error
     except PermissionError as error:
         message = f"{argv[0]} may not be executed by this user"
         raise AccessDeniedError(message) from error
     except OSError as error:
         message = f"{argv[0]} cannot be run: {error.strerror}"
-        raise RouterUnavailableError(message, hint="see ulimit -a, and the memory") from error
+        raise CommandError(message, hint="see ulimit -a, and the memory") from error
     return Completed(done.returncode, done.stdout, done.stderr)

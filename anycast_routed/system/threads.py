@@ -10,7 +10,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from anycast_routed.errors import HostUnreadableError
+from anycast_routed.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def beside(work: Callable[[], T]) -> asyncio.Future[T]:
     A caller has one at a time, so that there are never more threads than callers.
 
     Raises:
-        HostUnreadableError: this host lacks the memory for a thread, which passes.
+        HostError: this host lacks the memory for a thread, which passes.
     """
     loop = asyncio.get_running_loop()
     doing: asyncio.Future[T] = loop.create_future()
@@ -50,5 +50,5 @@ def beside(work: Callable[[], T]) -> asyncio.Future[T]:
         threading.Thread(target=run, name="beside", daemon=True).start()
     except RuntimeError as error:
         message = f"this host does not let us work: {error}"
-        raise HostUnreadableError(message, hint="see ulimit -a, and the memory") from error
+        raise HostError(message, hint="see ulimit -a, and the memory") from error
     return doing

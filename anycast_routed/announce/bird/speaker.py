@@ -15,13 +15,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce import router_program
 from anycast_routed.announce.bird import readback, withdraw
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
-from anycast_routed.system import commands, files
+from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -216,7 +217,7 @@ def check_config(config: Path, path: Path, *, stdin: str = "") -> None:
     Raises:
         RejectedError: with BIRD's line and column.
     """
-    done = commands.run([_program(), "-p", "-c", str(config)], within=_WITHIN, stdin=stdin)
+    done = router_program.run([_program(), "-p", "-c", str(config)], within=_WITHIN, stdin=stdin)
     if done.code != 0:
         said = quoted_safely(done.err.strip(), stdin) or f"`bird -p` ended with {done.code}"
         raise RejectedError(said.replace(str(config), str(path)), hint="nothing was loaded")

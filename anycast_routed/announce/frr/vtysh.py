@@ -13,12 +13,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anycast_routed.announce import router_program
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
-from anycast_routed.system import commands, directories
+from anycast_routed.system import directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from anycast_routed.system.commands import Completed
 
 _DEFAULT_DIRS = (Path("/var/run/frr"), Path("/run/frr"))
 _WITHIN = 5.0  # seconds for a call; reading 10,000 prefixes takes FRR 8.4.4 0.6 s
@@ -100,7 +103,7 @@ class Vtysh:
             RejectedError: with the line of the first fault.
         """
         argv = [self._find(), "-C", "-f", "/dev/stdin"]
-        done = commands.run(argv, within=_deadline(text), stdin=text, env=_environment())
+        done = router_program.run(argv, within=_deadline(text), stdin=text, env=_environment())
         if done.code != 0:
             fault = _FAULT.search(done.out + done.err)
             said = f"line {fault[1]}: {fault[2]}" if fault else _said(done)
@@ -110,13 +113,13 @@ class Vtysh:
 
     def _run(
         self, daemon: str, arguments: Sequence[str], *, stdin: Sequence[str] = ()
-    ) -> commands.Completed:
+    ) -> Completed:
         self.socket(daemon)
         argv = [self._find()]
         if self._vty_dir not in _DEFAULT_DIRS:
             argv += ["--vty_socket", str(self._vty_dir)]
         text = "".join(f"{line}\n" for line in stdin)
-        done = commands.run(
+        done = router_program.run(
             [*argv, "-d", daemon, *arguments],
             within=_deadline(text),
             stdin=text,
@@ -161,7 +164,7 @@ def _deadline(text: str) -> float:
     return _WITHIN + _PER_LINE * text.count("\n")
 
 
-def _said(done: commands.Completed) -> str:
+def _said(done: Completed) -> str:
     lines: Iterable[str] = _NOISE.sub("", f"{done.out}\n{done.err}").splitlines()
     kept = [line.strip() for line in lines if line.strip()]
     return "; ".join(kept[:3]) or f"exit code {done.code}"
