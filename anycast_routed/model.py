@@ -19,7 +19,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,9 +70,17 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class CheckKey(NamedTuple):
+    """One check of one service: what facts, records and the status file are keyed by."""
+
+    service: str
+    check: str
+    """The check's name within its service; `dns` is the only one so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict on one service, and how far the results lean against it."""
+    """The verdict of one check, or of a whole service, and how far results lean against it."""
 
     verdict: Verdict = Verdict.UNKNOWN
     passes: int = 0
@@ -148,8 +156,8 @@ class Drain:
 class Observed:
     """Everything that a decision may rest on, at one moment."""
 
-    health: Mapping[str, Health]
-    """By service name."""
+    checks: Mapping[CheckKey, Health]
+    """The health of each check; `decide.service_state` combines those of one service."""
     interfaces: frozenset[str]
     addresses: tuple[HostAddress, ...]
     down: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ from anycast_routed.errors import (
     NotConfirmedError,
     UsageError,
 )
-from anycast_routed.reconcile.once import withdrawing_sick
+from anycast_routed.reconcile.once import withdrawing_if_untrusted
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
 from anycast_routed.report.text import printable, safe
@@ -77,7 +77,7 @@ def daemon(context: typer.Context) -> int:
     supervisor = Supervisor(load, path, log, Notify(os.environ))
     signals.then(supervisor.stop)
     log.info("starting", config=path, after=since_start())
-    with withdrawing_sick(config):
+    with withdrawing_if_untrusted(config):
         try:
             # At the start one that is missing keeps nobody from withdrawing what is dead.
             asyncio.run(supervisor.run(password_files.read(config), digest))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed.cli import waiting
+from anycast_routed.cli.targets import of_targets, spelled
 from anycast_routed.config.values import Refused, seconds
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.facts.draining import drain_time
@@ -77,7 +78,7 @@ def drain(
             message = f"--for: {for_} is {never}: there is nothing to --wait for"
             raise UsageError(message, hint="drain it for longer, or without --wait")
         settings.talk([f"warning: --for: {for_} is {never}"])
-    goal = dict.fromkeys((one.prefix for one in last_known.of_targets(config, targets)), None)
+    goal = dict.fromkeys((one.prefix for one in of_targets(config, targets)), None)
     way = waiting.Way(settings, config, goal)
     with _ordering(config):
         for one in targets:
@@ -163,9 +164,9 @@ def _targets(config: Config, target: str | None, ordered: list[str] | None = Non
     also = ordered or []
     if target is None:
         return list(dict.fromkeys([*(service.name for service in config.services), *also]))
-    one = last_known.spelled(target)
+    one = spelled(target)
     if one not in also:
-        last_known.of_targets(config, [one])
+        of_targets(config, [one])
     return [one]
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed.announce import choose
+from anycast_routed.cli.targets import prefix as read_prefix
 from anycast_routed.decide.plan import plan as decide
+from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError, Exit
-from anycast_routed.reconcile import cycle, last_known
+from anycast_routed.reconcile import cycle, last_known, probe
 from anycast_routed.report import text
 from anycast_routed.report.explain import explain as follow
 from anycast_routed.state import running_daemon
@@ -37,11 +39,11 @@ def explain(
     made anew.
     """
     settings: Settings = context.obj
-    wanted = last_known.prefix(prefix)
+    wanted = read_prefix(prefix)
     config = settings.load()
     speaker, readback = _asked(settings, config)
     observed = _observed(config, speaker)
-    chain = follow(wanted, decide(config, observed), observed.health, readback)
+    chain = follow(wanted, decide(config, observed), health_by_service(observed.checks), readback)
     settings.emit("explain", prefix=wanted, chain=chain)
     marks = {True: "+", False: "!", None: " "}
     settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
@@ -63,5 +65,5 @@ def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback
 def _observed(config: Config, speaker: Speaker | None) -> Observed:
     if running_daemon.said(config.daemon.run_dir) is not None:
         return last_known.observed(config, speaker)[0]
-    facts, _ = cycle.observe(config, cycle.remembered(config), speaker)
+    facts, _ = probe.observe(config, cycle.remembered(config), speaker)
     return facts.observed(time.monotonic())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anycast_routed.cli.targets import of_targets, spelled
 from anycast_routed.errors import Exit
-from anycast_routed.reconcile.last_known import of_targets, spelled
 from anycast_routed.report import text
 from anycast_routed.state import journal
 

@@ -17,8 +17,9 @@ from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.model import Outcome, Verdict
-from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile import cycle, probe
 from anycast_routed.reconcile.last_known import assumed
+from anycast_routed.reconcile.rendering import render as render_plan
 from anycast_routed.report import text
 from anycast_routed.state.documents import plain
 
@@ -62,7 +63,7 @@ def check(
             message = f"no service is named {text.safe(name)!r}"
             raise UsageError(message, hint=f"the config has: {', '.join(known)}")
     chosen = [known[name] for name in names] if names else list(config.services)
-    results = cycle.check_once(chosen)
+    results = {key.service: one for key, one in probe.probe_once(chosen).items()}
     settings.emit("check", results={name: plain(result) for name, result in results.items()})
     settings.say(
         text.check_lines(
@@ -115,11 +116,11 @@ def render(
     settings.talk(f"warning: {one}" for one in unknown)
     speaker = choose.choose(config)
     if assume is None:
-        facts, _ = cycle.observe(config, cycle.remembered(config), speaker)
+        facts, _ = probe.observe(config, cycle.remembered(config), speaker)
         plan = decide(config, facts.observed(time.monotonic()))
     else:
         plan, _ = assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
-    rendered = masked(cycle.render(config, speaker, plan))
+    rendered = masked(render_plan(config, speaker, plan))
     settings.emit("render", router=speaker.name, file=str(speaker.file), text=rendered)
     settings.say([rendered.rstrip("\n")])
     return Exit.OK

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anycast_routed.cli.targets import prefix as read_prefix
 from anycast_routed.config import Daemon
 from anycast_routed.errors import (
     AnycastRoutedError,
@@ -17,8 +18,7 @@ from anycast_routed.errors import (
     RouterUnavailableError,
     UsageError,
 )
-from anycast_routed.reconcile import last_known
-from anycast_routed.reconcile.overview import Picture, look, of_daemon
+from anycast_routed.reconcile.overview import Overview, look, of_daemon
 from anycast_routed.state.documents import document
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def status(
     nothing.
     """
     settings: Settings = context.obj
-    wanted = None if prefix is None else last_known.prefix(prefix)
+    wanted = None if prefix is None else read_prefix(prefix)
     if watch:
         return _watch(settings, wanted)
     try:
@@ -90,7 +90,7 @@ def _block(settings: Settings, wanted: Prefix | None) -> tuple[Config | None, st
         raise
     except AnycastRoutedError as error:
         facts: dict[str, object] = {"error": error.message, "hint": error.hint}
-        seen = Picture(facts, [*_of_daemon(settings), f"! {error.message}"])
+        seen = Overview(facts, [*_of_daemon(settings), f"! {error.message}"])
     if settings.json:
         return config, json.dumps(document("status", **seen.facts), indent=2)
     return config, "\n".join(settings.coloured(seen.lines))

@@ -79,7 +79,7 @@ class Way:
                 if step:
                     time.sleep(lowers)
                 done = once(self._config, self._settings.digest())
-                if self._look(done.outcome.readback):
+                if self._look(done.step.outcome.readback):
                     return True
         return False
 

@@ -169,6 +169,11 @@ class Service(Section):
     dns: Dns = Field(description="The check of this service.")
     anycast: Anycast = Field(description="The prefixes of this service.")
 
+    @property
+    def checks(self) -> dict[str, Dns]:
+        """The checks of this service by name; one DNS check so far."""
+        return {"dns": self.dns}
+
 
 class BgpPeer(Section):
     """One BGP neighbor."""

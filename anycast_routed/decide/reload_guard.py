@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.plan import plan
-from anycast_routed.model import Health, Verdict
+from anycast_routed.model import CheckKey, Health, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 def at_best(config: Config, observed: Observed) -> Plan:
     """Return the plan with every service up, nothing drained or damped, every interface up."""
-    up = {service.name: Health(Verdict.UP, ever_up=True) for service in config.services}
-    return plan(config, replace(observed, health=up, down=frozenset(), drains={}, damped={}))
+    up = {
+        CheckKey(service.name, check): Health(Verdict.UP, ever_up=True)
+        for service in config.services
+        for check in service.checks
+    }
+    return plan(config, replace(observed, checks=up, down=frozenset(), drains={}, damped={}))
 
 
 def shrinks(held: Collection[Prefix], config: Config, observed: Observed) -> frozenset[Prefix]:

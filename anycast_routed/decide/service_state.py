@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.candidates import No
-from anycast_routed.model import Health, Reason, Stage, Verdict
+from anycast_routed.model import CheckKey, Health, Reason, Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from anycast_routed.config import Config, Service
     from anycast_routed.model import Drain, Observed, Prefix
+
+
+_WORST_FIRST = (Verdict.DOWN, Verdict.UNKNOWN, Verdict.UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,41 @@ def lowered(own: int, links: Iterable[No | Lowered | None]) -> Lowered:
     )
 
 
+def combined(healths: Iterable[Health]) -> Health:
+    """Combine the healths of the checks of one service: the worst one stands for all.
+
+    A service is UP only while every check is UP; DOWN comes before UNKNOWN. It has ever been up
+    only if each of its checks has. Without any check the health is the unchecked one.
+    """
+    known = tuple(healths)
+    worst = next(
+        (one for verdict in _WORST_FIRST for one in known if one.verdict is verdict), Health()
+    )
+    return replace(worst, ever_up=bool(known) and all(one.ever_up for one in known))
+
+
+def health_of(service: str, checks: Mapping[CheckKey, Health]) -> Health:
+    """Return the combined health of one service."""
+    return combined(health for key, health in checks.items() if key.service == service)
+
+
+def health_by_service(checks: Mapping[CheckKey, Health]) -> dict[str, Health]:
+    """Return the combined health of each service, in the order of the checks."""
+    by_service: dict[str, list[Health]] = {}
+    for key, health in checks.items():
+        by_service.setdefault(key.service, []).append(health)
+    return {service: combined(healths) for service, healths in by_service.items()}
+
+
 def standing(service: Service, observed: Observed) -> No | Lowered | None:
     """Say what its check and its flapping make of a service; None where nothing is against it.
 
     With `on-fail = "lower"` both only lower it, unless it has never been up: then nothing says
     that it could answer at all.
     """
-    health = observed.health.get(service.name, Health())
+    health = combined(
+        observed.checks.get(CheckKey(service.name, name), Health()) for name in service.checks
+    )
     no = _verdict(service, health) or _damped(service, observed)
     was_up = health.verdict is Verdict.UP or (health.verdict is Verdict.DOWN and health.ever_up)
     if no is None or service.dns.on_fail != "lower" or not was_up:

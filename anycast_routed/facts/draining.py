@@ -1,4 +1,4 @@
-"""What the operator has drained, and how far each drain has come."""
+"""The operator's drain orders, and the stage that each drain has reached."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
 
 class Draining:
-    """The orders to drain, and when the router was first seen to have each of them lowered."""
+    """The drain orders, and when the router was first seen to hold each target lowered."""
 
     def __init__(self, lowered: Mapping[str, float]) -> None:
         self.lowered = dict(lowered)
         self._ordered: tuple[Ordered, ...] = ()
-        """Every order there is; `_orders` are those that stand now."""
+        """Every order on file; `_orders` are those in force now."""
         self._orders: tuple[Ordered, ...] = ()
 
     def order(self, orders: tuple[Ordered, ...], now: float) -> bool:
-        """Take the orders; tell whether others stand than before. `now` is wall clock."""
+        """Replace the orders; tell whether the orders in force changed. `now` is wall clock."""
         self._ordered = orders
         return self.expire(now)
 
     def expire(self, now: float) -> bool:
-        """End the drains whose time is over at `now`; one that a wrong clock has ended returns."""
+        """End the drains whose time is over at `now` (wall clock); tell whether any changed.
+
+        A drain that a wrong clock ended too early comes back when the clock is right again.
+        """
         orders = tuple(one for one in self._ordered if one.until is None or now < one.until)
         for lifted in self.lowered.keys() - {one.target for one in orders}:
             del self.lowered[lifted]
@@ -39,11 +42,11 @@ class Draining:
         return changed
 
     def has(self, target: str) -> bool:
-        """Tell whether an order for this very target stands."""
+        """Tell whether an order for exactly this target is in force."""
         return any(order.target == target for order in self._orders)
 
     def confirmed(self, plan: Plan, at: float) -> None:
-        """Take in that the router shows this plan."""
+        """Take in that the router shows this plan: note which targets it holds lowered."""
         for order in self._orders:
             if any(
                 one.graceful_shutdown and order.target in {one.service, str(one.prefix)}
@@ -52,11 +55,11 @@ class Draining:
                 self.lowered.setdefault(order.target, at)
 
     def drains(self, config: Config, held: Held, at: float) -> dict[str, Drain]:
-        """Return how far each has come, by its target."""
+        """Return the drain of each target, with the stage that it has reached."""
         return {order.target: self._drain(order, config, held, at) for order in self._orders}
 
     def changes(self, config: Config) -> Iterator[float]:
-        """Give the times at which a drain goes on by itself."""
+        """Yield the monotonic times at which a drain reaches its next stage."""
         for target, lowered in self.lowered.items():
             if self.has(target):
                 yield lowered + drain_time(config, target)
@@ -75,6 +78,6 @@ class Draining:
 
 
 def drain_time(config: Config, target: str) -> float:
-    """Return the drain time of a service; that of a prefix is the longest there is."""
+    """Return the drain time of a service in seconds; for a prefix, the longest of all services."""
     times = {service.name: service.anycast.drain_time for service in config.services}
     return times.get(target, max(times.values()))

@@ -1,26 +1,21 @@
-"""What is known at this moment: the only state that changes. No I/O, and no clock of its own.
+"""What is known now about the services and this host: the only state that changes.
 
-Tasks replace facts here; `observed` freezes them into the value that a plan rests on. `apply`
-fills it once, the daemon for ever. Times called `at` are monotonic seconds.
+No I/O and no clock. The daemon's tasks and `apply` write facts here; `observed` freezes them into
+the value that a plan rests on. Times called `at` are monotonic seconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.health import decided, died, step, unproved
 from anycast_routed.decide.plan import plan
+from anycast_routed.decide.service_state import health_of
 from anycast_routed.facts.draining import Draining
 from anycast_routed.facts.flapping import Flapping
-from anycast_routed.model import (
-    Health,
-    Held,
-    Host,
-    Observed,
-    Outcome,
-    Verdict,
-)
+from anycast_routed.model import CheckKey, Health, Held, Host, Observed, Outcome, Verdict
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
@@ -31,42 +26,48 @@ if TYPE_CHECKING:
     from anycast_routed.state.drain_orders import Ordered
 
 
+class Recorded(Enum):
+    """How a process treats the verdicts that an earlier process recorded."""
+
+    CONTINUED = "continued"
+    """They count as this process's own: each run of `apply` continues where the last one ended."""
+    UNPROVED = "unproved"
+    """They keep what is announced, and nothing more, until this process has its own verdict."""
+
+
 class Facts:
-    """The facts about every service of a config and about this host."""
+    """The facts about each check of a config and about this host."""
 
     def __init__(
-        self, config: Config, known: Record, host: Host, *, trusting: bool = False
+        self, config: Config, known: Record, host: Host, recorded: Recorded = Recorded.UNPROVED
     ) -> None:
-        """Begin with what an earlier process has left.
-
-        A `trusting` one takes its verdicts for its own, as `apply` must, whose every run goes on
-        where the last one has ended.
-        """
+        """Start with what an earlier process recorded."""
         self.config = config
         self.digest = known.config
-        """What tells the content of the config file in force from another; empty if not known."""
+        """Digest of the config file's content in force; empty if unknown."""
         self.version = 0
-        """Counts the changes that a plan may rest on."""
+        """Counts the changes that may change the plan."""
         self.held = Held()
         self._known = known
         self._host = host
-        self._health = {s.name: known.health.get(s.name, Health()) for s in config.services}
-        if not trusting:
-            self._health = {name: _uncounted(one) for name, one in self._health.items()}
         self._services = {service.name: service for service in config.services}
-        self._trusting = trusting
-        self._fresh: set[str] = set(self._health) if trusting else set()
-        """Services with a verdict of this process; what the record says is no longer proof."""
+        self._health = {key: known.health.get(key, Health()) for key in _keys(config)}
+        self._proved: set[CheckKey] = set()
+        """Checks on which this process has a verdict of its own."""
+        if recorded is Recorded.CONTINUED:
+            self._proved.update(self._health)
+        else:
+            self._health = {key: _uncounted(one) for key, one in self._health.items()}
         self._flapping = Flapping(known.flaps)
         self._draining = Draining(known.lowered)
-        self._signs: dict[str, float] = {}
-        """When the first result was seen that leans against each service's verdict."""
+        self._first_signs: dict[CheckKey, float] = {}
+        """When the first result against the present verdict of each check was seen."""
         self._evidence: dict[str, float] = {}
         self._turns: list[tuple[str, Health]] = []
 
     @property
-    def health(self) -> Mapping[str, Health]:
-        """The health of each service, by name."""
+    def checks(self) -> Mapping[CheckKey, Health]:
+        """The health of each check."""
         return self._health
 
     @property
@@ -74,33 +75,33 @@ class Facts:
         """The interfaces and addresses of this host."""
         return self._host
 
-    def settled(self, name: str) -> bool:
-        """Tell whether this process has a verdict on the service, and nothing leans against it."""
-        return name in self._fresh and decided(self._health[name])
+    def settled(self, check: CheckKey) -> bool:
+        """Tell whether this process has a verdict on the check, and no result against it since."""
+        return check in self._proved and decided(self._health[check])
 
     @property
     def unproved(self) -> frozenset[str]:
-        """The services that this process has no verdict on yet."""
-        return frozenset(self._health) - self._fresh
+        """The services with a check on which this process has no verdict yet."""
+        return frozenset(key.service for key in self._health.keys() - self._proved)
 
     @property
     def evidence(self) -> dict[str, float]:
-        """When the first sign of each service's latest turn was seen, until it is told."""
+        """When the first sign of each service's latest turn was seen, until it is reported."""
         return dict(self._evidence)
 
-    def told(self, evidence: Mapping[str, float]) -> None:
-        """Forget signs whose consequences have been told."""
-        for name, seen in evidence.items():
-            if self._evidence.get(name) == seen:
-                del self._evidence[name]
+    def forget_evidence(self, reported: Mapping[str, float]) -> None:
+        """Forget the signs whose consequences have been reported."""
+        for service, seen in reported.items():
+            if self._evidence.get(service) == seen:
+                del self._evidence[service]
 
     def take_turns(self) -> list[tuple[str, Health]]:
-        """Return every change of a verdict since this was last asked, in its order."""
+        """Return each change of a service's verdict since the last call, oldest first."""
         turns, self._turns = self._turns, []
         return turns
 
     def record(self, router: str) -> Record:
-        """Return what the next process of this boot is to know."""
+        """Return what the next process of this boot needs to know."""
         return Record(
             boot=self._known.boot,
             router=router,
@@ -110,150 +111,170 @@ class Facts:
             config=self.digest,
         )
 
-    def fold(self, name: str, dns: Dns, result: CheckResult, *, began: float, at: float) -> bool:
-        """Take one check's result; tell whether the verdict has changed, or is the first one.
+    def fold(
+        self, check: CheckKey, dns: Dns, result: CheckResult, *, began: float, at: float
+    ) -> bool:
+        """Add one check's result; tell whether the verdict has changed, or is the first one.
 
-        What is said of a service that the config no longer has is too late, and no news.
+        A result for a check that the config no longer has is ignored.
         """
-        before = self._health.get(name)
+        before = self._health.get(check)
         if before is None:
             return False
         in_a_row = {Outcome.FAIL: before.fails, Outcome.PASS: before.passes}
         if in_a_row.get(result.outcome) == 0:
-            self._signs[name] = began
-        return self._judge(name, step(before, result, rise=dns.rise, fall=dns.fall, at=at), at)
+            self._first_signs[check] = began
+        return self._judge(check, step(before, result, rise=dns.rise, fall=dns.fall, at=at), at)
 
-    def died(self, name: str, dns: Dns, reason: str, *, seen: float, at: float) -> bool:
-        """Take the proof that the server is gone or hung; tell whether the verdict has changed."""
-        before = self._health.get(name)
+    def died(self, check: CheckKey, dns: Dns, reason: str, *, seen: float, at: float) -> bool:
+        """Add the proof that the server died or hung; tell whether the verdict has changed."""
+        before = self._health.get(check)
         if before is None:
             return False
         if before.fails == 0:
-            self._signs[name] = seen
-        return self._judge(name, died(before, reason, fall=dns.fall), at)
+            self._first_signs[check] = seen
+        return self._judge(check, died(before, reason, fall=dns.fall), at)
 
     def see(self, host: Host) -> bool:
-        """Take the addresses of this host; tell whether they are others than before."""
+        """Replace this host's addresses; tell whether they differ from before."""
         if host == self._host:
             return False
         self._host = host
         self.version += 1
         return True
 
-    def forgive(self, names: Iterable[str]) -> None:
-        """Forget how often these services have gone down: their operator says they are well."""
-        self._flapping.forgive(names)
+    def forgive(self, services: Iterable[str]) -> None:
+        """Forget how often these services went down: their operator declares them well."""
+        self._flapping.forgive(services)
         self.version += 1
 
     def order(self, orders: tuple[Ordered, ...], now: float) -> None:
-        """Take what the operator has drained; `now` is wall clock, as the orders' times are."""
+        """Replace the drain orders; `now` is wall clock, as the orders' times are."""
         self.version += self._draining.order(orders, now)
 
     def expire(self, now: float) -> None:
-        """End the drains whose time is over at `now`, which is wall clock as they are."""
+        """End the drains whose time is over at `now` (wall clock)."""
         self.version += self._draining.expire(now)
 
     def adopt(self, config: Config) -> None:
-        """Take another config.
+        """Put another config in force.
 
-        What is announced stands, and a service that asks the same question keeps its verdict. Of
-        another server, or of a service with a new name, there is none yet.
+        What is announced stays, and a service that asks the same question keeps its verdict.
+        There is no verdict yet on another server, or on a service with a new name.
         """
         before, self._services = self._services, {one.name: one for one in config.services}
         self.config = config
         same = {
-            name
-            for name, service in self._services.items()
-            if name in before and _question(before[name].dns) == _question(service.dns)
+            key
+            for key in _keys(config)
+            if (old := before.get(key.service)) is not None
+            and key.check in old.checks
+            and _question(old.checks[key.check])
+            == _question(self._services[key.service].checks[key.check])
         }
         self._health = {
-            name: self._health[name] if name in same else _uncounted(self._health.get(name))
-            for name in self._services
+            key: self._health[key] if key in same else _uncounted(self._health.get(key))
+            for key in _keys(config)
         }
-        self._fresh &= same
+        self._proved &= same
         self.hold(self.held.prefixes)
         self.version += 1
 
     def confirmed(self, shown: Plan, prefixes: Iterable[Prefix], at: float) -> None:
-        """Take the router's word, which shows this plan."""
+        """Take in a read-back of the router, which shows this plan."""
         self.hold(prefixes, shown if shown.services == tuple(self._services) else None)
         self._draining.confirmed(shown, at)
 
     def hold(self, prefixes: Iterable[Prefix], known: Plan | None = None) -> None:
-        """Take what the router holds; its services are those of the config in force."""
+        """Take in what the router holds; its services are those of the config in force."""
         self.held = Held.of(prefixes, known or plan(self.config, self.observed(0.0)))
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
         return Observed(
-            health={name: self._shown(name) for name in self._health},
+            checks={key: self._shown(key) for key in self._health},
             interfaces=self._host.interfaces,
             addresses=self._host.addresses,
             down=self._host.down,
             drains=self._draining.drains(self.config, self.held, at),
             damped={
-                name: self._flapping.sentence(name, until)
-                for name in self._health
-                if at < (until := self._returns(name))
+                service: self._flapping.sentence(service, until)
+                for service in self._services
+                if at < (until := self._returns(service))
             },
         )
 
     def next_change(self, at: float) -> float | None:
-        """Return the time at which `observed` will say something else by itself, if ever."""
-        times = [self._returns(name) for name in self._health]
+        """Return the time at which `observed` changes without a new fact; None if never."""
+        times = [self._returns(service) for service in self._services]
         times += self._draining.changes(self.config)
         return min((one for one in times if one > at), default=None)
 
-    def _judge(self, name: str, health: Health, at: float) -> bool:
-        before, first = self._health[name], name not in self._fresh
-        if before.verdict is Verdict.UP and health.verdict is Verdict.DOWN:
-            self._count(name, at)
-        self._health[name] = health
-        if self._proves(name, health):
-            self._fresh.add(name)
-        turned = before.verdict is not health.verdict
-        if turned or (first and name in self._fresh):
-            self._turns.append((name, health))
-            if (seen := self._signs.pop(name, None)) is not None:
-                self._evidence[name] = seen
-            self.version += 1
-            return True
-        return False
+    def _judge(self, check: CheckKey, health: Health, at: float) -> bool:
+        service = check.service
+        before, was_proved = health_of(service, self._health), self._is_proved(service)
+        self._health[check] = health
+        if self._proves(check, health):
+            self._proved.add(check)
+        after = health_of(service, self._health)
+        if before.verdict is Verdict.UP and after.verdict is Verdict.DOWN:
+            self._count(service, at, was_proved=was_proved)
+        turned = before.verdict is not after.verdict
+        if not turned and (was_proved or not self._is_proved(service)):
+            return False
+        self._turns.append((service, after))
+        if (seen := self._first_signs.pop(check, None)) is not None:
+            self._evidence[service] = seen
+        self.version += 1
+        return True
 
-    def _proves(self, name: str, health: Health) -> bool:
-        """Tell whether a verdict is this process's own: as many results as any other takes."""
+    def _is_proved(self, service: str) -> bool:
+        return service not in self.unproved
+
+    def _proves(self, check: CheckKey, health: Health) -> bool:
+        """Tell whether a verdict is this process's own: it took as many results as any other."""
         match health.verdict:
             case Verdict.UP:
-                return health.passes >= self._services[name].dns.rise
+                return health.passes >= self._services[check.service].checks[check.check].rise
             case Verdict.DOWN:
                 return decided(health)
             case Verdict.UNKNOWN:
                 return False
 
-    def _count(self, name: str, at: float) -> None:
+    def _count(self, service: str, at: float, *, was_proved: bool) -> None:
         """Count a withdrawal, unless there was nothing to withdraw.
 
-        What has been up in this process may be on its way out, before the router has confirmed it.
+        A service that was up in this process may have been sent to the router already, although
+        the router has not confirmed it yet.
         """
-        own = name in self._fresh and not self._draining.has(name)
-        if own or name in self.held.services:
-            self._flapping.count(name, self._services[name].dns.half_life, at)
+        own = was_proved and not self._draining.has(service)
+        if own or service in self.held.services:
+            self._flapping.count(service, self._half_life(service), at)
 
-    def _returns(self, name: str) -> float:
-        return self._flapping.returns(name, self._services[name].dns.half_life)
+    def _returns(self, service: str) -> float:
+        return self._flapping.returns(service, self._half_life(service))
 
-    def _shown(self, name: str) -> Health:
-        """Say what stands for a service's health until this process has a verdict."""
-        health = self._health[name]
-        if name in self._fresh:
+    def _half_life(self, service: str) -> float:
+        return self._services[service].dns.half_life
+
+    def _shown(self, check: CheckKey) -> Health:
+        """Return what a plan may rest on, until this process has a verdict of its own."""
+        health = self._health[check]
+        if check in self._proved:
             return health
-        return unproved(health, announced=name in self.held.services)
+        return unproved(health, announced=check.service in self.held.services)
+
+
+def _keys(config: Config) -> list[CheckKey]:
+    return [
+        CheckKey(service.name, check) for service in config.services for check in service.checks
+    ]
 
 
 def _uncounted(health: Health | None) -> Health:
-    """Return a verdict without its row of results: another has to begin."""
+    """Return a verdict without its results in a row: a new row has to begin."""
     return replace(health, passes=0, fails=0) if health else Health()
 
 
-def _question(asked: Dns) -> tuple[object, ...]:
-    return asked.ip, asked.port, asked.query, asked.rrtype
+def _question(dns: Dns) -> tuple[object, ...]:
+    return dns.ip, dns.port, dns.query, dns.rrtype

@@ -1,222 +1,184 @@
-"""The one reconcile path: observe, decide, announce. `apply` walks it once, the daemon for ever."""
+"""The cycle: plan, withdraw, read, render, load, prove. `apply` takes one step, the daemon many."""
 
 from __future__ import annotations
 
-import asyncio
-import resource
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose, router_file, transaction
+from anycast_routed.announce import router_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
-from anycast_routed.announce.render import Renderer
-from anycast_routed.config import password_files
-from anycast_routed.decide.plan import plan
+from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable, changes
-from anycast_routed.errors import AnycastRoutedError, ConfigError
-from anycast_routed.facts.facts import Facts
-from anycast_routed.model import CheckResult, Held, Outcome
-from anycast_routed.state import drain_orders, record
+from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
+from anycast_routed.reconcile.rendering import render
+from anycast_routed.state import record
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable
 
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.config import Config, Service
+    from anycast_routed.config import Config
     from anycast_routed.decide.proof import Change
     from anycast_routed.model import Observed, Plan, Prefix, Readback
 
-_SOCKETS = 20  # at most, that one check holds open
-_OTHER_FILES = 128  # descriptors that are not for checks
-_NAMED = 5  # prefixes that a message names
-_MOST_UNKNOWN = 3  # checks that cannot run, before one pass gives up on a verdict
+    Guard = Callable[[Plan, Readback], None]
+    """Refuses a plan by raising, before anything of it is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be, beside what is: a plan, and the router's word before it."""
+class Inputs:
+    """Everything that one step rests on, frozen before the step begins."""
+
+    config: Config
+    observed: Observed
+    held: frozenset[Prefix]
+    """What the router is known to hold."""
+    unproved: frozenset[str] = frozenset()
+    """Services without a verdict of this process: nothing of theirs is announced anew."""
+    before: Readback | None = None
+    """A read-back from just now, if there is one; otherwise the step reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one step leaves for the next; empty before the first step."""
+
+    readback: Readback | None = None
+    """The latest read-back of the router."""
+    confirmed: Plan | None = None
+    """The latest plan, if the router was proved to run it."""
+    planned: tuple[Config, Observed, Plan] | None = None
+    """The latest plan as decided, with what it was decided from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that was carried out."""
 
     plan: Plan
-    before: Readback
+    outcome: transaction.Outcome
     changes: tuple[Change, ...]
+    """From what the router was known to hold before the step, to the plan."""
+    drifted: bool
+    """The plan was in force already, but the router had lost or changed something."""
+    memory: Memory
+    """What the next step needs."""
 
 
 def recall(config: Config, speaker: Speaker) -> Record:
-    """Return what the last run left, or an empty record at the first run of a boot.
+    """Return the record of the last process of this boot, or an empty one.
 
-    At the first run of a boot, and after a restart of a router that keeps its own config,
-    whatever it announces of ours rests on no verdict: it is withdrawn before
-    anything is probed. Where the record is lost, that is so as well.
+    Without a record, and after a restart of a router that keeps its own config (FRR), what the
+    router announces rests on no verdict. It is withdrawn here, before any check.
     """
     router_file.sweep(speaker)
-    known, router = remembered(config), life(speaker)
+    known, router = remembered(config), incarnation(speaker)
     if known.router != router and speaker.incarnation():
         transaction.withdraw_all(speaker)
     return replace(known, router=router)
 
 
-def life(speaker: Speaker) -> str:
-    """Name the router and this life of it, as the record does."""
-    return f"{speaker.name} {speaker.incarnation()}".strip()
-
-
 def remembered(config: Config) -> Record:
-    """Return what the last process of this boot has left, or an empty record."""
+    """Return the record of the last process of this boot, or an empty one."""
     return record.load(config.daemon.run_dir) or Record(record.this_boot(), "")
 
 
-def observe(
-    config: Config, known: Record, speaker: Speaker | None, *, drained: bool = True
-) -> tuple[Facts, dict[str, tuple[CheckResult, ...]]]:
-    """Probe every service until its verdict is decided, and read this host's addresses.
-
-    Returns the facts, and for each service the results of its checks in their order.
-    """
-    found = facts(config, known, speaker, drained=drained)
-    results = asyncio.run(_probe_all(found))
-    return found, {name: tuple(seen) for name, seen in results.items()}
-
-
-def check_once(services: Sequence[Service]) -> dict[str, CheckResult]:
-    """Ask each service's question once, all at the same time; by service name."""
-    from anycast_routed.observe.checks import dns  # noqa: PLC0415 - only verbs that probe need it
-
-    async def one(service: Service, free: asyncio.Semaphore) -> CheckResult:
-        async with free:
-            return await dns.check(service.dns)
-
-    async def ask() -> list[CheckResult]:
-        free = at_once()
-        return await asyncio.gather(*(one(service, free) for service in services))
-
-    return dict(zip((service.name for service in services), asyncio.run(ask()), strict=True))
-
-
-def facts(config: Config, known: Record, speaker: Speaker | None, *, drained: bool = True) -> Facts:
-    """Read this host's addresses and what is drained, beside verdicts that are known already.
-
-    `speaker` is asked what it holds where a drain depends on that; without one it holds nothing.
-    Not `drained`: nothing is, whatever the orders.
-    """
-    from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
-
-    found = Facts(config, known, addresses.read(), trusting=True)
-    orders = drain_orders.load(config.daemon.state_dir, time.time()) if drained else ()
-    if orders and speaker is not None:
-        held = (route.prefix for route in speaker.read().originated)
-        found.held = Held.of(held, plan(config, found.observed(time.monotonic())))
-    found.order(orders, time.time())
-    return found
-
-
-def wish(config: Config, speaker: Speaker, observed: Observed) -> Wish:
-    """Decide, and compare with what the router has. Changes nothing."""
-    decision = plan(config, observed)
-    before = speaker.read()
-    return Wish(decision, before, changes(decision, before))
-
-
-def shrunk(gone: Collection[Prefix], verb: str) -> ConfigError:
-    """Return the refusal of a config that would withdraw most of what is announced."""
-    named = ", ".join(sorted(map(str, gone))[:_NAMED])
-    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
-    message = f"the new config would withdraw most of what is announced: {named}{more}"
-    return ConfigError(message, hint=f"if that is meant: anycast-routed {verb} --allow-shrink")
-
-
-def render(config: Config, speaker: Speaker, decision: Plan) -> str:
-    """Return the router config of a plan; the file's own text where that is still the same.
-
-    It has every password of the config in clear. Whoever shows it masks it.
+def remember(config: Config, latest: Record) -> None:
+    """Write the record for the next process.
 
     Raises:
-        UnreadPasswordsError: some of them cannot be had.
-        ConfigError: the template is wrong.
+        CannotWriteError, AccessDeniedError: there is no new record; the old one stands.
     """
-    password_files.needed(config)
-    renderer = Renderer(speaker.name, config.router.template_dir)
-    return renderer.render(speaker.variables(decision), current=router_file.read(speaker))
+    record.keep(config.daemon.run_dir, latest)
 
 
-def rehearse(config: Config, speaker: Speaker, wanted: Wish) -> str:
-    """Render the wish and let the router's parser read it, as `announce` does before it loads."""
-    transaction.refuse_foreign_neighbors(wanted.plan, wanted.before)
-    text = render(config, speaker, wanted.plan)
-    speaker.check(text)
-    return text
+def incarnation(speaker: Speaker) -> str:
+    """Return the router's name and incarnation as the record holds them."""
+    return f"{speaker.name} {speaker.incarnation()}".strip()
 
 
-def announce(
-    config: Config,
+def step(
+    inputs: Inputs,
     speaker: Speaker,
-    wanted: Wish,
+    memory: Memory | None = None,
+    *,
+    guard: Guard | None = None,
     patience: Patience = PATIENT,
-) -> transaction.Outcome:
-    """Make the router do as wished, and prove it; see `transaction.bring`, also for the errors.
+) -> Step:
+    """Bring the router to the plan and prove it. Always the whole plan, never a difference.
 
-    A template that is broken, or a password that cannot be read, does not stand between a dead
-    service and its withdrawal. One that would be lowered is withdrawn: only a load can lower it.
+    What is held and no longer desired is withdrawn first, by the short way, before anything is
+    read, rendered or loaded. After a withdrawal the router is read again. `guard` is given the
+    plan and `inputs.before`.
+
+    Raises:
+        AnycastRoutedError: as `transaction.bring`, `rendering.render` and `guard`. What is no
+            longer desired is withdrawn all the same, as far as the router answers.
+    """
+    memory, before = memory or Memory(), inputs.before
+    begun = time.monotonic()
+    desired = _plan(inputs, memory)
+    made = (inputs.config, inputs.observed, desired)
+    known = memory.readback or before
+    if guard is not None and before is not None:
+        guard(desired, before)
+    try:
+        gone = inputs.held - {one.prefix for one in desired.announcements}
+        _withdraw_first(speaker, gone)
+        if gone or before is None:
+            before = speaker.read()
+    except RouterUnavailableError:
+        transaction.disarm(speaker, bearable(desired, known.originated if known else ()))
+        raise
+    originated = frozenset(route.prefix for route in before.originated)
+    desired = revive_nothing(desired, inputs.unproved, originated)
+    outcome = _bring(inputs.config, speaker, desired, before, patience)
+    return Step(
+        plan=desired,
+        outcome=replace(outcome, seconds=time.monotonic() - begun),
+        changes=changes(desired, known or before),
+        drifted=memory.confirmed == desired and bool(changes(desired, before)),
+        memory=Memory(outcome.readback, desired if outcome.confirmed else None, made),
+    )
+
+
+def _plan(inputs: Inputs, memory: Memory) -> Plan:
+    """Return the plan; the latest one for the same inputs, since 10,000 prefixes take long."""
+    if memory.planned is not None:
+        config, observed, decided = memory.planned
+        if config is inputs.config and observed == inputs.observed:
+            return decided
+    return plan(inputs.config, inputs.observed)
+
+
+def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
+    """Withdraw by the short way. What fails is tried again, and reported, by the rest of the step.
+
+    Raises:
+        RouterUnavailableError: the router would not answer the rest of the step either.
     """
     try:
-        text = render(config, speaker, wanted.plan)
-    except AnycastRoutedError:
-        transaction.withdraw_unplanned(speaker, wanted.plan, wanted.before)
+        if gone:
+            transaction.withdraw_first(speaker, gone)
+    except RouterUnavailableError:
         raise
-    return transaction.bring(speaker, wanted.plan, text, wanted.before, patience)
+    except AnycastRoutedError:
+        pass
 
 
-def leave_only_wanted(config: Config) -> None:
-    """Probe, and `disarm`: what `apply` does when the router could not be reached."""
-    if config.router.daemon == "frr":
-        return
-    bird = choose.bird(config)
-    if router_file.read(bird) is None:
-        router_file.refuse_odd(bird)
-        return
-    observed, _ = observe(config, remembered(config), None)
-    disarm(config, plan(config, observed.observed(time.monotonic())))
+def _bring(
+    config: Config, speaker: Speaker, desired: Plan, before: Readback, patience: Patience
+) -> transaction.Outcome:
+    """Render, load and prove.
 
-
-def disarm(config: Config, decision: Plan) -> None:
-    """After the router could not be reached: BIRD must not come back with an old verdict.
-
-    What is healthy stays in its file, since the router may be only slow, or back in a moment.
+    A broken template, or a password that cannot be read, does not prevent the withdrawal of a dead
+    service. A service that would be lowered is withdrawn then: only a load can lower it.
     """
-    if config.router.daemon != "frr":
-        transaction.disarm(choose.bird(config), bearable(decision, ()))
-
-
-def at_once() -> asyncio.Semaphore:
-    """As many checks at a time as have sockets enough: a hung server costs each of them many."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return asyncio.Semaphore(max(1, (soft - _OTHER_FILES) // _SOCKETS))
-
-
-async def _probe_all(found: Facts) -> dict[str, list[CheckResult]]:
-    free = at_once()
-    async with asyncio.TaskGroup() as group:
-        tasks = {
-            service.name: group.create_task(_probe(service, found, free))
-            for service in found.config.services
-        }
-    return {name: task.result() for name, task in tasks.items()}
-
-
-async def _probe(service: Service, found: Facts, free: asyncio.Semaphore) -> list[CheckResult]:
-    """Check at `fast-interval` until the verdict is decided; bounded, should the server flap."""
-    from anycast_routed.observe.checks import dns  # noqa: PLC0415 - only verbs that probe need it
-
-    asked, name = service.dns, service.name
-    results: list[CheckResult] = []
-    for _ in range(2 * (asked.rise + asked.fall)):
-        async with free:
-            began = time.monotonic()
-            results.append(await dns.check(asked))
-        found.fold(name, asked, results[-1], began=began, at=time.monotonic())
-        unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
-        if found.settled(name) or unknown >= _MOST_UNKNOWN:
-            break
-        await asyncio.sleep(asked.fast_interval)
-    return results
+    try:
+        text = render(config, speaker, desired)
+    except AnycastRoutedError:
+        transaction.withdraw_unplanned(speaker, desired, before)
+        raise
+    return transaction.bring(speaker, desired, text, before, patience)

@@ -1,4 +1,4 @@
-"""One reconcile in this very process, with what has to be in order around it."""
+"""One step in this process, with everything around it that must be in order: what `apply` does."""
 
 from __future__ import annotations
 
@@ -10,119 +10,168 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce import choose, transaction
 from anycast_routed.config import password_files
 from anycast_routed.decide.plan import plan
-from anycast_routed.decide.proof import bearable, unheard
+from anycast_routed.decide.proof import bearable, changes, unheard
 from anycast_routed.decide.reload_guard import shrinks
-from anycast_routed.errors import AnycastRoutedError, Exit, RouterUnavailableError
+from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, RouterUnavailableError
 from anycast_routed.model import Reason
-from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile import cycle, probe, unreachable_router
+from anycast_routed.reconcile.rendering import rehearse
 from anycast_routed.state import drain_orders, record
 from anycast_routed.system import directories, files
 from anycast_routed.system.directories import UntrustedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.model import CheckResult, Prefix
+    from anycast_routed.decide.proof import Change
+    from anycast_routed.facts.facts import Facts
+    from anycast_routed.model import CheckKey, CheckResult, Plan, Prefix, Readback
 
-_HEALTH = {Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED, Reason.DAMPED, Reason.DRAINED}
+_UNHEALTHY = {Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED, Reason.DAMPED, Reason.DRAINED}
+_NAMED = 5  # prefixes that a message names
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One pass, for those who tell of it."""
+    """One step, with what was checked and written."""
 
-    wish: cycle.Wish
-    outcome: transaction.Outcome
-    results: dict[str, tuple[CheckResult, ...]]
+    step: cycle.Step
+    results: dict[CheckKey, tuple[CheckResult, ...]]
     file: Path
     text_before: str | None
 
     @property
     def code(self) -> Exit:
-        """How a verb that was nothing but this pass ends."""
-        missing = unheard(self.wish.plan, self.outcome.readback)
+        """The exit code of a verb that did nothing but this step."""
+        missing = unheard(self.step.plan, self.step.outcome.readback)
         return Exit.NOT_CONFIRMED if missing else Exit.OK
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step would do."""
+
+    plan: Plan
+    before: Readback
+    changes: tuple[Change, ...]
+    text: str
+    """The router config, with passwords in clear."""
+    results: dict[CheckKey, tuple[CheckResult, ...]]
+
+
 def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
-    """Check, plan, load what differs, prove it. The caller holds the run folder's lock.
+    """Check, plan, withdraw, load what differs, and prove it. The caller holds the run lock.
 
     `digest` tells the config file's content from that of the last run.
 
     Raises:
-        ConfigError: also where a config that has changed would withdraw most of what the router
-            has, and `allow_shrink` does not say that it is meant.
-        UntrustedError: others than us may write into the state folder.
-        drains.UnknownError: nobody can tell what is drained.
-        AnycastRoutedError: as `reconcile.announce` has it.
+        ConfigError: also when a changed config would withdraw most of what the router holds, and
+            `allow_shrink` does not permit it.
+        UntrustedError: other users may write into the state directory.
+        UnknownError: the drain orders cannot be read.
+        AnycastRoutedError: as `cycle.step`.
     """
     directories.refuse_shared(config.daemon.state_dir)
     config = password_files.read(config)
-    speaker = choose.choose(config)
-    text_before = files.read(speaker.file)
-    known = cycle.recall(config, speaker)
-    facts, results = cycle.observe(config, known, speaker)
-    run_dir = config.daemon.run_dir
     try:
-        wish = cycle.wish(config, speaker, facts.observed(time.monotonic()))
-        if known.config not in {"", digest} and not allow_shrink:
-            held = [route.prefix for route in wish.before.originated]
-            gone = shrinks(held, config, facts.observed(time.monotonic()))
-            _refuse_to_shrink(speaker, wish, gone)
-        outcome = cycle.announce(config, speaker, wish)
-    except AnycastRoutedError:
-        with contextlib.suppress(AnycastRoutedError):
-            record.keep(run_dir, facts.record(known.router))
+        return _once(config, digest, allow_shrink=allow_shrink)
+    except RouterUnavailableError:
+        unreachable_router.probe_and_disarm(config)
         raise
-    facts.confirmed(
-        wish.plan, (route.prefix for route in outcome.readback.originated), time.monotonic()
-    )
-    # Only now: a full disk must not stand between a verdict and its withdrawal.
-    facts.digest = digest
-    record.keep(run_dir, facts.record(known.router))
-    return Done(wish, outcome, results, speaker.file, text_before)
+
+
+def preview(config: Config, speaker: Speaker) -> Preview:
+    """Check, plan, render, and have the router's parser check the text. Changes nothing."""
+    facts, results = probe.observe(config, cycle.remembered(config), speaker)
+    desired = plan(config, facts.observed(time.monotonic()))
+    before = speaker.read()
+    text = rehearse(config, speaker, desired, before)
+    return Preview(desired, before, changes(desired, before), text, results)
 
 
 @contextlib.contextmanager
-def withdrawing_sick(config: Config) -> Iterator[None]:
-    """Where no folder is to be trusted, or no one can tell what is drained, do what is left to do.
+def withdrawing_if_untrusted(config: Config) -> Iterator[None]:
+    """Where a directory cannot be trusted, or no drain order be read, withdraw the unhealthy.
 
-    That is to probe and to withdraw what is not healthy. What stands in the folders is not
-    believed, and nothing is announced.
+    The services are checked, and the unhealthy ones are withdrawn. The content of the directories
+    is ignored, and nothing is announced. Then the error is raised on.
     """
     try:
         yield
     except (UntrustedError, drain_orders.UnknownError):
-        _withdraw_sick(config)
+        _withdraw_unhealthy(config)
         raise
 
 
-def _withdraw_sick(config: Config) -> None:
-    nothing = record.Record(record.this_boot(), "")
-    facts, _ = cycle.observe(config, nothing, None, drained=False)
-    observed = facts.observed(time.monotonic())
-    try:
-        speaker = choose.choose(config)
-        wish = cycle.wish(config, speaker, observed)
-    except RouterUnavailableError:
-        cycle.disarm(config, plan(config, observed))
-        raise
-    held = frozenset(route.prefix for route in wish.before.originated)
-    # Nobody can tell whether the config is another one, so none may withdraw most of it.
-    kept = bearable(wish.plan, wish.before.originated) | shrinks(held, config, observed)
-    if gone := held - kept:
-        transaction.withdraw_first(speaker, gone)
+def refuse_shrink(gone: Collection[Prefix], verb: str) -> None:
+    """Refuse a config that would withdraw most of what is announced.
 
-
-def _refuse_to_shrink(speaker: Speaker, wish: cycle.Wish, gone: Collection[Prefix]) -> None:
-    """Refuse, but first withdraw what is to go for its health: nothing may stand before that."""
+    Raises:
+        ConfigError: unless `gone` is empty.
+    """
     if not gone:
         return
-    sick = {one.prefix for one in wish.plan.withheld if one.reason in _HEALTH}
-    held = (route.prefix for route in wish.before.originated)
-    if dead := frozenset(prefix for prefix in held if prefix in sick):
-        transaction.withdraw_first(speaker, dead)
-    raise cycle.shrunk(gone, "apply")
+    named = ", ".join(sorted(map(str, gone))[:_NAMED])
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    message = f"the new config would withdraw most of what is announced: {named}{more}"
+    raise ConfigError(message, hint=f"if that is meant: anycast-routed {verb} --allow-shrink")
+
+
+def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
+    speaker = choose.choose(config)
+    text_before = files.read(speaker.file)
+    known = cycle.recall(config, speaker)
+    facts, results = probe.observe(config, known, speaker)
+    try:
+        before = speaker.read()
+        held = frozenset(route.prefix for route in before.originated)
+        observed = facts.observed(time.monotonic())
+        inputs = cycle.Inputs(config, observed, held, before=before)
+        is_other_config = known.config not in {"", digest}
+        guard = _guard(speaker, inputs) if is_other_config and not allow_shrink else None
+        step = cycle.step(inputs, speaker, guard=guard)
+    except AnycastRoutedError:
+        with contextlib.suppress(AnycastRoutedError):
+            cycle.remember(config, facts.record(known.router))
+        raise
+    after = (route.prefix for route in step.outcome.readback.originated)
+    facts.confirmed(step.plan, after, time.monotonic())
+    # Only now: a full disk must not come between a verdict and its withdrawal.
+    facts.digest = digest
+    cycle.remember(config, facts.record(known.router))
+    return Done(step, results, speaker.file, text_before)
+
+
+def _guard(speaker: Speaker, inputs: cycle.Inputs) -> Callable[[Plan, Readback], None]:
+    def refuse(desired: Plan, before: Readback) -> None:
+        """Refuse to shrink, but first withdraw what is unhealthy: nothing may delay that."""
+        held = [route.prefix for route in before.originated]
+        if gone := shrinks(held, inputs.config, inputs.observed):
+            unhealthy = {one.prefix for one in desired.withheld if one.reason in _UNHEALTHY}
+            if dead := frozenset(prefix for prefix in held if prefix in unhealthy):
+                transaction.withdraw_first(speaker, dead)
+            refuse_shrink(gone, "apply")
+
+    return refuse
+
+
+def _withdraw_unhealthy(config: Config) -> None:
+    nothing = record.Record(record.this_boot(), "")
+    facts: Facts = probe.gather(config, nothing, (), None)
+    probe.decide_verdicts(facts)
+    observed = facts.observed(time.monotonic())
+    desired = plan(config, observed)
+    try:
+        speaker = choose.choose(config)
+        before = speaker.read()
+    except RouterUnavailableError:
+        unreachable_router.disarm(config, desired)
+        raise
+    held = frozenset(route.prefix for route in before.originated)
+    # The last config is unknown, so a config that withdraws most is not trusted here either.
+    kept = bearable(desired, before.originated) | shrinks(held, config, observed)
+    if gone := held - kept:
+        transaction.withdraw_first(speaker, gone)

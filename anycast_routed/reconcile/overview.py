@@ -1,4 +1,4 @@
-"""One picture: the router's word, beside what the daemon or the last run knows."""
+"""An overview: the router's read-back, with what the daemon or the last run knows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from anycast_routed.config import password_files
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan import without_labels
 from anycast_routed.decide.proof import faults
+from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Health, Verdict
-from anycast_routed.reconcile import cycle, last_known
+from anycast_routed.reconcile import last_known
+from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import text
 from anycast_routed.state import record, running_daemon, status_file
 from anycast_routed.state.documents import plain
@@ -32,14 +34,14 @@ _JOURNAL = "journalctl -u anycast-routed"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """The same for programs and for people."""
+class Overview:
+    """The same facts for programs and for people."""
 
     facts: dict[str, object]
     lines: list[str]
 
 
-def look(config: Config, wanted: Prefix | None) -> Picture:
+def look(config: Config, wanted: Prefix | None) -> Overview:
     """Ask the router, the daemon and the last run. Probes nothing, changes nothing.
 
     Raises:
@@ -58,7 +60,7 @@ def look(config: Config, wanted: Prefix | None) -> Picture:
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
         "router": readback.router,
-        "health": observed.health,
+        "health": health_by_service(observed.checks),
         "drains": observed.drains,
         "damped": observed.damped,
         "announcements": plan.announcements,
@@ -71,12 +73,15 @@ def look(config: Config, wanted: Prefix | None) -> Picture:
     }
     lines = []
     if wanted is None:
-        lines += [*_head(config.daemon.run_dir, daemon), *_of_services(observed, daemon)]
+        lines += [
+            *_head(config.daemon.run_dir, daemon),
+            *_of_services(health_by_service(observed.checks), observed, daemon),
+        ]
     lines += _of_prefixes(plan, readback)
     lines += text.trouble_lines(readback, found, plan)
     lines += [f"! {note}" for note in notes]
     lines.append(text.confirmation(readback, wanted))
-    return Picture(facts, lines)
+    return Overview(facts, lines)
 
 
 def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
@@ -89,7 +94,7 @@ def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
         return []
     old = ["! the config file is refused: the old config stays in force"] if refused else []
     troubles = map(text.printable, daemon.troubles)
-    return [*_head(run_dir, daemon), *old, *_of_services(daemon, daemon), *troubles]
+    return [*_head(run_dir, daemon), *old, *_of_services(daemon.health, daemon, daemon), *troubles]
 
 
 def _facts(daemon: status_file.Live) -> Mapping[str, object]:
@@ -113,11 +118,13 @@ def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
 
 
 def _of_services(
-    found: Observed | status_file.Live, daemon: status_file.Live | None
+    health: Mapping[str, Health],
+    found: Observed | status_file.Live,
+    daemon: status_file.Live | None,
 ) -> Iterator[str]:
     """Tell how each service stands."""
     when = "" if daemon else " at the last run"
-    for service, one in found.health.items():
+    for service, one in health.items():
         name = text.safe(service)
         if one in (Health(), last_known.UNRECORDED):
             yield f"  service {name}: {one.reason}"
@@ -138,7 +145,7 @@ def _of_services(
 def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:
     """Say where our part of the router's config is not what the next `apply` would leave."""
     try:
-        wanted = cycle.render(config, speaker, plan)
+        wanted = render(config, speaker, plan)
     except password_files.UnreadPasswordsError:
         return []  # Nobody can tell without them.
     except ConfigError as error:

@@ -7,11 +7,12 @@ verdict survives a boot even where that folder is on a disk.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from anycast_routed.errors import AccessDeniedError
-from anycast_routed.model import Flaps, Health, Verdict
+from anycast_routed.model import CheckKey, Flaps, Health, Verdict
 from anycast_routed.system import files
 
 _SCHEMA = 2
@@ -28,7 +29,7 @@ class Record:
     boot: str
     router: str
     """The router's name and incarnation when we last reconciled."""
-    health: dict[str, Health] = field(default_factory=dict)
+    health: dict[CheckKey, Health] = field(default_factory=dict)
     flaps: dict[str, Flaps] = field(default_factory=dict)
     """How often each service has gone down of late."""
     lowered: dict[str, float] = field(default_factory=dict)
@@ -54,17 +55,9 @@ def load(run_dir: Path) -> Record | None:
             return None
         raw = json.loads(text)
         health = {
-            str(name): Health(
-                verdict=Verdict(one["verdict"]),
-                passes=_count(one["passes"]),
-                fails=_count(one["fails"]),
-                reason=str(one["reason"]),
-                unknown_since=None
-                if one["unknown_since"] is None
-                else _number(one["unknown_since"]),
-                ever_up=one["ever_up"] is True,
-            )
-            for name, one in raw["health"].items()
+            CheckKey(str(service), str(check)): _health(one)
+            for service, checks in raw["health"].items()
+            for check, one in checks.items()
         }
         flaps = {
             str(name): Flaps(_number(one["penalty"]), _number(one["at"]), _count(one["count"]))
@@ -86,8 +79,24 @@ def keep(run_dir: Path, record: Record) -> None:
     """
     if load(run_dir) == record:
         return
-    text = json.dumps({"schema": _SCHEMA, **asdict(record)}, indent=1, sort_keys=True) + "\n"
+    health: dict[str, dict[str, object]] = {}
+    for key, one in record.health.items():
+        health.setdefault(key.service, {})[key.check] = asdict(one)
+    facts = {"schema": _SCHEMA, **asdict(replace(record, health={})), "health": health}
+    text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
     files.write(_path(run_dir), text, durable=False)
+
+
+def _health(one: dict[str, Any]) -> Health:
+    since = one["unknown_since"]
+    return Health(
+        verdict=Verdict(one["verdict"]),
+        passes=_count(one["passes"]),
+        fails=_count(one["fails"]),
+        reason=str(one["reason"]),
+        unknown_since=None if since is None else _number(since),
+        ever_up=one["ever_up"] is True,
+    )
 
 
 def _number(value: object) -> float:

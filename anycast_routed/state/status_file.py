@@ -7,8 +7,9 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.model import Drain, Health, Stage, Verdict
+from anycast_routed.model import CheckKey, Drain, Health, Stage, Verdict
 from anycast_routed.state.documents import document
 from anycast_routed.system import files
 
@@ -36,12 +37,17 @@ class Live:
     """What is wrong now, by what it concerns."""
     troubles: tuple[str, ...]
     """Peers and exports that are not as they should be."""
-    health: Mapping[str, Health]
+    checks: Mapping[CheckKey, Health]
     damped: Mapping[str, str]
     drains: Mapping[str, Drain]
     senses: Mapping[str, object]
     """Which senses of the pulse work, by service."""
     router: str
+
+    @property
+    def health(self) -> dict[str, Health]:
+        """The combined health of each service."""
+        return health_by_service(self.checks)
 
 
 def keep(run_dir: Path, live: Live) -> None:
@@ -51,6 +57,8 @@ def keep(run_dir: Path, live: Live) -> None:
         CannotWriteError, AccessDeniedError: there is none then, since an old one would mislead.
     """
     facts = {field.name: getattr(live, field.name) for field in fields(live)}
+    # The combined health is for other programs; this module reads the checks.
+    facts |= {"checks": _by_service(live.checks), "health": live.health}
     text = json.dumps(document("daemon", **facts), indent=1) + "\n"
     try:
         files.write(_path(run_dir), text, durable=False)
@@ -86,8 +94,8 @@ def _live(raw: dict[str, Any]) -> Live:
         digest=str(raw["digest"]),
         problems=_sentences(raw["problems"]),
         troubles=tuple(str(one) for one in raw["troubles"]),
-        health={
-            name: Health(
+        checks={
+            CheckKey(service, check): Health(
                 Verdict(one["verdict"]),
                 passes=one["passes"],
                 fails=one["fails"],
@@ -95,7 +103,8 @@ def _live(raw: dict[str, Any]) -> Live:
                 unknown_since=one["unknown-since"],
                 ever_up=one["ever-up"],
             )
-            for name, one in raw["health"].items()
+            for service, checks in _checks(raw).items()
+            for check, one in checks.items()
         },
         damped=_sentences(raw["damped"]),
         drains={
@@ -105,6 +114,20 @@ def _live(raw: dict[str, Any]) -> Live:
         senses=dict(raw["senses"]),
         router=str(raw["router"]),
     )
+
+
+def _by_service(checks: Mapping[CheckKey, Health]) -> dict[str, dict[str, Health]]:
+    nested: dict[str, dict[str, Health]] = {}
+    for key, health in checks.items():
+        nested.setdefault(key.service, {})[key.check] = health
+    return nested
+
+
+def _checks(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the checks by service and name; a daemon of version 0.1.0 has one a service."""
+    if "checks" in raw:
+        return dict(raw["checks"])
+    return {service: {"dns": health} for service, health in raw["health"].items()}
 
 
 def _sentences(raw: dict[str, object]) -> dict[str, str]:

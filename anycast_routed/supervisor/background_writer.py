@@ -1,4 +1,4 @@
-"""Writes what the daemon tells, so that a disk that hangs never keeps it from its work."""
+"""Write the daemon's files in the background, so that a hanging disk never delays the daemon."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _HUNG = 3.0  # seconds after which a write is a problem
 
 
-class Writer:
-    """Writes to one place, one write after another, each in a thread beside the event loop.
+class BackgroundWriter:
+    """Writes to one place, one write after another, each in a daemon thread.
 
-    At most `most` writes wait: the oldest of them makes room for a newer one. `wrote` is told in
-    the event loop how each has ended.
+    At most `most` writes wait; a newer one replaces the oldest. `wrote` is called in the event
+    loop with the result of each.
     """
 
     def __init__(
@@ -30,20 +30,20 @@ class Writer:
         self._wrote = wrote
         self._waiting: deque[Callable[[], None]] = deque(maxlen=most)
         self._since: float | None = None
-        """Since when a write has been under way."""
+        """When the write under way began (monotonic); None if there is none."""
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, write: Callable[[], None]) -> None:
-        """Write this soon."""
+        """Queue a write."""
         self._waiting.append(write)
         self._next()
 
     def look(self) -> None:
-        """Tell of a write that has hung for a while."""
+        """Report a write that has been under way for too long."""
         if self._since is not None and time.monotonic() - self._since >= _HUNG:
             message = f"cannot write the {self._what}: its file system does not answer"
-            hint = "it is frozen (fsfreeze), or its server is gone; nothing else waits for it"
+            hint = "it is frozen (fsfreeze), or its server is down; nothing else waits for it"
             self._wrote(self._what, CannotWriteError(message, hint=hint))
 
     async def finished(self) -> None:
@@ -67,7 +67,7 @@ class Writer:
         if not writing.cancelled():
             error = writing.exception()
             if error is not None and not isinstance(error, AnycastRoutedError):
-                # Whatever it is, it is no reason to stop watching.
+                # No failed write may stop the daemon.
                 error = CannotWriteError(f"cannot write the {self._what}: {error!r}")
             self._wrote(self._what, error)
         self._next()

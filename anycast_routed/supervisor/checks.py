@@ -1,104 +1,110 @@
-"""The tasks that watch: each awaits facts from `observe`, folds them in, and wakes the loop."""
+"""The daemon's check tasks: run each check at its interval, and take what the pulse notices."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.model import Outcome
-from anycast_routed.observe.checks import dns
+from anycast_routed.model import CheckKey, Outcome
 from anycast_routed.observe.pulse import Pulse, Server, Sign
+from anycast_routed.reconcile.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anycast_routed.config import Config, Dns, Service
+    from anycast_routed.config import Config, Dns
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Host
     from anycast_routed.observe.pulse import Senses
 
 
-def pulsed(config: Config, host: Host) -> dict[str, Server]:
-    """Return the server whose pulse is to be felt, for each service that wants that."""
+def pulsed_servers(config: Config, host: Host) -> dict[CheckKey, Server]:
+    """Return the server whose pulse is watched, for each check that wants a pulse."""
     own = frozenset(one.address.ip for one in host.addresses)
     return {
-        service.name: _server(service.dns)
+        CheckKey(service.name, name): _server(check)
         for service in config.services
-        if service.dns.pulse or (service.dns.pulse is None and _is_here(service.dns, own))
+        for name, check in service.checks.items()
+        if check.pulse or (check.pulse is None and _is_on_this_host(check, own))
     }
 
 
-def _is_here(asked: Dns, own: frozenset[object]) -> bool:
-    return asked.ip.is_loopback or asked.ip in own
+def _is_on_this_host(check: Dns, own: frozenset[object]) -> bool:
+    return check.ip.is_loopback or check.ip in own
 
 
-def _server(asked: Dns) -> Server:
+def _server(check: Dns) -> Server:
     return Server(
-        asked.ip, asked.port, asked.query, asked.rrtype, asked.pulse_interval, asked.pid_file
+        check.ip, check.port, check.query, check.rrtype, check.pulse_interval, check.pid_file
     )
 
 
-class Watchers:
-    """The watchers of one config's services. They end with the task group that runs them."""
+class Checks:
+    """The check tasks of one config. They end with the task group that runs them.
 
-    def __init__(self, facts: Facts, servers: Mapping[str, Server], wake: asyncio.Event) -> None:
+    Each result goes into the facts; `wake` is set when a verdict has changed.
+    """
+
+    def __init__(
+        self, facts: Facts, servers: Mapping[CheckKey, Server], wake: asyncio.Event
+    ) -> None:
         self._facts = facts
         self._wake = wake
         self._servers = servers
         self.pulse = Pulse(dict.fromkeys(servers.values()))
-        self._poked = {service.name: asyncio.Event() for service in facts.config.services}
-        self._deaths = dict.fromkeys(self._poked, 0)
-        """How often each service has died: what a check has begun to ask before is no news."""
+        self._checks = {
+            CheckKey(service.name, name): check
+            for service in facts.config.services
+            for name, check in service.checks.items()
+        }
+        self._due_now = {key: asyncio.Event() for key in self._checks}
+        self._died_at = dict.fromkeys(self._checks, -math.inf)
+        """When each server was last found dead: a check that began before that proves nothing."""
 
-    async def run(self, at_once: asyncio.Semaphore) -> None:
-        """Watch for ever."""
+    async def run(self, slots: asyncio.Semaphore) -> None:
+        """Run all checks and the pulse forever."""
         async with asyncio.TaskGroup() as group:
-            for service in self._facts.config.services:
-                group.create_task(self._check(service, at_once))
+            for key, check in self._checks.items():
+                group.create_task(self._repeat(key, check, slots))
             if self._servers:
                 group.create_task(self.pulse.run())
-                group.create_task(self._feel())
+                group.create_task(self._take_notices())
 
-    async def _check(self, service: Service, at_once: asyncio.Semaphore) -> None:
-        """Check one service at its interval, and at its fast interval while undecided."""
-        name, asked = service.name, service.dns
-        poked, server = self._poked[name], self._servers.get(name)
+    async def _repeat(self, key: CheckKey, check: Dns, slots: asyncio.Semaphore) -> None:
+        """Run one check at its interval, and at its fast interval while undecided."""
+        due_now, server = self._due_now[key], self._servers.get(key)
         while True:
-            poked.clear()
-            async with at_once:
-                began, deaths = time.monotonic(), self._deaths[name]
-                result = await dns.check(asked)
-            at = time.monotonic()
-            if deaths == self._deaths[name]:
-                if self._facts.fold(name, asked, result, began=began, at=at):
+            due_now.clear()
+            result, began, at = await probe(check, slots)
+            if self._died_at[key] < began:
+                if self._facts.fold(key, check, result, began=began, at=at):
                     self._wake.set()
                 if server is not None and result.outcome in {Outcome.PASS, Outcome.FAIL}:
                     self.pulse.judged(server)
-            pause = asked.interval if self._facts.settled(name) else asked.fast_interval
+            pause = check.interval if self._facts.settled(key) else check.fast_interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began + pause - at)):
-                    await poked.wait()
+                    await due_now.wait()
 
-    async def _feel(self) -> None:
-        """Take what the pulse notices: a death is a verdict, anything else a reason to check."""
-        names: dict[Server, list[Service]] = {}
-        for service in self._facts.config.services:
-            if service.name in self._servers:
-                names.setdefault(self._servers[service.name], []).append(service)
+    async def _take_notices(self) -> None:
+        """Take each notice of the pulse: a death is a verdict, any other a reason to check now."""
+        keys: dict[Server, list[CheckKey]] = {}
+        for key, server in self._servers.items():
+            keys.setdefault(server, []).append(key)
         while True:
             notice = await self.pulse.next()
-            for service in names[notice.server]:
-                name = service.name
+            for key in keys[notice.server]:
                 if notice.sign is not Sign.DEAD:
-                    self._poked[name].set()
+                    self._due_now[key].set()
                     continue
-                self._deaths[name] += 1
-                at = time.monotonic()
-                if self._facts.died(name, service.dns, notice.reason, seen=notice.at, at=at):
+                self._died_at[key] = at = time.monotonic()
+                check = self._checks[key]
+                if self._facts.died(key, check, notice.reason, seen=notice.at, at=at):
                     self._wake.set()
 
     def senses(self) -> dict[str, Senses]:
-        """Return which senses of the pulse work, for each service that has one."""
-        return {name: self.pulse.senses(server) for name, server in self._servers.items()}
+        """Return which senses of the pulse work, for each service that has a pulse."""
+        return {key.service: self.pulse.senses(server) for key, server in self._servers.items()}

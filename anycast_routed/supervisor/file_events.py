@@ -1,4 +1,4 @@
-"""The task that takes what changes in files: config, passwords, templates, drains, sockets."""
+"""Watch files for changes: config, passwords, templates, drain orders, router sockets."""
 
 from __future__ import annotations
 
@@ -20,40 +20,45 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
     from anycast_routed.observe.file_watch import Watch
-    from anycast_routed.supervisor.reporter import Teller
+    from anycast_routed.supervisor.reporter import Reporter
 
 _LARGEST = 1 << 20  # octets of the names of all services
 
 
-class Files:
+class FileEvents:
     """Watches the files of the config in force. Constructing one does no I/O.
 
-    `wake` is set after each change, and `reload` where the config file or a password is another
-    one than the one that the facts rest on.
+    `wake` is set after each change; `reload` is set when the content of the config file or of a
+    password file differs from what is in force.
     """
 
     def __init__(
-        self, path: Path, facts: Facts, teller: Teller, wake: asyncio.Event, reload: asyncio.Event
+        self,
+        path: Path,
+        facts: Facts,
+        reporter: Reporter,
+        wake: asyncio.Event,
+        reload: asyncio.Event,
     ) -> None:
         self._path = path
         self._facts = facts
-        self._teller = teller
+        self._reporter = reporter
         self._wake = wake
         self._reload = reload
         self._adopted = asyncio.Event()
         self._ordered = asyncio.Event()
-        """What the operator has ordered is to be read, perhaps again."""
+        """The drain orders must be read again."""
 
     def adopted(self) -> None:
-        """Take in that the config in force is another one, which may name other files."""
+        """Take in that another config is in force, which may name other files."""
         self._adopted.set()
 
     async def run(self) -> NoReturn:
-        """Watch for ever."""
+        """Watch forever."""
         from anycast_routed.observe.file_watch import Watch  # noqa: PLC0415 - loaded by now, not before
 
-        async with asyncio.TaskGroup() as all_of_them:
-            all_of_them.create_task(self._take_orders())
+        async with asyncio.TaskGroup() as whole:
+            whole.create_task(self._take_orders())
             while True:
                 paths = self._paths()
                 async with asyncio.TaskGroup() as group:
@@ -65,7 +70,7 @@ class Files:
 
     async def _follow(self, watch: Watch) -> None:
         await beside(watch.look)
-        # What has changed before that will be told by nobody.
+        # No event reports what changed before the watch began.
         self._ordered.set()
         await self._look_at_config()
         async with asyncio.TaskGroup() as group:
@@ -80,7 +85,7 @@ class Files:
                     self._wake.set()
 
     async def _take_orders(self) -> NoReturn:
-        """Take what the operator has drained; what cannot be read leaves things as they are."""
+        """Read the drain orders whenever they change; if unreadable, the old ones stay in force."""
         while True:
             await self._ordered.wait()
             self._ordered.clear()
@@ -90,14 +95,14 @@ class Files:
                 self._facts.order(orders, time.time())
                 if names := await beside(partial(files.read_own, forgive, most=_LARGEST)):
                     self._facts.forgive(names.split())
-                    # The next one may have the same names, and is to be seen as another one.
+                    # The next file may have the same content, and must be noticed as a new one.
                     await beside(partial(files.remove, forgive))
             except AnycastRoutedError as error:
-                self._teller.problem("drains", error)
+                self._reporter.problem("drains", error)
             else:
-                self._teller.problem("drains", None)
+                self._reporter.problem("drains", None)
             self._wake.set()
-            # One that was refused for what is drained may be taken now.
+            # A config that was refused because of a drain may be accepted now.
             await self._look_at_config()
 
     async def _look_at_config(self) -> None:
@@ -116,7 +121,7 @@ class Files:
 
 
 def _of_router(config: Config) -> tuple[Path, ...]:
-    """Return the files that a router makes at its start, and the operator's own templates."""
+    """Return the sockets that a router makes at its start, and the operator's templates."""
     router = config.router
     sockets = (router.control_socket, router.vty_dir / "bgpd.vty")
     if router.template_dir is None:

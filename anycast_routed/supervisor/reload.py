@@ -1,4 +1,4 @@
-"""Takes another config while the daemon runs. One that looks like a mistake is refused."""
+"""Put another config in force while the daemon runs; refuse one that looks like a mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anycast_routed.announce import choose
 from anycast_routed.config import password_files
 from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
-from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile.once import refuse_shrink
 from anycast_routed.system import files
 from anycast_routed.system.threads import beside
 
@@ -26,32 +26,33 @@ if TYPE_CHECKING:
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Observed, Prefix
     from anycast_routed.report.systemd import Notify
-    from anycast_routed.supervisor.reporter import Teller
-    from anycast_routed.supervisor.router_loop import Loop
+    from anycast_routed.supervisor.reporter import Reporter
+    from anycast_routed.supervisor.router_loop import RouterLoop
 
     Load = Callable[[], tuple[Config, str]]
-    """Reads the config file, and returns the digest of the very content that it had."""
+    """Reads the config file; returns the config and the digest of the content read."""
 
 _AGAIN = 5.0  # seconds
 
 
-class Configs:
-    """Takes configs into the facts. Constructing one does no I/O."""
+class Reload:
+    """Puts configs in force. Constructing one does no I/O."""
 
-    def __init__(self, load: Load, facts: Facts, loop: Loop, teller: Teller) -> None:
+    def __init__(self, load: Load, facts: Facts, loop: RouterLoop, reporter: Reporter) -> None:
         self._load = load
         self._facts = facts
         self._loop = loop
-        self._teller = teller
+        self._reporter = reporter
 
     async def run(
         self, reload: Event, notify: Notify, adopted: Callable[[Config], None], wake: Event
     ) -> NoReturn:
-        """Take the config file whenever `reload` is set; what is wrong with it is told.
+        """Read the config file whenever `reload` is set, and report what is wrong with it.
 
-        While passwords are what is wrong it is tried again: no watch tells of a mode put right.
+        While only passwords cannot be read it is tried again every few seconds: no file watch
+        reports a corrected mode.
 
-        `adopted` gets the config that was in force before, and `wake` is set after each attempt.
+        `adopted` is given the config that was in force before. `wake` is set after each attempt.
         """
         unread = bool(password_files.unread(self._facts.config))
         while True:
@@ -66,7 +67,7 @@ class Configs:
                 await self._take(adopted)
             except AnycastRoutedError as error:
                 problem = error
-            self._teller.problem("config", problem)
+            self._reporter.problem("config", problem)
             unread = isinstance(problem, password_files.UnreadPasswordsError)
             notify.ready()
             wake.set()
@@ -83,7 +84,7 @@ class Configs:
             _refuse_moved(before.daemon, config.daemon)
             _refuse_lost_drains(before, config, observed)
             _refuse_shrunk(held, config, digest, observed)
-            same = config.router == before.router or _names(config, speaker)
+            same = config.router == before.router or _is_same_router(config, speaker)
             return config, digest, same
 
         config, self._facts.digest, same = await beside(judged)
@@ -92,34 +93,34 @@ class Configs:
         self._facts.adopt(config)
         adopted(before)
         if config.router != before.router:
-            await self._leave_router(still_ours=same)
-        self._teller.log.info("config taken", file=self._teller.config)
+            await self._leave_router(same=same)
+        self._reporter.log.info("config in force", file=self._reporter.config)
 
-    async def _leave_router(self, *, still_ours: bool) -> None:
-        """Have the router met again as the config has it; another one must keep nothing of ours."""
-        if still_ours:
+    async def _leave_router(self, *, same: bool) -> None:
+        """Find the router of the new config; another router than before must announce nothing."""
+        if same:
             await self._loop.leave_router(withdraw=False)
             return
         try:
             await self._loop.leave_router(withdraw=True)
         except AnycastRoutedError as error:
-            self._teller.problem("old router", error)
+            self._reporter.problem("old router", error)
         else:
-            self._teller.problem("old router", None)
+            self._reporter.problem("old router", None)
 
 
-def _names(config: Config, speaker: Speaker | None) -> bool:
-    """Tell whether the config names this router, by the same socket and with the same file.
+def _is_same_router(config: Config, speaker: Speaker | None) -> bool:
+    """Tell whether the config names this router, with the same socket and the same file.
 
     Raises:
-        ConfigError: it could be either of two.
+        ConfigError: two routers run here, and the config names none of them.
     """
     if speaker is None:
-        return True  # None has been found, so there is none to leave.
+        return True  # No router was found yet, so there is none to leave.
     try:
         other = choose.choose(config)
     except RouterUnavailableError:
-        # None runs at the moment: the one of before is this one, if it would be when it does.
+        # No router runs now: compare with the router that would be found if the old one ran.
         router = config.router.model_copy(update={"daemon": speaker.name})
         other = choose.choose(config.model_copy(update={"router": router}))
     return _identity(other) == _identity(speaker)
@@ -138,11 +139,14 @@ def _refuse_moved(before: Daemon, after: Daemon) -> None:
 
 
 def _refuse_lost_drains(before: Config, after: Config, observed: Observed) -> None:
-    """Refuse to announce by another name what is under maintenance."""
+    """Refuse a config in which a drained service or prefix has another name.
+
+    Under the new name it would be announced during its maintenance.
+    """
     for target in sorted(lost_drains(before, after, observed)):
         what = "service" if target in {one.name for one in before.services} else "prefix"
-        message = f"{target} is drained, and the new config has no such {what}: undrain it first"
-        raise ConfigError(message, hint=f"anycast-routed undrain {target}")
+        message = f"{target} is drained, but the new config has no such {what}"
+        raise ConfigError(message, hint=f"undrain it first: anycast-routed undrain {target}")
 
 
 def _refuse_shrunk(
@@ -151,4 +155,4 @@ def _refuse_shrunk(
     gone = shrinks(held, config, observed)
     allowed = config.daemon.run_dir / "allow-shrink"
     if gone and files.read_own(allowed, most=len(digest)) != digest:
-        raise cycle.shrunk(gone, "reload")
+        refuse_shrink(gone, "reload")

@@ -1,6 +1,6 @@
-"""What the daemon tells: its log, systemd, the status file, and the journal of changes.
+"""What the daemon reports: log, systemd, status file, and the journal of changes.
 
-None of these may keep it from its work: what cannot be written is a problem that is told once.
+No report may delay the daemon: what cannot be written is a problem, which is reported once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import text
 from anycast_routed.report.history import entries
 from anycast_routed.state import journal, status_file
-from anycast_routed.supervisor.background_writer import Writer
+from anycast_routed.supervisor.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,10 +36,10 @@ _TO_FINISH = 1.0  # seconds for the disk, at our end
 _LASTING = 3.0  # seconds after which a trouble with peers is told
 
 
-class Teller:
-    """Tells everyone who wants to know; each thing once, when it has changed.
+class Reporter:
+    """Reports each fact once, when it changes.
 
-    `wake` is set when there is something new that the next pass should tell.
+    `wake` is set when the next step has something new to report.
     """
 
     def __init__(self, log: Log, notify: Notify, config: str, wake: asyncio.Event) -> None:
@@ -51,27 +51,27 @@ class Teller:
         self._blind: frozenset[str] = frozenset()
         """Services whose check cannot run."""
         self._waiting: frozenset[str] = frozenset()
-        """Services that wait because of their flapping."""
+        """Services that are withheld because of their flapping."""
         self._problems: dict[str, str] = {}
-        """What is wrong now, by what it concerns: `router`, `config`, `drains`, ..."""
+        """Present problems by subject: `router`, `config`, `drains`, ..."""
         self._troubles: dict[str, float] = {}
-        """What the peers do not get, and since when."""
-        self._told: frozenset[str] = frozenset()
-        """Those of them that the log has."""
+        """Present troubles with sessions and exports, and since when (monotonic)."""
+        self._logged: frozenset[str] = frozenset()
+        """The troubles that the log has."""
         self._done: Done | None = None
         self._live: status_file.Live | None = None
-        """What was last given to be written; None where that could not be."""
+        """The status written last; None if it could not be written."""
         self._said: str | None = None
         # Two, since the state folder's file system may hang while the run folder's is well.
-        self._status = Writer(_STATUS_FILE, 1, self._wrote)
-        self._journal = Writer("journal", _BATCHES, self._wrote)
+        self._status = BackgroundWriter(_STATUS_FILE, 1, self._wrote)
+        self._journal = BackgroundWriter("journal", _BATCHES, self._wrote)
 
     def begin(self, state_dir: Path) -> None:
-        """Tell from the start on where changes cannot be kept, before there is one."""
+        """Create the journal now, so that a problem with it is reported before the first change."""
         self._journal.put(lambda: journal.make(state_dir))
 
     def problem(self, about: str, error: AnycastRoutedError | None) -> None:
-        """Take a problem, or that there is none; it is logged when that is news."""
+        """Note a problem with a subject, or that it is over (None); log it when that changes."""
         said = "" if error is None else error.message
         if self._problems.get(about, "") == said:
             return
@@ -83,20 +83,20 @@ class Teller:
             for line in said.splitlines():
                 self.log.error("problem", about=about, error=line, hint=error.hint or None)
 
-    def passed(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
-        """Tell of a pass of the loop: what has changed, and what the peers do not get."""
+    def stepped(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
+        """Report one step: what changed, and what the peers do not get. `begun` is monotonic."""
         self._verdicts(facts)
         if isinstance(done, AnycastRoutedError):
             self.problem("router", done)
             return
         self.problem("router", None)
         self._done = done
-        readback = done.outcome.readback
-        if done.drifted:
-            self.log.warning("drift put right", router=readback.router)
+        step, readback = done.step, done.step.outcome.readback
+        if step.drifted:
+            self.log.warning("drift repaired", router=readback.router)
         at = time.monotonic()
-        made = entries(done.changes, done.plan, done.evidence, begun=begun, at=at)
-        facts.told(done.evidence)
+        made = entries(step.changes, step.plan, done.evidence, begun=begun, at=at)
+        facts.forget_evidence(done.evidence)
         for one in made:
             self.log.info(
                 one.kind,
@@ -106,11 +106,11 @@ class Teller:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        lines = text.trouble_lines(readback, done.outcome.faults, done.plan, lasting=True)
+        lines = text.trouble_lines(readback, step.outcome.faults, step.plan, lasting=True)
         self._take_troubles(lines, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
-        """Write the status file and tell systemd, where something has changed."""
+        """Write the status file and notify systemd, if something changed."""
         self._status.look()
         self._journal.look()
         observed = facts.observed(time.monotonic())
@@ -121,16 +121,16 @@ class Teller:
             since=self._since,
             config=self.config,
             digest=facts.digest,
-            # Who can read this file has no use for the news that it could not be written.
+            # A reader of this file does not need to know that it could not be written.
             problems={
                 about: what for about, what in self._problems.items() if about != _STATUS_FILE
             },
             troubles=tuple(self._troubles),
-            health=observed.health,
+            checks=observed.checks,
             damped=observed.damped,
             drains=observed.drains,
             senses=dict(senses),
-            router=done.outcome.readback.router if done else "",
+            router=done.step.outcome.readback.router if done else "",
         )
         if latest != self._live:
             run_dir = facts.config.daemon.run_dir
@@ -141,21 +141,21 @@ class Teller:
             self.notify.status(said)
 
     async def finish(self) -> None:
-        """Wait until all is written; a disk that hangs is left alone after a second."""
+        """Wait until all is written, for at most one second: a disk may hang."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TO_FINISH):
                 await self._status.finished()
                 await self._journal.finished()
 
     def _take_troubles(self, lines: Iterable[str], at: float) -> None:
-        """Log what lasts: a session on its way up is no news."""
+        """Log the troubles that last: a session that is coming up is none."""
         self._troubles = {line: self._troubles.get(line, at) for line in lines}
         lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
-        for line in sorted(lasting - self._told):
+        for line in sorted(lasting - self._logged):
             self.log.warning("trouble", what=line.removeprefix("! "))
-        for line in sorted(self._told - self._troubles.keys()):
+        for line in sorted(self._logged - self._troubles.keys()):
             self.log.info("trouble is over", what=line.removeprefix("! "))
-        self._told = (self._told & self._troubles.keys()) | lasting
+        self._logged = (self._logged & self._troubles.keys()) | lasting
 
     def _sentence(self, config: Config, observed: Observed) -> str:
         said = [
@@ -165,20 +165,20 @@ class Teller:
         said += against(config, observed)
         if self._done is None:
             said.append("the router has not answered yet")
-        elif "router" not in self._problems:  # Else its last word may be long untrue.
-            said.append(text.confirmation(self._done.outcome.readback))
+        elif "router" not in self._problems:  # Otherwise the last read-back may be outdated.
+            said.append(text.confirmation(self._done.step.outcome.readback))
         return "; ".join(said)
 
     def _verdicts(self, facts: Facts) -> None:
         for name, health in facts.take_turns():
             self.log.info("verdict", service=name, verdict=health.verdict, why=health.reason)
-        blind = {name: one.reason for name, one in facts.health.items() if one.unknown_since}
+        blind = {key.service: one.reason for key, one in facts.checks.items() if one.unknown_since}
         for name in blind.keys() - self._blind:
             self.log.error("the check cannot run", service=name, why=blind[name])
         self._blind = frozenset(blind)
 
     def _dampings(self, facts: Facts, damped: Mapping[str, str]) -> None:
-        """Tell of services that wait from now on: else nobody knows why they do not return."""
+        """Report services that are withheld for flapping from now on, with the reason."""
         now = time.time()
         made = [
             journal.Entry(now, "event", "", name, why)
@@ -196,7 +196,7 @@ class Teller:
             self._journal.put(lambda: journal.append(state_dir, made))
 
     def _wrote(self, what: str, error: AnycastRoutedError | None) -> None:
-        """Take how a write has ended. A status file that could not be written is tried again."""
+        """Note how a write ended. A status file that could not be written is tried again."""
         before = self._problems.get(what)
         self.problem(what, error)
         if what == _STATUS_FILE and error is not None:

@@ -1,7 +1,7 @@
-"""The loop: whenever a fact has changed, and every few seconds, the whole wish goes to the router.
+"""The router loop: take one step of the cycle whenever a fact changed, and every few seconds.
 
-It always takes the whole wish, never a difference, so a lost or doubled wake-up is harmless, and
-a router that has restarted or was edited by hand is put right by the same few lines.
+Each step brings the whole plan to the router, never a difference. So a lost or doubled wake-up is
+harmless, and the same step repairs a router that restarted or was edited by hand.
 """
 
 from __future__ import annotations
@@ -10,104 +10,88 @@ import asyncio
 import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from anycast_routed.announce import choose, transaction
 from anycast_routed.announce.confirm import Patience
-from anycast_routed.decide.plan import plan, revive_nothing
-from anycast_routed.decide.proof import bearable, changes, wanted
-from anycast_routed.errors import (
-    AnycastRoutedError,
-    HostError,
-    RouterUnavailableError,
-)
+from anycast_routed.decide.plan import plan
+from anycast_routed.errors import AnycastRoutedError, HostError, RouterUnavailableError
 from anycast_routed.model import Held, Plan
-from anycast_routed.reconcile import cycle
-from anycast_routed.state import record
+from anycast_routed.reconcile import cycle, unreachable_router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.decide.proof import Change
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import Observed, Prefix, Readback
+    from anycast_routed.model import Readback
 
 T = TypeVar("T")
-Planned: TypeAlias = "tuple[Config, Observed, Plan]"
 
 EVERY = 3.0
-"""Seconds from one read-back to the next: drift is put right within 5 s."""
+"""Seconds from one read-back to the next: drift is repaired within 5 s."""
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
-# From the start of a session BIRD 2.0.12 holds its routes back for 3 s, unless someone asks it
+# From the start of a session BIRD 2.0.12 holds its routes back for 3 s, unless it is asked
 # something: so for a while it is asked more often.
-_LIVELY = 5.0
-_LIVELY_EVERY = 0.25
+_SESSION_CHANGED = 5.0
+_SESSION_CHANGED_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One pass, for those who tell of it."""
+    """One step, for the reporter."""
 
-    plan: Plan
-    outcome: transaction.Outcome
-    changes: tuple[Change, ...]
-    """From what the router was last known to hold, whatever the steps."""
+    step: cycle.Step
     evidence: Mapping[str, float]
-    """When the first sign of each service's latest turn was seen."""
-    drifted: bool
-    """Nothing was to change, and yet the router was not as it had been confirmed."""
+    """When the first sign of each service's latest turn was seen (monotonic seconds)."""
 
 
-class Loop:
-    """Keeps the router at the plan. `speaker` is None until a router has been found."""
+class RouterLoop:
+    """Keeps the router at the plan. `speaker` is None until a router was found."""
 
     def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
         self._facts = facts
         self._wake = wake
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="announce")
         self.speaker: Speaker | None = None
-        self._applied: Plan | None = None
-        self._readback: Readback | None = None
-        self._planned: Planned | None = None
-        """The latest plan, beside what it was made from."""
+        self._memory = cycle.Memory()
         self._retry = 0.0
-        self._lively_until = 0.0
-        """The sessions were others a moment ago."""
+        self._asking_often_until = 0.0
 
     async def once(self) -> Done | AnycastRoutedError:
-        """Make one pass, and return what it did or why it could not. Raises nothing else."""
+        """Take one step, and return it or why it failed. Raises nothing else."""
         self._wake.clear()
         begun = time.monotonic()
         try:
             while self.speaker is None:
-                await self._meet()
-            done, self._planned = await self._in_thread(self._pass(begun))
+                await self._find_router()
+            done = await self._in_thread(self._step(begun))
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
-            self._applied = None
+            self._memory = replace(self._memory, confirmed=None)
             if not isinstance(error, RouterUnavailableError):
-                await self._look_again()
+                await self._read_again()
             return error
         else:
             self._retry = 0.0
-            self._applied = done.plan if done.outcome.confirmed else None
-            if _sessions(done.outcome.readback) != _sessions(self._readback):
-                self._lively_until = time.monotonic() + _LIVELY
-            self._readback = done.outcome.readback
-            held = (route.prefix for route in self._readback.originated)
-            self._facts.confirmed(done.plan, held, time.monotonic())
+            before, self._memory = self._memory.readback, done.step.memory
+            after = done.step.outcome.readback
+            if _sessions(after) != _sessions(before):
+                self._asking_often_until = time.monotonic() + _SESSION_CHANGED
+            held = (route.prefix for route in after.originated)
+            self._facts.confirmed(done.step.plan, held, time.monotonic())
             return done
         finally:
-            await self._keep()
+            await self._remember()
 
     async def sleep(self) -> None:
-        """Wait until a fact has changed or will, or it is time to look at the router again."""
+        """Wait until a fact changed or will change, or until the next read-back is due."""
         at = time.monotonic()
-        until = at + (self._retry or (_LIVELY_EVERY if at < self._lively_until else EVERY))
+        every = _SESSION_CHANGED_EVERY if at < self._asking_often_until else EVERY
+        until = at + (self._retry or every)
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)
         with contextlib.suppress(TimeoutError):
@@ -115,7 +99,7 @@ class Loop:
                 await self._wake.wait()
 
     async def stop(self, *, withdraw: bool) -> None:
-        """End the loop's thread, and withdraw everything where that is wanted.
+        """End the loop's thread; with `withdraw`, withdraw everything before.
 
         Raises:
             NotConfirmedError, RouterUnavailableError: something may still be announced.
@@ -125,13 +109,13 @@ class Loop:
                 config, speaker = self._facts.config, self.speaker
                 await self._in_thread(lambda: _withdraw_all(config, speaker))
         finally:
-            await self._keep()
+            await self._remember()
             self._worker.shutdown()
 
     async def leave_router(self, *, withdraw: bool) -> None:
-        """Forget the router, and withdraw everything where the config no longer names it.
+        """Forget the router; with `withdraw`, withdraw everything there.
 
-        Forgotten at once: a pass that begins while we withdraw must not announce there again.
+        It is forgotten first: a step that begins meanwhile must not announce there again.
 
         Raises:
             NotConfirmedError, RouterUnavailableError: something may still be announced there.
@@ -141,128 +125,89 @@ class Loop:
             await self._in_thread(lambda: transaction.withdraw_all(speaker))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Do what blocks beside the event loop, one at a time and to its end.
+        """Run what blocks in the loop's own thread, one call at a time and to its end.
 
         Raises:
-            HostError: this host lacks descriptors or memory, which passes.
+            HostError: this host lacks descriptors or memory for now.
         """
         doing = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
             return await asyncio.shield(doing)
         except OSError as error:
-            message = f"this host does not let us work: {error.strerror or error}"
-            raise HostError(message, hint="see ulimit -a, and the memory") from error
+            message = f"this host denies a resource: {error.strerror or error}"
+            raise HostError(message, hint="see ulimit -a, and the free memory") from error
         except asyncio.CancelledError:
-            # The thread cannot be stopped: who cancels us must find the router left alone.
+            # The thread cannot be stopped: the canceller must find the router left alone.
             with contextlib.suppress(AnycastRoutedError, OSError):
                 await doing
             raise
 
-    async def _meet(self) -> None:
-        """Find the router, and see what it has of ours: that stands until there are verdicts."""
+    async def _find_router(self) -> None:
+        """Find the router, and read what it holds: that stays until there are verdicts."""
         config = self._facts.config
-        decision = plan(config, self._facts.observed(time.monotonic()))
+        desired = plan(config, self._facts.observed(time.monotonic()))
 
-        def meet() -> tuple[Speaker, Readback]:
+        def find() -> tuple[Speaker, Readback]:
             try:
                 speaker = choose.choose(config)
                 cycle.recall(config, speaker)
                 return speaker, speaker.read()
             except RouterUnavailableError:
-                cycle.disarm(config, decision)
+                unreachable_router.disarm(config, desired)
                 raise
 
-        speaker, before = await self._in_thread(meet)
+        speaker, before = await self._in_thread(find)
         if config.router != self._facts.config.router:
-            return  # It is another router's turn, since a moment ago.
+            return  # Another config came into force meanwhile, with another router.
         self.speaker = speaker
         held = (route.prefix for route in before.originated)
-        self._facts.held = Held.of(held, decision)
-        self._readback, self._applied = before, None
+        self._facts.held = Held.of(held, desired)
+        self._memory = replace(self._memory, readback=before, confirmed=None)
 
-    def _pass(self, begun: float) -> Callable[[], tuple[Done, Planned]]:
+    def _step(self, begun: float) -> Callable[[], Done]:
         """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
-        config, facts, applied, known = (
-            self._facts.config,
-            self._facts,
-            self._applied,
-            self._readback,
+        facts, memory, speaker = self._facts, self._memory, self.speaker
+        assert speaker is not None  # nosec B101  # noqa: S101 - _find_router found it, or raised
+        version, evidence = facts.version, facts.evidence
+        inputs = cycle.Inputs(
+            facts.config, facts.observed(begun), facts.held.prefixes, facts.unproved
         )
-        version, observed, held = facts.version, facts.observed(begun), facts.held.prefixes
-        unproved, evidence, speaker = facts.unproved, facts.evidence, self.speaker
-        planned = self._planned
-        assert speaker is not None  # nosec B101  # noqa: S101 - _meet found it, or raised
+        patience = Patience(lambda: facts.version != version, await_sessions=False)
 
-        def work() -> tuple[Done, Planned]:
-            if planned is not None and planned[0] is config and planned[1] == observed:
-                decision = planned[2]  # Ten thousand prefixes take a while to plan.
-            else:
-                decision = plan(config, observed)
-            made = (config, observed, decision)
-            try:
-                _withdraw_first(speaker, held - wanted(decision).keys())
-                before = speaker.read()
-            except RouterUnavailableError:
-                transaction.disarm(speaker, bearable(decision, known.originated if known else ()))
-                raise
-            originated = frozenset(route.prefix for route in before.originated)
-            decision = revive_nothing(decision, unproved, originated)
-            wish = cycle.Wish(decision, before, changes(decision, before))
-            patience = Patience(lambda: facts.version != version, await_sessions=False)
-            outcome = cycle.announce(config, speaker, wish, patience)
-            drifted = applied == decision and bool(wish.changes)
-            told = changes(decision, known or before)
-            return Done(decision, outcome, told, evidence, drifted), made
+        def work() -> Done:
+            return Done(cycle.step(inputs, speaker, memory, patience=patience), evidence)
 
         return work
 
-    async def _look_again(self) -> None:
-        """Take in what a pass that has failed has withdrawn all the same."""
+    async def _read_again(self) -> None:
+        """After a failed step, read what it withdrew all the same."""
         if (speaker := self.speaker) is not None:
             with contextlib.suppress(AnycastRoutedError):
                 after = await self._in_thread(speaker.read)
                 self._facts.hold(route.prefix for route in after.originated)
 
-    async def _keep(self) -> None:
+    async def _remember(self) -> None:
         if (speaker := self.speaker) is None:
             return
-        run_dir = self._facts.config.daemon.run_dir
-        # A record that cannot be written costs the next process a few probes.
+        config, facts = self._facts.config, self._facts
+        # A record that cannot be written costs the next process a few checks.
         with contextlib.suppress(AnycastRoutedError):
-            latest = self._facts.record(cycle.life(speaker))
-            await self._in_thread(lambda: record.keep(run_dir, latest))
+            latest = facts.record(cycle.incarnation(speaker))
+            await self._in_thread(lambda: cycle.remember(config, latest))
 
 
 def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
-    return (
-        frozenset((one.name, one.established) for one in readback.sessions)
-        if readback
-        else frozenset()
-    )
+    sessions = readback.sessions if readback else ()
+    return frozenset((one.name, one.established) for one in sessions)
 
 
 def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
     try:
         speakers = (speaker,) if speaker else choose.every(config)
     except RouterUnavailableError:
-        # None runs, so nothing is announced; and what BIRD would start with is to be nothing.
-        cycle.disarm(config, Plan((), None, (), ()))
+        # No router runs, so nothing is announced; BIRD must start with nothing either.
+        unreachable_router.disarm(config, Plan((), None, (), ()))
     else:
         with contextlib.ExitStack() as each:
             for one in speakers:
                 each.callback(transaction.withdraw_all, one)
-
-
-def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
-    """Take what must go off the air by the short way; the long way comes after it.
-
-    Raises:
-        RouterUnavailableError: it would not answer the long way either.
-    """
-    try:
-        if gone:
-            transaction.withdraw_first(speaker, gone)
-    except RouterUnavailableError:
-        raise
-    except AnycastRoutedError:
-        pass  # The whole pass will say so, after it has tried harder.

@@ -20,10 +20,14 @@ from anycast_routed.errors import ConfigError
 from anycast_routed.lab import Lab, bird, frr
 from anycast_routed.model import Health, HostAddress, Observed, Verdict
 from tests.support.dns_site import seed
+from tests.support.health import checks_of
 from tests.support.plans import observed, rendered, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from anycast_routed.config import Config
+    from anycast_routed.model import CheckKey
 
 COUNT = 10_000
 PREFIX = 6  # the place of the route's prefix
@@ -75,6 +79,11 @@ def placed(config: dict[str, Any], where: int, text: str) -> dict[str, Any]:
             named = {"name": text, "dns": config["dns"], "anycast": anycast}
             return {"services": [named], "bgp": bgp}
     return config
+
+
+def all_up(config: Config) -> dict[CheckKey, Health]:
+    """Return an UP health for each service of a config."""
+    return checks_of({one.name: Health(Verdict.UP) for one in config.services})
 
 
 @pytest.mark.fault(16, 40)
@@ -184,7 +193,9 @@ def texts() -> dict[str, str]:
     )
     loaded = loads(json.dumps(raw), name="config.json", toml=False)
     facts = observed(Verdict.UP)
-    known = replace(facts, health={one.name: Health(Verdict.UP) for one in loaded.services})
+    known = replace(
+        facts, checks=checks_of({one.name: Health(Verdict.UP) for one in loaded.services})
+    )
     return {router: text_of(router, plan(loaded, known)) for router in ("bird", "frr")}
 
 
@@ -194,7 +205,9 @@ def test_the_oddest_strings_add_no_statement(router: str, texts: dict[str, str])
     raw = crowded(["peer"] * 300, ["label"] * 300, ["name"] * 300)
     loaded = loads(json.dumps(raw), name="config.json", toml=False)
     facts = observed(Verdict.UP)
-    known = replace(facts, health={one.name: Health(Verdict.UP) for one in loaded.services})
+    known = replace(
+        facts, checks=checks_of({one.name: Health(Verdict.UP) for one in loaded.services})
+    )
     assert statements(router, texts[router]) == statements(
         router, text_of(router, plan(loaded, known))
     )

@@ -116,9 +116,7 @@ def test_who_has_got_the_daemons_number_since_gets_no_signal(
 
 
 @needs_users
-def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(
-    settings: Settings, run_dir: Path
-) -> None:
+def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(run_dir: Path) -> None:
     with lock.hold(run_dir, "daemon"):
         os.chown(run_dir / "holder", DAEMON, DAEMON)
         os.chown(run_dir, DAEMON, DAEMON)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
 from anycast_routed.decide.plan import plan
 from anycast_routed.model import Health, HostAddress, Observed, Plan, Reason, Verdict
+from tests.support.health import checks_of, dns_of
 
 UP = Health(Verdict.UP, passes=2, reason="NOERROR")
 INTERFACES = ("lo", "eth0", "eth1")
@@ -33,7 +34,7 @@ CONFIG = Config(
     )
 )
 HOST = Observed(
-    health=dict.fromkeys(NAMES, UP),
+    checks=checks_of(dict.fromkeys(NAMES, UP)),
     interfaces=frozenset(INTERFACES),
     addresses=(
         HostAddress("eth0", ip_interface("172.17.2.1/24")),
@@ -56,7 +57,7 @@ def test_the_withheld_prefix_says_which_interface_is_down() -> None:
 
 def test_a_dead_service_comes_first_as_the_reason() -> None:
     dead = replace(UP, verdict=Verdict.DOWN, passes=0, fails=2, reason="SERVFAIL")
-    host = replace(HOST, health={**HOST.health, "by-eth0": dead}, down=frozenset({"eth0"}))
+    host = replace(HOST, checks={**HOST.checks, dns_of("by-eth0"): dead}, down=frozenset({"eth0"}))
     assert [one.reason for one in plan(CONFIG, host).withheld] == [Reason.SERVICE_DOWN]
 
 

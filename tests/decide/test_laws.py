@@ -31,6 +31,7 @@ from anycast_routed.model import (
     Verdict,
     Withheld,
 )
+from tests.support.health import dns_of
 
 unhurried = settings(deadline=None)  # a busy machine is no failure
 
@@ -144,7 +145,9 @@ drains = st.dictionaries(
 )
 observations = st.builds(
     Observed,
-    health=st.fixed_dictionaries({"dns": healths}, optional={"web": healths, "ntp": healths}),
+    checks=st.fixed_dictionaries(
+        {dns_of("dns"): healths}, optional={dns_of("web"): healths, dns_of("ntp"): healths}
+    ),
     interfaces=st.sampled_from([INTERFACES, INTERFACES, INTERFACES, ("lo",)]).map(frozenset),
     addresses=observed_addresses,
     drains=drains,
@@ -230,7 +233,7 @@ def test_only_services_that_are_up_are_announced_unless_lowered(
 ) -> None:
     lowers = {one.name for one in config.services if one.dns.on_fail == "lower"}
     for entry in plan(config, host).announcements:
-        health = host.health[entry.service]
+        health = host.checks[dns_of(entry.service)]
         down = health.verdict is Verdict.DOWN and health.ever_up
         assert health.verdict is Verdict.UP or (down and entry.service in lowers)
         assert entry.service not in host.damped or entry.service in lowers
@@ -240,8 +243,8 @@ def test_only_services_that_are_up_are_announced_unless_lowered(
 @given(configs(), observations)
 def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
     """Nothing but the LocalPref, the community and the note of what is announced may differ."""
-    up = {service.name: Health(Verdict.UP) for service in config.services}
-    best = plan(config, replace(host, health=up, drains={}, damped={}))
+    up = {dns_of(service.name): Health(Verdict.UP) for service in config.services}
+    best = plan(config, replace(host, checks=up, drains={}, damped={}))
     own = {entry.prefix: entry for entry in best.announcements}
     assert not any(entry.note or entry.graceful_shutdown for entry in best.announcements)
     floors = {service.name: service.anycast.floor for service in config.services}
@@ -249,7 +252,10 @@ def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
         whole = own[entry.prefix]
         restored = replace(entry, local_pref=whole.local_pref, graceful_shutdown=False, note="")
         assert restored == whole
-        well = host.health[entry.service].verdict is Verdict.UP and entry.service not in host.damped
+        well = (
+            host.checks[dns_of(entry.service)].verdict is Verdict.UP
+            and entry.service not in host.damped
+        )
         least = [whole.local_pref]
         least += [] if well else [floors[entry.service]]
         least += [0] if entry.graceful_shutdown else []
@@ -281,7 +287,7 @@ def test_a_config_shrinks_what_it_would_not_announce_at_its_best(
     assert not gone or 2 * len(gone) > len(held)
     assert not gone & {entry.prefix for entry in plan(config, host).announcements}
     assert not shrinks(held, before, host)
-    assert not shrinks(held, before, replace(host, health={}))
+    assert not shrinks(held, before, replace(host, checks={}))
 
 
 @unhurried
@@ -339,7 +345,7 @@ def test_one_service_never_changes_another(
     config: Config, host: Observed, name: str, health: Health
 ) -> None:
     before = plan(config, host)
-    after = plan(config, replace(host, health={**host.health, name: health}))
+    after = plan(config, replace(host, checks={**host.checks, dns_of(name): health}))
 
     def others(made: Plan) -> tuple[list[Announcement], list[Withheld]]:
         announced = [entry for entry in made.announcements if entry.service != name]

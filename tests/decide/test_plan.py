@@ -25,6 +25,7 @@ from anycast_routed.model import (
     Stage,
     Verdict,
 )
+from tests.support.health import checks_of
 
 V6 = "fd00::10:10:10:10/128"
 SEED = Anycast(
@@ -86,7 +87,7 @@ def labelled(address: str, label: str) -> HostAddress:
 
 def observed(*addresses: HostAddress, **health: Health) -> Observed:
     return Observed(
-        health={"dns": UP, "web": UP, **health},
+        checks=checks_of({"dns": UP, "web": UP, **health}),
         interfaces=frozenset({"lo", "eth0"}),
         addresses=(HostAddress("lo", ip_interface("127.0.0.1/8"), "lo"), *UPLINK, *addresses),
     )
@@ -242,14 +243,14 @@ def test_a_service_that_is_not_up_is_withheld(health: Health, reason: Reason, wo
 
 
 def test_a_service_that_nobody_has_checked_is_undecided() -> None:
-    host = replace(observed(), health={})
+    host = replace(observed(), checks={})
     assert reasons(plan(config(SEED), host)) == [("v6-primary", Reason.SERVICE_UNDECIDED)]
 
 
 def test_the_first_link_that_says_no_wins() -> None:
     host = observed(labelled("127.0.0.2/32", "lo:dns 1"))
     nowhere = config(anycast(nexthop_interface="eth7"))
-    down = replace(host, health={"dns": DOWN})
+    down = replace(host, checks=checks_of({"dns": DOWN}))
     assert reasons(plan(nowhere, down)) == [("lo:dns 1", Reason.SERVICE_DOWN)]
     assert reasons(plan(nowhere, host)) == [("lo:dns 1", Reason.BAD_LABEL)]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
-from anycast_routed.facts.facts import Facts
+from anycast_routed.facts.facts import Facts, Recorded
 from anycast_routed.model import (
     Announcement,
     CheckResult,
@@ -25,12 +25,14 @@ from anycast_routed.model import (
 )
 from anycast_routed.state.drain_orders import Ordered
 from anycast_routed.state.record import Record
+from tests.support.health import checks_of, dns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HALF_LIFE, DRAIN_TIME = 100.0, 5.0
 PREFIX = {name: IPv4Network(f"192.0.2.{n}/32") for n, name in enumerate(("dns", "web"), start=1)}
+DNS = dns_of("dns")
 HELD = Held(frozenset(PREFIX.values()), frozenset(PREFIX))
 HOST = Host(frozenset({"lo"}), ())
 ASKED = Dns(ip=IPv4Address("127.0.0.1"), query="a.", rise=2, fall=2, half_life=HALF_LIFE)
@@ -66,7 +68,7 @@ def config(*names: str) -> Config:
 
 def known(health: Health | None = None, **more: dict[str, Flaps] | dict[str, float]) -> Record:
     """Give what an earlier process has left of the service `dns`."""
-    return Record("boot", "", {} if health is None else {"dns": health}, **more)  # type: ignore[arg-type]
+    return Record("boot", "", {} if health is None else checks_of({"dns": health}), **more)  # type: ignore[arg-type]
 
 
 def fresh(health: Health | None = None) -> Facts:
@@ -77,13 +79,13 @@ def fresh(health: Health | None = None) -> Facts:
 def folded(facts: Facts, seen: Iterable[CheckResult], at: float = 0.0) -> Facts:
     """Give the facts after these results of `dns`, a second apart."""
     for second, result in enumerate(seen):
-        facts.fold("dns", ASKED, result, began=at + second, at=at + second)
+        facts.fold(DNS, ASKED, result, began=at + second, at=at + second)
     return facts
 
 
 def verdict(facts: Facts, at: float = 0.0) -> Verdict:
     """Return what a plan would rest on."""
-    return facts.observed(at).health["dns"].verdict
+    return facts.observed(at).checks[DNS].verdict
 
 
 @given(healths, st.lists(st.just(BLIND), max_size=3))
@@ -109,22 +111,22 @@ def test_enough_results_in_a_row_are_a_verdict_whatever_was_before(
         facts = fresh(health)
         facts.held = HELD if held else Held()
         assert verdict(folded(facts, [result, result])) is wanted
-        assert facts.settled("dns")
+        assert facts.settled(DNS)
 
 
 @given(healths)
 def test_the_proof_that_a_server_is_gone_is_a_verdict_at_once(health: Health) -> None:
     facts = fresh(health)
     facts.held = HELD
-    facts.died("dns", ASKED, "its last socket has closed", seen=0.0, at=0.0)
+    facts.died(DNS, ASKED, "its last socket has closed", seen=0.0, at=0.0)
     assert verdict(facts) is Verdict.DOWN
     assert verdict(folded(facts, [PASS])) is Verdict.DOWN, "a whole rise away from UP"
 
 
 @given(healths)
 def test_one_run_after_another_goes_on_where_the_last_one_ended(health: Health) -> None:
-    facts = Facts(config("dns"), known(health), HOST, trusting=True)
-    assert facts.observed(0.0).health["dns"] == health
+    facts = Facts(config("dns"), known(health), HOST, Recorded.CONTINUED)
+    assert facts.observed(0.0).checks[DNS] == health
 
 
 @given(health=healths, seen=st.lists(results, max_size=12), held=st.booleans())
@@ -135,7 +137,7 @@ def test_a_plan_is_made_anew_whenever_a_verdict_changes(
     facts.held = HELD if held else Held()
     for second, result in enumerate(seen):
         before, version = verdict(facts), facts.version
-        told = facts.fold("dns", ASKED, result, began=second, at=second)
+        told = facts.fold(DNS, ASKED, result, began=second, at=second)
         if verdict(facts) is not before:
             assert told
         assert (facts.version != version) == told
@@ -149,9 +151,9 @@ def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
     facts, withdrawals = fresh(UP), 0
     for second, (result, held) in enumerate(steps):
         facts.held = HELD if held else Held()
-        before, own = facts.health["dns"].verdict, "dns" not in facts.unproved
-        facts.fold("dns", ASKED, result, began=second, at=second)
-        fell = before is Verdict.UP and facts.health["dns"].verdict is Verdict.DOWN
+        before, own = facts.checks[DNS].verdict, "dns" not in facts.unproved
+        facts.fold(DNS, ASKED, result, began=second, at=second)
+        fell = before is Verdict.UP and facts.checks[DNS].verdict is Verdict.DOWN
         withdrawals += fell and (held or own)
     count = facts.record("").flaps.get("dns", Flaps()).count
     assert count <= withdrawals
@@ -161,7 +163,7 @@ def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
 def test_who_is_drained_may_restart_without_a_penalty() -> None:
     facts = folded(fresh(), [PASS, PASS])
     facts.order((DRAINED,), 0.0)
-    facts.died("dns", ASKED, "restarted", seen=3.0, at=3.0)
+    facts.died(DNS, ASKED, "restarted", seen=3.0, at=3.0)
     assert facts.record("").flaps == {}
 
 
@@ -187,13 +189,13 @@ def flapping() -> Facts:
     facts.held = HELD
     for at in (10.0, 20.0):
         folded(facts, [PASS, PASS], at)
-        facts.died("dns", ASKED, "gone", seen=at, at=at)
+        facts.died(DNS, ASKED, "gone", seen=at, at=at)
     return folded(facts, [PASS, PASS], 21.0)
 
 
 def test_a_service_that_has_flapped_waits_and_then_returns_by_itself() -> None:
     facts = flapping()
-    assert "dns has gone down 2 times" in facts.observed(22.0).damped["dns"]
+    assert "dns went down 2 times" in facts.observed(22.0).damped["dns"]
     until = facts.next_change(22.0)
     assert until is not None
     assert 20.0 + HALF_LIFE / 2 < until < 20.0 + 2 * HALF_LIFE
@@ -205,7 +207,7 @@ def test_a_service_that_has_flapped_waits_and_then_returns_by_itself() -> None:
 def test_a_service_that_waits_and_dies_again_waits_no_longer_for_it() -> None:
     facts = flapping()
     until = facts.next_change(22.0)
-    facts.died("dns", ASKED, "gone", seen=30.0, at=30.0)
+    facts.died(DNS, ASKED, "gone", seen=30.0, at=30.0)
     assert facts.next_change(30.0) == until, "nothing was withdrawn"
 
 
@@ -303,15 +305,15 @@ def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
     health: Health, seen: list[CheckResult]
 ) -> None:
     facts = folded(fresh(health), seen)
-    shown, settled = facts.observed(9.0).health["dns"], facts.settled("dns")
+    shown, settled = facts.observed(9.0).checks[DNS], facts.settled(DNS)
     facts.adopt(config("web", "dns"))
-    assert facts.observed(9.0).health["dns"] == shown
-    assert facts.settled("dns") == settled
-    assert facts.observed(9.0).health["web"].verdict is Verdict.UNKNOWN
+    assert facts.observed(9.0).checks[DNS] == shown
+    assert facts.settled(DNS) == settled
+    assert facts.observed(9.0).checks[dns_of("web")].verdict is Verdict.UNKNOWN
     facts.adopt(config("web"))
-    assert facts.observed(9.0).health.keys() == {"web"}
-    assert not facts.fold("dns", ASKED, FAIL, began=9.0, at=9.0)
-    assert not facts.died("dns", ASKED, "gone", seen=9.0, at=9.0)
+    assert facts.observed(9.0).checks.keys() == {dns_of("web")}
+    assert not facts.fold(DNS, ASKED, FAIL, began=9.0, at=9.0)
+    assert not facts.died(DNS, ASKED, "gone", seen=9.0, at=9.0)
     facts.adopt(config("dns", "web"))
     assert verdict(facts) is Verdict.UNKNOWN, "who has been away has to prove itself"
 
@@ -319,23 +321,23 @@ def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
 def test_the_first_sign_of_a_turn_is_kept_until_the_turn_is_told() -> None:
     facts = folded(fresh(), [PASS, PASS])
     assert facts.evidence == {"dns": 0.0}
-    facts.told(facts.evidence)
-    facts.fold("dns", ASKED, FAIL, began=10.0, at=10.4)
+    facts.forget_evidence(facts.evidence)
+    facts.fold(DNS, ASKED, FAIL, began=10.0, at=10.4)
     assert facts.evidence == {}, "one failure is no turn"
-    facts.told(facts.evidence)
-    facts.fold("dns", ASKED, FAIL, began=10.5, at=10.9)
+    facts.forget_evidence(facts.evidence)
+    facts.fold(DNS, ASKED, FAIL, began=10.5, at=10.9)
     assert facts.evidence == {"dns": 10.0}
     told = facts.evidence
-    facts.died("dns", ASKED, "gone", seen=11.0, at=11.0)
+    facts.died(DNS, ASKED, "gone", seen=11.0, at=11.0)
     folded(facts, [PASS, PASS], 12.0)
-    facts.told(told)
+    facts.forget_evidence(told)
     assert facts.evidence == {"dns": 12.0}, "a later turn is still to be told"
 
 
 def test_a_death_that_a_failed_check_has_announced_began_with_it() -> None:
     facts = folded(fresh(), [PASS, PASS])
-    facts.fold("dns", ASKED, FAIL, began=10.0, at=10.4)
-    facts.died("dns", ASKED, "gone", seen=10.6, at=10.7)
+    facts.fold(DNS, ASKED, FAIL, began=10.0, at=10.4)
+    facts.died(DNS, ASKED, "gone", seen=10.6, at=10.7)
     assert facts.evidence == {"dns": 10.0}
 
 

@@ -15,6 +15,7 @@ from anycast_routed.model import Health, Verdict
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
 from tests.support.dns_site import Held, Site, lay_out
+from tests.support.health import dns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
 
 def of(boot: str) -> Record:
     """Make a record of this boot that says "up" of the seed's service."""
-    return Record(boot, "bird", {"dns": UP})
+    return Record(boot, "bird", {dns_of("dns"): UP})
 
 
 def text(**changed: object) -> str:
@@ -59,7 +60,7 @@ def text(**changed: object) -> str:
             "schema": 2,
             "boot": record.this_boot(),
             "router": "bird",
-            "health": {"dns": health | changed},
+            "health": {"dns": {"dns": health | changed}},
             "flaps": {"dns": {"penalty": 1000.0, "at": 1.5, "count": 1}},
             "lowered": {"10.10.10.10/32": 2.5},
             "config": "ab12",
@@ -131,7 +132,7 @@ def test_a_record_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     kept = Record(
         record.this_boot(),
         "frr 1-2",
-        {"dns": UP, "other": Health(Verdict.UNKNOWN, fails=1, unknown_since=12.5)},
+        {dns_of("dns"): UP, dns_of("other"): Health(Verdict.UNKNOWN, fails=1, unknown_since=12.5)},
     )
     assert record.load(tmp_path / "missing") is None
     record.keep(tmp_path, kept)
@@ -157,7 +158,7 @@ def test_the_text_that_is_damaged_below_is_good_as_it_stands(tmp_path: Path) -> 
     (tmp_path / "state.json").write_text(text())
     loaded = record.load(tmp_path)
     assert loaded is not None
-    assert loaded.health["dns"].verdict is Verdict.UP
+    assert loaded.health[dns_of("dns")].verdict is Verdict.UP
 
 
 @pytest.mark.parametrize("kind", CORRUPT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError
-from anycast_routed.supervisor.background_writer import Writer
+from anycast_routed.supervisor.background_writer import BackgroundWriter
 from anycast_routed.system.threads import beside
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def disk() -> Iterator[Disk]:
 
 @pytest.mark.parametrize(("most", "written"), [(1, [0, 4]), (2, [0, 3, 4]), (9, [0, 1, 2, 3, 4])])
 async def test_what_waits_the_longest_makes_room(disk: Disk, most: int, written: list[int]) -> None:
-    writer = Writer("file", most, disk.wrote)
+    writer = BackgroundWriter("file", most, disk.wrote)
     for number in range(5):
         writer.put(disk.write(number))
     await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def test_a_write_that_fails_is_told_whatever_it_was(disk: Disk) -> None:
         raise UnicodeError
 
     disk.goes_on.set()
-    writer = Writer("file", 9, disk.wrote)
+    writer = BackgroundWriter("file", 9, disk.wrote)
     for write in (full, broken, disk.write(1)):
         writer.put(write)
     async with asyncio.timeout(WITHIN):
@@ -86,7 +86,7 @@ async def test_a_write_that_fails_is_told_whatever_it_was(disk: Disk) -> None:
 async def test_one_that_hangs_is_told_after_a_while(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = Writer("file", 1, disk.wrote)
+    writer = BackgroundWriter("file", 1, disk.wrote)
     writer.look()
     writer.put(disk.write(1))
     writer.look()

@@ -107,7 +107,7 @@ def test_a_service_that_flaps_waits_as_long_as_ever(
     config = quick()
     del config["dns"]["half-life"]
     watched.reconfigure(config)
-    eventually(lambda: "config taken" in watched.at_work().log(), within=5)
+    eventually(lambda: "config in force" in watched.at_work().log(), within=5)
     mark = watched.mark()
     for offset in JUMPS[:2]:
         watched.server.daemon.kill()

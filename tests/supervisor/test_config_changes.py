@@ -265,7 +265,7 @@ def test_the_same_router_in_other_words_keeps_what_it_has(
 ) -> None:
     mark, logged = watched.mark(), len(watched.at_work().log())
     watched.reconfigure({**config, "router": {"daemon": "bird", "vtysh": "/usr/bin/vtysh"}})
-    eventually(lambda: "config taken" in watched.at_work().log(logged), within=5)
+    eventually(lambda: "config in force" in watched.at_work().log(logged), within=5)
     watched.nothing_is_told(0.5)
     assert not watched.told(mark)
     watched.server.daemon.kill()

@@ -151,7 +151,7 @@ def test_sigterm_keeps_where_the_config_says_so(watched: Watched) -> None:
     config["daemon"] = {"on-stop": "keep"}
     mark = watched.mark()
     watched.reconfigure(config)
-    eventually(lambda: "config taken" in watched.at_work().log(), within=5)
+    eventually(lambda: "config in force" in watched.at_work().log(), within=5)
     watched.end()
     unchanged(watched, 0.5)
     watched.begin()

@@ -49,7 +49,7 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     flap(watched, DEATHS)
     once = each("withdraw", announced) + each("announce", announced)
     assert watched.told(mark) == once + each("withdraw", announced)
-    waits = "dns has gone down 2 times: it waits until "
+    waits = "dns went down 2 times: withheld until "
     assert watched.says().damped["dns"].startswith(waits)
     assert waits in watched.run("status").out
     assert waits in watched.run("history").out

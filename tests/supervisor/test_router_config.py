@@ -208,7 +208,7 @@ def test_what_an_operator_takes_away_comes_back(watched: Watched, announced: Hel
     eventually(lambda: watched.table() != announced, within=2, why="FRR has obeyed him")
     watched.holds(announced, within=5)
     eventually(
-        lambda: "drift put right" in watched.at_work().log(), within=2, why="the drift is told"
+        lambda: "drift repaired" in watched.at_work().log(), within=2, why="the drift is told"
     )
 
 

@@ -12,6 +12,7 @@ from anycast_routed.announce.render import Renderer
 from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan
 from anycast_routed.model import Health, HostAddress, Observed, Verdict
+from tests.support.health import checks_of
 
 if TYPE_CHECKING:
     from anycast_routed.model import Plan
@@ -30,7 +31,7 @@ def observed(verdict: Verdict, labels: tuple[str, ...] = ("lo:dns1", "lo:dns2"))
         for number, label in enumerate(labels)
     )
     health = {"dns": Health(verdict), "web-2": Health(verdict)}
-    return Observed(health, frozenset({"lo", "eth0"}), (*own, *labelled))
+    return Observed(checks_of(health), frozenset({"lo", "eth0"}), (*own, *labelled))
 
 
 def text_of(router: str, decision: Plan) -> str:

@@ -18,13 +18,14 @@ from anycast_routed.state import drain_orders, handover, journal, record, status
 from anycast_routed.state.journal import Entry
 from anycast_routed.system import directories, files, lock
 from anycast_routed.system.directories import UntrustedError
+from tests.support.health import checks_of
 from tests.support.users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ENTRY = Entry(1.0, "event", "", "", "something")
-KEPT = record.Record(record.this_boot(), "bird", {"dns": Health(Verdict.UP)})
+KEPT = record.Record(record.this_boot(), "bird", checks_of({"dns": Health(Verdict.UP)}))
 
 
 @pytest.fixture

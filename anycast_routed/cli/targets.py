@@ -1,0 +1,55 @@
+"""What an operator names on the command line: a service or a prefix."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from anycast_routed.errors import UsageError
+from anycast_routed.model import Verdict
+from anycast_routed.reconcile.last_known import assumed
+from anycast_routed.report import text
+
+if TYPE_CHECKING:
+    from anycast_routed.config import Config
+    from anycast_routed.model import Announcement, Prefix
+
+
+def prefix(given: str) -> Prefix:
+    """Read a prefix.
+
+    Raises:
+        UsageError: the text is not a prefix.
+    """
+    try:
+        return ip_network(given)
+    except ValueError:
+        message = f"{text.safe(given)!r} is not a prefix"
+        raise UsageError(message, hint="write it as 192.0.2.1/32 or 2001:db8::1/128") from None
+
+
+def spelled(target: str) -> str:
+    """Return a target as a plan writes it: a prefix in its canonical form, a name unchanged."""
+    try:
+        return str(ip_network(target))
+    except ValueError:
+        return target
+
+
+def of_targets(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
+    """Return what would be announced of these services and prefixes if all services were UP.
+
+    Raises:
+        UsageError: there is no such service or prefix; the hint lists those that exist.
+    """
+    best, _ = assumed(config, Verdict.UP)
+    prefixes = [str(one.prefix) for one in best.announcements]
+    prefixes += [str(one.prefix) for one in best.withheld if one.prefix]
+    existing = [*best.services, *dict.fromkeys(prefixes)]
+    for target in targets:
+        if target not in existing:
+            message = f"no service and no prefix here is {text.safe(target)!r}"
+            raise UsageError(message, hint=f"there are: {', '.join(existing)}")
+    return tuple(
+        one for one in best.announcements if one.service in targets or str(one.prefix) in targets
+    )
