@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from anycast_routed.finding import Finding
     from anycast_routed.password import Password
 
 Address = IPv4Address | IPv6Address
@@ -246,7 +247,7 @@ class Plan:
     announcements: tuple[Announcement, ...]
     """Sorted by prefix, IPv4 first; no prefix stands twice."""
     withheld: tuple[Withheld, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

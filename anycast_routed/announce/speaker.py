@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from anycast_routed.finding import Finding
     from anycast_routed.model import Plan, Prefix, Readback
 
 
@@ -114,6 +115,6 @@ class Speaker(Protocol):
         """
         ...
 
-    def notes(self) -> tuple[str, ...]:
-        """What an operator should know of this router's own files, a sentence each."""
+    def notes(self) -> tuple[Finding, ...]:
+        """Return findings about this router's own files."""
         ...

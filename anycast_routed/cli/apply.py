@@ -12,7 +12,7 @@ from anycast_routed.cli.options import since_start
 from anycast_routed.config import password_files
 from anycast_routed.errors import Exit
 from anycast_routed.reconcile.once import once, preview, withdrawing_if_untrusted
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.state import running_daemon
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files
@@ -96,7 +96,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
         settings.talk(f"warning: {warning}" for warning in seen.plan.warnings)
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
-        settings.say(f"! {note}" for note in speaker.notes())
+        settings.say(findings.lines(speaker.notes()))
         settings.say([_summary(seen, changed=changed)])
     return pending if changed else Exit.OK
 
@@ -111,11 +111,12 @@ def _summary(seen: Preview, *, changed: bool) -> str:
 
 def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     step, outcome = done.step, done.step.outcome
-    blind = text.blind_lines(_latest(done.results))
-    if settings.quiet and not outcome.changed and not blind and done.code is Exit.OK:
+    unknown = findings.of_results(_latest(done.results))
+    if settings.quiet and not outcome.changed and not unknown and done.code is Exit.OK:
         return
     settings.say(text.change_lines(step.plan, step.changes))
-    settings.say([*blind, *text.trouble_lines(outcome.readback, outcome.faults, step.plan)])
+    found = findings.of_router(outcome.readback, outcome.faults, step.plan)
+    settings.say(findings.lines([*unknown, *found]))
     settings.talk(f"warning: {warning}" for warning in step.plan.warnings)
     if settings.verbose:
         settings.say(text.announced_lines(step.plan))
@@ -136,7 +137,7 @@ def _facts(
         "router": readback.router,
         "announcements": plan.announcements,
         "withheld": plan.withheld,
-        "warnings": plan.warnings,
+        "warnings": [str(one) for one in plan.warnings],
         "checks": {name: plain(result) for name, result in _latest(results).items()},
         "sessions": readback.sessions,
         "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},

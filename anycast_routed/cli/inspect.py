@@ -89,7 +89,7 @@ def scan(context: typer.Context) -> int:
         candidates=plan.announcements,
         withheld=plan.withheld,
         next_hops=hops,
-        warnings=plan.warnings,
+        warnings=[str(one) for one in plan.warnings],
     )
     settings.say(text.announced_lines(plan))
     settings.say(text.change_lines(plan, ()))

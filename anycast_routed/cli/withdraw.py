@@ -17,7 +17,7 @@ from anycast_routed.errors import (
     LockedError,
     NotConfirmedError,
 )
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.state import running_daemon
 from anycast_routed.system import files, lock
 
@@ -75,7 +75,7 @@ def withdraw(
     # What is saved comes back without us.
     for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
-            settings.talk(f"! {note}" for note in speaker.notes())
+            settings.talk(findings.lines(speaker.notes()))
     return Exit.OK
 
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from anycast_routed.config.addresses import kind
+from anycast_routed.finding import Code, Finding
 from anycast_routed.model import Reason
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Candidate:
     """Below 0 when there are too many labels for the decrease; `fault` says so then."""
     fault: No | None
     """What is wrong with the candidate itself; None if nothing is."""
-    warning: str = ""
+    warning: Finding | None = None
 
 
 class Addresses:
@@ -110,9 +111,10 @@ def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Ite
             or _address_fault(address.ip, addresses)
             or _local_pref_fault(anycast, place)
         )
-        warning = ""
+        warning = None
         if fault is None and address.network.prefixlen != address.max_prefixlen:
-            warning = f"{shown}: {address} is not a /32; its host part {address.ip}/32 is taken"
+            detail = f"{address} is not a /32; its host part {address.ip}/32 is announced"
+            warning = Finding(Code.NOT_A_HOST_PREFIX, shown, detail)
         yield Candidate(service.name, shown, _host(address.ip), local_pref, fault, warning)
 
 

@@ -20,6 +20,7 @@ from anycast_routed.decide.candidates import (
 )
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
+from anycast_routed.finding import Code, Finding
 from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def revive_nothing(
     )
 
 
-def without_labels(config: Config, observed: Observed) -> Iterator[str]:
-    """Say which services find none of their labels here, and which have nothing to announce."""
+def without_labels(config: Config, observed: Observed) -> Iterator[Finding]:
+    """Yield a finding for each service without one of its labels here, or without any prefix."""
     for service in config.services:
         anycast, start = service.anycast, label_start(service.anycast)
         if start is not None and (
@@ -101,9 +102,10 @@ def without_labels(config: Config, observed: Observed) -> Iterator[str]:
         none = f"no IPv4 address on {anycast.interface} has a label that starts with {start}"
         if not anycast.routes:
             labels = f"{none}, and " if start else ""
-            yield f"{service.name} has nothing to announce: {labels}no routes are configured"
+            detail = f"nothing to announce: {labels}no routes are configured"
+            yield Finding(Code.NOTHING_TO_ANNOUNCE, service.name, detail)
         elif start:
-            yield f"{service.name}: {none}"
+            yield Finding(Code.NO_LABELS, service.name, none)
 
 
 def next_hops(
@@ -223,7 +225,7 @@ def _place(entry: Announcement | Withheld) -> tuple[int, int]:
     return entry.prefix.version, int(entry.prefix.network_address)
 
 
-def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> Iterator[str]:
+def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> Iterator[Finding]:
     yield from (candidate.warning for candidate in found if candidate.warning)
     yield from without_labels(config, observed)
     if config.bgp is None:
@@ -231,5 +233,6 @@ def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) ->
     for peer in config.bgp.peers:
         if peer.as_ != config.bgp.as_:
             who = f"{peer.ip} ({peer.description})" if peer.description else f"{peer.ip}"
-            ases = f"is in AS {peer.as_} and we are in AS {config.bgp.as_}"
-            yield f"{who} {ases}: LocalPref does not reach it (RFC 4271 section 5.1.5)"
+            ases = f"the peer is in AS {peer.as_} and this host in AS {config.bgp.as_}"
+            detail = f"{ases}: LocalPref does not reach it (RFC 4271 section 5.1.5)"
+            yield Finding(Code.LOCAL_PREF_NOT_SENT, who, detail)

@@ -13,10 +13,11 @@ from anycast_routed.decide.plan import without_labels
 from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
-from anycast_routed.model import Health, Verdict
+from anycast_routed.finding import Code, Finding
+from anycast_routed.model import Health
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.rendering import render
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.state import record, running_daemon, status_file
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files, lock
@@ -53,14 +54,17 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     observed, daemon = last_known.observed(config, speaker)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
-    found = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
-    notes = [*speaker.notes(), *without_labels(config, observed)]
+    wrong = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
+    noted = [*speaker.notes(), *without_labels(config, observed)]
     if daemon is None and record.load(config.daemon.run_dir):
-        notes += _drift(config, speaker, whole)
+        noted += _drift(config, speaker, whole)
+    health = health_by_service(observed.checks)
+    services = _of_services(health, observed, daemon)
+    found = [*services, *findings.of_router(readback, wrong, plan), *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
         "router": readback.router,
-        "health": health_by_service(observed.checks),
+        "health": health,
         "drains": observed.drains,
         "damped": observed.damped,
         "announcements": plan.announcements,
@@ -68,61 +72,63 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         "originated": readback.originated,
         "sessions": readback.sessions,
         "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
-        "faults": found,
-        "notes": notes,
+        "faults": wrong,
+        "findings": [one.facts() for one in found],
     }
     lines = []
     if wanted is None:
-        lines += [
-            *_head(config.daemon.run_dir, daemon),
-            *_of_services(health_by_service(observed.checks), observed, daemon),
-        ]
+        lines += [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
+        lines += findings.lines(services)
     lines += _of_prefixes(plan, readback)
-    lines += text.trouble_lines(readback, found, plan)
-    lines += [f"! {note}" for note in notes]
+    lines += findings.lines(found[len(services) :])
     lines.append(text.confirmation(readback, wanted))
     return Overview(facts, lines)
 
 
 def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
-    """Return what the daemon tells, where neither the router nor the config need answer.
+    """Return what the daemon reports, where neither the router nor the config need answer.
 
     `refused`: the config file is wrong, so the daemon runs with an older one.
     """
     daemon = running_daemon.said(run_dir)
     if daemon is None:
         return []
-    old = ["! the config file is refused: the old config stays in force"] if refused else []
-    troubles = map(text.printable, daemon.troubles)
-    return [*_head(run_dir, daemon), *old, *_of_services(daemon.health, daemon, daemon), *troubles]
+    detail = "the config file is refused: the old config stays in force"
+    fix = "see: anycast-routed validate"
+    old = [Finding(Code.CONFIG_REFUSED, "", detail, fix)] if refused else []
+    found = [*old, *_of_services(daemon.health, daemon, daemon), *daemon.findings]
+    return [
+        *_head(run_dir, daemon),
+        *_service_lines(daemon.health, daemon),
+        *findings.lines(found),
+    ]
 
 
 def _facts(daemon: status_file.Live) -> Mapping[str, object]:
-    names = ("pid", "since", "config", "problems", "troubles", "senses")
-    return {name: plain(getattr(daemon, name)) for name in names}
+    names = ("pid", "since", "config", "problems", "senses")
+    facts = {name: plain(getattr(daemon, name)) for name in names}
+    return {**facts, "findings": [one.facts() for one in daemon.findings]}
 
 
 def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
-    """Tell who looks after the services, and what is wrong there."""
+    """Say whether a daemon runs, and what its problems are."""
     if daemon is not None:
         since = time.strftime("%F %T", time.localtime(daemon.since))
         yield f"  the daemon runs: PID {daemon.pid}, since {since}"
-        for about, problem in daemon.problems.items():
-            yield from text.problem_lines(about, problem)
+        problems = (findings.of_problem(*one) for one in daemon.problems.items())
+        yield from findings.lines(problems)
     elif running_daemon.is_strange(run_dir):
-        yield f"! somebody holds {run_dir}, who is not known; {lock.UNKNOWN}"
+        detail = f"an unknown process holds the lock of {run_dir}"
+        yield from findings.lines([Finding(Code.LOCK_HOLDER_UNKNOWN, "", detail, lock.UNKNOWN)])
     elif status_file.load(run_dir) is not None:
-        yield f"! the daemon does not run, and has not ended as it should: {_JOURNAL}"
+        detail = "the daemon does not run, and did not end properly"
+        yield from findings.lines([Finding(Code.DAEMON_DIED, "", detail, f"see: {_JOURNAL}")])
     elif running_daemon.was(run_dir) or record.load(run_dir) is None:
         yield "  no daemon runs: systemctl start anycast-routed"
 
 
-def _of_services(
-    health: Mapping[str, Health],
-    found: Observed | status_file.Live,
-    daemon: status_file.Live | None,
-) -> Iterator[str]:
-    """Tell how each service stands."""
+def _service_lines(health: Mapping[str, Health], daemon: status_file.Live | None) -> Iterator[str]:
+    """Yield the verdict on each service."""
     when = "" if daemon else " at the last run"
     for service, one in health.items():
         name = text.safe(service)
@@ -130,29 +136,30 @@ def _of_services(
             yield f"  service {name}: {one.reason}"
         else:
             yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
-        sense = daemon.senses.get(service) if daemon else None
-        # A server that is down has no sockets and no processes, which is no news.
-        if one.verdict is Verdict.UP and isinstance(sense, dict) and sense.get("detail"):
-            detail = text.safe(str(sense["detail"]))
-            yield f"! service {name}: the pulse does not have all its senses: {detail}"
-    for sentence in found.damped.values():
-        yield f"! {text.safe(sentence)}"
-    for target, drain in found.drains.items():
-        facts = ", ".join(filter(None, (str(drain.stage), text.safe(drain.detail))))
-        yield f"! drain of {text.safe(target)}: {facts}"
 
 
-def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[str]:
-    """Say where our part of the router's config is not what the next `apply` would leave."""
+def _of_services(
+    health: Mapping[str, Health],
+    found: Observed | status_file.Live,
+    daemon: status_file.Live | None,
+) -> list[Finding]:
+    senses = daemon.senses if daemon else {}
+    return list(findings.of_services(health, found.damped, found.drains, senses))
+
+
+def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[Finding]:
+    """Return a finding where the router's config is not what the next `apply` would leave."""
     try:
         wanted = render(config, speaker, plan)
     except password_files.UnreadPasswordsError:
-        return []  # Nobody can tell without them.
+        return []  # Without the passwords nothing can be compared.
     except ConfigError as error:
-        return [f"our part of the router's config cannot be rendered: {error.message}"]
+        detail = f"our part of the router's config cannot be rendered: {error.message}"
+        return [Finding(Code.CANNOT_RENDER, "", detail, error.hint)]
     if files.read(speaker.file) == wanted and speaker.is_loaded(wanted):
         return []
-    return ["our part of the router's config is not as planned; the next apply puts it right"]
+    detail = "our part of the router's config is not as planned"
+    return [Finding(Code.ROUTER_CONFIG_DIFFERS, "", detail, "the next apply repairs it")]
 
 
 def _of_prefixes(plan: Plan, readback: Readback) -> list[str]:

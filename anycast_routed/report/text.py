@@ -9,16 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.proof import Kind
-from anycast_routed.model import Outcome
+from anycast_routed.finding import Code
+from anycast_routed.model import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from anycast_routed.decide.proof import Change, Fault
-    from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback, Session
+    from anycast_routed.decide.proof import Change
+    from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback
 
-# A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).
-_TRIED = frozenset({"Idle", "Connect", "Active", "OpenSent", "OpenConfirm"})
+CODES = {
+    Reason.SERVICE_DOWN: Code.SERVICE_DOWN,
+    Reason.SERVICE_UNDECIDED: Code.SERVICE_UNDECIDED,
+    Reason.DRAINED: Code.DRAINED,
+    Reason.DAMPED: Code.DAMPED,
+    Reason.INTERFACE_MISSING: Code.INTERFACE_MISSING,
+    Reason.NO_NEXT_HOP: Code.NO_NEXT_HOP,
+    Reason.LOCAL_PREF_UNDERFLOW: Code.LOCAL_PREF_UNDERFLOW,
+    Reason.DUPLICATE: Code.DUPLICATE,
+    Reason.BAD_LABEL: Code.BAD_LABEL,
+    Reason.NOT_USABLE: Code.NOT_USABLE,
+}
+"""The code of the finding for each reason to withhold."""
 _LONGEST = 200  # characters of a text that comes from outside
 
 
@@ -34,12 +46,6 @@ def printable(message: str) -> str:
     Its lines stay, and what can be seen in any language; all else is escaped.
     """
     return "".join(one if one.isprintable() or one == "\n" else safe(one) for one in message)
-
-
-def problem_lines(about: str, message: str) -> list[str]:
-    """Return a message of ours whole, line by line: the remedy may stand at its end."""
-    first, *rest = printable(message).split("\n")
-    return [f"! {safe(about)} problem: {first}", *(f"    {line}" for line in rest)]
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -77,26 +83,17 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
                 rows.append((f"- {change.prefix}", safe(why)))
     shown = {change.prefix for change in changes}
     rows += [
-        (f"! {a.prefix}", safe(a.note))
+        (f"! {a.prefix}", f"{safe(a.note)} [{Code.LOWERED}]")
         for a in plan.announcements
         if a.note and a.prefix not in shown
     ]
     gone = {change.prefix for change in changes if change.kind is Kind.WITHDRAWN}
     rows += [
-        (f"! {w.prefix or safe(w.source)}", safe(w.detail))
+        (f"! {w.prefix or safe(w.source)}", f"{safe(w.detail)} [{CODES[w.reason]}]")
         for w in plan.withheld
         if w.prefix not in gone
     ]
     return _with_own_columns(rows)
-
-
-def blind_lines(results: Mapping[str, CheckResult]) -> list[str]:
-    """One line for each service whose check could not run, by service name."""
-    return [
-        f"! service {name}: the check could not run: {safe(result.reason)}"
-        for name, result in results.items()
-        if result.outcome is Outcome.UNKNOWN
-    ]
 
 
 def announced_lines(plan: Plan) -> list[str]:
@@ -105,38 +102,6 @@ def announced_lines(plan: Plan) -> list[str]:
         (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", _source(a))
         for a in plan.announcements
     )
-
-
-def trouble_lines(
-    readback: Readback, faults: Sequence[Fault], plan: Plan, *, lasting: bool = False
-) -> list[str]:
-    """One line for each neighbor or export that is not as it should be.
-
-    `lasting`: as long as a session is tried again and again its line stays the same.
-    """
-    # The kernel drops what carries another password (RFC 2385 section 2), and no router tells.
-    peers = plan.sessions.peers if plan.sessions else ()
-    guarded = {
-        peer.address: "; has it the same password?" for peer in peers if peer.password is not None
-    }
-    lines = [
-        f"! peer {session.address}: session is {_why(session, lasting=lasting)}, "
-        f"nothing is exported there{guarded.get(session.address, '')}"
-        for session in readback.sessions
-        if session.ours and not session.established
-    ]
-    if not any(session.established for session in readback.sessions):
-        lines.append("! no BGP session is Established: nobody hears these prefixes")
-    for fault in faults:
-        where = " to ".join(str(fact) for fact in (fault.prefix, fault.peer) if fact is not None)
-        hint = "" if fault.blocking else ": refused by an export filter, or a family not in use"
-        lines.append(f"! {where}: {fault.detail}{hint}")
-    return lines
-
-
-def _why(session: Session, *, lasting: bool) -> str:
-    state = "down" if lasting and session.state in _TRIED else session.state
-    return f"{state} ({session.error})" if session.error else state
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:

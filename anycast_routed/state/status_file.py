@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.finding import Finding
 from anycast_routed.model import CheckKey, Drain, Health, Stage, Verdict
 from anycast_routed.state.documents import document
 from anycast_routed.system import files
@@ -35,8 +36,8 @@ class Live:
     """SHA-256 of the config file's content that is in force."""
     problems: Mapping[str, str]
     """What is wrong now, by what it concerns."""
-    troubles: tuple[str, ...]
-    """Peers and exports that are not as they should be."""
+    findings: tuple[Finding, ...]
+    """Sessions and exports that are not as they should be."""
     checks: Mapping[CheckKey, Health]
     damped: Mapping[str, str]
     drains: Mapping[str, Drain]
@@ -58,6 +59,7 @@ def keep(run_dir: Path, live: Live) -> None:
     """
     facts = {field.name: getattr(live, field.name) for field in fields(live)}
     # The combined health is for other programs; this module reads the checks.
+    facts |= {"findings": [one.facts() for one in live.findings]}
     facts |= {"checks": _by_service(live.checks), "health": live.health}
     text = json.dumps(document("daemon", **facts), indent=1) + "\n"
     try:
@@ -93,7 +95,8 @@ def _live(raw: dict[str, Any]) -> Live:
         config=str(raw["config"]),
         digest=str(raw["digest"]),
         problems=_sentences(raw["problems"]),
-        troubles=tuple(str(one) for one in raw["troubles"]),
+        # A daemon of version 0.1.0 has none.
+        findings=tuple(Finding.of_facts(one) for one in raw.get("findings", ())),
         checks={
             CheckKey(service, check): Health(
                 Verdict(one["verdict"]),

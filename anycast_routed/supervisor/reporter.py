@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.service_state import against
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.report.history import entries
 from anycast_routed.state import journal, status_file
 from anycast_routed.supervisor.background_writer import BackgroundWriter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
+    from anycast_routed.finding import Finding
     from anycast_routed.model import Observed
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
 _TO_FINISH = 1.0  # seconds for the disk, at our end
-_LASTING = 3.0  # seconds after which a trouble with peers is told
+_LASTING = 3.0  # seconds after which a finding is logged
 
 
 class Reporter:
@@ -54,10 +55,10 @@ class Reporter:
         """Services that are withheld because of their flapping."""
         self._problems: dict[str, str] = {}
         """Present problems by subject: `router`, `config`, `drains`, ..."""
-        self._troubles: dict[str, float] = {}
-        """Present troubles with sessions and exports, and since when (monotonic)."""
-        self._logged: frozenset[str] = frozenset()
-        """The troubles that the log has."""
+        self._findings: dict[Finding, float] = {}
+        """Present findings of sessions and exports, and since when (monotonic)."""
+        self._logged: frozenset[Finding] = frozenset()
+        """The findings that the log has."""
         self._done: Done | None = None
         self._live: status_file.Live | None = None
         """The status written last; None if it could not be written."""
@@ -106,8 +107,8 @@ class Reporter:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        lines = text.trouble_lines(readback, step.outcome.faults, step.plan, lasting=True)
-        self._take_troubles(lines, at)
+        found = findings.of_router(readback, step.outcome.faults, step.plan, lasting=True)
+        self._take_findings(found, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and notify systemd, if something changed."""
@@ -125,7 +126,7 @@ class Reporter:
             problems={
                 about: what for about, what in self._problems.items() if about != _STATUS_FILE
             },
-            troubles=tuple(self._troubles),
+            findings=tuple(self._findings),
             checks=observed.checks,
             damped=observed.damped,
             drains=observed.drains,
@@ -147,15 +148,15 @@ class Reporter:
                 await self._status.finished()
                 await self._journal.finished()
 
-    def _take_troubles(self, lines: Iterable[str], at: float) -> None:
-        """Log the troubles that last: a session that is coming up is none."""
-        self._troubles = {line: self._troubles.get(line, at) for line in lines}
-        lasting = {line for line, since in self._troubles.items() if at - since >= _LASTING}
-        for line in sorted(lasting - self._logged):
-            self.log.warning("trouble", what=line.removeprefix("! "))
-        for line in sorted(self._logged - self._troubles.keys()):
-            self.log.info("trouble is over", what=line.removeprefix("! "))
-        self._logged = (self._logged & self._troubles.keys()) | lasting
+    def _take_findings(self, found: Iterable[Finding], at: float) -> None:
+        """Log the findings that last: a session that is coming up is none."""
+        self._findings = {one: self._findings.get(one, at) for one in found}
+        lasting = {one for one, since in self._findings.items() if at - since >= _LASTING}
+        for one in sorted(lasting - self._logged, key=str):
+            self.log.warning("finding", code=one.code, what=str(one))
+        for one in sorted(self._logged - self._findings.keys(), key=str):
+            self.log.info("finding is over", code=one.code, what=str(one))
+        self._logged = (self._logged & self._findings.keys()) | lasting
 
     def _sentence(self, config: Config, observed: Observed) -> str:
         said = [

@@ -42,7 +42,7 @@ STATUS: dict[str, Any] = {
     "config": f"/x{ESCAPE}",
     "digest": "",
     "problems": {f"con{ESCAPE}fig": ESCAPE},
-    "troubles": [ESCAPE],
+    "findings": [{"code": "AR001", "about": ESCAPE, "detail": ESCAPE, "fix": ESCAPE}],
     "health": {
         f"dns{ESCAPE}": {
             "verdict": "up",

@@ -85,6 +85,11 @@ def labelled(address: str, label: str) -> HostAddress:
     return HostAddress("lo", ip_interface(address), label=label)
 
 
+def said(made: Plan) -> list[str]:
+    """Return the warnings of a plan as sentences."""
+    return [str(one) for one in made.warnings]
+
+
 def observed(*addresses: HostAddress, **health: Health) -> Observed:
     return Observed(
         checks=checks_of({"dns": UP, "web": UP, **health}),
@@ -154,8 +159,8 @@ def test_only_labels_with_the_prefix_on_the_interface_count() -> None:
     made = plan(config(anycast()), host)
     assert (made.announcements, made.withheld) == ((), ())
     labels = "no IPv4 address on lo has a label that starts with lo:dns"
-    nothing = f"dns has nothing to announce: {labels}, and no routes are configured"
-    assert made.warnings == (nothing,)
+    nothing = f"dns: nothing to announce: {labels}, and no routes are configured"
+    assert said(made) == [nothing]
 
 
 def test_an_underflow_withholds_that_label_and_the_later_ones() -> None:
@@ -186,9 +191,9 @@ def test_a_bad_label_is_withheld_escaped_and_keeps_its_place(evil: str) -> None:
 def test_an_address_that_is_no_32_is_announced_as_its_host_part() -> None:
     made = plan(config(anycast()), observed(labelled("10.0.0.7/24", "lo:dns1")))
     assert [entry.prefix for entry in made.announcements] == [prefix("10.0.0.7/32")]
-    assert made.warnings == (
-        "lo:dns1: 10.0.0.7/24 is not a /32; its host part 10.0.0.7/32 is taken",
-    )
+    assert said(made) == [
+        "lo:dns1: 10.0.0.7/24 is not a /32; its host part 10.0.0.7/32 is announced",
+    ]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.2", "0.0.0.0", "224.0.0.5", "169.254.1.1"])  # noqa: S104 - nothing is bound
@@ -329,17 +334,17 @@ def test_each_ebgp_peer_is_warned_of() -> None:
     named = BgpPeer(ip=ip_address("192.0.2.2"), description="IX", as_=65002)
     bgp = BGP.model_copy(update={"peers": (*peers, named)})
     made = plan(config(SEED, bgp=bgp), observed(labelled("10.0.0.1/32", "lo:dns1")))
-    rest = "and we are in AS 64512: LocalPref does not reach it (RFC 4271 section 5.1.5)"
-    assert made.warnings == (
-        f"192.0.2.1 is in AS 65001 {rest}",
-        f"192.0.2.2 (IX) is in AS 65002 {rest}",
-    )
+    rest = "and this host in AS 64512: LocalPref does not reach it (RFC 4271 section 5.1.5)"
+    assert said(made) == [
+        f"192.0.2.1: the peer is in AS 65001 {rest}",
+        f"192.0.2.2 (IX): the peer is in AS 65002 {rest}",
+    ]
 
 
 def test_a_service_with_routes_says_that_it_finds_none_of_its_labels() -> None:
     made = plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dn")))
     assert preferences(made) == {"v6-primary": 200}
-    assert made.warnings == ("dns: no IPv4 address on lo has a label that starts with lo:dns",)
+    assert said(made) == ["dns: no IPv4 address on lo has a label that starts with lo:dns"]
     assert plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dns1"))).warnings == ()
 
 
@@ -356,7 +361,7 @@ def test_what_is_against_a_service_is_said_in_sentences() -> None:
 
 def test_without_labels_and_routes_there_is_nothing_to_announce() -> None:
     made = plan(config(anycast(interface=None, prefix=None)), observed())
-    assert made.warnings == ("dns has nothing to announce: no routes are configured",)
+    assert said(made) == ["dns: nothing to announce: no routes are configured"]
     assert made.sessions is None
 
 

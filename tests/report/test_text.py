@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from anycast_routed.report.text import problem_lines, safe
+from anycast_routed.report.findings import lines, of_problem
+from anycast_routed.report.text import safe
 
 
 def test_a_problem_is_shown_whole_and_its_lines_stay_lines() -> None:
     remedy = "x" * 300 + "; write 1s"
-    assert problem_lines("config", f"one fault\n\x1b[2J{remedy}") == [
-        "! config problem: one fault",
+    assert lines([of_problem("config", f"one fault\n\x1b[2J{remedy}")]) == [
+        "! config problem: one fault [AR052]",
         f"    \\x1b[2J{remedy}",
     ]
 

@@ -60,11 +60,13 @@ def test_one_session_follows_its_password_and_no_other_does(
     daemon = site.daemon()
     site.both_hold(announced, within=20)
     assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
-    eventually(lambda: not says(site)["troubles"], within=10)
+    eventually(lambda: not says(site)["findings"], within=10)
 
     write(site, "pw-two")
     eventually(
-        lambda: any(PEER in one and "password" in one for one in says(site)["troubles"]),
+        lambda: any(
+            PEER in one["about"] and "password" in one["fix"] for one in says(site)["findings"]
+        ),
         within=20,
         why="the peer with another password is told",
     )

@@ -280,7 +280,7 @@ def test_an_export_that_a_filter_refuses_is_told_with_the_peer(
     eventually(
         lambda: any(
             "10.10.10.11/32" in one and PEER in one and "not exported" in one
-            for one in watched.says().troubles
+            for one in map(str, watched.says().findings)
         ),
         within=8,
         why="the refused one is told",

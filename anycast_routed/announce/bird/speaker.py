@@ -22,6 +22,7 @@ from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
+from anycast_routed.finding import Code, Finding
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
@@ -198,13 +199,14 @@ class BirdSpeaker:
         with self._connect() as bird:
             withdraw.disable(bird, prefixes)
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Finding, ...]:
         """Say when the operator's config does not include our file, as far as we may read it."""
         with contextlib.suppress(AccessDeniedError):
             text = files.read(self._config_file) if self._config_file else None
             if text is not None and not includes(text, self.file):
-                missing = f"{self._config_file} does not include {self.file}"
-                return (f"{missing}: anycast-routed setup --write",)
+                detail = f"{self._config_file} does not include {self.file}"
+                fix = "run: anycast-routed setup --write"
+                return (Finding(Code.NOT_INCLUDED, "", detail, fix),)
         return ()
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:

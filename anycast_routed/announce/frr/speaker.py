@@ -23,6 +23,7 @@ from anycast_routed.errors import (
     RejectedError,
     RouterUnavailableError,
 )
+from anycast_routed.finding import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -67,7 +68,7 @@ class FrrSpeaker:
         except OSError:
             return None
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Finding, ...]:
         """Say when frr.conf would announce something at FRR's next start, and who logs passwords.
 
         Raises:
@@ -75,11 +76,13 @@ class FrrSpeaker:
         """
         notes = []
         if saved := self.saved_lines():
-            note = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
-            notes.append(f"{note}: FRR announces them at its start, until our first run")
+            saved_by = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
+            detail = f"{saved_by}: FRR announces them at its start, until our first run"
+            notes.append(Finding(Code.SAVED_NETWORKS, "", detail))
         if self._reader.latest().logs_passwords:
-            note = "FRR logs each command (`log commands`), and so a password that it is given"
-            notes.append(f"{note}: vtysh -c 'configure terminal' -c 'no log commands'")
+            detail = "FRR logs each command (`log commands`), and so each password that it is given"
+            fix = "run: vtysh -c 'configure terminal' -c 'no log commands'"
+            notes.append(Finding(Code.PASSWORDS_LOGGED, "", detail, fix))
         return tuple(notes)
 
     def variables(self, plan: Plan) -> Mapping[str, object]:

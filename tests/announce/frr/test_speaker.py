@@ -347,7 +347,7 @@ def test_saved_lines_are_counted_and_removed_after_a_restart(site: Site) -> None
     assert (site.speaker.saved_lines(), site.speaker.notes()) == (0, ())
     site.router.write_memory()
     assert site.speaker.saved_lines() == 2
-    assert "write memory" in site.speaker.notes()[0]
+    assert "write memory" in site.speaker.notes()[0].detail
     site.router.restart()
     assert site.speaker.incarnation() != life
     assert len(Running(site.config()).networks) == 2
