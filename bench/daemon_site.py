@@ -175,7 +175,7 @@ class DaemonSite:
             os.chown(self.host.path(path), user, user)
         # vtysh needs a name for its user.
         passwd = self.host.read("/etc/passwd")
-        self.host.write("/etc/passwd", f"{passwd}ours:x:{_USER}:{_USER}::/:/bin/false\n")
+        self.host.write("/etc/passwd", f"{passwd}anycast:x:{_USER}:{_USER}::/:/bin/false\n")
         if self.setting.unprivileged and self.setting.router == "bird":
             # As with Debian's unit file, where BIRD does not run as root.
             socket = self.host.path(bird.CONTROL)

@@ -15,8 +15,8 @@ _LIST_LOADED = """\
 import json, sys
 from anycast_routed.cli.main import main
 code = main(sys.argv[1:])
-ours = {"anycast_routed", "__main__"}
-names = [name for name in sys.modules if name.partition(".")[0] not in ours]
+own = {"anycast_routed", "__main__"}
+names = [name for name in sys.modules if name.partition(".")[0] not in own]
 print("\\n" + json.dumps(names))
 sys.exit(code)
 """

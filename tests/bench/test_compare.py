@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.compare import jobs, rows
+from bench.compare import Tree, jobs, rows
 from bench.printed_tables import Figure, read_apply, read_failover
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FAILOVER = """\
 2 cores, x86_64, Linux 6.18, Debian GNU/Linux 12 (bookworm), Python 3.11.7
@@ -101,3 +106,9 @@ def test_each_router_has_one_job_of_each_program() -> None:
         ("failover", "frr"),
         ("apply", "frr"),
     ]
+
+
+def test_a_tree_without_its_own_installation_is_refused(tmp_path: Path) -> None:
+    assert "cannot import anycast_routed" in str(Tree(tmp_path).fault())
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    assert "from another tree" in str(Tree(tmp_path).fault())
