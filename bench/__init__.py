@@ -1,1 +1,1 @@
-"""Benchmarks: figures beside a bare baseline, each as one program."""
+"""Benchmarks: each program measures anycast-routed and prints its figures with a baseline."""

@@ -1,7 +1,8 @@
-"""Time `apply` beside what it cannot be faster than; prints the tables of docs/performance.md.
+"""Time `apply`, compared with its imports alone and with the router's own client.
 
-`python -m bench.apply` (root) lays out a lab with BIRD, then with FRR, and a BGP peer that writes
-down when each UPDATE comes. All that is compared is run in turn, in the same host and round.
+`python -m bench.apply` (root) sets up a lab with BIRD, then with FRR, and a BGP peer that logs the
+time of each UPDATE. All figures of one comparison are measured in turn, in the same host and
+round. The program prints the tables of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -11,197 +12,213 @@ import json
 import sys
 import time
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.apply_site import CHANGED_LOCAL_PREF, LOCAL_PREF, Goal, Ground, Router, config, prefix
+from bench.apply_site import CHANGED_LOCAL_PREF, LOCAL_PREF, ApplySite, config, prefix
 from bench.figures import Series, machine, milliseconds, table
-from bench.import_cost import floor_argv, outside_modules
+from bench.import_cost import imports_argv, outside_modules
+from bench.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bench.apply_site import Configs, Expected, Router
+
 _APPLY = ("-q", "apply")
-_LARGE = 5_000  # prefixes from which one round stands for three, so that a run ends in time
+_LARGE = 5_000  # prefixes from which only a third of the rounds is run
 _WITHIN = 60.0
 _ROUTE_MAP_TIMER = 5.0  # seconds that FRR waits after an edit of a route-map
+_NO_OP_HEAD = ("", "apply", "imports only", "ratio", "its CPU", "imports' CPU", "ratio")
+_CHANGE_HEAD = (
+    "one prefix of N",
+    "apply to its end",
+    "apply to UPDATE",
+    "client to UPDATE",
+    "start-up baseline",
+    "ratio",
+    "without start-up",
+)
 
 
 class Change(NamedTuple):
     """One kind of change of one prefix, and its figures."""
 
     name: str
-    ours_end: Series
-    ours_update: Series
-    bare_update: Series
-    floor: Series
+    apply_end: Series
+    apply_update: Series
+    client_update: Series
+    start_up: Series
 
     def row(self, router: Router, count: int) -> list[str]:
-        """Lay it out."""
-        three = (self.ours_update, self.bare_update, self.floor)
+        """Return the table row, for `_CHANGE_HEAD`."""
+        three = (self.apply_update, self.client_update, self.start_up)
         pairs = [
-            (ours / (bare + floor), (ours - floor) / bare)
-            for ours, bare, floor in ([s.median for s in three], [s.least for s in three])
+            (apply / (client + start_up), (apply - start_up) / client)
+            for apply, client, start_up in ([s.median for s in three], [s.minimum for s in three])
         ]
         return [
             f"{router} {count:,} {self.name}",
-            self.ours_end.spread(),
-            self.ours_update.spread(),
-            self.bare_update.spread(),
-            self.floor.spread(),
-            *(f"{median:.2f} ({least:.2f})" for median, least in zip(*pairs, strict=True)),
+            self.apply_end.spread(),
+            self.apply_update.spread(),
+            self.client_update.spread(),
+            self.start_up.spread(),
+            *(f"{median:.2f} ({minimum:.2f})" for median, minimum in zip(*pairs, strict=True)),
         ]
 
     def after_end(self) -> list[float]:
-        """How long after our program's end each UPDATE came; negative: before it."""
-        pairs = zip(self.ours_update.seconds, self.ours_end.seconds, strict=True)
+        """Return the seconds from the end of `apply` to each UPDATE; negative: before the end."""
+        pairs = zip(self.apply_update.seconds, self.apply_end.seconds, strict=True)
         return [update - end for update, end in pairs]
 
 
-_NO_OP_HEAD = ("", "apply", "bare imports", "ratio", "its CPU", "imports' CPU", "ratio")
-_CHANGE_HEAD = (
-    "one prefix of N",
-    "apply to its end",
-    "apply to UPDATE",
-    "bare to UPDATE",
-    "start-up floor",
-    "ratio",
-    "without start-up",
-)
+@dataclass
+class Report:
+    """The rows of all tables."""
+
+    no_op: list[list[str]] = field(default_factory=list)
+    steps: dict[Router, dict[str, Series]] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print the tables."""
     options = _options()
     begun = time.monotonic()
     print(machine())
-    noop_rows: list[list[str]] = []
-    steps: dict[Router, dict[str, Series]] = {}
-    change_rows: list[list[str]] = []
-    notes: list[str] = []
+    report = Report()
     for router in options.router:
-        with Ground(router) as ground:
-            print(ground.version, flush=True)
-            row, steps[router] = _no_op(ground, options.rounds)
-            noop_rows.append(row)
-        after_end: list[float] = []
-        repeated = 0
-        for count in options.prefixes:
-            with Ground(router) as ground:
-                for change in _changes(ground, count, options.rounds):
-                    change_rows.append(change.row(router, count))
-                    after_end += change.after_end()
-                    _progress(change_rows[-1])
-                repeated += ground.repeated
-        if after_end:
-            notes.append(_note(router, after_end, repeated))
+        with ApplySite(router) as site:
+            print(site.version, flush=True)
+            row, report.steps[router] = _no_op(site, options.rounds)
+            report.no_op.append(row)
+        _all_changes(report, router, options)
     print("\nMilliseconds: median (min / p95). Ratios: of medians (of minima).\n\nNo-op")
-    print(table(_NO_OP_HEAD, noop_rows))
-    print("\nWhere a no-op's time goes, step by step (medians)")
-    print(_step_table(steps))
-    if change_rows:
-        print(f"\nOne changed prefix\n{table(_CHANGE_HEAD, change_rows)}\n")
-        print("\n".join(notes))
+    print(table(_NO_OP_HEAD, report.no_op))
+    print("\nTime of a no-op, step by step (medians)")
+    print(_step_table(report.steps))
+    if report.changes:
+        print(f"\nOne changed prefix\n{table(_CHANGE_HEAD, report.changes)}\n")
+        print("\n".join(report.notes))
     print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s in all")
     return 0
 
 
+def _no_op(site: ApplySite, rounds: int) -> tuple[list[str], dict[str, Series]]:
+    """Time an `apply` that changes nothing, compared with its imports alone."""
+    site.load(config(3))
+    site.wait_until_quiet(3)
+    modules = outside_modules(site.host, *_APPLY, within=_WITHIN)
+    script = str(Path(__file__).with_name("steps.py"))
+    program = (sys.executable, "-m", "anycast_routed", *_APPLY)
+    with_steps = (sys.executable, script, site.router, ",".join(modules), *_APPLY)
+    apply, apply_cpu, imports, imports_cpu = Series(), Series(), Series(), Series()
+    steps: dict[str, Series] = defaultdict(Series)
+    for number in range(rounds * 2):
+
+        def one_apply() -> None:
+            timed = site.run(*program)
+            apply.add(timed.ended)
+            apply_cpu.add(timed.cpu)
+
+        def one_import() -> None:
+            timed = site.run(*imports_argv(modules))
+            imports.add(timed.ended)
+            imports_cpu.add(timed.cpu)
+
+        _in_turn(number, one_apply, one_import)
+        begun = time.monotonic()
+        done = site.host.run(*with_steps, within=_WITHIN)
+        whole = time.monotonic() - begun
+        seconds: dict[str, float] = json.loads(done.out.splitlines()[-1])
+        for name, taken in seconds.items():
+            steps[name].add(taken)
+        steps["start and end of Python"].add(whole - sum(seconds.values()))
+    row = [f"{site.router} no-op", apply.spread(), imports.spread(), _ratio(apply, imports)]
+    row += [apply_cpu.spread(), imports_cpu.spread(), _ratio(apply_cpu, imports_cpu)]
+    return row, steps
+
+
+def _ratio(one: Series, other: Series) -> str:
+    return f"{one.median / other.median:.2f} ({one.minimum / other.minimum:.2f})"
+
+
+def _all_changes(report: Report, router: Router, options: argparse.Namespace) -> None:
+    """Measure one changed prefix among each number of prefixes."""
+    after_end: list[float] = []
+    repeated = 0
+    for count in options.prefixes:
+        with ApplySite(router) as site:
+            for change in _changes(site, count, options.rounds):
+                row = change.row(router, count)
+                report.changes.append(row)
+                after_end += change.after_end()
+                say(f"{row[0]}: {row[2]} to the UPDATE")
+            repeated += site.repeated
+    if after_end:
+        report.notes.append(_note(router, after_end, repeated))
+
+
 def _note(router: Router, after_end: Sequence[float], repeated: int) -> str:
-    """Say how late the latest UPDATE was, where a route-map timer of FRR's would show."""
+    """Return a line about the latest UPDATE, which would show FRR's route-map timer."""
     latest = max(after_end)
-    said = "after" if latest > 0 else "before"
-    note = f"{router}: the latest UPDATE came {milliseconds(abs(latest))} ms {said} apply ended; "
-    note += f"{repeated} announcements came twice."
+    relation = "after" if latest > 0 else "before"
+    note = f"{router}: the latest UPDATE came {milliseconds(abs(latest))} ms {relation} apply "
+    note += f"ended; {repeated} announcements came twice."
     if router == "frr":
         verdict = "never" if latest < _ROUTE_MAP_TIMER / 2 else "PERHAPS"
         note += f" It was {verdict} the route-map timer ({_ROUTE_MAP_TIMER:g} s)."
     return note
 
 
-def _no_op(ground: Ground, rounds: int) -> tuple[list[str], dict[str, Series]]:
-    """Time an `apply` that changes nothing beside the imports that it does."""
-    ground.load(config(3))
-    ground.settle(3)
-    modules = outside_modules(ground.host, *_APPLY, within=_WITHIN)
-    script = str(Path(__file__).with_name("steps.py"))
-    program = (sys.executable, "-m", "anycast_routed", *_APPLY)
-    inside = (sys.executable, script, ground.router, ",".join(modules), *_APPLY)
-    apply, apply_cpu, floor, floor_cpu = Series(), Series(), Series(), Series()
-    steps: dict[str, Series] = defaultdict(Series)
-    for number in range(rounds * 2):
-
-        def one_apply() -> None:
-            timed = ground.run(*program)
-            apply.add(timed.ended)
-            apply_cpu.add(timed.cpu)
-
-        def one_floor() -> None:
-            timed = ground.run(*floor_argv(modules))
-            floor.add(timed.ended)
-            floor_cpu.add(timed.cpu)
-
-        _in_turn(number, one_apply, one_floor)
-        begun = time.monotonic()
-        done = ground.host.run(*inside, within=_WITHIN)
-        whole = time.monotonic() - begun
-        seconds: dict[str, float] = json.loads(done.out.splitlines()[-1])
-        for name, taken in seconds.items():
-            steps[name].add(taken)
-        steps["start and end of Python"].add(whole - sum(seconds.values()))
-    row = [f"{ground.router} no-op", apply.spread(), floor.spread(), _ratio(apply, floor)]
-    row += [apply_cpu.spread(), floor_cpu.spread(), _ratio(apply_cpu, floor_cpu)]
-    return row, steps
-
-
-def _ratio(one: Series, other: Series) -> str:
-    return f"{one.median / other.median:.2f} ({one.least / other.least:.2f})"
-
-
-def _changes(ground: Ground, count: int, rounds: int) -> Iterator[Change]:
-    """Time a LocalPref that changes by one, and a withdrawal, beside the router's own client."""
-    less = ground.load(config(count, without=True))
-    ground.configure(config(count, local_pref=CHANGED_LOCAL_PREF))
-    # What an apply that renders anew loads, jinja2 among it.
-    modules = outside_modules(ground.host, *_APPLY, within=_WITHIN)
-    lower = ground.load(config(count, local_pref=CHANGED_LOCAL_PREF))
-    full = ground.load(config(count))
-    ground.settle(count)
+def _changes(site: ApplySite, count: int, rounds: int) -> Iterator[Change]:
+    """Time a changed LocalPref and a withdrawal, compared with the router's own client."""
+    without = site.load(config(count, without=True))
+    site.write_config(config(count, local_pref=CHANGED_LOCAL_PREF))
+    # The modules of an apply that renders the template, jinja2 among them.
+    modules = outside_modules(site.host, *_APPLY, within=_WITHIN)
+    lower = site.load(config(count, local_pref=CHANGED_LOCAL_PREF))
+    full = site.load(config(count))
+    site.wait_until_quiet(count)
     last = prefix(count)
     rounds = max(2, rounds // 3) if count >= _LARGE else rounds
-    yield _change(ground, ("LocalPref", full, lower, (last, CHANGED_LOCAL_PREF)), modules, rounds)
-    yield _change(ground, ("withdrawal", full, less, (last, None)), modules, rounds)
+    yield _change(site, ("LocalPref", full, lower, (last, CHANGED_LOCAL_PREF)), modules, rounds)
+    yield _change(site, ("withdrawal", full, without, (last, None)), modules, rounds)
 
 
 def _change(
-    ground: Ground,
-    case: tuple[str, Goal, Goal, tuple[str, int | None]],
+    site: ApplySite,
+    case: tuple[str, Configs, Configs, Expected],
     modules: Sequence[str],
     rounds: int,
 ) -> Change:
-    name, full, goal, expected = case
-    back = (expected[0], LOCAL_PREF)
+    """Time one change and undo it, `rounds` times. `case`: name, before, after, UPDATE."""
+    name, before, after, expected = case
+    undone = (expected[0], LOCAL_PREF)
     change = Change(name, Series(), Series(), Series(), Series())
 
-    def ours() -> None:
-        timed = ground.ours(goal, expected)
-        change.ours_end.add(timed.ended)
-        change.ours_update.add(timed.update or 0.0)
-        ground.bare(goal, full, back)
+    def apply() -> None:
+        timed = site.apply(after, expected)
+        change.apply_end.add(timed.ended)
+        change.apply_update.add(timed.update or 0.0)
+        site.use_client(after, before, undone)
 
-    def bare() -> None:
-        change.bare_update.add(ground.bare(full, goal, expected).update or 0.0)
-        ground.bare(goal, full, back)
+    def client() -> None:
+        change.client_update.add(site.use_client(before, after, expected).update or 0.0)
+        site.use_client(after, before, undone)
 
-    def floor() -> None:
-        change.floor.add(ground.run(*floor_argv(modules, ends=False)).ended)
+    def start_up() -> None:
+        change.start_up.add(site.run(*imports_argv(modules, finalize=False)).ended)
 
     for number in range(rounds):
-        _in_turn(number, ours, bare, floor)
+        _in_turn(number, apply, client, start_up)
     return change
 
 
 def _in_turn(number: int, *actions: Callable[[], None]) -> None:
-    """Run all of them, beginning with another one in each round."""
+    """Run all actions; each round begins with another one."""
     first = number % len(actions)
     for action in (*actions[first:], *actions[:first]):
         action()
@@ -216,25 +233,13 @@ def _step_table(steps: dict[Router, dict[str, Series]]) -> str:
     return table(("step", *steps), rows)
 
 
-def _progress(row: Sequence[str]) -> None:
-    print(f"  {row[0]}: {row[2]} to the UPDATE", file=sys.stderr, flush=True)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="rounds (5); no-ops twice, large loads a third"
-    )
-    parser.add_argument(
-        "--prefixes",
-        type=int,
-        nargs="*",
-        default=[1, 100, 1_000, 10_000],
-        help="how many prefixes the changed one is among; none for the no-op alone",
-    )
-    parser.add_argument(
-        "--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="which (both)"
-    )
+    add = parser.add_argument
+    add("--rounds", type=int, default=5, help="rounds (5); no-ops twice, large loads a third")
+    of_which = "numbers of prefixes of which one is changed; none: the no-op only"
+    add("--prefixes", type=int, nargs="*", default=[1, 100, 1_000, 10_000], help=of_which)
+    add("--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="(both)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark stands on: one router with our program, and a peer that takes times."""
+"""The site that `apply` is measured on: one DNS host with a router, and a peer with timestamps."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from anycast_routed.lab.route import Route
 
 Router = Literal["bird", "frr"]
+Expected = tuple[str, int | None]
+"""The prefix of the only UPDATE, and its LocalPref; None for a withdrawal."""
 
 LOCAL_PREF, CHANGED_LOCAL_PREF = 200, 199
 _INCLUDE = 'include "/run/anycast-route[d]/bird.conf";\n'
-_US, _PEER, _AS = "172.17.2.1", "172.17.2.9", 64512
+_HOST, _PEER, _AS = "172.17.2.1", "172.17.2.9", 64512
 _FIRST = IPv4Address("10.0.0.1")
-_WITHIN = 120.0  # seconds; the first load of 10,000 blackholes takes FRR's staticd some of them
+_WITHIN = 120.0  # seconds; FRR's staticd needs long for the first load of 10,000 blackhole routes
 _UPDATE_WITHIN = 10.0
-_QUIET = {"bird": 1.0, "frr": 6.0}  # seconds without an UPDATE; FRR's route-map timer has 5
+_QUIET = {"bird": 1.0, "frr": 6.0}  # seconds without an UPDATE; FRR's route-map timer is 5 s
 
 
 def prefix(number: int) -> str:
@@ -42,7 +44,10 @@ def prefix(number: int) -> str:
 
 
 def config(count: int, *, local_pref: int | None = None, without: bool = False) -> str:
-    """Write a config of `count` static routes; the last one with an own LocalPref, or left out."""
+    """Return a config with `count` static routes.
+
+    `local_pref` is the LocalPref of the last route; with `without` the last route is left out.
+    """
     routes: list[dict[str, object]] = [
         {"label": f"r{number}", "ip": prefix(number)} for number in range(1, count + 1)
     ]
@@ -51,7 +56,7 @@ def config(count: int, *, local_pref: int | None = None, without: bool = False) 
     if without:
         routes.pop()
     anycast = {
-        # No address has this label; it lets a config without routes stand.
+        # No address has this label; with it a config without routes is valid.
         "interface": "lo",
         "prefix": "bench",
         "nexthop-interface": "eth0",
@@ -63,7 +68,7 @@ def config(count: int, *, local_pref: int | None = None, without: bool = False) 
         {
             "dns": {"ip": "127.0.0.1", "query": "google.com."},
             "anycast": anycast,
-            "bgp": {"id": _US, "as": _AS, "peers": peers},
+            "bgp": {"id": _HOST, "as": _AS, "peers": peers},
         }
     )
 
@@ -74,26 +79,26 @@ class Timed:
 
     ended: float
     update: float | None = None
-    """When the peer had the UPDATE."""
+    """When the peer received the UPDATE."""
     cpu: float = 0.0
-    """Seconds of processor time, which other work on the machine hardly changes."""
+    """CPU seconds, on which other processes of the machine have little effect."""
 
 
 @dataclass(frozen=True)
-class Goal:
-    """One state to bring about: our config for it, and the router's text that we made of it."""
+class Configs:
+    """One desired state: the config of anycast-routed, and the router config made from it."""
 
     config: str
-    text: str
+    router_config: str
 
 
-class Ground:
-    """A lab with `router` on the host of our program. A context manager."""
+class ApplySite:
+    """A lab with `router` and anycast-routed on one host. A context manager."""
 
     def __init__(self, router: Router) -> None:
         self.router = router
         self.repeated = 0
-        """Announcements that told the peer what it had already."""
+        """Announcements of a route that the peer already had."""
         self._lab = Lab()
         self._table: dict[str, Route] = {}
         self._seen = 0
@@ -102,14 +107,14 @@ class Ground:
         lab = self._lab.__enter__()
         self.host, peer = lab.host("dns1"), lab.host("peer")
         lab.lan("lan", self.host, peer)
-        self.host.address("eth0", f"{_US}/24")
+        self.host.address("eth0", f"{_HOST}/24")
         peer.address("eth0", f"{_PEER}/24")
         if self.router == "bird":
             bird.start(self.host, bird.STOCK + _INCLUDE)
         else:
             frr.start(self.host)
         dns.unbound(self.host, zones={"google.com.": ()})
-        self._peer = receiver.start(peer, asn=_AS, router_id=_PEER, peers={_US: _AS})
+        self._peer = receiver.start(peer, asn=_AS, router_id=_PEER, peers={_HOST: _AS})
         return self
 
     def __exit__(
@@ -122,30 +127,29 @@ class Ground:
 
     @property
     def version(self) -> str:
-        """The router's own word of what it is."""
+        """The router's name and version, such as "BIRD 2.0.12"."""
         if self.router == "bird":
             done = self.host.run("bird", "--version")
             return (done.out + done.err).strip().replace(" version", "")
         return "FRR " + self.host.run(find("bgpd"), "--version").out.split()[2]
 
-    def load(self, wanted: str) -> Goal:
-        """Bring a config into force, outside any timing; return what our program made of it."""
-        self.configure(wanted)
-        self._program()
-        file = "bird.conf" if self.router == "bird" else "frr.conf"
-        self._file = f"/run/anycast-routed/{file}"
-        return Goal(wanted, self.host.read(self._file))
+    def load(self, text: str) -> Configs:
+        """Apply a config without timing; return it with the router config made from it."""
+        self.write_config(text)
+        self._run_apply()
+        self._file = f"/run/anycast-routed/{self.router}.conf"
+        return Configs(text, self.host.read(self._file))
 
-    def settle(self, count: int) -> None:
-        """Wait until the peer has `count` prefixes, and has heard nothing for a while."""
+    def wait_until_quiet(self, count: int) -> None:
+        """Wait until the peer has `count` prefixes, and then until no more UPDATE comes."""
         eventually(lambda: len(self._peer.table()) == count, within=30, every=0.2)
-        heard = self._peer.mark()
+        mark = self._peer.mark()
         since = time.monotonic()
         while time.monotonic() - since < _QUIET[self.router]:
             time.sleep(0.5)
-            if (now := self._peer.mark()) != heard:
-                heard, since = now, time.monotonic()
-        self._table, self._seen = self._peer.table(), heard
+            if (now := self._peer.mark()) != mark:
+                mark, since = now, time.monotonic()
+        self._table, self._seen = self._peer.table(), mark
 
     def run(self, *argv: str) -> Timed:
         """Time one command in the host, from its start to its end."""
@@ -153,70 +157,73 @@ class Ground:
         self.host.run(*argv, within=_WITHIN)
         return Timed(time.monotonic() - begun, cpu=_cpu() - used)
 
-    def ours(self, goal: Goal, expected: tuple[str, int | None]) -> Timed:
-        """Time our `apply` of a new config, to its end and to the UPDATE."""
-        self.configure(goal.config)
-        return self._until_update(self._program, expected)
+    def apply(self, after: Configs, expected: Expected) -> Timed:
+        """Time `apply` of a new config, to its end and to the UPDATE."""
+        self.write_config(after.config)
+        return self._until_update(self._run_apply, expected)
 
-    def bare(self, before: Goal, goal: Goal, expected: tuple[str, int | None]) -> Timed:
-        """Time the router's own client with the same text."""
-        self.host.write(self._file, goal.text)
-        self.configure(goal.config)
+    def use_client(self, before: Configs, after: Configs, expected: Expected) -> Timed:
+        """Time the router's own client with the same router config."""
+        self.host.write(self._file, after.router_config)
+        self.write_config(after.config)
         if self.router == "bird":
             return self._until_update(lambda: self.host.run("birdc", "configure"), expected)
-        todo = changes(Running(goal.text), Running(before.text))
+        todo = changes(Running(after.router_config), Running(before.router_config))
         if todo.withdrawals:
-            timed = self._until_update(lambda: self._tell("bgpd", todo, "withdrawals"), expected)
+            timed = self._until_update(lambda: self._vtysh("bgpd", todo, "withdrawals"), expected)
         else:
-            self._tell("staticd", todo, "statics")
-            timed = self._until_update(lambda: self._tell("bgpd", todo, "additions"), expected)
-        self._tell("bgpd", todo, "unused_maps")
-        self._tell("staticd", todo, "unused_statics")
+            self._vtysh("staticd", todo, "statics")
+            timed = self._until_update(lambda: self._vtysh("bgpd", todo, "additions"), expected)
+        self._vtysh("bgpd", todo, "unused_maps")
+        self._vtysh("staticd", todo, "unused_statics")
         return timed
 
-    def _tell(self, daemon: str, todo: Changes, what: str) -> None:
-        if lines := script(getattr(todo, what)):
+    def _vtysh(self, daemon: str, todo: Changes, kind: str) -> None:
+        if lines := script(getattr(todo, kind)):
             block = "\n".join(("configure terminal", *lines))
             self.host.run("vtysh", "-d", daemon, "-c", block)
 
-    def _program(self) -> None:
-        # A withdrawal by a new config takes all there is where there is but one prefix.
-        ours = (sys.executable, "-m", "anycast_routed", "-q", "apply", "--allow-shrink")
-        self.host.run(*ours, within=_WITHIN)
+    def _run_apply(self) -> None:
+        # With a single prefix, its withdrawal by a new config would be refused otherwise.
+        argv = (sys.executable, "-m", "anycast_routed", "-q", "apply", "--allow-shrink")
+        self.host.run(*argv, within=_WITHIN)
 
-    def configure(self, text: str) -> None:
-        """Write our config file."""
+    def write_config(self, text: str) -> None:
+        """Write the config file of anycast-routed."""
         self.host.write("/etc/anycast-routed/config.json", text)
 
-    def _until_update(
-        self, action: Callable[[], object], expected: tuple[str, int | None]
-    ) -> Timed:
-        self._news()
+    def _until_update(self, action: Callable[[], object], expected: Expected) -> Timed:
+        """Run `action`; return when it ended and when the peer received the only UPDATE.
+
+        Raises:
+            LabError: the peer received something else.
+        """
+        self._new_changes()
         begun = time.monotonic()
         action()
         ended = time.monotonic()
         found: list[Event] = []
 
-        def heard() -> bool:
-            found.extend(self._news())
+        def received() -> bool:
+            found.extend(self._new_changes())
             return bool(found)
 
-        # Nothing is asked while the action runs: the peer has written the time down.
-        eventually(heard, within=_UPDATE_WITHIN, every=0.03, why=f"an UPDATE of {expected}")
+        # The log is not read while the action runs: it has the time of each UPDATE.
+        eventually(received, within=_UPDATE_WITHIN, every=0.03, why=f"an UPDATE of {expected}")
         time.sleep(0.03)
-        found.extend(self._news())
-        told = [(one.prefix, one.route.local_pref if one.route else None) for one in found]
-        if told != [expected]:
-            message = f"the peer was told {told[:5]} ({len(told)} in all), not {[expected]}"
+        found.extend(self._new_changes())
+        seen = [(one.prefix, one.route.local_pref if one.route else None) for one in found]
+        if seen != [expected]:
+            message = f"the peer received {seen[:5]} ({len(seen)} in all), not {[expected]}"
             raise LabError(message)
         return Timed(ended - begun, found[0].at - begun)
 
-    def _news(self) -> list[Event]:
-        """Return what changed the peer's table since the last call; repetitions are counted."""
-        fresh = self._peer.since(self._seen)
-        self._seen += len(fresh)
+    def _new_changes(self) -> list[Event]:
+        """Return the new messages that change the peer's table; count the repeated ones."""
+        new = self._peer.since(self._seen)
+        self._seen += len(new)
         changed = []
-        for event in fresh:
+        for event in new:
             if event.route is not None and self._table.get(event.prefix) == event.route:
                 self.repeated += 1
             elif event.route is not None:
@@ -229,6 +236,6 @@ class Ground:
 
 
 def _cpu() -> float:
-    """Return the processor time of all commands that have ended."""
+    """Return the CPU seconds of all commands that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -1,4 +1,4 @@
-"""The baseline: `bench.baseline_script` in the daemon's place, with texts that the daemon made."""
+"""The baseline: `bench.baseline_script` instead of the daemon, with texts that the daemon made."""
 
 from __future__ import annotations
 
@@ -13,57 +13,63 @@ from anycast_routed.lab import eventually
 from bench.daemon_site import RUN_DIR
 
 if TYPE_CHECKING:
-    from bench.daemon_site import Stand
+    from bench.daemon_site import DaemonSite
     from bench.faults import Fault
 
 _PREPARED = f"{RUN_DIR}/prepared"
-_READ_BACK = 1.0  # seconds, after which a pass of the daemon is over
+_CYCLE = 1.0  # seconds in which a cycle of the daemon ends
+_WITHIN = 20.0
 
 
-class Bare:
-    """The router told by a bare script. Made while the daemon runs; used when it has ended."""
+class Baseline:
+    """The router changed by a minimal script.
 
-    def __init__(self, stand: Stand, fault: Fault) -> None:
-        self._stand = stand
-        self._file = f"{RUN_DIR}/{stand.setting.router}.conf"
-        self._all = stand.host.read(self._file)
-        fault.strike()
-        stand.ear.until(0, within=20)
-        # Until then the file is as the short way has left it.
-        time.sleep(_READ_BACK)
-        self._none = stand.host.read(self._file)
-        fault.heal()
-        stand.ear.until(stand.prefixes, within=20)
+    Make it while the daemon runs; measure after the daemon has stopped.
+    """
 
-    def strike(self, fault: Fault) -> float:
-        """Announce all, bring the fault about, and return the seconds until the last WITHDRAW."""
-        stand = self._stand
+    def __init__(self, site: DaemonSite, fault: Fault) -> None:
+        self._site = site
+        self._file = f"{RUN_DIR}/{site.setting.router}.conf"
+        self._announced = site.host.read(self._file)
+        fault.cause()
+        site.peer.wait(0, _WITHIN)
+        # Until its cycle ends, the daemon may still replace the file of the quick withdrawal.
+        time.sleep(_CYCLE)
+        self._withdrawn = site.host.read(self._file)
+        fault.clear()
+        site.peer.wait(site.prefixes, _WITHIN)
+
+    def measure(self, fault: Fault) -> float:
+        """Announce all, cause the fault, and return the seconds until the last WITHDRAW."""
+        site = self._site
         self._announce()
-        stand.ear.until(stand.prefixes, within=20)
-        argv = [sys.executable, "-m", "bench.baseline_script", stand.setting.router, _PREPARED]
-        if stand.setting.router == "bird":
-            stand.host.write(_PREPARED, self._none)
+        site.peer.wait(site.prefixes, _WITHIN)
+        argv = [sys.executable, "-m", "bench.baseline_script", site.setting.router, _PREPARED]
+        if site.setting.router == "bird":
+            site.host.write(_PREPARED, self._withdrawn)
             argv.append(self._file)
         else:
-            stand.host.write(_PREPARED, self._block(self._none, self._all, "withdrawals"))
-        script = stand.host.start(*argv, name="floor")
-        eventually(lambda: script.check() and "ready" in script.log(), within=10)
-        at = fault.strike()
-        taken = stand.ear.latest("withdraw", 0) - at
-        script.wait(within=10)
-        fault.heal()
+            lines = self._vtysh_lines(self._withdrawn, self._announced, "withdrawals")
+            site.host.write(_PREPARED, lines)
+        process = site.host.start(*argv, name="baseline")
+        eventually(lambda: process.check() and "ready" in process.log(), within=10)
+        at = fault.cause()
+        taken = site.peer.wait_for_last("withdraw", 0) - at
+        process.wait(within=10)
+        fault.clear()
         return taken
 
     def _announce(self) -> None:
-        host = self._stand.host
-        if self._stand.setting.router == "bird":
-            host.write(self._file, self._all)
+        host = self._site.host
+        if self._site.setting.router == "bird":
+            host.write(self._file, self._announced)
             host.run("birdc", "configure")
             return
-        for daemon, what in (("staticd", "statics"), ("bgpd", "additions")):
-            if block := self._block(self._all, self._none, what):
-                host.run("vtysh", "-d", daemon, "-c", block)
+        for daemon, kind in (("staticd", "statics"), ("bgpd", "additions")):
+            if lines := self._vtysh_lines(self._announced, self._withdrawn, kind):
+                host.run("vtysh", "-d", daemon, "-c", lines)
 
-    def _block(self, after: str, before: str, what: str) -> str:
-        lines = script(getattr(changes(Running(after), Running(before)), what))
+    @staticmethod
+    def _vtysh_lines(after: str, before: str, kind: str) -> str:
+        lines = script(getattr(changes(Running(after), Running(before)), kind))
         return "\n".join(("configure terminal", *lines)) if lines else ""

@@ -1,9 +1,9 @@
-"""What nobody can beat: a script that waits for one event of the kernel and then tells the router.
+"""The fastest possible withdrawal: wait for one kernel event, then send a prepared change.
 
 `python -m bench.baseline_script bird TEXT FILE` waits until a UDP socket on port 53 closes, renames
-TEXT to FILE and sends `configure` on a connection that it has opened before.
+TEXT to FILE and sends `configure` on a connection that it opened before.
 `python -m bench.baseline_script frr TEXT` runs one vtysh with the prepared lines.
-It checks, decides and reads back nothing.
+The script makes no check and no decision, and reads nothing back.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from anycast_routed.system.commands import run
 
 
 def main() -> int:
-    """Wait once, tell once."""
+    """Wait for the event, and change the router once."""
     router, text, *file = sys.argv[1:]
     deaths = Deaths({53})
-    told = Path(text)
+    prepared = Path(text)
     with socket.socket(socket.AF_UNIX) as control:
         if router == "bird":
             control.connect(bird.CONTROL)
-            control.recv(4096)  # its greeting
-        lines = told.read_text("utf-8")
+            control.recv(4096)  # BIRD's greeting
+        lines = prepared.read_text("utf-8")
         print("ready", flush=True)
         while not deaths.read():
             select.select([deaths.fileno()], [], [])
         if router == "bird":
-            told.rename(*file)
+            prepared.rename(*file)
             control.sendall(b"configure\n")
             control.recv(4096)
         else:

@@ -1,4 +1,4 @@
-"""What the daemon is measured on: a DNS host with a router, and a peer that takes times."""
+"""The site that the daemon is measured on: a DNS host with a router, and a peer with timestamps."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Config = dict[str, Any]
 RUN_DIR, STATE_DIR = "/run/anycast-routed", "/run/anycast-routed-state"
 INCLUDE = f'include "{RUN_DIR[:-1]}[{RUN_DIR[-1]}]/bird.conf";\n'
 PID_FILE = "/run/dns.pid"
-US, PEER, AS = "172.17.2.1", "172.17.2.254", 64512
-_US6, _PEER6 = "fd00:17:2::1", "fd00:17:2::fe"
+HOST, PEER, AS = "172.17.2.1", "172.17.2.254", 64512
+_HOST6, _PEER6 = "fd00:17:2::1", "fd00:17:2::fe"
 _LABELLED = ("10.10.10.10/32", "10.10.10.11/32")
 _USER = 61_100
-"""The daemon's user where it has no privileges; no other process of the machine has it."""
-_EVERY = 0.02  # the peer takes the times; asking it more often would only take the processor's
+"""UID of the unprivileged daemon; no other process of the machine has it."""
+_EVERY = 0.02  # seconds between reads of the peer's log; the peer takes the times, so CPU is saved
 
 
-def seed(*, pid_file: bool = False) -> Config:
-    """Return the config of the site that most is measured on: three prefixes, checks each second.
+def site_config(*, pid_file: bool = False) -> Config:
+    """Return the config of most measurements: one service, three prefixes, a check each second.
 
-    It is a `fall` of 2, a `timeout` of 1 s and the other defaults, but for `half-life`: a service
-    may die as often as we like.
+    `fall` is 2, `timeout` is 1 s and the other values are the defaults, except `half-life`: it is
+    0, so that a service may fail any number of times.
     """
     dns = {"ip": "127.0.0.1", "query": "google.com.", "interval": "1s", "half-life": 0}
     known = {"pid-file": PID_FILE} if pid_file else {}
@@ -51,109 +51,112 @@ def seed(*, pid_file: bool = False) -> Config:
         "nexthop-interface": "eth0",
         "routes": [{"label": "v6-primary", "ip": "fd00::10:10:10:10/128"}],
     }
-    return {"dns": dns | known, "anycast": anycast, **ours()}
+    return {"dns": dns | known, "anycast": anycast, **shared_sections()}
 
 
-def ours() -> Config:
-    """Return the sections that all configs share."""
+def shared_sections() -> Config:
+    """Return the sections `bgp` and `daemon`, which all configs have in common."""
     return {
-        "bgp": {"id": US, "as": AS, "peers": [{"ip": PEER, "as": AS}]},
+        "bgp": {"id": HOST, "as": AS, "peers": [{"ip": PEER, "as": AS}]},
         "daemon": {"run-dir": RUN_DIR, "state-dir": STATE_DIR},
     }
 
 
-class Ear:
-    """What the peer was told, and so its table. Each message is taken in once."""
+class PeerTable:
+    """The routes that the peer holds, kept from its message log. Each message is read once."""
 
     def __init__(self, peer: Receiver) -> None:
-        self.table: dict[str, Route] = {}
+        self.routes: dict[str, Route] = {}
         self._peer = peer
         self._seen = 0
 
-    def hear(self) -> list[Event]:
-        """Take in what is new."""
-        news = self._peer.since(self._seen)
-        self._seen += len(news)
-        for event in news:
+    def read(self) -> list[Event]:
+        """Read the new messages into the table and return them."""
+        new = self._peer.since(self._seen)
+        self._seen += len(new)
+        for event in new:
             if event.route is not None:
-                self.table[event.prefix] = event.route
+                self.routes[event.prefix] = event.route
             elif event.kind == "withdraw":
-                self.table.pop(event.prefix, None)
+                self.routes.pop(event.prefix, None)
             elif event.kind in {"up", "down"}:
-                self.table.clear()
-        return news
+                self.routes.clear()
+        return new
 
-    def until(self, count: int, within: float, *, every: float = _EVERY) -> list[Event]:
-        """Wait until the table has so many prefixes, and return what was told meanwhile."""
-        told: list[Event] = []
+    def wait(self, count: int, within: float, *, every: float = _EVERY) -> list[Event]:
+        """Wait until the table has `count` prefixes; return the messages received meanwhile."""
+        received: list[Event] = []
 
         def reached() -> bool:
-            told.extend(self.hear())
-            return len(self.table) == count
+            received.extend(self.read())
+            return len(self.routes) == count
 
         eventually(reached, within=within, every=every, why=f"{count} prefixes at the peer")
-        return told
+        return received
 
-    def latest(self, kind: str, count: int, within: float = 30) -> float:
-        """Wait until so many prefixes are there, and say when the last such message came."""
-        told = self.until(count, within)
-        times = [event.at for event in told if event.kind == kind]
+    def wait_for_last(self, kind: str, count: int, within: float = 30) -> float:
+        """Wait until the table has `count` prefixes; return when the last `kind` message came.
+
+        Raises:
+            LabError: the table has that many prefixes, but no such message came.
+        """
+        received = self.wait(count, within)
+        times = [event.at for event in received if event.kind == kind]
         if not times:
-            message = f"the peer has {count} prefixes, and was told nothing that is {kind}"
+            message = f"the peer has {count} prefixes, but no new message of kind {kind}"
             raise LabError(message)
         return max(times)
 
     def withdrawals(self) -> int:
-        """Take in what is new, and count what was taken away in it: prefixes, and sessions."""
-        return sum(event.kind in {"withdraw", "down"} for event in self.hear())
+        """Read the new messages; return how many withdraw a prefix or end a session."""
+        return sum(event.kind in {"withdraw", "down"} for event in self.read())
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and as whom the daemon runs."""
+    """The router, and the privileges that the daemon has."""
 
     router: Router
-    shipped: bool = False
-    """The daemon is a user of its own without any capability, in the router's group."""
+    unprivileged: bool = False
+    """The daemon has its own user without capabilities, in the router's group."""
     pid_file: bool = False
     """The config names the DNS server's PID file."""
 
     @property
     def name(self) -> str:
-        """Words for a table."""
-        said = self.router.upper()
-        if self.shipped:
-            said += ", unprivileged, PIDs " + ("by pid-file" if self.pid_file else "unknown")
-        return said
+        """The name in tables, such as "BIRD, unprivileged, PIDs by pid-file"."""
+        name = self.router.upper()
+        if self.unprivileged:
+            name += ", unprivileged, PIDs " + ("by pid-file" if self.pid_file else "unknown")
+        return name
 
 
-class Stand:
-    """A lab with one DNS host and one peer. A context manager; the DNS server is the caller's."""
+class DaemonSite:
+    """A lab with one DNS host and one peer; the caller starts the DNS server. A context manager."""
 
     def __init__(self, setting: Setting, config: Config, *, prefixes: int = 3) -> None:
         self.setting = setting
         self.prefixes = prefixes
-        """How many the peer has when all is well."""
+        """How many prefixes the peer has while no service is down."""
         self._config = config
         self._lab = Lab()
-        self._ours: Daemon | None = None
+        self._daemon: Daemon | None = None
 
     def __enter__(self) -> Self:
         lab = self._lab.__enter__()
-        self.host, self.peer_host = lab.host("dns1"), lab.host("peer")
-        lab.lan("lan", self.host, self.peer_host)
-        self.host.address("eth0", f"{US}/24").address("eth0", f"{_US6}/64")
-        self.peer_host.address("eth0", f"{PEER}/24").address("eth0", f"{_PEER6}/64")
+        self.host, peer_host = lab.host("dns1"), lab.host("peer")
+        lab.lan("lan", self.host, peer_host)
+        self.host.address("eth0", f"{HOST}/24").address("eth0", f"{_HOST6}/64")
+        peer_host.address("eth0", f"{PEER}/24").address("eth0", f"{_PEER6}/64")
         for number, address in enumerate(_LABELLED, start=1):
             self.host.address("lo", address, label=f"lo:dns{number}")
-        self.configure(self._config)
+        self.host.write("/etc/anycast-routed/config.json", json.dumps(self._config))
         if self.setting.router == "bird":
             bird.start(self.host, bird.STOCK + INCLUDE)
         else:
             frr.start(self.host)
-        self._own()
-        peer = receiver.start(self.peer_host, asn=AS, router_id=PEER, peers={US: AS})
-        self.ear = Ear(peer)
+        self._grant_access()
+        self.peer = PeerTable(receiver.start(peer_host, asn=AS, router_id=PEER, peers={HOST: AS}))
         return self
 
     def __exit__(
@@ -164,51 +167,51 @@ class Stand:
     ) -> None:
         self._lab.__exit__(kind, error, trace)
 
-    def _own(self) -> None:
-        """Give the folders to the daemon's user, and the router's socket to its group."""
-        user = _USER if self.setting.shipped else 0
+    def _grant_access(self) -> None:
+        """Give the directories to the daemon's user, and the router's socket to its group."""
+        user = _USER if self.setting.unprivileged else 0
         for path in (RUN_DIR, STATE_DIR):
             self.host.path(path).mkdir(exist_ok=True)
             os.chown(self.host.path(path), user, user)
-        # vtysh wants a name for its user.
+        # vtysh needs a name for its user.
         passwd = self.host.read("/etc/passwd")
-        self.host.write("/etc/passwd", f"{passwd}ours:x:{_USER}:{_USER}::/:/bin/false\n")
-        if self.setting.shipped and self.setting.router == "bird":
-            # As Debian's unit has it, under which BIRD is not root.
+        self.host.write("/etc/passwd", f"{passwd}anycast:x:{_USER}:{_USER}::/:/bin/false\n")
+        if self.setting.unprivileged and self.setting.router == "bird":
+            # As with Debian's unit file, where BIRD does not run as root.
             socket = self.host.path(bird.CONTROL)
             shutil.chown(socket, group="bird")
             socket.chmod(0o660)
 
-    def configure(self, config: Config) -> None:
-        """Write the config file."""
-        self.host.write("/etc/anycast-routed/config.json", json.dumps(config))
-
     @property
-    def ours(self) -> Daemon:
-        """The daemon's process."""
-        if self._ours is None:
-            message = "our daemon does not run"
+    def daemon(self) -> Daemon:
+        """The process of the anycast-routed daemon.
+
+        Raises:
+            LabError: the daemon was never started.
+        """
+        if self._daemon is None:
+            message = "the anycast-routed daemon was not started"
             raise LabError(message)
-        return self._ours
+        return self._daemon
 
     def start(self, within: float = 60) -> float:
         """Start the daemon; return the seconds until the last prefix was at the peer."""
-        self.ear.hear()
+        self.peer.read()
         begun = time.monotonic()
-        self._ours = self.host.start(*self._argv(), name="anycast-routed")
+        self._daemon = self.host.start(*self._argv(), name="anycast-routed")
         try:
-            return self.ear.latest("announce", self.prefixes, within) - begun
+            return self.peer.wait_for_last("announce", self.prefixes, within) - begun
         except LabError:
-            self._ours.check()
+            self._daemon.check()
             raise
 
     def stop(self) -> None:
-        """Stop the daemon, which withdraws; the sessions stay up."""
-        self.ours.terminate(within=20)
-        self.ear.until(0, within=20)
+        """Stop the daemon, which withdraws all prefixes; the BGP sessions stay up."""
+        self.daemon.terminate(within=20)
+        self.peer.wait(0, within=20)
 
     def _argv(self) -> Iterator[str]:
-        if self.setting.shipped:
+        if self.setting.unprivileged:
             group = "bird" if self.setting.router == "bird" else "frrvty"
             user = (f"--reuid={_USER}", f"--regid={_USER}", f"--groups={_group(group)}")
             yield from ("setpriv", *user, "--bounding-set=-all", "--no-new-privs", "--")
@@ -216,6 +219,6 @@ class Stand:
 
 
 def _group(name: str) -> int:
-    import grp  # noqa: PLC0415 - only where there are groups
+    import grp  # noqa: PLC0415 - only on systems with groups
 
     return grp.getgrnam(name).gr_gid

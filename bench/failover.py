@@ -1,9 +1,9 @@
-"""From the fault to the WITHDRAW at the peer: our daemon on BIRD and on FRR.
+"""Measure the time from a fault to the WITHDRAW at the peer, with the daemon on BIRD and on FRR.
 
-`python -m bench.failover` (root) lays out labs with a DNS server, a router and our daemon, and a
-BGP peer that writes down when each UPDATE comes. Checks are made each second with a timeout of 1 s
-and a `fall` of 2, the default; faults come at a random phase of that second. It prints tables of
-Markdown; docs/performance.md says what they mean.
+`python -m bench.failover` (root) sets up labs with a DNS server, a router, the daemon, and a BGP
+peer that logs the time of each UPDATE. The daemon checks each second with a timeout of 1 s and a
+`fall` of 2, the default; faults are caused at a random phase of that second. The program prints
+Markdown tables, which docs/performance.md explains.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError
 from bench import clients, faults, resources
-from bench.cases import HEAD, Bench, report_failure, say
-from bench.daemon_site import Setting, Stand, seed
+from bench.cases import HEAD, CaseRunner
+from bench.daemon_site import DaemonSite, Setting, site_config
 from bench.figures import machine, markdown
+from bench.progress import report_failure, say
 from bench.svg import Row, figure
 
 if TYPE_CHECKING:
@@ -32,112 +33,114 @@ if TYPE_CHECKING:
     from bench.daemon_site import Router
     from bench.figures import Series
 
-# The pulse follows one change of a server's answers a second, so that none can keep us checking.
-_CHANGES = 1.5
+# The pulse acts on one change of a server's answers per second, so faults come less often.
+_BETWEEN_CHANGES = 1.5
 _DRAWN = ("killed", "hung", "SERVFAIL")
 
 
 def main() -> int:
-    """Measure, print, and draw."""
+    """Measure, print the tables, and draw the figure."""
     options = _options()
     begun = time.monotonic()
     print(machine())
-    bench = Bench(options)
+    runner = CaseRunner(options)
     failed = False
-    for part in _parts(bench):
+    for part in _parts(runner):
         try:
             part()
         except AnycastRoutedError as error:
             failed = True
-            report_failure(str(part), error)
-    report = bench.report
-    _print(report)
+            report_failure(f"{part.func.__name__} {part.args[1:]}", error)
+    report = runner.report
+    _print_failover(report)
+    _print_others(report)
     print(f"\n{options.runs} runs of a case, --seed {options.seed}, ", end="")
     print(f"{time.monotonic() - begun:.0f} s in all")
     if options.json:
         options.json.write_text(json.dumps(asdict(report), indent=1) + "\n", "utf-8")
     if options.svg and any(one.name in _DRAWN for one in report.cases):
         options.svg.write_text(_drawn(report.cases), "utf-8")
-    return int(failed or any(count for _, _, count in report.false))
+    return int(failed or any(count for _, _, count in report.without_fault))
 
 
-def _parts(bench: Bench) -> Iterator[partial[None]]:
-    for router in bench.options.router:
-        yield partial(by_root, bench, router)
+def _parts(runner: CaseRunner) -> Iterator[partial[None]]:
+    for router in runner.options.router:
+        yield partial(as_root, runner, router)
         if router == "bird":
-            yield partial(as_shipped, bench, router, pid_file=True)
-        yield partial(as_shipped, bench, router, pid_file=False)
-    if "bird" in bench.options.router:
-        yield partial(by_root_nsd, bench)
-        yield partial(big, bench)
-        if re.search(bench.options.only, "BIRD: clients"):
-            yield partial(clients.measure, bench)
+            yield partial(unprivileged, runner, router, pid_file=True)
+        yield partial(unprivileged, runner, router, pid_file=False)
+    if "bird" in runner.options.router:
+        yield partial(nsd, runner)
+        yield partial(large_memory, runner)
+        if re.search(runner.options.only, "BIRD: clients"):
+            yield partial(clients.measure, runner)
 
 
-def by_root(bench: Bench, router: Router) -> None:
-    """Measure the daemon as root, which sees whose the sockets are."""
+def as_root(runner: CaseRunner, router: Router) -> None:
+    """Measure the daemon as root, which can see the owners of all sockets."""
     bird = router == "bird"
-    with Stand(Setting(router), seed()) as stand:
-        server = faults.unbound(stand.host)
+    with DaemonSite(Setting(router), site_config()) as site:
+        server = faults.unbound(site.host)
         killed, hung = faults.Killed(server), faults.Hung(server)
-        bench.begin(stand)
-        if bench.wants(stand.setting, "idle"):
+        runner.start(site)
+        if runner.selects(site.setting, "idle"):
             time.sleep(5)
-            bench.report.idle[router.upper()] = resources.idle(stand, bench.options.idle)
-            bench.report.memory_floors = resources.floors(stand.host)
-            say(str(bench.report.idle))
-        bench.case(stand, "killed", killed, aim="10 (p95 20)" if bird else "100")
-        bench.bare(stand, killed)
-        bench.case(stand, "hung", hung, aim="100" if bird else "190")
-        failing = faults.Failing(server)
-        bench.case(stand, "SERVFAIL", failing, aim="200" if bird else "290", rest=_CHANGES)
-        bench.case(stand, "dropped by nft", faults.Dropped(server))
-        bench.case(stand, "killed", killed, aim="30" if bird else "", loaded=True)
+            runner.report.idle[router.upper()] = resources.idle(site, runner.options.idle)
+            runner.report.import_memory = resources.import_memory(site.host)
+            say(str(runner.report.idle))
+        measure = partial(runner.measure_fault, site)
+        measure("killed", killed, aim="10 (p95 20)" if bird else "100")
+        runner.measure_baseline(site, killed)
+        measure("hung", hung, aim="100" if bird else "190")
+        servfail = faults.Servfail(server)
+        measure("SERVFAIL", servfail, aim="200" if bird else "290", rest=_BETWEEN_CHANGES)
+        measure("dropped by nft", faults.Dropped(server))
+        measure("killed", killed, aim="30" if bird else "", loaded=True)
         if bird:
-            bench.case(stand, "hung", hung, loaded=True)
-            bench.quiet(stand, "unbound saturated", bench.options.saturated)
+            measure("hung", hung, loaded=True)
+            runner.measure_without_fault(site, "unbound saturated", runner.options.saturated)
 
 
-def by_root_nsd(bench: Bench) -> None:
+def nsd(runner: CaseRunner) -> None:
     """Measure NSD: under load, and with one of two workers hung."""
-    with Stand(Setting("bird"), seed()) as stand:
-        server = faults.nsd(stand.host)
-        bench.begin(stand)
-        bench.case(stand, "NSD killed", faults.Killed(server), aim="30", loaded=True)
-        bench.quiet(stand, "NSD saturated", bench.options.saturated)
-    with Stand(Setting("bird"), seed()) as stand:
-        both = faults.nsd(stand.host, workers=2)
-        bench.begin(stand)
-        for worker in both.workers():
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        server = faults.nsd(site.host)
+        runner.start(site)
+        runner.measure_fault(site, "NSD killed", faults.Killed(server), aim="30", loaded=True)
+        runner.measure_without_fault(site, "NSD saturated", runner.options.saturated)
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        server = faults.nsd(site.host, workers=2)
+        runner.start(site)
+        for worker in server.workers():
             with faults.paused(worker):
-                bench.quiet(stand, "one of two workers hung", 15, loaded=False)
+                runner.measure_without_fault(site, "one of two workers hung", 15, loaded=False)
 
 
-def big(bench: Bench) -> None:
+def large_memory(runner: CaseRunner) -> None:
     """Kill servers whose memory the kernel takes long to free."""
     for gib, runs in ((1, 3), (4, 3)):
-        for setting in (Setting("bird"), Setting("bird", shipped=True)):
+        for setting in (Setting("bird"), Setting("bird", unprivileged=True)):
             name = f"{gib} GiB killed"
-            if not bench.wants(setting, name) or (setting.shipped and gib > 1):
+            if not runner.selects(setting, name) or (setting.unprivileged and gib > 1):
                 continue
-            with Stand(setting, seed()) as stand:
-                server = faults.Hog(stand.host, gib)
-                bench.begin(stand)
-                bench.case(stand, name, faults.Killed(server), runs=runs)
+            with DaemonSite(setting, site_config()) as site:
+                server = faults.LargeMemoryServer(site.host, gib)
+                runner.start(site)
+                runner.measure_fault(site, name, faults.Killed(server), runs=runs)
 
 
-def as_shipped(bench: Bench, router: Router, *, pid_file: bool) -> None:
-    """Measure the daemon without privileges, where the DNS server is another user's."""
-    setting = Setting(router, shipped=True, pid_file=pid_file)
-    with Stand(setting, seed(pid_file=pid_file)) as stand:
-        server = faults.unbound(stand.host, other_user=True)
-        faults.note_pid(server)
-        bench.begin(stand)
-        bench.case(stand, "killed", faults.Killed(server))
-        bench.case(stand, "hung", faults.Hung(server))
+def unprivileged(runner: CaseRunner, router: Router, *, pid_file: bool) -> None:
+    """Measure the daemon without privileges, with a DNS server of another user."""
+    setting = Setting(router, unprivileged=True, pid_file=pid_file)
+    with DaemonSite(setting, site_config(pid_file=pid_file)) as site:
+        server = faults.unbound(site.host, other_user=True)
+        faults.write_pid_file(server)
+        runner.start(site)
+        runner.measure_fault(site, "killed", faults.Killed(server))
+        runner.measure_fault(site, "hung", faults.Hung(server))
 
 
-def _print(report: Report) -> None:
+def _print_failover(report: Report) -> None:
     _table(
         "Milliseconds from the fault to the last prefix's WITHDRAW at the peer, and from the "
         "server's return to the last prefix's announcement",
@@ -145,10 +148,10 @@ def _print(report: Report) -> None:
         [case.row() for case in report.cases],
     )
     _table(
-        "Beside the floor, a bare script that waits for the kernel's event and tells the router: "
-        "median (min / p95)",
-        ("router", "floor", "ours", "ours / floor"),
-        list(_floors(report)),
+        "Compared with the baseline, a minimal script that waits for the kernel's event and sends "
+        "the router a prepared change: median (min / p95)",
+        ("router", "baseline", "daemon", "daemon / baseline"),
+        list(_baseline_rows(report)),
     )
     _table(
         "Milliseconds from the daemon's start to the last announcement: median (min / p95)",
@@ -158,20 +161,23 @@ def _print(report: Report) -> None:
             for router, one in report.first_starts.items()
         ],
     )
-    bare, ours = report.memory_floors
+
+
+def _print_others(report: Report) -> None:
+    outside, all_modules = report.import_memory
     _table(
-        f"Idle. A Python that only imports others' modules has {bare:.0f} MiB, one that imports "
-        f"ours too {ours:.0f} MiB",
+        f"Idle. A Python process that only imports the outside modules has {outside:.0f} MiB, "
+        f"with the modules of anycast-routed {all_modules:.0f} MiB",
         ("router", "CPU s/min", "RSS MiB"),
         [[name, f"{one.cpu:.2f}", f"{one.rss:.0f}"] for name, one in report.idle.items()],
     )
     _table(
-        "Withdrawn though nothing was wrong",
+        "Withdrawals without a fault",
         ("case", "seconds", "withdrawals"),
-        [[name, f"{seconds:.0f}", str(count)] for name, seconds, count in report.false],
+        [[name, f"{seconds:.0f}", str(count)] for name, seconds, count in report.without_fault],
     )
     _table(
-        "Questions lost at each event, of a client that asks 1,000 a second",
+        "Questions lost at each event, by a client that asks 1,000 a second",
         clients.HEAD,
         [one.row() for one in report.lost],
     )
@@ -186,12 +192,13 @@ def _spread(series: Series | None) -> str:
     return series.spread() if series and series.seconds else "-"
 
 
-def _floors(report: Report) -> Iterator[list[str]]:
-    for router, floor in report.floors.items():
-        ours = [one for one in report.cases if (one.setting, one.name) == (router, "killed")]
-        if ours and floor.seconds:
-            ratio = ours[0].withdrawn.median / floor.median
-            yield [router, floor.spread(), ours[0].withdrawn.spread(), f"{ratio:.1f}"]
+def _baseline_rows(report: Report) -> Iterator[list[str]]:
+    for router, baseline in report.baselines.items():
+        killed = [one for one in report.cases if (one.setting, one.name) == (router, "killed")]
+        if killed and baseline.seconds:
+            daemon = killed[0].withdrawn
+            ratio = daemon.median / baseline.median
+            yield [router, baseline.spread(), daemon.spread(), f"{ratio:.1f}"]
 
 
 def _drawn(cases: list[Case]) -> str:
@@ -213,13 +220,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--runs", type=int, default=20, help="runs of each case (20)")
-    add("--client-runs", type=int, default=10, help="kills that the client lives through (10)")
+    add("--client-runs", type=int, default=10, help="kills while the client asks (10)")
     add("--starts", type=int, default=5, help="starts of the daemon on each router (5)")
-    add("--idle", type=float, default=60, help="seconds to watch the idle daemon (60)")
+    add("--idle", type=float, default=60, help="seconds to measure the idle daemon (60)")
     add("--saturated", type=float, default=60, help="seconds of load without a fault (60)")
-    add("--seed", type=int, default=1, help="of the random phases (1)")
-    add("--only", default="", help='a regular expression for cases: "BIRD: (killed|hung)$"')
-    add("--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="which")
+    add("--seed", type=int, default=1, help="seed of the random phases (1)")
+    add("--only", default="", help='regular expression for cases: "BIRD: (killed|baseline)$"')
+    add("--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="(both)")
     add("--json", type=Path, help="write all figures to this file")
     add("--svg", type=Path, help="draw the main cases to this file")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What befalls a DNS server, each with the time at which it did, and its end."""
+"""Faults of a DNS server: how to cause each one, when it was caused, and how to clear it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Server(Protocol):
     daemon: Daemon
 
     def restart(self) -> None:
-        """Start it again, and return when it listens."""
+        """Start the server again, and return when it listens."""
 
 
-class Hog:
-    """A DNS server that holds much memory, which the kernel frees before it closes sockets."""
+class LargeMemoryServer:
+    """A DNS server that holds `gib` GiB, which the kernel frees before it closes the sockets."""
 
     def __init__(self, host: Host, gib: float) -> None:
         self.host = host
@@ -50,24 +50,24 @@ class Hog:
         self.daemon = hog.start(host, gib=gib)
 
     def restart(self) -> None:
-        """Start it again, and return when it listens."""
+        """Start the server again, and return when it listens."""
         self.daemon.kill()
         self.daemon = hog.start(self.host, gib=self._gib)
 
 
 def unbound(host: Host, *, other_user: bool = False) -> dns.Unbound:
-    """Start an unbound that has the zone; as another user than our daemon's where that counts."""
+    """Start an unbound with the zone; with `other_user` it runs as the user unbound."""
     return dns.unbound(host, zones={ZONE: ()}, extra=_OTHER_USER if other_user else "")
 
 
 def nsd(host: Host, workers: int = 1) -> dns.Nsd:
-    """Start an NSD that has the zone."""
+    """Start an NSD with the zone."""
     return dns.nsd(host, zones={ZONE: ()}, workers=workers)
 
 
 @contextlib.contextmanager
 def paused(pid: int) -> Iterator[None]:
-    """Stop one process for a while."""
+    """Pause one process inside the `with` block (SIGSTOP, then SIGCONT)."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -75,80 +75,80 @@ def paused(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def note_pid(server: Server) -> None:
+def write_pid_file(server: Server) -> None:
     """Write the server's PID file, as its unit would."""
     status = Path(f"/proc/{server.daemon.pid}/status").read_text("ascii")
-    # The number that it has inside of its host comes last.
+    # The last number is the PID in the innermost namespace, that of the lab host.
     inside = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1]
     server.host.write(PID_FILE, f"{inside}\n")
 
 
 class Fault(Protocol):
-    """One kind of fault, of one server. Both methods return a time (time.monotonic())."""
+    """One kind of fault of one server. Both methods return a time (time.monotonic())."""
 
-    def strike(self) -> float:
-        """Bring it about; the time is before it."""
+    def cause(self) -> float:
+        """Cause the fault; return the time just before it."""
 
-    def heal(self) -> float:
-        """End it; the time is when the server is there again."""
+    def clear(self) -> float:
+        """Clear the fault; return the time at which the server can answer again."""
 
 
 class Killed:
-    """SIGKILL to all its processes; then it is started again."""
+    """SIGKILL to all processes of the server; then the server is started again."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def strike(self) -> float:
-        """Kill."""
+    def cause(self) -> float:
+        """Kill the server."""
         at = time.monotonic()
         self._server.daemon.kill(whole=True)
         return at
 
-    def heal(self) -> float:
-        """Start it again; the time is when it listens."""
+    def clear(self) -> float:
+        """Start the server again; return the time at which it listens."""
         self._server.restart()
-        note_pid(self._server)
+        write_pid_file(self._server)
         return time.monotonic()
 
 
 class Hung:
-    """SIGSTOP to all its processes; then SIGCONT."""
+    """SIGSTOP to all processes of the server; then SIGCONT."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def strike(self) -> float:
-        """Stop it."""
+    def cause(self) -> float:
+        """Stop the processes."""
         at = time.monotonic()
         self._server.daemon.pause(whole=True)
         return at
 
-    def heal(self) -> float:
-        """Let it go on."""
+    def clear(self) -> float:
+        """Continue the processes."""
         at = time.monotonic()
         self._server.daemon.resume()
         return at
 
 
-class Failing:
+class Servfail:
     """Unbound answers SERVFAIL, as a resolver does that has lost its upstream.
 
-    It is told over its control socket directly: unbound-control itself would take 10 ms of it.
+    The command goes directly to unbound's control socket, since unbound-control takes 10 ms.
     """
 
     def __init__(self, server: Server) -> None:
         self._host = server.host
 
-    def strike(self) -> float:
-        """Fail."""
-        return self._tell("always_transparent")
+    def cause(self) -> float:
+        """Answer SERVFAIL from now on."""
+        return self._set_zone_type("always_transparent")
 
-    def heal(self) -> float:
-        """Answer again."""
-        return self._tell("static")
+    def clear(self) -> float:
+        """Answer from the zone again."""
+        return self._set_zone_type("static")
 
-    def _tell(self, kind: str) -> float:
+    def _set_zone_type(self, kind: str) -> float:
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(5)
             control.connect(str(self._host.path("/run/unbound.ctl")))
@@ -156,24 +156,24 @@ class Failing:
             control.sendall(f"UBCT1 local_zone {ZONE} {kind}\n".encode("ascii"))
             answer = control.recv(100)
         if answer.strip() != b"ok":
-            message = f"unbound does not take local_zone {ZONE} {kind}: {answer!r}"
+            message = f"unbound does not accept local_zone {ZONE} {kind}: {answer!r}"
             raise LabError(message)
         return at
 
 
 class Dropped:
-    """A packet filter on the host drops all that is sent to the server (nft)."""
+    """A packet filter (nftables) on the host drops every packet to the server."""
 
     def __init__(self, server: Server) -> None:
         self._host = server.host
 
-    def strike(self) -> float:
-        """Drop; nft itself takes some milliseconds, which count as ours."""
+    def cause(self) -> float:
+        """Drop packets; the some milliseconds that nft takes count as detection time."""
         at = time.monotonic()
         self._host.run("nft", "-f", "-", stdin=_DROP)
         return at
 
-    def heal(self) -> float:
-        """Let all pass again; the time is when nft has ended."""
+    def clear(self) -> float:
+        """Accept all packets again; return the time at which nft has ended."""
         self._host.run("nft", "delete", "table", "inet", "bench")
         return time.monotonic()

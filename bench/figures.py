@@ -1,4 +1,4 @@
-"""Series of measurements, and the plain aligned tables that they are printed in."""
+"""Series of measurements, and the tables that show them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Series:
-    """Measurements of one thing, in seconds."""
+    """Repeated measurements of one duration, in seconds."""
 
     seconds: list[float] = field(default_factory=list)
 
     def add(self, seconds: float) -> None:
-        """Take one more."""
+        """Add one measurement."""
         self.seconds.append(seconds)
 
     @property
@@ -28,43 +28,57 @@ class Series:
         return statistics.median(self.seconds)
 
     @property
-    def least(self) -> float:
-        """The smallest, in seconds: what other work on the machine has disturbed least."""
+    def minimum(self) -> float:
+        """The smallest value, in seconds: the one least disturbed by other processes."""
         return min(self.seconds)
 
     @property
     def p95(self) -> float:
-        """The 95th percentile within the sample, in seconds; of few rounds nearly the largest."""
+        """The 95th percentile within the sample, in seconds; near the maximum in small samples."""
         if len(self.seconds) == 1:
             return self.seconds[0]
         return statistics.quantiles(self.seconds, n=20, method="inclusive")[-1]
 
     @property
-    def most(self) -> float:
-        """The largest, in seconds."""
+    def maximum(self) -> float:
+        """The largest value, in seconds."""
         return max(self.seconds)
 
     def spread(self) -> str:
-        """`median (min / p95)` in milliseconds."""
-        figures = (self.median, self.least, self.p95)
-        median, least, most = (milliseconds(one) for one in figures)
-        return f"{median} ({least} / {most})"
+        """Return `median (min / p95)` in milliseconds."""
+        figures = (self.median, self.minimum, self.p95)
+        median, minimum, p95 = (milliseconds(one) for one in figures)
+        return f"{median} ({minimum} / {p95})"
+
+
+@dataclass
+class LostQuestions:
+    """How many DNS questions were lost at each occurrence of one kind of event."""
+
+    event: str
+    questions: list[int]
+
+    def row(self) -> list[str]:
+        """Return the table row: event, occurrences, median and maximum of lost questions."""
+        ordered = sorted(self.questions)
+        median = ordered[len(ordered) // 2]
+        return [self.event, str(len(ordered)), str(median), str(ordered[-1])]
 
 
 def milliseconds(seconds: float) -> str:
-    """Milliseconds, with a decimal where there is little else."""
+    """Format seconds as milliseconds; with one decimal below 10 ms."""
     digits = 1 if abs(seconds) < 0.01 else 0  # noqa: PLR2004 - 10 ms
     return f"{seconds * 1000:,.{digits}f}"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as a table of Markdown: the first column to the left, figures to the right."""
+    """Return a Markdown table: the first column left-aligned, the others right-aligned."""
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out in columns: the first to the left, figures to the right."""
+    """Return a plain-text table: the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
@@ -77,7 +91,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """Say what this was measured on."""
+    """Return one line that describes this machine and its Python."""
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     return (
         f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {system}, "

@@ -1,10 +1,11 @@
-"""Fuzz what takes bytes from elsewhere with atheris (libFuzzer), for so many seconds each.
+"""Fuzz the readers of config files, DNS replies and router answers with atheris (libFuzzer).
 
-python -m bench.fuzz [--seconds 60] [--corpus FOLDER] [config reply bird frr]
+python -m bench.fuzz [--seconds 60] [--corpus DIRECTORY] [config reply bird frr]
 
-Each one runs in a process of its own, from the seeds below and from what the corpus holds, and
-adds to the corpus what has reached new code. libFuzzer's last lines tell how many inputs were
-tried and how much was covered; a crash ends it with its input's name, and this with 1.
+Each reader is fuzzed for `--seconds` in its own process. The inputs come from the start inputs
+below and from the corpus, to which libFuzzer adds each input that reached new code. libFuzzer's
+last lines have the number of inputs and the coverage. After a crash, the name of the input's file
+is printed and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -66,16 +67,16 @@ end
 """
 
 
-def seeds(surface: str) -> list[bytes]:
-    """Give inputs that are nearly right, to begin with."""
-    seed = json.loads(ANYCAST_DNS_CONFIG.read_text())
+def start_inputs(surface: str) -> list[bytes]:
+    """Return almost valid inputs to start from."""
+    config = json.loads(ANYCAST_DNS_CONFIG.read_text())
     toml = '[dns]\nip = "127.0.0.1"\nquery = "a.b"\n[anycast]\n[[anycast.routes]]\nlabel = "x"\n'
     answer = b"\x12\x34\x81\x80\0\1\0\1\0\0\0\1\6google\3com\0\0\6\0\1"
     soa = b"\xc0\x0c\0\6\0\1\0\0\0\x3c\0\x16\0\0" + b"\0\0\0\1" * 5
     ede = b"\0\0\x29\4\xd0\0\0\0\0\0\6\0\x0f\0\2\0\x16"
     match surface:
         case "config":
-            return [b"0" + json.dumps(seed).encode(), b"1" + toml.encode(), b"0{", b"1\n"]
+            return [b"0" + json.dumps(config).encode(), b"1" + toml.encode(), b"0{", b"1\n"]
         case "reply":
             return [b"\0" + answer + soa + ede, b"\xff" + answer + soa + ede, b"\0" + answer]
         case "bird":
@@ -85,8 +86,8 @@ def seeds(surface: str) -> list[bytes]:
 
 
 def fuzz(surface: str, corpus: Path, seconds: int) -> None:
-    """Run libFuzzer in this process, which ends with it."""
-    atheris = importlib.import_module("atheris")  # of the dependency group `fuzz`
+    """Run libFuzzer in this process; libFuzzer ends the process."""
+    atheris = importlib.import_module("atheris")  # from the dependency group `fuzz`
     with atheris.instrument_imports(include=["anycast_routed", "dns"]):
         surfaces = importlib.import_module("tests.support.fuzz_surfaces")
     words = corpus.with_name(f"{surface}.words")
@@ -105,41 +106,41 @@ def fuzz(surface: str, corpus: Path, seconds: int) -> None:
     atheris.Fuzz()
 
 
-def supervise(surface: str, folder: Path, seconds: int) -> bool:
-    """Fuzz one surface in a process of its own; tell whether nothing was found."""
-    corpus = folder / surface
+def run(surface: str, directory: Path, seconds: int) -> bool:
+    """Fuzz one reader in its own process; return whether libFuzzer found no fault."""
+    corpus = directory / surface
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, content in enumerate(seeds(surface)):
-        (corpus / f"seed-{number}").write_bytes(content)
-    began = time.monotonic()
+    for number, content in enumerate(start_inputs(surface)):
+        (corpus / f"start-{number}").write_bytes(content)
+    begun = time.monotonic()
     argv = [sys.executable, "-m", "bench.fuzz", "--in-here", surface, "--seconds", str(seconds)]
-    done = commands.run([*argv, "--corpus", str(folder)], within=seconds + 120)
-    lines = done.err.splitlines()
+    ended = commands.run([*argv, "--corpus", str(directory)], within=seconds + 120)
+    lines = ended.err.splitlines()
     covered = [line for line in lines if " cov: " in line][-1:]
     tried = [line for line in lines if line.startswith("stat::number_of_executed_units")]
-    found = done.code == 0
-    print(f"{surface}: {'nothing found' if found else 'FOUND'}, {time.monotonic() - began:.0f} s")
+    passed = ended.code == 0
+    print(f"{surface}: {'no fault' if passed else 'FAULT'}, {time.monotonic() - begun:.0f} s")
     print(
-        "\n".join(f"  {line}" for line in (covered + tried if found else lines[-40:])), flush=True
+        "\n".join(f"  {line}" for line in (covered + tried if passed else lines[-40:])), flush=True
     )
-    return found
+    return passed
 
 
 def main() -> int:
-    """Read the command line."""
+    """Fuzz the readers that the command line names; return the exit code."""
     names = ("config", "reply", "bird", "frr")
-    words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    words.add_argument("surfaces", nargs="*", metavar="SURFACE", help=", ".join(names))
-    words.add_argument("--seconds", type=int, default=60, help="for each")
-    words.add_argument("--corpus", type=Path, help="kept there; a folder of its own by default")
-    words.add_argument("--in-here", choices=names, help=argparse.SUPPRESS)
-    given = words.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("surfaces", nargs="*", metavar="SURFACE", help=", ".join(names))
+    parser.add_argument("--seconds", type=int, default=60, help="seconds for each")
+    parser.add_argument("--corpus", type=Path, help="directory to keep; temporary by default")
+    parser.add_argument("--in-here", choices=names, help=argparse.SUPPRESS)
+    given = parser.parse_args()
     if given.in_here:
         fuzz(given.in_here, given.corpus / given.in_here, given.seconds)
-    with tempfile.TemporaryDirectory() as made:
-        folder = given.corpus or Path(made)
-        found = [supervise(one, folder, given.seconds) for one in given.surfaces or names]
-    return 0 if all(found) else 1
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = given.corpus or Path(temporary)
+        passed = [run(one, directory, given.seconds) for one in given.surfaces or names]
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What must never happen, watched for long: the peer is the judge.
+"""Run the daemon for long under load, loss and flapping, and verify at the peer what it announced.
 
-`python -m bench.soak` (root) takes its full time, about an hour; with `--minutes N` each part
-is shortened so that all of them end in about that time. It ends with code 1 and says why as soon
-as something is wrong.
+`python -m bench.soak` (root) takes about an hour; with `--minutes N` each part is shortened so
+that all parts end in about that time. The first failure ends the program with exit code 1 and its
+reason.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.errors import AnycastRoutedError
 from bench import faults, resources
 from bench.cases import saturate
-from bench.daemon_site import Setting, Stand, seed
+from bench.daemon_site import DaemonSite, Setting, site_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,28 +35,29 @@ table inet soak {
   }
 }
 """
-_SAMPLES = 200  # looks at memory and descriptors
-_GROWTH = 1.0  # MiB that the medians of memory may differ by; a leak of 100 bytes a turn is 10
-_TRANSIENT = 1  # descriptors; the least count, since checks and connections come and go
-_MOST_TOLD = 24  # prefixes announced or withdrawn in a minute of flapping: four turns of three
+_SAMPLES = 200  # measurements of memory and descriptors
+_GROWTH = 1.0  # MiB by which the medians may differ; a leak of 100 bytes a reconcile is 10
+_TRANSIENT = 1  # descriptors; of the minima, since checks open and close some
+_MOST_CHANGES = 24  # announcements and withdrawals in a minute: four of each, for three prefixes
+_RECONCILES = 100_000
 
 
 class FailedError(Exception):
-    """Something happened that must not."""
+    """The daemon did something that it must never do."""
 
 
 class Part(NamedTuple):
-    """One story: its full seconds, its share where time is short, and the faults it is about."""
+    """One part: full length in seconds, share of `--minutes`, function, rows of the fault table."""
 
     name: str
     seconds: float
     share: float
-    tell: Callable[[float], str]
+    run: Callable[[float], str]
     rows: tuple[int, ...]
 
 
 def main() -> int:
-    """Go through all parts, as long as nothing is wrong."""
+    """Run all selected parts, up to the first failure."""
     options = _options()
     for part in PARTS:
         seconds = part.seconds
@@ -67,32 +68,32 @@ def main() -> int:
         print(f"{part.name}: {seconds:.0f} s", flush=True)
         begun = time.monotonic()
         try:
-            said = part.tell(seconds)
+            result = part.run(seconds)
         except (FailedError, AnycastRoutedError) as error:
             print(f"FAILED: {part.name}: {error}")
             for note in getattr(error, "__notes__", ()):
                 print(note, file=sys.stderr)
             return 1
-        print(f"  well: {said}; {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"  passed: {result}; {time.monotonic() - begun:.0f} s", flush=True)
     return 0
 
 
 def _saturated_unbound(seconds: float) -> str:
-    with Stand(Setting("bird"), seed()) as stand:
-        return _saturated(stand, faults.unbound(stand.host), seconds)
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        return _saturated(site, faults.unbound(site.host), seconds)
 
 
 def _saturated_nsd(seconds: float) -> str:
-    with Stand(Setting("bird"), seed()) as stand:
-        return _saturated(stand, faults.nsd(stand.host), seconds)
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        return _saturated(site, faults.nsd(site.host), seconds)
 
 
-def _saturated(stand: Stand, server: Dns, seconds: float) -> str:
-    """Have a server asked more than it can answer: nothing may be withdrawn."""
-    stand.start()
-    stand.ear.hear()
-    result = saturate(stand.host, seconds).result()
-    _nothing_withdrawn(stand)
+def _saturated(site: DaemonSite, server: Dns, seconds: float) -> str:
+    """Ask a server more than it can answer: nothing may be withdrawn."""
+    site.start()
+    site.peer.read()
+    result = saturate(site.host, seconds).result()
+    _require_no_withdrawal(site)
     if not result.lost or not server.daemon.alive:
         message = f"the server was not overloaded: {result}"
         raise FailedError(message)
@@ -100,104 +101,106 @@ def _saturated(stand: Stand, server: Dns, seconds: float) -> str:
 
 
 def _lossy(seconds: float) -> str:
-    """Lose 30 % of the packets to the server, and 30 % of those from it."""
-    with Stand(Setting("bird"), seed()) as stand:
-        faults.unbound(stand.host)
-        stand.start()
-        stand.ear.hear()
-        stand.host.run("nft", "-f", "-", stdin=_LOSS)
+    """Drop 30 % of the packets to the server, and 30 % of the packets from the server."""
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        faults.unbound(site.host)
+        site.start()
+        site.peer.read()
+        site.host.run("nft", "-f", "-", stdin=_LOSS)
         time.sleep(seconds)
-        _nothing_withdrawn(stand)
-        verdicts = stand.ours.log().count(" verdict service=dns ")
+        _require_no_withdrawal(site)
+        verdicts = site.daemon.log().count(" verdict service=dns ")
         if verdicts != 1:
-            message = f"{verdicts} verdicts in the log instead of one"
+            message = f"the log has {verdicts} verdicts instead of one"
             raise FailedError(message)
         return "no WITHDRAW, no transition"
 
 
-def _nothing_withdrawn(stand: Stand) -> None:
-    if count := stand.ear.withdrawals():
-        log = stand.ours.log()[-2000:]
-        message = f"{count} withdrawals at the peer, and none should be\n{log}"
+def _require_no_withdrawal(site: DaemonSite) -> None:
+    if count := site.peer.withdrawals():
+        log = site.daemon.log()[-2000:]
+        message = f"the peer received {count} withdrawals instead of none\n{log}"
         raise FailedError(message)
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the daemon holds at one moment."""
+    """Memory (MiB) and open descriptors of the daemon at one moment."""
 
     rss: float
     descriptors: int
 
 
 def reconciles(seconds: float) -> str:
-    """Add and remove a labelled address; each time the peer must be told before the next.
+    """Add and remove a labelled address, and wait each time for the UPDATE at the peer.
 
-    So each turn is one reconcile of the daemon at the least: addresses, plan, render, check, load
-    and read-back, with a real BIRD.
+    Each time is at least one reconcile of the daemon with a real BIRD: addresses, plan, render,
+    check, load and read-back.
+
+    Raises:
+        FailedError: memory or descriptors grow.
     """
-    with Stand(Setting("bird"), seed()) as stand:
-        faults.unbound(stand.host)
-        stand.start()
-        sizes, turns = _turn(stand, seconds)
-    kept = sizes[len(sizes) // 4 :]  # by then all that is loaded once, or is bounded, is there
+    with DaemonSite(Setting("bird"), site_config()) as site:
+        faults.unbound(site.host)
+        site.start()
+        sizes, count = _change_addresses(site, seconds)
+    kept = sizes[len(sizes) // 4 :]  # the first quarter still fills caches and loads modules
     early, late = kept[: len(kept) // 2], kept[len(kept) // 2 :]
     rss = [statistics.median(one.rss for one in half) for half in (early, late)]
     fds = [min(one.descriptors for one in half) for half in (early, late)]
-    said = f"{turns:,} reconciles; {rss[0]:.1f}, then {rss[1]:.1f} MiB; "
-    said += f"at least {fds[0]}, then {fds[1]} descriptors"
+    result = f"{count:,} reconciles; {rss[0]:.1f}, then {rss[1]:.1f} MiB; "
+    result += f"at least {fds[0]}, then {fds[1]} descriptors"
     if rss[1] - rss[0] > _GROWTH or fds[1] - fds[0] > _TRANSIENT:
-        message = f"it grows: {said}"
+        message = f"memory or descriptors grow: {result}"
         raise FailedError(message)
-    return said
+    return result
 
 
-def _turn(stand: Stand, seconds: float) -> tuple[list[Size], int]:
-    """Turn as often as it goes, at most `_TURNS` times; return sizes, and how often it was."""
-    pipe, pid = "/run/turns", stand.ours.pid
-    stand.host.run("mkfifo", pipe)
-    # One ip that reads its commands from us: to start one for each turn would take most time.
-    reader = stand.host.start("ip", "-batch", pipe, name="turns")
+def _change_addresses(site: DaemonSite, seconds: float) -> tuple[list[Size], int]:
+    """Add and remove the address for `seconds`; return the sizes, and the number of changes."""
+    pipe, pid = "/run/ip-commands", site.daemon.pid
+    site.host.run("mkfifo", pipe)
+    # One ip process reads all commands: starting one for each would take most of the time.
+    reader = site.host.start("ip", "-batch", pipe, name="ip")
     sizes: list[Size] = []
-    begun, turns = time.monotonic(), 0
-    with stand.host.path(pipe).open("w") as commands:
-        while turns < _TURNS and (passed := time.monotonic() - begun) < seconds:
-            verb, count = ("add", 4) if turns % 2 == 0 else ("del", 3)
+    begun, done = time.monotonic(), 0
+    with site.host.path(pipe).open("w") as commands:
+        while done < _RECONCILES and (passed := time.monotonic() - begun) < seconds:
+            verb, count = ("add", 4) if done % 2 == 0 else ("del", 3)
             label = "label lo:dns9" if verb == "add" else ""
             commands.write(f"address {verb} {_EXTRA} dev lo {label}\n")
             commands.flush()
-            stand.ear.until(count, _WITHIN, every=0.001)
-            turns += 1
-            if len(sizes) < _SAMPLES * max(passed / seconds, turns / _TURNS):
+            site.peer.wait(count, _WITHIN, every=0.001)
+            done += 1
+            if len(sizes) < _SAMPLES * max(passed / seconds, done / _RECONCILES):
                 sizes.append(Size(resources.rss(pid), resources.descriptors(pid)))
     reader.wait(within=5)
-    return sizes, turns
+    return sizes, done
 
 
 def _flapping(seconds: float) -> str:
-    """Kill the server each second, and start it half a second later: it must end withdrawn."""
-    config: dict[str, Any] = seed()
+    """Kill the server each second, start it half a second later: withdrawn at the end."""
+    config = site_config()
     del config["dns"]["half-life"]
-    with Stand(Setting("bird"), config) as stand:
-        fault = faults.Killed(faults.unbound(stand.host))
-        stand.start()
-        stand.ear.hear()
-        told = 0
+    with DaemonSite(Setting("bird"), config) as site:
+        fault = faults.Killed(faults.unbound(site.host))
+        site.start()
+        site.peer.read()
+        changes = 0
         for _ in range(int(seconds)):
-            fault.strike()
+            fault.cause()
             time.sleep(0.5)
-            fault.heal()
+            fault.clear()
             time.sleep(0.5)
-            told += len(stand.ear.hear())
-        time.sleep(2)  # long enough to be announced, if it were to be
-        told += len(stand.ear.hear())
-        if stand.ear.table or told > _MOST_TOLD:
-            message = f"{told} messages, and {len(stand.ear.table)} prefixes at the end"
+            changes += len(site.peer.read())
+        time.sleep(2)  # long enough for an announcement
+        changes += len(site.peer.read())
+        if site.peer.routes or changes > _MOST_CHANGES:
+            message = f"{changes} changes; at the end the peer has {len(site.peer.routes)} prefixes"
             raise FailedError(message)
-        return f"{int(seconds)} deaths, {told} prefixes told of, withdrawn at the end"
+        return f"{int(seconds)} kills, {changes} changes of prefixes, withdrawn at the end"
 
 
-_TURNS = 100_000
 PARTS = (
     Part("saturated unbound", 300, 0.22, _saturated_unbound, (36,)),
     Part("saturated nsd", 300, 0.22, _saturated_nsd, (36,)),
@@ -210,7 +213,7 @@ PARTS = (
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, help="shorten every part (default: full length)")
-    parser.add_argument("--only", default="", help="only parts with this in their name")
+    parser.add_argument("--only", default="", help="run only parts with this text in their name")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""Run one verb as the program does, and print where its time went; started by `apply.py` in a host.
+"""Run one command of anycast-routed and print the time of each step; started by `bench.apply`.
 
-`python steps.py MODULES ARGUMENT...` imports the outside modules first, then ours, and then runs
-`main(ARGUMENTS)`. Each step's own time excludes that of the steps inside it. The last line of the
-output is one JSON object: step -> seconds.
+`python steps.py ROUTER MODULES ARGUMENT...` imports the outside modules (separated by commas), then
+the modules of anycast-routed, and then runs `main(ARGUMENTS)`. The time of a step excludes the
+time of the steps inside it. The last line of the output is one JSON object: step -> seconds.
 """
 
 from __future__ import annotations
@@ -12,28 +12,38 @@ import importlib
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-# name of the step, module of ours, and the function or method in it
-_STEPS = (
-    ("read the config", "cli.options", "Settings.load_with_digest"),
-    ("take the lock", "system.lock", "hold"),
-    ("read the record", "state.record", "load"),
-    ("recall, incarnation", "reconcile.cycle", "recall"),
-    ("probe the DNS server", "reconcile.cycle", "observe"),
-    ("read addresses, netlink", "reconcile.cycle", "facts"),
-    ("plan and compare", "reconcile.cycle", "wish"),
-    ("render or recognise", "reconcile.cycle", "render"),
-    ("read the router back", "announce.{router}.speaker", "{Router}Speaker.read"),
-    ("is it loaded?", "announce.{router}.speaker", "{Router}Speaker.is_loaded"),
-    ("check the text", "announce.{router}.speaker", "{Router}Speaker.check"),
-    ("load the text", "announce.{router}.speaker", "{Router}Speaker.load"),
-    ("the rest of the transaction", "reconcile.cycle", "announce"),
+
+class Step(NamedTuple):
+    """One step: its name, and the module and the function or method that does it."""
+
+    name: str
+    module: str
+    """Name inside of the package; `{router}` stands for "bird" or "frr"."""
+    function: str
+    """Name inside of the module; `{Router}` stands for "Bird" or "Frr"."""
+
+
+STEPS: Final = (
+    Step("read the config", "cli.options", "Settings.load_with_digest"),
+    Step("take the lock", "system.lock", "hold"),
+    Step("read the record", "state.record", "load"),
+    Step("recall, incarnation", "reconcile.cycle", "recall"),
+    Step("probe the DNS server", "reconcile.cycle", "observe"),
+    Step("read addresses, netlink", "reconcile.cycle", "facts"),
+    Step("plan and compare", "reconcile.cycle", "wish"),
+    Step("render or recognise", "reconcile.cycle", "render"),
+    Step("read the router back", "announce.{router}.speaker", "{Router}Speaker.read"),
+    Step("is it loaded?", "announce.{router}.speaker", "{Router}Speaker.is_loaded"),
+    Step("check the text", "announce.{router}.speaker", "{Router}Speaker.check"),
+    Step("load the text", "announce.{router}.speaker", "{Router}Speaker.load"),
+    Step("the rest of the transaction", "reconcile.cycle", "announce"),
 )
-_OURS = (
+_IMPORTED = (
     "cli.main",
     "reconcile.cycle",
     "observe.checks.dns",
@@ -42,18 +52,22 @@ _OURS = (
 )
 
 
-class Steps:
-    """Own time of each step; a stack, because steps stand inside one another."""
+class UnknownStepError(Exception):
+    """A step names a function that anycast-routed does not have."""
+
+
+class Timer:
+    """The own time of each step; a stack, since steps call other steps."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._inside = [0.0]
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a function so that its own time is added to step `name`."""
+        """Return `function`, which then adds its own time to step `name`."""
 
         @functools.wraps(function)
-        def wrapped(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it wraps
+        def wrapped(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
             begun = time.perf_counter()
             self._inside.append(0.0)
             try:
@@ -67,38 +81,51 @@ class Steps:
         return wrapped
 
 
-def _module(name: str, router: str) -> Any:  # noqa: ANN401 - a module of ours
+def owners(router: str, steps: tuple[Step, ...] = STEPS) -> Iterator[tuple[Step, Any, str]]:
+    """Yield each step with the module or class that has its function, and the function's name.
+
+    Raises:
+        UnknownStepError: anycast-routed has no such module, class or function.
+    """
+    for step in steps:
+        path = step.function.format(Router=router.capitalize())
+        *outer, attribute = path.split(".")
+        try:
+            owner = _module(step.module, router)
+            for part in outer:
+                owner = getattr(owner, part)
+            getattr(owner, attribute)
+        except (ImportError, AttributeError) as error:
+            message = f"bench/steps.py: step {step.name!r} needs {path} in "
+            message += f"anycast_routed.{step.module.format(router=router)}: {error}"
+            raise UnknownStepError(message) from error
+        yield step, owner, attribute
+
+
+def _module(name: str, router: str) -> Any:  # noqa: ANN401 - any module of anycast-routed
     return importlib.import_module(f"anycast_routed.{name.format(router=router)}")
 
 
-def _wrap_all(steps: Steps, router: str) -> None:
-    for name, module, path in _STEPS:
-        owner = _module(module, router)
-        *outer, attribute = path.format(Router=router.capitalize()).split(".")
-        for part in outer:
-            owner = getattr(owner, part)
-        setattr(owner, attribute, steps.timed(name, getattr(owner, attribute)))
-
-
 def main() -> int:
-    """Import, run, print."""
+    """Import the modules, run the command, and print the times."""
     router, modules, *arguments = sys.argv[1:]
-    steps = Steps()
+    timer = Timer()
 
-    def outside() -> None:
+    def import_outside() -> None:
         for name in modules.split(","):
             importlib.import_module(name)
 
-    def ours() -> None:
-        for name in _OURS:
+    def import_product() -> None:
+        for name in _IMPORTED:
             _module(name, router)
 
-    steps.timed("import of others' modules", outside)()
-    steps.timed("import of our modules", ours)()
-    _wrap_all(steps, router)
+    timer.timed("import of outside modules", import_outside)()
+    timer.timed("import of own modules", import_product)()
+    for step, owner, attribute in owners(router):
+        setattr(owner, attribute, timer.timed(step.name, getattr(owner, attribute)))
     run = _module("cli.main", router).main
-    code: int = steps.timed("command line and the rest", run)(arguments)
-    print(f"\n{json.dumps(steps.seconds)}")
+    code: int = timer.timed("command line and the rest", run)(arguments)
+    print(f"\n{json.dumps(timer.seconds)}")
     return code
 
 

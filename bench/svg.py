@@ -1,7 +1,7 @@
-"""Distributions as an SVG figure: one row a series, on a logarithmic axis of time.
+"""Draw distributions of times as an SVG figure: one row per series, on a logarithmic axis.
 
-The same values give the same bytes. It has a background of its own, since in a README it follows
-the reader's system into the dark, and not the page that it stands on.
+The same values give the same bytes. The figure has its own background: in a README its colors
+follow the dark mode of the reader's system, which the page may not do.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-WIDTH: Final = 800  # pixels, as GitHub shows a README's figures or a little less
-_LEFT, _RIGHT = 236, 648  # where the axis begins and ends
-_MEDIAN, _WORST = 712, 780  # right edges of the two columns of figures
+WIDTH: Final = 800  # pixels, at most the width in which GitHub shows a figure
+_LEFT, _RIGHT = 236, 648  # ends of the axis
+_MEDIAN, _WORST = 712, 780  # right edges of the two columns of numbers
 _TOP, _ROW, _BELOW = 92, 58, 44
 _DOT = 2.6  # radius
-_PITCH = 3.0  # pixels between the columns in which dots are piled up
-_PILE = 19.0  # pixels that a pile may be high, above and below the middle of its row
+_PITCH = 3.0  # pixels between the columns into which dots are sorted
+_COLUMN = 19.0  # greatest height of a column in pixels, above and below the middle of its row
 _BOX = 9.0  # half the height of a box
 _DECADE = 3  # ticks
-_FEW = 8  # ticks: with so many at most, each has its label
+_FEW = 8  # number of ticks up to which each tick has a label
 
 _STYLE = """\
 text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif }
@@ -34,7 +34,7 @@ text { fill: #1f2328 }
 .small { font-size: 12.5px; fill: #59636e }
 .figure { text-anchor: end; font-variant-numeric: tabular-nums }
 .tick { text-anchor: middle }
-.ground { fill: #ffffff; stroke: #d1d9e0 }
+.panel { fill: #ffffff; stroke: #d1d9e0 }
 .grid { stroke: #d1d9e0 }
 .minor { stroke: #eff2f5 }
 .dot { fill: #0969da; fill-opacity: .45 }
@@ -45,7 +45,7 @@ text { fill: #1f2328 }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc }
 .small { fill: #9198a1 }
-.ground { fill: #0d1117; stroke: #3d444d }
+.panel { fill: #0d1117; stroke: #3d444d }
 .grid { stroke: #3d444d }
 .minor { stroke: #1f252d }
 .dot { fill: #4493f8 }
@@ -59,7 +59,7 @@ text { fill: #f0f6fc }
 class Row:
     """One series, in milliseconds; `note` is a second, smaller line below its label.
 
-    A `quiet` one is there to compare with, and gray.
+    A `quiet` row is gray: it is shown for comparison only.
     """
 
     label: str
@@ -70,13 +70,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A logarithmic axis; its ticks are 1, 2 and 5 of each decade, and its ends are ticks."""
+    """A logarithmic axis; its ticks are 1, 2 and 5 of each decade, and both ends are ticks."""
 
     ticks: Sequence[float]
 
     @classmethod
     def over(cls, values: Sequence[float]) -> Axis:
-        """Make the shortest axis, of a decade at least, that has all values (milliseconds)."""
+        """Return the shortest axis, at least a decade long, for all values (milliseconds)."""
         least, most = min(values), max(values)
         decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 2)
         ticks = [times * 10.0**decade for decade in decades for times in (1, 2, 5)]
@@ -85,23 +85,23 @@ class Axis:
         return cls(ticks[first : max(last, first + _DECADE) + 1])
 
     def at(self, milliseconds: float) -> float:
-        """Return the place of a time, in pixels from the left."""
+        """Return the position of a time, in pixels from the left."""
         low, high = (math.log10(tick) for tick in (self.ticks[0], self.ticks[-1]))
         return _LEFT + (math.log10(milliseconds) - low) / (high - low) * (_RIGHT - _LEFT)
 
 
 def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
-    """Draw the rows, each with all of its values, their quartiles, their median and the worst.
+    """Return the figure: each row with all its values, their quartiles, median and maximum.
 
     Raises:
-        ValueError: there is nothing to draw, or a time that is not above 0 and finite.
+        ValueError: there are no values, or a time is not finite or not above 0.
     """
     values = [value for row in rows for value in row.milliseconds]
     if not all(row.milliseconds for row in rows) or not values:
         message = "a row without values"
         raise ValueError(message)
     if not all(0 < value < math.inf for value in values):
-        message = "a time that a logarithmic axis does not have"
+        message = "a time that is not finite or not above 0"
         raise ValueError(message)
     axis = Axis.over(values)
     height = _TOP + _ROW * len(rows) + _BELOW
@@ -111,7 +111,7 @@ def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
         f"<title>{escape(title)}</title>",
         f"<desc>{escape('; '.join(map(_words, rows)))}</desc>",
         f"<style>\n{_STYLE}\n</style>",
-        f'<rect class="ground" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
+        f'<rect class="panel" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
         f'<text class="title" x="20" y="34">{escape(title)}</text>',
         f'<text class="small" x="20" y="56">{escape(subtitle)}</text>',
         f'<text class="small figure" x="{_MEDIAN}" y="{_TOP - 8}">median</text>',
@@ -124,7 +124,7 @@ def figure(title: str, subtitle: str, rows: Sequence[Row]) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """Two digits and a unit that people say: `0.8 ms`, `21 ms`, `340 ms`, `1.2 s`, `30 s`."""
+    """Format a time with two digits: `0.8 ms`, `21 ms`, `340 ms`, `1.2 s`, `30 s`."""
     if not milliseconds:
         return "0 ms"
     digits = 1 - math.floor(math.log10(milliseconds))
@@ -153,12 +153,12 @@ def _grid(axis: Axis, bottom: float) -> Iterator[str]:
 
 
 def _row(row: Row, axis: Axis, middle: float) -> Iterator[str]:
-    yield f'<g class="{"quiet" if row.quiet else "loud"}">'
+    yield f'<g class="{"quiet" if row.quiet else "main"}">'
     label_y = middle - 2 if row.note else middle + 5
     yield f'<text x="20" y="{_px(label_y)}">{escape(row.label)}</text>'
     if row.note:
         yield f'<text class="small" x="20" y="{_px(middle + 16)}">{escape(row.note)}</text>'
-    for x, y in _piled([axis.at(value) for value in sorted(row.milliseconds)]):
+    for x, y in _spread_dots([axis.at(value) for value in sorted(row.milliseconds)]):
         yield f'<circle class="dot" cx="{_px(x)}" cy="{_px(middle + y)}" r="{_DOT}"/>'
     first, median, third = _quartiles(row.milliseconds)
     left, right, mid = axis.at(first), axis.at(third), axis.at(median)
@@ -172,13 +172,13 @@ def _row(row: Row, axis: Axis, middle: float) -> Iterator[str]:
     yield "</g>"
 
 
-def _piled(places: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """Pile up what would lie on each other, evenly above and below the middle of the row."""
+def _spread_dots(places: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield the position of each dot; dots of the same column lie above and below each other."""
     columns: dict[int, list[float]] = defaultdict(list)
     for x in places:
         columns[round(x / _PITCH)].append(x)
     for column in columns.values():
-        step = min(_PITCH + 1.0, 2 * _PILE / len(column))
+        step = min(_PITCH + 1.0, 2 * _COLUMN / len(column))
         for index, x in enumerate(column):
             yield x, (index - (len(column) - 1) / 2) * step
 

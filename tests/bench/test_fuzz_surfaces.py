@@ -1,4 +1,4 @@
-"""Bytes from elsewhere end in a value or in an error of ours, whatever they are."""
+"""Any input from outside gives a value or an AnycastRoutedError, never another exception."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ as = 64512
 peers = [{ ip = "172.17.2.254", description = "edge", as = 64512 }]
 """
 UDP, TCP = b"\0", b"\xff"
-EACH = settings(max_examples=150, deadline=None)
+FUZZED = settings(max_examples=150, deadline=None)
 
-ABSURD = [
+PATHOLOGICAL = [
     "0" + "[" * 200_000,
     "0" + '{"dns":' * 200_000,
     "0" + "[" * 900 + "]" * 900,
@@ -82,7 +82,7 @@ values = st.recursive(
 
 
 def damaged(good: bytes) -> st.SearchStrategy[bytes]:
-    """Make texts that are nearly this one: a part of it is replaced."""
+    """Return texts that equal `good` except for one replaced part."""
     return st.builds(
         lambda start, length, into: good[:start] + into + good[start + length :],
         st.integers(0, len(good)),
@@ -93,43 +93,45 @@ def damaged(good: bytes) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("name", SURFACES)
-@EACH
+@FUZZED
 @given(st.binary(max_size=600))
-def test_any_bytes(name: str, data: bytes) -> None:
+def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
     SURFACES[name](data)
 
 
-@EACH
+@FUZZED
 @given(damaged(b"0" + GOOD) | damaged(TOML))
-def test_a_config_that_is_damaged(data: bytes) -> None:
+def test_a_damaged_config_is_read_or_refused(data: bytes) -> None:
     load_config(data)
 
 
-@EACH
+@FUZZED
 @given(values)
-def test_a_config_of_other_values(value: object) -> None:
+def test_a_config_of_random_values_is_read_or_refused(value: object) -> None:
     load_config(b"0" + json.dumps(value).encode())
 
 
-@EACH
+@FUZZED
 @given(st.sampled_from([*seed()]), values)
-def test_a_config_with_a_section_of_other_values(section: str, value: object) -> None:
+def test_a_config_with_a_section_of_random_values_is_read_or_refused(
+    section: str, value: object
+) -> None:
     load_config(b"0" + json.dumps(seed() | {section: value}).encode())
 
 
-@pytest.mark.parametrize("number", range(len(ABSURD)))
-def test_a_config_that_is_absurd(number: int) -> None:
-    assert load_config(ABSURD[number].encode()) is None
+@pytest.mark.parametrize("number", range(len(PATHOLOGICAL)))
+def test_a_pathological_config_is_refused(number: int) -> None:
+    assert load_config(PATHOLOGICAL[number].encode()) is None
 
 
-def test_what_is_damaged_here_is_good_as_it_stands() -> None:
+def test_the_inputs_that_are_damaged_here_are_valid() -> None:
     assert load_config(b"0" + GOOD)
     assert load_config(TOML)
     assert judge_reply(UDP + REPLY) == Reply(Outcome.PASS, "NOERROR", "NOERROR")
 
 
 @pytest.mark.fault(9)
-@EACH
+@FUZZED
 @given(damaged(REPLY), st.sampled_from([UDP, TCP]))
 @example(REPLY[:-1], UDP)
 def test_a_reply_that_is_damaged(wire: bytes, transport: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The figure shows what it was given, the same each time, and is XML."""
+"""The SVG figure is XML, shows every value, and is the same for the same values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = [
 
 
 def test_every_value_is_a_dot_inside_the_figure() -> None:
-    tree = ET.fromstring(figure("Failover", "of a < b", ROWS))  # noqa: S314 - our own text
+    tree = ET.fromstring(figure("Failover", "of a < b", ROWS))  # noqa: S314 - text from the function under test
     dots = list(tree.iter(f"{SVG}circle"))
     assert len(dots) == 1004
     width, height = float(tree.attrib["width"]), float(tree.attrib["height"])
@@ -29,22 +29,22 @@ def test_every_value_is_a_dot_inside_the_figure() -> None:
     assert described.startswith("server killed (BIRD): median 4 ms, worst 21 ms, of 3; cron <&>")
 
 
-def test_it_is_the_same_each_time_and_in_any_order_of_the_values() -> None:
-    turned = [Row(r.label, list(reversed(r.milliseconds)), r.note, r.quiet) for r in ROWS]
-    assert figure("t", "s", ROWS) == figure("t", "s", turned)
+def test_the_figure_does_not_depend_on_the_order_of_the_values() -> None:
+    reversed_rows = [Row(r.label, list(reversed(r.milliseconds)), r.note, r.quiet) for r in ROWS]
+    assert figure("t", "s", ROWS) == figure("t", "s", reversed_rows)
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [-1.0], [float("inf")], [float("nan")]])
-def test_what_the_axis_does_not_have_is_refused(values: list[float]) -> None:
-    with pytest.raises(ValueError, match="a row without|a time that"):
+def test_values_that_a_logarithmic_axis_cannot_show_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="a row without|a time that is not"):
         figure("t", "s", [*ROWS, Row("odd", values)])
     with pytest.raises(ValueError, match="a row without"):
         figure("t", "s", [])
 
 
 @pytest.mark.parametrize("value", [1e-6, 0.999, 1.0, 2.0, 5.0, 10.0, 99.99, 1e9])
-def test_one_value_has_an_axis_too(value: float) -> None:
-    tree = ET.fromstring(figure("t", "s", [Row("one", [value])]))  # noqa: S314 - our own text
+def test_a_single_value_is_inside_the_axis(value: float) -> None:
+    tree = ET.fromstring(figure("t", "s", [Row("one", [value])]))  # noqa: S314 - text from the function under test
     (dot,) = tree.iter(f"{SVG}circle")
     assert 236 <= float(dot.attrib["cx"]) <= 648
 
@@ -62,5 +62,5 @@ def test_one_value_has_an_axis_too(value: float) -> None:
         (344_000, "340 s"),
     ],
 )
-def test_a_time_has_two_digits(milliseconds: float, shown: str) -> None:
+def test_a_time_is_shown_with_two_digits(milliseconds: float, shown: str) -> None:
     assert duration(milliseconds) == shown

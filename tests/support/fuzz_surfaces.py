@@ -1,7 +1,7 @@
-"""What takes bytes from elsewhere, as functions of those bytes, for the fuzzers.
+"""The readers of input from outside (config files, DNS replies, routers), for fuzzing.
 
-Each takes any bytes, and raises where a promise of ours is broken; `make fuzz` and
-`tests/test_surfaces.py` call them.
+Each function takes any bytes, and raises where the reader breaks its contract. `make fuzz` and
+tests/bench/test_fuzz_surfaces.py call them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,21 @@ _QUERY = Query("google.com.", "SOA")
 
 
 def load_config(data: bytes) -> Config | None:
-    """Load a config whose first byte says JSON or TOML: it is right, or every fault has words."""
+    """Load a config whose first byte selects JSON or TOML; return None if it is refused.
+
+    Every refusal must have a printable message, and every accepted config must render for both
+    routers.
+    """
     try:
         text = data[1:].decode()
     except UnicodeDecodeError:
         return None
-    config, said = None, ""
+    config, message = None, ""
     try:
         config = loads(text, name="config", toml=data[:1] > b"0")
     except ConfigError as error:
-        said = str(error)
-    assert said.replace("\n", "").isprintable() or not said
+        message = str(error)
+    assert message.replace("\n", "").isprintable() or not message
     if config is None:
         return None
     decision = plan(config, observed(Verdict.UP))
@@ -51,7 +55,7 @@ def load_config(data: bytes) -> Config | None:
 
 
 def judge_reply(data: bytes) -> Reply | Stray:
-    """Judge a DNS message whose first byte says UDP or TCP: a value, and safe words."""
+    """Judge a DNS message whose first byte selects UDP or TCP; its texts must be printable."""
     over_tcp, wire = bool(data[:1] > b"\x7f"), data[1:]
     found = _QUERY.judge(wire, int.from_bytes(wire[:2]), over_tcp=over_tcp)
     assert found.reason.isprintable()
@@ -62,28 +66,28 @@ def judge_reply(data: bytes) -> Reply | Stray:
 
 
 def read_bird(data: bytes) -> Readback | None:
-    """Read BIRD back, which says just this on its control socket, and closes it."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(data[: 1 << 16])
-        theirs.shutdown(socket.SHUT_WR)
+    """Read back from a BIRD that sends `data` on its control socket and closes the socket."""
+    client, server = socket.socketpair()
+    with client, server:
+        server.sendall(data[: 1 << 16])
+        server.shutdown(socket.SHUT_WR)
         try:
-            with _Connected(ours) as bird:
+            with _ConnectedSocket(client) as bird:
                 return readback.readback(bird)
         except AnycastRoutedError:
             return None
 
 
 def read_frr(data: bytes) -> Readback | None:
-    """Read FRR back, whose vtysh answers each call with the next part of this, after a NUL."""
+    """Read back from an FRR whose vtysh calls return the parts of `data`, separated by NUL."""
     try:
-        return Reader(_Vtysh(data.decode("utf-8", "replace").split("\0"))).readback()
+        return Reader(_PreparedVtysh(data.decode("utf-8", "replace").split("\0"))).readback()
     except AnycastRoutedError:
         return None
 
 
-class _Connected(ControlSocket):
-    """A control socket that is connected already."""
+class _ConnectedSocket(ControlSocket):
+    """A control socket that is already connected."""
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__(Path("/run/bird/bird.ctl"), within=1.0)
@@ -95,15 +99,15 @@ class _Connected(ControlSocket):
         self._socket.settimeout(1.0)
 
 
-class _Vtysh(Vtysh):
-    """A vtysh that answers what it is told to."""
+class _PreparedVtysh(Vtysh):
+    """A vtysh with prepared answers, and empty ones after them."""
 
     def __init__(self, answers: Sequence[str]) -> None:
         super().__init__(Path("/run/frr"), "vtysh")
         self._answers = iter(answers)
 
     def ask(self, daemon: str, commands: Sequence[str]) -> str:
-        """Answer, whoever asks for what."""
+        """Return the next answer, whatever the commands are."""
         del daemon, commands
         return next(self._answers, "")
 
