@@ -1,1 +1,1 @@
-"""What people and programs are told: read values, decide nothing."""
+"""Reports for people and programs: they read values and decide nothing."""

@@ -1,4 +1,4 @@
-"""Changes that the router has confirmed, as entries of the journal. Pure but for the wall clock."""
+"""Journal entries of changes that the router confirmed. Pure, but for the wall clock."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def entries(
     begun: float,
     at: float,
 ) -> list[Entry]:
-    """Return one entry a change.
+    """Return an entry for each change.
 
-    `evidence` has the monotonic time of the first sign of what has turned a service's verdict;
-    where there was none (an address has gone, the config is another one) the change began at
-    `begun`. `at` is the time of the confirmation.
+    `evidence` has, for each service, the monotonic time of the first sign of the turn of its
+    verdict. Without one (an address was removed, the config changed) the change began at `begun`.
+    `at` is the time of the confirmation.
     """
     announced = {one.prefix: one for one in plan.announcements}
-    # Of several reasons the first; and by prefix, because there may be thousands of changes.
+    # The first of several reasons; by prefix, because there may be thousands of changes.
     withheld = {one.prefix: one for one in reversed(plan.withheld) if one.prefix}
     now = time.time()
     made = []

@@ -1,4 +1,4 @@
-"""What the daemon says while it runs: a constant text, then the facts as fields."""
+"""The daemon's log: each line is a constant text, then the facts as fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 2000  # characters of a line; what a pipe takes whole is more than th
 
 
 class Level(IntEnum):
-    """The priorities of syslog(3) that we use."""
+    """The priorities of syslog(3) that are used."""
 
     ERROR = 3
     WARNING = 4
@@ -28,11 +28,11 @@ class Level(IntEnum):
 
 
 class Log:
-    """Lines on a stream, as `withdrawn prefix=10.10.10.10/32 why="dns is down: SERVFAIL"`.
+    """Lines on a stream, such as `withdrawn prefix=10.10.10.10/32 why="dns is down: SERVFAIL"`.
 
-    In front stands the priority where the stream is the journal (sd-daemon(3)), and else the time.
-    A line that cannot be written at once, because the stream is closed, the disk full or the
-    reader asleep, is forgotten: nothing here raises or waits. Fields that are None are left out.
+    A line begins with its priority if the stream is the journal (sd-daemon(3)), else with the
+    time. A line that cannot be written at once is dropped: the stream is closed, the disk is full
+    or the reader does not read. Nothing here raises or waits. Fields that are None are left out.
     `most` is the least urgent level that is written.
     """
 
@@ -48,19 +48,19 @@ class Log:
         self._to_journal = _is_journal(stream, environ.get("JOURNAL_STREAM", ""))
 
     def debug(self, text: str, /, **fields: object) -> None:
-        """Say what only someone who looks for a fault wants to know."""
+        """Log a detail for debugging."""
         self._say(Level.DEBUG, text, fields)
 
     def info(self, text: str, /, **fields: object) -> None:
-        """Say what has changed."""
+        """Log a change."""
         self._say(Level.INFO, text, fields)
 
     def warning(self, text: str, /, **fields: object) -> None:
-        """Say what the operator should look at, while we go on."""
+        """Log what the operator should look at; the daemon works on."""
         self._say(Level.WARNING, text, fields)
 
     def error(self, text: str, /, **fields: object) -> None:
-        """Say what keeps us from our job."""
+        """Log what keeps the daemon from its work."""
         self._say(Level.ERROR, text, fields)
 
     def _say(self, level: Level, text: str, fields: Mapping[str, object]) -> None:
@@ -80,14 +80,14 @@ def _field(name: str, value: object) -> str:
 
 
 def _write(stream: TextIO | None, line: str) -> None:
-    if stream is None:  # Python's sys.stderr, when file descriptor 2 was closed at its start.
+    if stream is None:  # Python's sys.stderr, if file descriptor 2 was closed at the start.
         raise BrokenPipeError
     try:
         descriptor = stream.fileno()
     except io.UnsupportedOperation:
-        stream.write(line)  # It is in memory.
+        stream.write(line)  # A stream in memory, which has no descriptor.
         return
-    # A stopped reader must not stop us, and its O_NONBLOCK would be everyone's who has the stream.
+    # A stopped reader must not block the daemon. O_NONBLOCK would affect every user of the stream.
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(0):
@@ -98,7 +98,7 @@ def _write(stream: TextIO | None, line: str) -> None:
 
 
 def _is_journal(stream: TextIO | None, wanted: str) -> bool:
-    """Whether the stream is the one that systemd has connected: systemd.exec(5), JOURNAL_STREAM."""
+    """Tell whether systemd connected the stream to the journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         there = os.fstat(stream.fileno()) if stream else None
     except (OSError, ValueError):

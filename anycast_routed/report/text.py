@@ -1,7 +1,6 @@
-"""Plans and the router's word as short, aligned lines for people.
+"""Plans and read-backs as short, aligned lines for people.
 
-`+` announced, `-` withdrawn, `~` changed, `!` lowered, withheld or not as it should be, each with
-why.
+`+` announced, `-` withdrawn, `~` changed, `!` lowered, withheld, or any other finding.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ def safe(text: str, *, most: int = _LONGEST) -> str:
 
 
 def printable(message: str) -> str:
-    """Make a message of ours with words from outside in it harmless for a terminal.
+    """Make a message with words from outside harmless for a terminal.
 
-    Its lines stay, and what can be seen in any language; all else is escaped.
+    Line feeds and printable characters of any language stay; all others are escaped.
     """
     return "".join(one if one.isprintable() or one == "\n" else safe(one) for one in message)
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align the cells of all rows; no trailing blanks."""
+    """Align the cells of all rows, without trailing blanks."""
     table = [list(row) for row in rows]
     widths = [
         max((len(row[index]) for row in table if index < len(row) - 1), default=0)
@@ -62,7 +61,7 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
-    """One line a change, then one for each prefix that stays lowered or withheld."""
+    """Return a line for each change, then one for each prefix that stays lowered or withheld."""
     rows: list[tuple[str, ...]] = []
     announced = {a.prefix: a for a in plan.announcements}
     reasons = {w.prefix: w.detail for w in plan.withheld}
@@ -97,7 +96,7 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
 
 
 def announced_lines(plan: Plan) -> list[str]:
-    """One line for each prefix that is announced, with its attributes."""
+    """Return a line for each announcement of a plan, with its attributes."""
     return columns(
         (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", _source(a))
         for a in plan.announcements
@@ -105,7 +104,7 @@ def announced_lines(plan: Plan) -> list[str]:
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:
-    """Say in one sentence what the router itself confirms, of all of ours or of only one."""
+    """Return a sentence: what the read-back confirms, of all prefixes or of `only` one."""
     ours = {route.prefix for route in readback.originated}
     peers = [
         str(peer)
@@ -124,7 +123,7 @@ def confirmation(readback: Readback, only: Prefix | None = None) -> str:
 
 
 def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
-    """One line a service: its name, the server asked, and what it said."""
+    """Return a line for each service: its name, the server asked, and the answer."""
     rows = []
     for service, server, result in results:
         latency = "" if result.latency is None else f"{result.latency * 1000:.1f} ms"
@@ -134,12 +133,12 @@ def check_lines(results: Iterable[tuple[str, str, CheckResult]]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """`12 ms` or `1.21 s`."""
+    """Return `12 ms` or `1.21 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _source(one: Announcement) -> str:
-    """Name where a prefix comes from, and what has lowered it."""
+    """Return where a prefix comes from, and why it is lowered."""
     return f"{safe(one.source)}  {safe(one.note)}".rstrip()
 
 
@@ -148,7 +147,7 @@ def _from_to(name: str, before: object, after: object) -> str:
 
 
 def _with_own_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Align the prefixes of all rows, and the attributes only among rows that have them."""
+    """Align the prefixes of all rows; align attributes only among rows that have them."""
     wide = [row for row in rows if len(row) > 2]  # noqa: PLR2004 - mark and reason are two
     facts = iter(columns(row[1:] for row in wide))
     return columns((row[0], next(facts) if len(row) > 2 else row[1]) for row in rows)  # noqa: PLR2004 - as above
