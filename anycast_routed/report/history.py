@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.proof import Kind
+from anycast_routed.report.text import NOT_PRESENT
 from anycast_routed.state.journal import Entry
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.decide.proof import Change
     from anycast_routed.model import Announcement, Plan, Prefix, Withheld
-
-_GONE = "no longer in the config or on this host"
 
 
 def entries(
@@ -51,7 +50,7 @@ def _why(
     withheld: Mapping[Prefix, Withheld],
 ) -> str:
     if change.kind is Kind.WITHDRAWN:
-        return withheld[change.prefix].detail if change.prefix in withheld else _GONE
+        return withheld[change.prefix].detail if change.prefix in withheld else NOT_PRESENT
     one = announced[change.prefix]
     attributes = f"LocalPref {one.local_pref}, next hop {one.next_hop}"
     return f"{attributes}; {one.note}" if one.note else attributes

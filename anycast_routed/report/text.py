@@ -30,6 +30,8 @@ CODES = {
     Reason.NOT_USABLE: Code.NOT_USABLE,
 }
 """The code of the finding for each reason to withhold."""
+NOT_PRESENT = "no longer in the config or on this host"
+"""Why a prefix is withdrawn that is no longer in the plan at all."""
 _LONGEST = 200  # characters of a text that comes from outside
 
 
@@ -78,7 +80,7 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
                 )
                 rows.append((f"{mark} {change.prefix}", *facts, _source(one)))
             case Kind.WITHDRAWN:
-                why = reasons.get(change.prefix, "no longer in the config or on this host")
+                why = reasons.get(change.prefix, NOT_PRESENT)
                 rows.append((f"- {change.prefix}", safe(why)))
     shown = {change.prefix for change in changes}
     rows += [
