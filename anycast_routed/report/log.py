@@ -87,7 +87,7 @@ def _write(stream: TextIO | None, line: str) -> None:
     except io.UnsupportedOperation:
         stream.write(line)  # A stream in memory, which has no descriptor.
         return
-    # A stopped reader must not block the daemon; O_NONBLOCK would affect all users of the stream.
+    # A stopped reader must not block the daemon; O_NONBLOCK would affect every user of it.
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     if not poll.poll(0):
