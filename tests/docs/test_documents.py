@@ -98,11 +98,13 @@ def test_the_options_are_all_there() -> None:
 
 
 def test_the_options_that_the_documents_name_exist() -> None:
-    known = {option for _, option in options()} | EVERY_OPTION
+    pairs = set(options())
+    known = {option for _, option in pairs} | EVERY_OPTION
+    verbs = {verb for verb, _ in pairs}
     for document in MANUAL:
         for code in re.findall(r"`([^`\n]+)`", without_blocks(document)):
-            verbs = re.match(r"(?:sudo )?anycast-routed |(\w+) --", code)
-            if verbs and verbs[1] in {None, *(verb for verb, _ in options())}:
+            command = re.match(r"(?:sudo )?anycast-routed |(\w+) --", code)
+            if command and command[1] in {None, *verbs}:
                 named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", code))
                 assert named <= known, f"{document.name}: {code}"
 
