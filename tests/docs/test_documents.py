@@ -1,126 +1,122 @@
-"""The README is true: its tables, configs and units are ours, and its transcripts happen."""
+"""The documents agree with the program: keys, configs, verbs, options, exit codes and units."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 import typer.main
 
 from anycast_routed import config
 from anycast_routed.cli.main import app
 from anycast_routed.config import json_schema
 from anycast_routed.errors import Exit
-from anycast_routed.lab import bird, eventually
-from anycast_routed.system import commands
-from tests.support.dns_site import Site, lay_out
+from tests.docs.documents import (
+    BLOCKS,
+    CONFIG,
+    CONFIGS,
+    MANUAL,
+    README,
+    REFERENCE,
+    Block,
+    rows,
+    section,
+    without_blocks,
+)
 from tests.support.paths import ANYCAST_DNS_CONFIG, ROOT
-from tests.support.transcripts import assert_shows, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-    from anycast_routed.lab import Daemon, Lab
-    from anycast_routed.system.commands import Completed
+    from anycast_routed.lab import Lab
 
-README = (ROOT / "README.md").read_text("utf-8")
-PROGRAM = "/usr/local/bin/anycast-routed"  # where the README's installation puts it
-
-_FENCE = re.compile(
-    r"(?:^<!-- runs on: (?P<site>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
+PROGRAM = "/usr/local/bin/anycast-routed"  # where docs/install.md puts it
+EVERY_OPTION = {"--help", "--install-completion", "--show-completion", "--version"}
+"""Options of the command line library, and the version."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """One fenced block; `site` is what its comment says that it runs on."""
-
-    language: str
-    text: str
-    site: str
-
-
-BLOCKS = [Block(one["language"], one["text"], one["site"] or "") for one in _FENCE.finditer(README)]
-CONFIGS = [block for block in BLOCKS if block.language in {"json", "toml"}]
-CONSOLES = [block for block in BLOCKS if block.language == "console"]
-
-
-def blocks(language: str) -> list[str]:
-    return [block.text for block in BLOCKS if block.language == language]
-
-
-def section(title: str) -> str:
-    """Return what stands below a heading, up to the next one."""
-    _, _, below = README.partition(f" {title}\n")
-    assert below, title
-    return re.split(r"^#+ ", below, maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def table(title: str) -> list[tuple[str, ...]]:
-    """Return the cells of the first table below a heading, less its head."""
-    found = re.search(r"(?:^\|.*\n)+", section(title), re.MULTILINE)
-    assert found, title
-    lines = found.group().splitlines()[2:]
-    return [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
-
-
-def test_the_reference_table_has_every_key_and_nothing_else() -> None:
-    shown = [
-        (key.strip("`"), kind, default.strip("`"), use)
-        for key, kind, default, use in table("Every key")
+def documented_keys() -> list[tuple[str, ...]]:
+    """Return the rows of the tables in docs/config.md that list the keys."""
+    return [
+        (row[0].strip("`"), row[1], row[2].strip("`"), row[3])
+        for row in rows(section(CONFIG, "Every key"))
     ]
-    assert shown == [tuple(row) for row in json_schema.reference()]
 
 
-@pytest.mark.parametrize("block", CONFIGS, ids=range(1, len(CONFIGS) + 1))
+def options() -> Iterator[tuple[str, str]]:
+    """Yield each verb with each of its long options; "" is the program itself."""
+    group = typer.main.get_group(app)
+    for verb, command in (("", group), *group.commands.items()):
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--") and option not in EVERY_OPTION:
+                    yield verb, option
+
+
+def test_the_key_table_has_every_key_and_nothing_else() -> None:
+    assert documented_keys() == [tuple(row) for row in json_schema.reference()]
+
+
+@pytest.mark.parametrize("block", CONFIGS, ids=str)
 def test_every_config_loads(block: Block) -> None:
-    assert config.loads(block.text, name="README.md", toml=block.language == "toml").services
+    assert config.loads(block.text, name=str(block), toml=block.language == "toml").services
 
 
-def test_the_two_forms_of_the_first_config_say_the_same() -> None:
-    (json_form,) = blocks("json")
-    toml_form = blocks("toml")[0]
-    assert config.loads(json_form, name="json", toml=False) == config.loads(
-        toml_form, name="toml", toml=True
-    )
+def test_the_first_configs_in_json_and_toml_are_equal() -> None:
+    (json_form,) = [one for one in CONFIGS if one.language == "json"]
+    first = [
+        next(one for one in CONFIGS if one.language == "toml" and one.document == document)
+        for document in (README, CONFIG)
+    ]
+    wanted = config.loads(json_form.text, name="json", toml=False)
+    for toml_form in first:
+        assert config.loads(toml_form.text, name="toml", toml=True) == wanted
 
 
 def test_the_exit_codes_are_all_there() -> None:
-    assert [int(code) for code, _ in table("Exit codes and JSON")] == [int(code) for code in Exit]
+    table = rows(section(REFERENCE, "Exit codes"))
+    assert [int(code) for code, _ in table] == [int(code) for code in Exit]
 
 
 def test_the_verbs_are_all_there() -> None:
     verbs = typer.main.get_group(app).commands
-    assert {verb.strip("`") for verb, _ in table("Verbs")} == set(verbs)
+    assert {verb.strip("`") for verb, _ in rows(section(REFERENCE, "Verbs"))} == set(verbs)
 
 
-def test_the_options_that_the_readme_names_exist() -> None:
-    group = typer.main.get_group(app)
-    known = {
-        option
-        for command in (group, *group.commands.values())
-        for parameter in command.params
-        for option in parameter.opts
+def test_the_options_are_all_there() -> None:
+    table = {
+        (verb, re.sub(r"[` ].*", "", option.strip("`")))
+        for verbs, option, _ in rows(section(REFERENCE, "Options"))
+        for verb in re.findall(r"`([^`]+)`", verbs) or [""]
     }
-    named = re.findall(r"`[^`\n]*?(?<![\w-])(--[a-z][a-z-]*)", section("Verbs"))
-    assert named
-    assert set(named) <= known
+    assert table == set(options())
+
+
+def test_the_options_that_the_documents_name_exist() -> None:
+    pairs = set(options())
+    known = {option for _, option in pairs} | EVERY_OPTION
+    verbs = {verb for verb, _ in pairs}
+    for document in MANUAL:
+        for code in re.findall(r"`([^`\n]+)`", without_blocks(document)):
+            command = re.match(r"(?:sudo )?anycast-routed |(\w+) --", code)
+            if command and command[1] in {None, *verbs}:
+                named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", code))
+                assert named <= known, f"{document.name}: {code}"
 
 
 @pytest.mark.integration
-def test_the_units_and_the_cron_line_are_those_of_setup(lab: Lab) -> None:
+def test_the_units_and_the_cron_line_are_the_ones_that_setup_writes(lab: Lab) -> None:
     host = lab.host("dns1")
-    # Folders in the host's /etc are the machine's own: this one has to be empty.
+    # Directories in the host's /etc are the machine's own: this one has to be empty.
     host.run("mount", "-t", "tmpfs", "units", "/etc/systemd/system")
     host.write("/etc/anycast-routed/config.json", ANYCAST_DNS_CONFIG.read_text())
     argv = (sys.executable, "-m", "anycast_routed", "--json")
-    found = f"{sys.executable} -m anycast_routed"  # where it is not in PATH
+    found = f"{sys.executable} -m anycast_routed"  # how setup names a program outside of PATH
 
     def units(*options: str) -> dict[str, str]:
         done = host.run(*argv, "setup", "--systemd", *options, env={"PATH": "/nonexistent"})
@@ -133,92 +129,29 @@ def test_the_units_and_the_cron_line_are_those_of_setup(lab: Lab) -> None:
 
     other = units("--config", str(ANYCAST_DNS_CONFIG))["anycast-routed.service"]
     assert f"={PROGRAM} --config {ANYCAST_DNS_CONFIG} daemon\n" in other, (
-        "the units run what was set up"
+        "the units name the config file that setup was given"
     )
     service = units("--timer")["anycast-routed-apply.service"]
+    listed = section(REFERENCE, "Units")
     for name in {*units(), *units("--timer")}:
-        assert name in README
+        assert f"`{name}`" in listed
     assert f"ExecStart={PROGRAM} -q apply\n" in service
-    assert f"* * * * * root {PROGRAM} -q apply\n" in blocks("text")
+    texts = [block.text for block in BLOCKS if block.language == "text"]
+    assert f"* * * * * root {PROGRAM} -q apply\n" in texts
 
 
-def test_the_links_lead_somewhere() -> None:
-    titles = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in titles}
-    links = re.findall(r"\]\(([^)\s]+)\)", README)
-    assert links
-    for link in links:
-        if link.startswith("#"):
-            assert link[1:] in anchors, link
-        else:
-            assert (ROOT / link).exists(), link
-
-
-def test_every_command_of_ours_is_run_below() -> None:
-    for block in CONSOLES:
-        assert block.text.startswith("$ ")
-        if not block.site:
-            ran = [line for line in block.text.splitlines() if line.startswith("$ anycast-routed")]
-            assert not ran
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("where", sorted({block.site for block in CONSOLES if block.site}))
-def test_the_transcripts_happen(lab: Lab, where: str) -> None:
-    site = lay_out(lab, "frr" if where == "frr" else "bird")
-    if where == "bird without the include line":
-        assert isinstance(site.router, bird.Bird)
-        site.router.configure(bird.STOCK)
-    for block in CONSOLES:
-        if block.site == where:
-            for command, shown in steps(block.text):
-                done = run(site, command)
-                assert done.code == 0, f"{command}: {done.code}\n{done.out}{done.err}"
-                assert_shows(f"{done.out}{done.err}", shown, command)
-
-
-def start(site: Site) -> None:
-    """Start the daemon as systemd does, if none runs, and let it get to its first verdict."""
-    if not running(site):
-        site.daemon()
-    eventually(lambda: all(site.tables()), within=15, why="announced")
-
-
-def running(site: Site) -> list[Daemon]:
-    return [one for one in site.dns1.daemons if one.alive and "daemon" in one.argv]
-
-
-def hand_over(site: Site) -> None:
-    (daemon,) = running(site)
-    unit = site.dns1.start(sys.executable, "-m", "anycast_routed", "handover", name="handover")
-    mark = site.dns1.path("/run/anycast-routed/handover")
-    eventually(lambda: unit.check() and mark.exists(), within=5, why="the mark stands")
-    daemon.terminate()
-    site.daemon()
-    assert unit.wait(within=5) == 0, unit.log()
-
-
-def stop(site: Site) -> None:
-    (daemon,) = running(site)
-    daemon.terminate()
-
-
-HANDOVER = "systemctl start anycast-routed-handover && systemctl restart anycast-routed"
-SYSTEMCTL: dict[str, Callable[[Site], object]] = {
-    "systemctl kill --signal=KILL unbound": lambda site: site.server.daemon.kill(),
-    "systemctl stop unbound": lambda site: site.server.daemon.kill(),
-    "systemctl start unbound": lambda site: site.server.restart(),
-    "systemctl start anycast-routed": start,
-    "systemctl stop anycast-routed": stop,
-    HANDOVER: hand_over,
-}
-
-
-def run(site: Site, command: str) -> Completed:
-    """Run a line as the operator's shell does. The lab's host has no systemd: that is ours."""
-    if (unit := SYSTEMCTL.get(command)) is not None:
-        unit(site)
-        return commands.Completed(0, "", "")
-    python = Path(sys.executable).parent
-    path = f"{python}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return site.dns1.run("/bin/sh", "-c", command, within=30, check=False, env={"PATH": path})
+def test_the_architecture_names_every_module() -> None:
+    named = set(re.findall(r"`([\w./]+)`", (ROOT / "docs" / "architecture.md").read_text("utf-8")))
+    package = ROOT / "anycast_routed"
+    # The lab's modules are named by what they start; its demo is one entry.
+    modules = [
+        path.relative_to(package).with_suffix("")
+        for path in package.rglob("[!_]*.py")
+        if path.relative_to(package).parts[0] != "lab"
+    ]
+    missing = [
+        str(module)
+        for module in modules
+        if not {module.name, "/".join(module.parts[-2:]), f"{module}.py"} & named
+    ]
+    assert not missing, "add a line for each to docs/architecture.md"

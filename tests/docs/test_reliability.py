@@ -1,4 +1,4 @@
-"""docs/reliability.md names a test for each fault, and is what the markers say."""
+"""docs/reliability.md names a test for each fault, and agrees with the markers of the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_every_fault_has_its_test_and_the_table_is_up_to_date(
         collected
     ):
         return
-    # This process may have collected a part only; another one collects all, which takes seconds.
+    # This pytest run may have collected only some tests, so another process collects all of them.
     argv = [sys.executable, "-m", "tests.support.reliability_table", "--print"]
     done = commands.run(argv, within=120)
     assert (done.code, done.err) == (0, "")
@@ -45,4 +45,4 @@ def test_a_marker_of_a_row_that_does_not_exist_is_refused() -> None:
     with pytest.raises(
         reliability_table.UnknownRowError, match="tests/test_wrong.py: .* no fault 99"
     ):
-        reliability_table.find([Wrong()])  # type: ignore[list-item]  # it has what is asked of an item
+        reliability_table.find([Wrong()])  # type: ignore[list-item]  # it has the attributes that are read

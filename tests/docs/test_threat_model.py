@@ -1,4 +1,4 @@
-"""Each test that the threat model names is there."""
+"""docs/threat-model.md names only tests that exist."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from tests.support.paths import ROOT
 
 
-def test_every_test_that_is_named_exists() -> None:
+def test_every_test_that_the_threat_model_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "threat-model.md").read_text()))
     assert len(named) > 20
-    there = {
+    existing = {
         name
         for file in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"def (test_\w+)", file.read_text())
     }
-    assert named <= there
+    assert named <= existing

@@ -1,4 +1,4 @@
-"""Transcripts in our documents: commands, what they show, and whether that is what was said."""
+"""Transcripts in the documents: read the commands, and compare their output with the document."""
 
 from __future__ import annotations
 
@@ -21,29 +21,34 @@ _PEERS = re.compile(r"\b\d+(?:\.\d+){3}(?:, \d+(?:\.\d+){3})+\b")
 
 
 def steps(text: str) -> Iterator[tuple[str, str]]:
-    """Give each command of a transcript with what is shown below it."""
+    """Yield each command of a transcript with the output that the transcript shows for it."""
     starts = [match.start() for match in re.finditer(r"^\$ ", text, re.MULTILINE)]
     for start, end in pairwise([*starts, len(text)]):
         command, _, shown = text[start:end].partition("\n")
         yield command.removeprefix("$ "), shown
 
 
-def shows(said: str, shown: str) -> bool:
-    """Compare line by line, less what differs from run to run; `...` is any number of lines."""
+def shows(output: str, shown: str) -> bool:
+    """Return whether the output is what the transcript shows.
+
+    Lines are compared one by one, without times, dates, PIDs and versions. A line `...` of the
+    transcript stands for any number of lines.
+    """
     pattern = "".join(
-        r"(?:.*\n)*?" if line == "..." else re.escape(f"{calm(line)}\n")
+        r"(?:.*\n)*?" if line == "..." else re.escape(f"{without_volatile(line)}\n")
         for line in shown.splitlines()
     )
-    return bool(re.fullmatch(pattern, "".join(f"{calm(line)}\n" for line in said.splitlines())))
+    lines = "".join(f"{without_volatile(line)}\n" for line in output.splitlines())
+    return bool(re.fullmatch(pattern, lines))
 
 
-def assert_shows(said: str, shown: str, command: str) -> None:
-    """Assert that it shows this, and say both if not."""
-    assert shows(said, shown), f"$ {command}\n{said}\n--- the document has:\n{shown}"
+def assert_shows(output: str, shown: str, command: str) -> None:
+    """Assert that the output is what the transcript shows; the error has both texts."""
+    assert shows(output, shown), f"$ {command}\n{output}\n--- the document has:\n{shown}"
 
 
-def calm(line: str) -> str:
-    """Mask times and versions, and sort lists of peers: each router has its own order."""
+def without_volatile(line: str) -> str:
+    """Mask times, dates, PIDs and versions; sort lists of peers, whose order is the router's."""
     for volatile, name in _VOLATILE:
         line = volatile.sub(name, line)
     return _PEERS.sub(lambda peers: ", ".join(sorted(peers.group().split(", "))), line)
