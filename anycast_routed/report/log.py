@@ -98,7 +98,7 @@ def _write(stream: TextIO | None, line: str) -> None:
 
 
 def _is_journal(stream: TextIO | None, wanted: str) -> bool:
-    """Tell whether systemd connected the stream to the journal (systemd.exec(5), JOURNAL_STREAM)."""
+    """Tell whether the stream goes to the journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         there = os.fstat(stream.fileno()) if stream else None
     except (OSError, ValueError):
