@@ -148,10 +148,10 @@ def _drained(reason: str, until: float | None) -> str:
 
 
 def _refuse_reason(reason: str) -> None:
-    """Refuse a reason that is too long or not printable.
+    """Check the reason.
 
     Raises:
-        UsageError: the reason is one of these.
+        UsageError: the reason is too long or not printable.
     """
     if len(reason) > _LONGEST_REASON or not reason.isprintable():
         message = f"--reason: must be at most {_LONGEST_REASON} printable characters"

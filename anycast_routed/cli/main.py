@@ -78,8 +78,8 @@ def options(  # noqa: PLR0913 - one parameter an option
     config: Annotated[
         Path | None,
         typer.Option(
-            help="The config file; else $ANYCAST_ROUTED_CONFIG, "
-            "else /etc/anycast-routed/config.toml or config.json.",
+            help="The config file; by default $ANYCAST_ROUTED_CONFIG, or config.toml or "
+            "config.json in /etc/anycast-routed.",
         ),
     ] = None,
     router: Annotated[
@@ -89,7 +89,7 @@ def options(  # noqa: PLR0913 - one parameter an option
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON document.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more detail.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing if nothing has changed.")
     ] = False,

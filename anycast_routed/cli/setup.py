@@ -105,10 +105,10 @@ def setup(  # noqa: PLR0913 - one parameter for each option
 
 
 def _refuse_wrong_options(*, systemd: bool, timer: bool, user: str, remove: bool) -> None:
-    """Refuse options that contradict each other, and a user that does not exist.
+    """Check the options and the user.
 
     Raises:
-        UsageError: they do, or the user does not exist.
+        UsageError: options contradict each other, or the user does not exist.
     """
     hint = "anycast-routed setup --systemd"
     if remove and (systemd or timer or user):
@@ -130,7 +130,7 @@ def _unit_steps(settings: Settings, user: str, unit_set: units.UnitSet, *, write
     Raises:
         UsageError, AccessDeniedError, ConfigError: with `write`, the steps must not be done.
     """
-    _refuse_beside_package(settings, write=write)
+    _refuse_over_package(settings, write=write)
     if write:
         require_root()
     for program in (Path(units.program()[0]), Path(sys.executable)):
@@ -161,7 +161,7 @@ def _raise_or_warn(settings: Settings, error: AnycastRoutedError, *, write: bool
     settings.talk([f"warning: {error}"])
 
 
-def _refuse_beside_package(settings: Settings, *, write: bool) -> None:
+def _refuse_over_package(settings: Settings, *, write: bool) -> None:
     """Refuse to install units over those of the package: they would hide its later versions.
 
     Raises:
@@ -199,7 +199,9 @@ def _without_links(settings: Settings, paths: Iterable[Path]) -> list[Path]:
     kept = []
     for path in paths:
         if path.is_symlink():
-            settings.talk([f"warning: {path} is a link to {path.readlink()}, and is left as it is"])
+            settings.talk(
+                [f"warning: {path} is a link to {path.readlink()}, and is left unchanged"]
+            )
         else:
             kept.append(path)
     return kept
@@ -228,4 +230,5 @@ def _removal_steps(settings: Settings) -> Steps:
 
 
 def _changed(texts: dict[Path, str]) -> dict[Path, str]:
+    """Return the texts that differ from the files as they are now."""
     return {path: text for path, text in texts.items() if files.read(path) != text}

@@ -46,8 +46,8 @@ def withdraw(
 ) -> int:
     """Withdraw everything that anycast-routed announces, now.
 
-    Works without a readable config and on a full disk. The next `apply` announces healthy
-    prefixes again: stop its timer first. Refused while a daemon runs, which would do the same.
+    Works without a readable config and on a full disk. The next `apply` announces the healthy
+    prefixes again: stop its timer first. A running daemon would too, so the verb is refused then.
     """
     settings: Settings = context.obj
     config = config_or_defaults(settings)

@@ -49,15 +49,15 @@ def without_line(router: Router) -> dict[Path, str]:
     """
     path = router.config_file.resolve()
     current = files.read(path)
-    if current is None or not (ours := including(current, router.include_file)):
+    if current is None or not (found := including(current, router.include_file)):
         return {}
     lines = current.split("\n")
-    for number, alone in ours.items():
+    for number, alone in found.items():
         if not alone:
             shown = safe(lines[number].strip())
             message = f"{path}:{number + 1}: the include is not alone on its line: {shown}"
             raise ConfigError(message, hint="remove the include by hand, and run this again")
-    kept = [line for number, line in enumerate(lines) if number not in ours]
+    kept = [line for number, line in enumerate(lines) if number not in found]
     text = "\n".join(line for line in kept if line.strip() != _COMMENT)
     return {path: f"{text.rstrip()}\n"}
 

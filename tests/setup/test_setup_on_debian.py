@@ -169,7 +169,7 @@ def test_an_edited_unit_is_kept_and_a_masked_one_left_alone(machine: Machine) ->
     assert "WatchdogSec=30" in machine.read(unit)
     machine.run("ln", "-sf", "/dev/null", unit)
     for options in (["--systemd", "--write"], ["--remove", "--write"]):
-        assert f"{unit} is a link to /dev/null, and is left as it is" in said(machine, *options)
+        assert f"{unit} is a link to /dev/null, and is left unchanged" in said(machine, *options)
         assert machine.run("readlink", unit).out == "/dev/null\n"
     machine.run("rm", unit, f"{unit}.{kept}")
 
