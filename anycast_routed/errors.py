@@ -1,13 +1,13 @@
-"""One root error: what went wrong, what to do next, and the exit code that says so.
+"""The error classes, each with a message, a hint for the operator, and an exit code.
 
-The exit codes below 64 are our own (see the README), those from 64 on are sysexits(3).
+The exit codes below 64 are our own (see the README); those from 64 on are from sysexits(3).
 """
 
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of every verb."""
+    """The exit codes of every verb."""
 
     OK = 0
     DOWN = 1
@@ -23,7 +23,7 @@ class Exit(IntEnum):
 
 
 class AnycastRoutedError(Exception):
-    """A failure with a message for people, a hint that says what to do next, and an exit code."""
+    """A failure: the message says what went wrong, the hint what to do next."""
 
     exit_code = Exit.BUG
 
@@ -37,25 +37,25 @@ class AnycastRoutedError(Exception):
 
 
 class UsageError(AnycastRoutedError):
-    """The command line asks for something that does not exist."""
+    """The command line has a wrong option, value, service or prefix."""
 
     exit_code = Exit.USAGE
 
 
 class ConfigError(AnycastRoutedError):
-    """The config file, or what it asks of this host or router, cannot be right."""
+    """The config file is invalid, or does not fit this host or its router."""
 
     exit_code = Exit.CONFIG
 
 
 class RouterUnavailableError(AnycastRoutedError):
-    """The router does not answer, or its own program (`bird`, `vtysh`) cannot be run."""
+    """The router does not answer, or its program (`bird`, `vtysh`) cannot be run."""
 
     exit_code = Exit.UNAVAILABLE
 
 
 class CommandError(AnycastRoutedError):
-    """A program failed: it is not installed, did not start, did not end in time, or said so."""
+    """A program is not installed, did not start, did not end in time, or reported a failure."""
 
     exit_code = Exit.UNAVAILABLE
 
@@ -71,27 +71,28 @@ class HostUnreadableError(HostError):
 
 
 class AccessDeniedError(AnycastRoutedError):
-    """The operating system or the router denies us access."""
+    """The operating system or the router denies access."""
 
     exit_code = Exit.PERMISSION
 
 
 class CannotWriteError(AnycastRoutedError):
-    """A file of ours cannot be written."""
+    """A file that anycast-routed owns cannot be written."""
 
     exit_code = Exit.CANNOT_WRITE
 
 
 class LockedError(AnycastRoutedError):
-    """Another instance is at work."""
+    """Another instance of anycast-routed holds the lock."""
 
     exit_code = Exit.LOCKED
 
 
 class RejectedError(AnycastRoutedError):
-    """The router refused our text; nothing of it was loaded.
+    """The router rejected the rendered config and loaded no part of it.
 
-    `text_at_fault` is False where the text is right and the operator's own part is not.
+    `text_at_fault` is False if the rendered text is correct and the operator's own part of the
+    router config is broken.
     """
 
     exit_code = Exit.NOT_CONFIRMED
@@ -102,6 +103,6 @@ class RejectedError(AnycastRoutedError):
 
 
 class NotConfirmedError(AnycastRoutedError):
-    """The router took our text, but its read-back does not show what was planned."""
+    """The router accepted the change, but its read-back does not show the desired state."""
 
     exit_code = Exit.NOT_CONFIRMED

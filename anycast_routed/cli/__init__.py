@@ -1,4 +1,4 @@
-"""The command line: the only place that prints and that sets exit codes."""
+"""The command line: the only package that prints and that sets exit codes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from anycast_routed.cli import signals
 
 
 def run() -> int:
-    """Be the program: one short run, whose memory the kernel takes back as a whole.
+    """Run the program for one command line and return its exit code.
 
-    So nothing is collected, neither while modules load nor when Python ends; that halves the
-    processor time of a run which changes nothing. And pydantic is not to search every installed
-    distribution for plugins, which would run in here.
+    Garbage collection is off, while modules load and at exit: the kernel frees the memory of a
+    short run as a whole. This halves the processor time of a run that changes nothing (the
+    daemon is the exception; it turns collection on again). Pydantic does not search the
+    installed distributions for plugins, which would run in this process.
     """
-    signals.take_signals(sys.argv[1:])
+    signals.record_stop_signals(sys.argv[1:])
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from anycast_routed.cli.main import main  # noqa: PLC0415 - after the lines above

@@ -1,4 +1,4 @@
-"""`apply`: check, plan, load what differs, prove it; and `plan`, which only shows the change."""
+"""`apply`: check, plan, load what differs, confirm it; and `plan`: only show the change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from anycast_routed.announce import choose
 from anycast_routed.announce.masking import difference
-from anycast_routed.cli.options import since_start
+from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import password_files
 from anycast_routed.errors import Exit
 from anycast_routed.reconcile.once import once, preview, withdrawing_if_untrusted
@@ -36,13 +36,16 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and load nothing.")] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show the change of the router's config.")
+        bool, typer.Option("--diff", help="Show the diff of the router's config.")
     ] = False,
     allow_shrink: Annotated[
-        bool, typer.Option("--allow-shrink", help="A new config may withdraw most of it.")
+        bool,
+        typer.Option(
+            "--allow-shrink", help="Accept a new config that withdraws most of what is announced."
+        ),
     ] = False,
 ) -> int:
-    """Check, plan, load what differs, prove it."""
+    """Run the checks, plan, load what differs, and confirm it at the router."""
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK)
@@ -50,7 +53,7 @@ def apply(
     with withdrawing_if_untrusted(config), running_daemon.alone(config.daemon.run_dir, "apply"):
         done = once(config, digest, allow_shrink=allow_shrink)
     outcome = done.step.outcome
-    seconds = {"confirmed": outcome.seconds, "total": since_start()}
+    seconds = {"confirmed": outcome.seconds, "total": seconds_since_start()}
     settings.emit(
         "apply",
         changed=outcome.changed,
@@ -69,24 +72,25 @@ def plan(
     context: typer.Context,
     *,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 2 when something would change.")
+        bool, typer.Option("--exit-code", help="End with 2 if something would change.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show the change of the router's config.")
+        bool, typer.Option("--diff", help="Show the diff of the router's config.")
     ] = False,
 ) -> int:
-    """Say what `apply` would do. Changes nothing."""
+    """Show what `apply` would do; change nothing."""
     pending = Exit.CHANGE_PENDING if exit_code else Exit.OK
     return _preview(context.obj, "plan", diff=diff, pending=pending)
 
 
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
+    """Print what would change; return `pending` if anything would."""
     config, unknown = password_files.imagined(settings.load())
     settings.talk(f"warning: {one}" for one in unknown)
     speaker = choose.choose(config)
     seen = preview(config, speaker)
     before = files.read(speaker.file)
-    # Whether an unknown password has changed is unknown too.
+    # A password that cannot be read may have changed.
     current = bool(unknown) or (before == seen.text and speaker.is_loaded(seen.text))
     changed = bool(seen.changes) or not current
     facts = _facts(seen.plan, seen.before, seen.results)
@@ -102,6 +106,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
 
 
 def _summary(seen: Preview, *, changed: bool) -> str:
+    """Return the last line of a preview."""
     if seen.changes:
         return f"{len(seen.changes)} to change; nothing was written"
     if changed:
@@ -133,6 +138,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
 def _facts(
     plan: Plan, readback: Readback, results: Mapping[CheckKey, tuple[CheckResult, ...]]
 ) -> dict[str, object]:
+    """Return what both verbs report in JSON."""
     return {
         "router": readback.router,
         "announcements": plan.announcements,

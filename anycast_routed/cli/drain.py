@@ -1,6 +1,6 @@
-"""`drain` and `undrain`: a service or a prefix out of use, by its operator's order.
+"""`drain` and `undrain`: take a service or a prefix out of use by an operator's order, and back.
 
-The order stands in a file that the daemon watches and that every run of `apply` reads.
+The order is in a file that the daemon watches and that every run of `apply` reads.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.cli import waiting
-from anycast_routed.cli.targets import of_targets, spelled
-from anycast_routed.config.values import Refused, seconds
+from anycast_routed.cli.options import parse_duration
+from anycast_routed.cli.targets import announcements_of, canonical
+from anycast_routed.cli.waiting import Transition
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.model import Prefix
 
-_LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
+_LOCK_TIMEOUT = 5.0  # seconds to wait for another instance to end
 _LONGEST_REASON = 80  # characters
-_LONGEST = 366 * 86400.0  # seconds of a drain
-_STEPS_DOWN = 2  # runs of `apply`: one lowers, one withdraws
+_LONGEST_DRAIN = 366 * 86400.0  # seconds
+_APPLIES_TO_WITHDRAW = 2  # the first lowers the LocalPref, the second withdraws
 
 _Target = Annotated[
     str | None,
@@ -54,45 +54,40 @@ def drain(
     target: _Target = None,
     *,
     for_: Annotated[
-        str | None, typer.Option("--for", metavar="10m", help="For so long; else until undrain.")
+        str | None, typer.Option("--for", metavar="10m", help="How long; else until undrain.")
     ] = None,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for those who look.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is withdrawn.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; shown by `status`.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is withdrawn.")] = False,
 ) -> int:
     """Take a service or a prefix out of use gently, until `undrain`.
 
     It is announced with LocalPref 0 and GRACEFUL_SHUTDOWN for drain-time, and then withdrawn.
-    It stays so over a reboot.
+    A drain survives a reboot.
     """
     settings: Settings = context.obj
     config = settings.load()
     now = time.time()
-    lasts = math.inf if for_ is None else duration("--for", for_, 1.0, _LONGEST)
+    lasts = math.inf if for_ is None else parse_duration("--for", for_, 1.0, _LONGEST_DRAIN)
     until = None if for_ is None else now + lasts
     _refuse_reason(reason)
     targets = _targets(config, target)
-    lowers = max(drain_time(config, one) for one in targets)
-    if lasts <= lowers:
-        never = f"over before it is withdrawn, since drain-time is {lowers:g} s"
-        if wait:
-            message = f"--for: {for_} is {never}: there is nothing to --wait for"
-            raise UsageError(message, hint="drain it for longer, or without --wait")
-        settings.talk([f"warning: --for: {for_} is {never}"])
-    goal = dict.fromkeys((one.prefix for one in of_targets(config, targets)), None)
-    way = waiting.Way(settings, config, goal)
-    with _ordering(config):
+    lowered = max(drain_time(config, one) for one in targets)
+    if lasts <= lowered:
+        _warn_of_short_drain(settings, f"--for: {for_}", lowered, wait=wait)
+    goal = dict.fromkeys((one.prefix for one in announcements_of(config, targets)), None)
+    transition = Transition(settings, config, goal)
+    with _changing_orders(config):
         for one in targets:
             drain_orders.order(config.daemon.state_dir, Ordered(one, reason, now, until))
-    settings.say(f"{one} is {_said(reason, until)}" for one in targets)
+    settings.say(f"{one} is {_drained(reason, until)}" for one in targets)
     daemon = running_daemon.pid(config.daemon.run_dir)
     if wait:
-        way.wait(by_steps=_STEPS_DOWN, lowers=lowers, lasts=lasts)
+        transition.wait(applies=_APPLIES_TO_WITHDRAW, lowered=lowered, lasts=lasts)
     elif daemon is None:
-        after = f"the first after {lowers:g} s withdraws it"
-        settings.talk([f"no daemon runs: the next apply lowers it, {after}"])
-    settings.emit(
-        "drain", targets=targets, reason=reason, until=until, daemon=daemon, withdrawn=wait
-    )
+        then = f"the first apply after {lowered:g} s withdraws it"
+        settings.talk([f"no daemon runs: the next apply lowers the LocalPref, {then}"])
+    facts = {"targets": targets, "reason": reason, "until": until}
+    settings.emit("drain", **facts, daemon=daemon, withdrawn=wait)
     return Exit.OK
 
 
@@ -100,53 +95,52 @@ def undrain(
     context: typer.Context,
     target: _Target = None,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is announced.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is announced.")] = False,
 ) -> int:
-    """Put a service or a prefix back into use, or all that is drained.
+    """Put a drained service or prefix back into use, or all of them.
 
-    A service that waits because it has flapped is announced at once as well.
+    A service that is withheld because it has flapped is also announced at once.
     """
     settings: Settings = context.obj
     config = settings.load()
     state_dir = config.daemon.state_dir
-    # What has left the config since can be lifted all the same.
+    # A drained target that is no longer in the config can be undrained too.
     ordered = [one.target for one in drain_orders.load(state_dir, time.time())]
     targets = _targets(config, target, ordered)
-    way = waiting.Way(settings, config, _back(settings, config, targets, ordered))
-    with _ordering(config):
+    transition = Transition(settings, config, _returning(settings, config, targets, ordered))
+    with _changing_orders(config):
         lifted = [one for one in targets if drain_orders.lift(state_dir, one)]
-    forgiven = _forgive(config, targets)
+    forgiven = _forgive_flaps(config, targets)
     settings.say(f"{one} is no longer drained" for one in lifted)
-    settings.say(f"{one} no longer waits for its flapping" for one in forgiven)
+    settings.say(f"{one} is no longer withheld for flapping" for one in forgiven)
     if not lifted and not forgiven:
-        # A drain with an end may have been there, and be over.
-        nothing = "nothing is drained now"
-        settings.say([nothing if target is None else f"{targets[0]} is not drained now"])
+        # A drain with an end may have existed and be over.
+        line = "nothing is drained now" if target is None else f"{targets[0]} is not drained now"
+        settings.say([line])
     daemon = running_daemon.pid(config.daemon.run_dir)
     if wait:
-        way.wait(by_steps=1)
+        transition.wait(applies=1)
     elif daemon is None:
         settings.talk(["no daemon runs: the next apply announces what is healthy"])
     settings.emit("undrain", lifted=lifted, forgiven=forgiven, daemon=daemon, announced=wait)
     return Exit.OK
 
 
-def duration(option: str, given: str, least: float, most: float) -> float:
-    """Read an option's duration as the config would.
+def _warn_of_short_drain(settings: Settings, given: str, lowered: float, *, wait: bool) -> None:
+    """Warn of a drain that ends before it withdraws anything.
 
     Raises:
-        UsageError: it is none, or out of range.
+        UsageError: `--wait` asks to wait for the withdrawal, which never comes.
     """
-    try:
-        return seconds(least, most)(given)
-    except Refused as error:
-        message = f"{option}: {error.message}"
-        # The config's hint is about quotes, which the shell has taken away.
-        hint = f"write {given}s, or {given}m for minutes" if given.isdecimal() else error.hint
-        raise UsageError(message, hint=hint) from None
+    problem = f"{given} is over before it is withdrawn, since drain-time is {lowered:g} s"
+    if wait:
+        message = f"{problem}: there is nothing to --wait for"
+        raise UsageError(message, hint="drain it for longer, or without --wait")
+    settings.talk([f"warning: {problem}"])
 
 
-def _said(reason: str, until: float | None) -> str:
+def _drained(reason: str, until: float | None) -> str:
+    """Return `drained` with the reason and the end, as far as they are given."""
     end = "" if until is None else f"until {time.strftime('%F %T', time.localtime(until))}"
     if not reason:
         return f"drained {end}".rstrip()
@@ -154,57 +148,65 @@ def _said(reason: str, until: float | None) -> str:
 
 
 def _refuse_reason(reason: str) -> None:
+    """Check the reason.
+
+    Raises:
+        UsageError: the reason is too long or not printable.
+    """
     if len(reason) > _LONGEST_REASON or not reason.isprintable():
         message = f"--reason: must be at most {_LONGEST_REASON} printable characters"
         raise UsageError(message)
 
 
 def _targets(config: Config, target: str | None, ordered: list[str] | None = None) -> list[str]:
-    """Return the one target as a plan writes it, or every service and what is `ordered`."""
-    also = ordered or []
+    """Return the target in canonical form; without one, every service and all of `ordered`."""
+    drained = ordered or []
     if target is None:
-        return list(dict.fromkeys([*(service.name for service in config.services), *also]))
-    one = spelled(target)
-    if one not in also:
-        of_targets(config, [one])
+        return list(dict.fromkeys([*(service.name for service in config.services), *drained]))
+    one = canonical(target)
+    if one not in drained:
+        announcements_of(config, [one])
     return [one]
 
 
 @contextmanager
-def _ordering(config: Config) -> Iterator[None]:
-    """Be the only one who changes orders. The daemon holds another folder's lock."""
-    with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_WITHIN):
-        # The daemon reads this with each change of the orders: an older pardon is over.
+def _changing_orders(config: Config) -> Iterator[None]:
+    """Hold the lock of the drain orders (the daemon holds the lock of another directory)."""
+    with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_TIMEOUT):
+        # The daemon reads this file at each change of the orders: remove an older request.
         files.remove(config.daemon.run_dir / "forgive")
         yield
 
 
-def _forgive(config: Config, targets: list[str]) -> list[str]:
-    """Let the services among these that wait for their flapping return; return their names."""
+def _forgive_flaps(config: Config, targets: list[str]) -> list[str]:
+    """Let the targets that are withheld for flapping return at once; return their names."""
     found, daemon = last_known.observed(config, None)
     names = [name for name in targets if name in found.damped]
     run_dir = config.daemon.run_dir
     if names and daemon is not None:
         files.write(run_dir / "forgive", "".join(f"{name}\n" for name in names), durable=False)
     elif names:
-        with running_daemon.alone(run_dir, "undrain", within=_LOCK_WITHIN):
+        with running_daemon.alone(run_dir, "undrain", within=_LOCK_TIMEOUT):
             if (last := record.load(run_dir)) is not None:
                 flaps = {name: one for name, one in last.flaps.items() if name not in names}
                 record.keep(run_dir, replace(last, flaps=flaps))
     return names
 
 
-def _back(
+def _returning(
     settings: Settings, config: Config, targets: list[str], ordered: list[str]
 ) -> dict[Prefix, int | None]:
-    """Return the LocalPref of each prefix that comes back; warn of those that stay drained."""
+    """Return the LocalPref of each prefix that returns; warn of prefixes that stay drained.
+
+    `ordered` are all drained targets, `targets` those that are undrained now.
+    """
     best, _ = last_known.assumed(config, Verdict.UP)
-    left = set(ordered) - set(targets)
+    remaining = set(ordered) - set(targets)
     goal: dict[Prefix, int | None] = {}
     for one in best.announcements:
         names = {one.service, str(one.prefix)}
-        if names & left and names & set(targets):
-            by = " and ".join(sorted(names & left))
+        if names & remaining and names & set(targets):
+            by = " and ".join(sorted(names & remaining))
             settings.talk([f"warning: {one.prefix} stays drained, by the order for {by}"])
         elif names & set(targets):
             goal[one.prefix] = one.local_pref

@@ -1,4 +1,4 @@
-"""`explain`: the whole chain for one prefix."""
+"""`explain`: show every step from the check to the peers for one prefix."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed.announce import choose
-from anycast_routed.cli.targets import prefix as read_prefix
+from anycast_routed.cli.targets import parse_prefix
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.reconcile import cycle, last_known, probe
 from anycast_routed.report import text
-from anycast_routed.report.explain import explain as follow
+from anycast_routed.report.explain import explain as explain_prefix
 from anycast_routed.state import running_daemon
 
 if TYPE_CHECKING:
@@ -31,29 +31,33 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="As in 192.0.2.1/32.")],
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="For example 192.0.2.1/32.")],
 ) -> int:
     """Follow one prefix from the check to each peer.
 
-    Shows the first link that says no. The verdict is the daemon's; where none runs, the check is
-    made anew.
+    Shows the first link that fails. The verdict is the daemon's; without a daemon, the check runs
+    now.
     """
     settings: Settings = context.obj
-    wanted = read_prefix(prefix)
+    wanted = parse_prefix(prefix)
     config = settings.load()
-    speaker, readback = _asked(settings, config)
+    speaker, readback = _read_router(settings, config)
     observed = _observed(config, speaker)
-    chain = follow(wanted, decide(config, observed), health_by_service(observed.checks), readback)
+    chain = explain_prefix(
+        wanted, decide(config, observed), health_by_service(observed.checks), readback
+    )
     settings.emit("explain", prefix=wanted, chain=chain)
     marks = {True: "+", False: "!", None: " "}
     settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
     first = next((link for link in chain if link.holds is False), None)
-    settings.say([f"{wanted} is announced" if first is None else f"the first no: {first.name}"])
+    settings.say(
+        [f"{wanted} is announced" if first is None else f"the first link that fails: {first.name}"]
+    )
     return Exit.OK
 
 
-def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:
-    """Ask the router; one that does not answer is one link of the chain."""
+def _read_router(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:
+    """Return the router and its read-back; warn and return None for both if it does not answer."""
     try:
         speaker = choose.choose(config)
         return speaker, speaker.read()
@@ -63,6 +67,7 @@ def _asked(settings: Settings, config: Config) -> tuple[Speaker | None, Readback
 
 
 def _observed(config: Config, speaker: Speaker | None) -> Observed:
+    """Return what the daemon knows; without a daemon, the results of checks that run now."""
     if running_daemon.said(config.daemon.run_dir) is not None:
         return last_known.observed(config, speaker)[0]
     facts, _ = probe.observe(config, cycle.remembered(config), speaker)

@@ -1,4 +1,4 @@
-"""`history`: the changes that the router has confirmed, from the journal."""
+"""`history`: show the changes that the router has confirmed, from the journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.cli.targets import of_targets, spelled
+from anycast_routed.cli.targets import announcements_of, canonical
 from anycast_routed.errors import Exit
 from anycast_routed.report import text
 from anycast_routed.state import journal
@@ -28,27 +28,32 @@ def register(app: typer.Typer) -> None:
 def history(
     context: typer.Context,
     target: Annotated[
-        str | None, typer.Argument(metavar="[SERVICE|PREFIX]", help="Only its changes.")
+        str | None,
+        typer.Argument(
+            metavar="[SERVICE|PREFIX]", help="Only the changes of this one; all by default."
+        ),
     ] = None,
     *,
-    most: Annotated[int, typer.Option(min=1, metavar="N", help="How many, the last ones.")] = 50,
+    most: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Show only the last N changes.")
+    ] = 50,
 ) -> int:
     """Show what has changed, when, why, and how long it took.
 
-    That is the time from the first sign to the router's confirmation.
+    The duration is from the first sign of the event to the router's confirmation.
     """
     settings: Settings = context.obj
     config = settings.load()
-    wanted = None if target is None else spelled(target)
-    every = journal.load(config.daemon.state_dir, _ALL)
-    entries = [one for one in every if wanted in {None, one.service, one.prefix}][-most:]
+    wanted = None if target is None else canonical(target)
+    all_entries = journal.load(config.daemon.state_dir, _ALL)
+    entries = [one for one in all_entries if wanted in {None, one.service, one.prefix}][-most:]
     if wanted is not None and not entries:
-        # What has changes here may have left the config since; what has none must be in it.
-        of_targets(config, [wanted])
+        # A target with changes may have left the config; one without changes must be in it.
+        announcements_of(config, [wanted])
     settings.emit("history", changes=entries)
     settings.say(text.columns(_row(one) for one in entries))
     if not entries:
-        settings.talk(["no change is on record; only the daemon records them"])
+        settings.talk(["no change is on record; only the daemon records changes"])
     return Exit.OK
 
 

@@ -1,4 +1,4 @@
-"""The verbs that look at this host and at the config: check, scan, render, validate, schema."""
+"""The verbs that show this host and the config: check, scan, render, validate, schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ schema_app = typer.Typer(help="The config file's format.", no_args_is_help=True)
 
 
 class Assume(StrEnum):
-    """What `render --assume` takes."""
+    """The values of `render --assume`."""
 
     UP = "up"
     DOWN = "down"
@@ -48,12 +48,12 @@ def register(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Services; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Names of services; all by default.")
     ] = None,
 ) -> int:
-    """Run each check once and say what it saw.
+    """Run each check once and print its result.
 
-    Ends with 1 when a service does not pass.
+    The exit code is 1 if a service does not pass.
     """
     settings: Settings = context.obj
     config = settings.load()
@@ -75,7 +75,7 @@ def check(
 
 
 def scan(context: typer.Context) -> int:
-    """Show the labelled addresses and the next hops here."""
+    """Show the labelled addresses and the next hops of this host."""
     settings: Settings = context.obj
     config = settings.load()
     plan, observed = assumed(config, Verdict.UP)
@@ -107,10 +107,10 @@ def render(
     context: typer.Context,
     *,
     assume: Annotated[
-        Assume | None, typer.Option(help="Take every service as up or down; nothing is probed.")
+        Assume | None, typer.Option(help="Assume every service up or down; nothing is probed.")
     ] = None,
 ) -> int:
-    """Print the router config that `apply` would install, its passwords as ********."""
+    """Print the router config that `apply` would install, with passwords as ********."""
     settings: Settings = context.obj
     config, unknown = password_files.imagined(settings.load())
     settings.talk(f"warning: {one}" for one in unknown)
@@ -127,10 +127,10 @@ def render(
 
 
 def validate(context: typer.Context) -> int:
-    """Check the config file and its password files; every fault is named at once."""
+    """Check the config file and its password files; report every fault at once."""
     settings: Settings = context.obj
     config, unknown = password_files.imagined(settings.load())
-    settings.talk(f"warning: {one}" for one in settings.exposed(config))
+    settings.talk(f"warning: {one}" for one in settings.permission_warnings(config))
     settings.talk(f"warning: not checked: {one}" for one in unknown)
     settings.talk(f"warning: {one}" for one in password_files.closed(config))
     names = [service.name for service in config.services]
@@ -151,4 +151,5 @@ def schema() -> int:
 
 
 def _question(dns: Dns) -> str:
+    """Return the query of a check and its server as one line."""
     return f"{dns.query} {dns.rrtype} @{dns.ip} port {dns.port}"

@@ -1,4 +1,4 @@
-"""The program: options, verbs, and every way it can end."""
+"""The program: its options, its verbs, and its exit code for every error."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from anycast_routed import __version__
 from anycast_routed.cli import (
     apply,
+    control,
     daemon,
     drain,
     explain,
@@ -23,15 +24,16 @@ from anycast_routed.cli import (
     status,
     withdraw,
 )
-from anycast_routed.cli.options import Settings, hoist
+from anycast_routed.cli.options import Settings, move_options_first
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.text import printable
 from anycast_routed.state.documents import plain
 
-_EPILOG = "The options above may stand before or after the verb. `VERB --help` has the rest."
+_EPILOG = "These options work before or after the verb. `VERB --help` shows the other options."
 _DEBUG = "ANYCAST_ROUTED_DEBUG"
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-# typer's own name for click's UsageError differs from version to version; its child's does not.
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+# The name of click's UsageError in typer differs between versions; BadParameter, its child, is
+# stable.
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
@@ -45,6 +47,7 @@ app = typer.Typer(
 )
 apply.register(app)
 daemon.register(app)
+control.register(app)
 drain.register(app)
 withdraw.register(app)
 inspect.register(app)
@@ -55,7 +58,7 @@ setup.register(app)
 
 
 class RouterName(StrEnum):
-    """What `--router` takes."""
+    """The values of `--router`."""
 
     AUTO = "auto"
     BIRD = "bird"
@@ -75,50 +78,57 @@ def options(  # noqa: PLR0913 - one parameter an option
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Config file; else $ANYCAST_ROUTED_CONFIG, else /etc/anycast-routed/config.toml "
-            "or config.json.",
+            help="The config file; by default $ANYCAST_ROUTED_CONFIG, or config.toml or "
+            "config.json in /etc/anycast-routed.",
         ),
     ] = None,
     router: Annotated[
-        RouterName | None, typer.Option(help="In place of the config's router.daemon.")
+        RouterName | None,
+        typer.Option(help="Use this router instead of the config's router.daemon."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing where nothing has changed.")
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document.")
     ] = False,
-    version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more detail.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing if nothing has changed.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Keep the options that every verb takes."""
+    """Store the options that every verb takes in the context."""
     context.obj = Settings(json, verbose, quiet, config, router.value if router else None)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code. No traceback reaches the user."""
     if _DEBUG not in os.environ:
-        # What libraries log or drop at their end says nothing that our own message does not.
+        # Hide what libraries log: the error message below reports every failure already.
         logging.lastResort = None
         logging.raiseExceptions = False
         sys.unraisablehook = lambda _: None
-    # A closed stream must not keep us from our work, nor must what we say go to another file.
+    # Closed standard streams must not stop the verb, and a file opened later must not become one.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
-    given = hoist(sys.argv[1:] if arguments is None else arguments)
+    given = move_options_first(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(given)
-    except Exception as error:  # noqa: BLE001 - the last line before the user
+    except Exception as error:  # noqa: BLE001 - any other exception is a bug
         return _bug(error)
 
 
 def _run(given: list[str]) -> int:
+    """Run the verb, print its error if it fails, and return the exit code."""
     code: int
     try:
         code = app(given, prog_name="anycast-routed", standalone_mode=False) or Exit.OK
         sys.stdout.flush()
     except AnycastRoutedError as error:
-        _say_error(error, as_json="--json" in given)
+        _print_error(error, as_json="--json" in given)
         code = error.exit_code
     except _UsageError as error:
         error.show()
@@ -126,11 +136,11 @@ def _run(given: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`): verbs print at their end, so the work is done.
+        # The reader closed the pipe (`| head`). Verbs print last, so their work is done.
         _discard_output()
         code = Exit.OK
     except OSError as error:
-        # The work is done as well, but nobody is told: standard output is a full disk.
+        # Standard output cannot be written, as on a full disk. Here too the work is done.
         _discard_output()
         print(f"anycast-routed: cannot write the result: {error.strerror}", file=sys.stderr)
         code = Exit.CANNOT_WRITE
@@ -138,10 +148,12 @@ def _run(given: list[str]) -> int:
 
 
 def _discard_output() -> None:
+    """Send the rest of standard output to /dev/null, so that the flush at exit succeeds."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
+def _print_error(error: AnycastRoutedError, *, as_json: bool) -> None:
+    """Print an error on stderr, and with `--json` also as a document on stdout."""
     if as_json:
         import json  # noqa: PLC0415 - errors only
 
@@ -152,6 +164,7 @@ def _say_error(error: AnycastRoutedError, *, as_json: bool) -> None:
 
 
 def _bug(error: Exception) -> int:
+    """Print an unexpected exception and its place; re-raise it under ANYCAST_ROUTED_DEBUG."""
     if _DEBUG in os.environ:
         raise error
     while isinstance(error, ExceptionGroup):
@@ -160,10 +173,10 @@ def _bug(error: Exception) -> int:
     while where and where.tb_next:
         where = where.tb_next
     place = f" ({Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno})" if where else ""
-    said = printable(str(error))
+    reason = printable(str(error))
     print(
-        f"anycast-routed: this is a bug: {type(error).__name__}: {said}{place}\n"
-        f"  please report it, with the output under {_DEBUG}=1",
+        f"anycast-routed: this is a bug: {type(error).__name__}: {reason}{place}\n"
+        f"  please report it, with the output of the same command under {_DEBUG}=1",
         file=sys.stderr,
     )
     return Exit.BUG

@@ -1,4 +1,4 @@
-"""The options that every verb takes, before or after its name."""
+"""The options that every verb takes, before or after its name, and the reader of durations."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
-from anycast_routed.cli.signals import VALUES
-from anycast_routed.errors import ConfigError
+from anycast_routed.cli.signals import VALUE_OPTIONS
+from anycast_routed.config.values import Refused, seconds
+from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.report.output import Output
 from anycast_routed.system import directories
 
 if TYPE_CHECKING:
     from anycast_routed.config import Config
 
-FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
-_START_TIME = 19  # the place of `starttime` behind the command's name
+FLAG_OPTIONS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
+_VALUE_PREFIXES = tuple(f"{option}=" for option in VALUE_OPTIONS)
+_START_TIME_FIELD = 19  # index of `starttime` among the fields after the command's name
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(Output):
-    """What the options before the verb have set."""
+    """The values of the options that every verb takes."""
 
     config: Path | None = None
     router: str | None = None
 
     def path(self) -> Path:
-        """Return where the config file is."""
+        """Return the path of the config file."""
         return config_file.locate(self.config, os.environ)
 
     def intended_path(self) -> Path:
-        """Return the absolute path of the config file, or of one that is still to be written.
+        """Return the absolute path of the config file; the default path if none exists yet.
 
         Raises:
             ConfigError: `--config` names a file that does not exist.
@@ -47,7 +49,7 @@ class Settings(Output):
             return config_file.DEFAULTS[0]
 
     def digest(self) -> str:
-        """Return what tells one content of the config file from another."""
+        """Return the digest of the config file's content."""
         return config_file.digest(self.path())
 
     def load(self) -> Config:
@@ -55,44 +57,59 @@ class Settings(Output):
         return self.load_with_digest()[0]
 
     def load_with_digest(self) -> tuple[Config, str]:
-        """Read the config file as `load` does, with the digest of the very content that it had."""
+        """Read the config file as `load` does; also return the digest of the content read."""
         loaded, digest = config_file.load_with_digest(self.path())
         if self.router is None:
             return loaded, digest
         router = loaded.router.model_copy(update={"daemon": self.router})
         return loaded.model_copy(update={"router": router}), digest
 
-    def exposed(self, config: Config) -> list[str]:
-        """Say which files that decide what is announced any user of this host may change."""
+    def permission_warnings(self, config: Config) -> list[str]:
+        """Return a warning for each config or template file or directory writable by all users."""
         file, templates = self.path(), config.router.template_dir
         paths = [file.parent, file]
         if templates is not None:
             paths += [templates, templates / "bird.conf.j2", templates / "frr.conf.j2"]
-        open_ones = filter(directories.writable_by_all, paths)
-        return [f"any user may change {path}: chmod o-w {path}" for path in open_ones]
+        writable = filter(directories.writable_by_all, paths)
+        return [f"any user may change {path}: chmod o-w {path}" for path in writable]
 
 
-def since_start() -> float:
-    """Return the seconds since this process began, Python's own start included (proc(5), stat)."""
-    facts = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    began = int(facts[_START_TIME]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+def parse_duration(option: str, given: str, least: float, most: float) -> float:
+    """Parse an option's duration with the config's syntax; return seconds.
+
+    Raises:
+        UsageError: the text is not a duration, or is out of range.
+    """
+    try:
+        return seconds(least, most)(given)
+    except Refused as error:
+        message = f"{option}: {error.message}"
+        # The config's hint is about quotes, which the shell has removed.
+        hint = f"write {given}s, or {given}m for minutes" if given.isdecimal() else error.hint
+        raise UsageError(message, hint=hint) from None
 
 
-def hoist(arguments: list[str]) -> list[str]:
-    """Move the options of every verb before the verb, so that they may stand anywhere."""
+def seconds_since_start() -> float:
+    """Return the age of this process in seconds, Python's start included (proc(5), stat)."""
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    started = int(fields[_START_TIME_FIELD]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
+def move_options_first(arguments: list[str]) -> list[str]:
+    """Move the options of every verb before the verb, so that they work in any place."""
     front: list[str] = []
     rest: list[str] = []
-    waiting = iter(arguments)
-    for argument in waiting:
+    remaining = iter(arguments)
+    for argument in remaining:
         if argument == "--":
-            rest += [argument, *waiting]
+            rest += [argument, *remaining]
         elif re.fullmatch("-[vq]{2,}", argument):
             front += [f"-{flag}" for flag in argument[1:]]
-        elif argument in FLAGS or (argument.partition("=")[0] in VALUES and "=" in argument):
+        elif argument in FLAG_OPTIONS or argument.startswith(_VALUE_PREFIXES):
             front.append(argument)
-        elif argument in VALUES:
-            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument in VALUE_OPTIONS:
+            front += [argument, *([value] if (value := next(remaining, None)) is not None else [])]
         else:
             rest.append(argument)
     return front + rest

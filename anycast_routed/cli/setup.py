@@ -1,4 +1,4 @@
-"""`setup`: what the router and systemd need once; shown first, done on demand, and taken back."""
+"""`setup`: show or install what the router and systemd need once, or remove it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anycast_routed.announce import choose
 from anycast_routed.config import Router
 from anycast_routed.errors import AccessDeniedError, ConfigError, Exit, UsageError
 from anycast_routed.setup import bird_conf, sandbox, service_user, units
-from anycast_routed.setup.steps import Job, be_root
+from anycast_routed.setup.steps import Steps, require_root
 from anycast_routed.state import running_daemon
 from anycast_routed.system import files
 
@@ -21,20 +21,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anycast_routed.cli.options import Settings
+    from anycast_routed.errors import AnycastRoutedError
 
 _NEXT_UNITS = "now: systemctl daemon-reload && systemctl enable --now"
 _NEXT_BIRD = "now: birdc configure, and then: anycast-routed apply"
 _NEXT_DAEMON = "now: birdc configure; the daemon does the rest"
-_NOTHING_NEEDED = "FRR needs nothing: what we own there lives in its running config only"
+_NOTHING_NEEDED = "FRR needs no setup: anycast-routed changes its running config only"
 _PIPX = (
-    "install it where every user gets to: "
+    "install it where every user can reach it: "
     "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install anycast-routed"
 )
-_ELSEWHERE = "name another place in the config: the best are the default ones"
-_LEFT = (
+_OTHER_PATH = "set another path in the config; the default paths need nothing"
+_KEPT = (
     "left to you: /etc/anycast-routed, /var/lib/anycast-routed, and user and group anycast-routed"
 )
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+
+_Write = Annotated[
+    bool,
+    typer.Option("--write", help="Do it; a backup of each changed file is kept next to it."),
+]
+_Systemd = Annotated[
+    bool, typer.Option("--systemd", help="Install the daemon's systemd units and their user.")
+]
+_Timer = Annotated[
+    bool, typer.Option("--timer", help="With --systemd: a timer for `apply` instead of the daemon.")
+]
+_User = Annotated[
+    str,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="With --systemd: run as this user; by default as anycast-routed, which is created.",
+    ),
+]
+_Remove = Annotated[
+    bool, typer.Option("--remove", help="Undo everything that setup did; the config stays.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,154 +65,170 @@ def register(app: typer.Typer) -> None:
     app.command()(setup)
 
 
-def setup(  # noqa: PLR0913 - one parameter an option
+def setup(  # noqa: PLR0913 - one parameter for each option
     context: typer.Context,
     *,
-    write: Annotated[
-        bool, typer.Option("--write", help="Do it; a changed file keeps a backup beside it.")
-    ] = False,
-    systemd: Annotated[
-        bool,
-        typer.Option("--systemd", help="The systemd units of the daemon, and what they need."),
-    ] = False,
-    timer: Annotated[
-        bool, typer.Option("--timer", help="With --systemd: a timer for `apply` instead.")
-    ] = False,
-    user: Annotated[
-        str,
-        typer.Option(
-            "--user",
-            metavar="NAME",
-            help="With --systemd: run as this user; by default as anycast-routed, which is made.",
-        ),
-    ] = "",
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Take all of it back; the config stays.")
-    ] = False,
+    write: _Write = False,
+    systemd: _Systemd = False,
+    timer: _Timer = False,
+    user: _User = "",
+    remove: _Remove = False,
 ) -> int:
-    """Show what the router or systemd needs once, or do it.
+    """Show what the router or systemd needs once, or install it.
 
-    Without `--systemd` that is BIRD's include line; FRR needs nothing. With it, what the Debian
-    package brings: the user, its groups, the folder of the config, and the units.
+    Without `--systemd`: the include line in BIRD's config (FRR needs no setup). With it, what the
+    Debian package installs: the user, its groups, the directory of the config, and the units.
     """
     settings: Settings = context.obj
-    _refuse_nonsense(systemd=systemd, timer=timer, user=user, remove=remove)
+    _refuse_wrong_options(systemd=systemd, timer=timer, user=user, remove=remove)
     if remove:
-        job = _removal(settings)
+        steps = _removal_steps(settings)
     elif systemd:
-        job = _units(settings, user or units.NAME, timer=timer, write=write)
+        unit_set = units.UnitSet.TIMER if timer else units.UnitSet.DAEMON
+        steps = _unit_steps(settings, user or units.NAME, unit_set, write=write)
     else:
         config = settings.load()
         if choose.choose(config).name != "bird":
             settings.emit("setup", files={}, commands=[], removed=[], written=write)
             settings.say([_NOTHING_NEEDED])
             return Exit.OK
-        said = _NEXT_BIRD if running_daemon.pid(config.daemon.run_dir) is None else _NEXT_DAEMON
-        job = Job(bird_conf=_changed(bird_conf.with_line(config.router)), said=said)
-    job.show(settings, write=write)
-    if write and not job.is_empty():
-        job.do(settings, backup="with-anycast-routed" if remove else "before-anycast-routed")
-        settings.say([job.said])
+        no_daemon = running_daemon.pid(config.daemon.run_dir) is None
+        steps = Steps(
+            bird_conf=_changed(bird_conf.with_line(config.router)),
+            next_step=_NEXT_BIRD if no_daemon else _NEXT_DAEMON,
+        )
+    steps.show(settings, write=write)
+    if write and not steps.is_empty():
+        steps.run(settings, backup="with-anycast-routed" if remove else "before-anycast-routed")
+        settings.say([steps.next_step])
     return Exit.OK
 
 
-def _refuse_nonsense(*, systemd: bool, timer: bool, user: str, remove: bool) -> None:
+def _refuse_wrong_options(*, systemd: bool, timer: bool, user: str, remove: bool) -> None:
+    """Check the options and the user.
+
+    Raises:
+        UsageError: options contradict each other, or the user does not exist.
+    """
     hint = "anycast-routed setup --systemd"
     if remove and (systemd or timer or user):
-        message = "--remove takes all back, and no other option but --write"
+        message = "--remove undoes everything, and takes no other option than --write"
         raise UsageError(message, hint="anycast-routed setup --remove --write")
     if timer and not systemd:
-        message = "--timer is for the units"
+        message = "--timer needs --systemd"
         raise UsageError(message, hint=f"{hint} --timer")
     if user and not systemd:
-        message = "--user is for the units"
+        message = "--user needs --systemd"
         raise UsageError(message, hint=f"{hint} --user NAME")
     if user:
         service_user.must_exist(user)
 
 
-def _units(settings: Settings, user: str, *, timer: bool, write: bool) -> Job:
-    _leave_the_packages(settings, write=write)
+def _unit_steps(settings: Settings, user: str, unit_set: units.UnitSet, *, write: bool) -> Steps:
+    """Return the steps that install the units and their user.
+
+    Raises:
+        UsageError, AccessDeniedError, ConfigError: with `write`, the steps must not be done.
+    """
+    _refuse_over_package(settings, write=write)
     if write:
-        be_root()
+        require_root()
     for program in (Path(units.program()[0]), Path(sys.executable)):
-        if fault := service_user.out_of_reach(user, program, os.X_OK):
-            if write:
-                raise AccessDeniedError(fault, hint=_PIPX)
-            settings.talk([f"warning: {fault}", f"  {_PIPX}"])
+        if problem := service_user.access_problem(user, program, os.X_OK):
+            _raise_or_warn(settings, AccessDeniedError(problem, hint=_PIPX), write=write)
             break
-    if fault := service_user.out_of_reach(user, settings.intended_path(), os.R_OK):
-        settings.talk([f"warning: {fault}"])
+    if problem := service_user.access_problem(user, settings.intended_path(), os.R_OK):
+        settings.talk([f"warning: {problem}"])
     if user != units.NAME:
-        for group in service_user.lacking(user):
+        for group in service_user.missing_groups(user):
             settings.talk([f"warning: {user} is not in group {group}: adduser {user} {group}"])
-    needs = _needs(settings, user, write=write)
+    needs = _sandbox_needs(settings, user, write=write)
     missing, commands = service_user.missing(user)
-    texts = units.texts(settings.intended_path(), settings.router, user, needs.lines, timer=timer)
-    for path in _own(settings, texts):
+    texts = units.texts(settings.intended_path(), settings.router, user, needs.lines, unit_set)
+    for path in _without_links(settings, texts):
         missing[path] = texts[path]
-    unit = units.TIMER if timer else units.NAME
-    return Job(
-        files=_changed(missing), last=[*commands, *needs.commands], said=f"{_NEXT_UNITS} {unit}"
+    return Steps(
+        files=_changed(missing),
+        commands_after=[*commands, *needs.commands],
+        next_step=f"{_NEXT_UNITS} {unit_set.to_enable}",
     )
 
 
-def _leave_the_packages(settings: Settings, *, write: bool) -> None:
-    """Refuse to hide the package's units, and so each later version of them, behind copies."""
-    packaged = units.PACKAGED / units.DAEMON
+def _raise_or_warn(settings: Settings, error: AnycastRoutedError, *, write: bool) -> None:
+    """Raise the error if the steps are to be done; else print it as a warning."""
+    if write:
+        raise error
+    settings.talk([f"warning: {error}"])
+
+
+def _refuse_over_package(settings: Settings, *, write: bool) -> None:
+    """Refuse to install units over those of the package: they would hide its later versions.
+
+    Raises:
+        UsageError: with `write`, the package is installed.
+    """
+    packaged = units.PACKAGE_DIRECTORY / units.DAEMON_UNIT
     if packaged.exists():
-        message = f"{packaged} is there already: the package has installed our units"
-        if write:
-            raise UsageError(message, hint=f"change one by a drop-in: systemctl edit {units.NAME}")
-        settings.talk([f"warning: {message}"])
+        message = f"{packaged} exists: the package has installed the units"
+        hint = f"change one by a drop-in: systemctl edit {units.NAME}"
+        _raise_or_warn(settings, UsageError(message, hint=hint), write=write)
 
 
-def _needs(settings: Settings, user: str, *, write: bool) -> sandbox.Needs:
+def _sandbox_needs(settings: Settings, user: str, *, write: bool) -> sandbox.Needs:
+    """Return what the units need for the paths in the config; nothing if it cannot be read.
+
+    Raises:
+        ConfigError: with `write`, the units would fail with this config.
+    """
     try:
         found = sandbox.needs(settings.load(), user)
     except (ConfigError, AccessDeniedError):
-        # The units may be there before a config that can be read.
+        # The units can be installed before a valid config exists.
         if (path := settings.intended_path()).is_file():
-            settings.talk([f"warning: what {path} needs of the units is not known: validate it"])
+            problem = f"{path} cannot be read, so its paths are not checked"
+            settings.talk([f"warning: {problem}: anycast-routed validate"])
         return sandbox.Needs()
     if found.faults and write:
-        raise ConfigError("\n".join(found.faults), hint=_ELSEWHERE)
+        raise ConfigError("\n".join(found.faults), hint=_OTHER_PATH)
     settings.talk(f"warning: {one}" for one in [*found.faults, *found.doubts])
     return found
 
 
-def _own(settings: Settings, paths: Iterable[Path]) -> list[Path]:
-    """Leave out the links, which are the operator's: a masked unit is one."""
-    own = []
+def _without_links(settings: Settings, paths: Iterable[Path]) -> list[Path]:
+    """Leave out links, which belong to the operator; a masked unit is one."""
+    kept = []
     for path in paths:
         if path.is_symlink():
-            settings.talk([f"warning: {path} leads to {path.readlink()}, and is left as it is"])
+            settings.talk(
+                [f"warning: {path} is a link to {path.readlink()}, and is left unchanged"]
+            )
         else:
-            own.append(path)
-    return own
+            kept.append(path)
+    return kept
 
 
-def _removal(settings: Settings) -> Job:
+def _removal_steps(settings: Settings) -> Steps:
+    """Return the steps that undo setup; without a config, at the default paths."""
     try:
         router = settings.load().router
     except (ConfigError, AccessDeniedError):
-        # It goes without a config too, at the usual places.
         router = Router.model_construct()
-    there = [path for path in _own(settings, units.every()) if path.exists()]
+    installed = [path for path in _without_links(settings, units.all_paths()) if path.exists()]
     booted = _BOOTED.is_dir()
-    stop = [("systemctl", "disable", "--now", *(path.name for path in there))]
+    stop = [("systemctl", "disable", "--now", *(path.name for path in installed))]
     sysusers = [service_user.SYSUSERS] if service_user.SYSUSERS.exists() else []
-    without = bird_conf.without_line(router)
-    configure = " && birdc configure" if without else ""
-    return Job(
-        first=stop if there and booted else [],
-        bird_conf=without,
-        gone=[*there, *sysusers],
-        last=[("systemctl", "daemon-reload")] if there and booted else [],
-        said=f"now: anycast-routed withdraw{configure}\n{_LEFT}",
-        nothing="nothing of ours is there",
+    without_include = bird_conf.without_line(router)
+    configure = " && birdc configure" if without_include else ""
+    return Steps(
+        commands_before=stop if installed and booted else [],
+        bird_conf=without_include,
+        removed_files=[*installed, *sysusers],
+        commands_after=[("systemctl", "daemon-reload")] if installed and booted else [],
+        next_step=f"now: anycast-routed withdraw{configure}\n{_KEPT}",
+        nothing_to_do="there is nothing to remove",
     )
 
 
 def _changed(texts: dict[Path, str]) -> dict[Path, str]:
+    """Return the texts that differ from the files as they are now."""
     return {path: text for path, text in texts.items() if files.read(path) != text}

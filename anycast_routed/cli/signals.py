@@ -1,7 +1,7 @@
-"""What must be done before the program is loaded, so this imports next to nothing.
+"""Signal handling that must be in place before the program loads; imports almost nothing.
 
-A daemon that is told to stop while it starts must not just die: its predecessor's announcements
-would stay. And SIGHUP, which makes it read its config, would kill it.
+A daemon that receives SIGTERM while it starts must still withdraw its predecessor's
+announcements before it ends. SIGHUP, which makes it read its config, must not kill it.
 """
 
 from __future__ import annotations
@@ -12,35 +12,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-VALUES = frozenset({"--config", "--router"})
+VALUE_OPTIONS = frozenset({"--config", "--router"})
 """The options of every verb that take a value."""
 
-_told: list[int] = []
-"""The signals that have told us to stop."""
+_received: list[int] = []
+"""The stop signals received so far."""
 
 
-def take_signals(arguments: Iterable[str]) -> None:
-    """From now on remember what tells a daemon to stop; any other verb keeps its signals."""
+def record_stop_signals(arguments: Iterable[str]) -> None:
+    """Record SIGTERM and SIGINT and ignore SIGHUP, if the verb is `daemon`.
+
+    All other verbs keep their default signal handlers.
+    """
     if _verb(arguments) == "daemon":
-        # Not SIG_IGN, which the programs that we start would inherit.
+        # Not SIG_IGN: the programs that the daemon starts would inherit it.
         signal.signal(signal.SIGHUP, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda got, _: _told.append(got))
+            signal.signal(number, lambda got, _: _received.append(got))
 
 
-def then(stop: Callable[[], None]) -> None:
-    """Have `stop` called when we are told to stop, and now if we have been."""
+def call_on_stop(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM or SIGINT, and at once if one of them was recorded before."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
-    if _told:
+    if _received:
         stop()
 
 
 def _verb(arguments: Iterable[str]) -> str:
-    waiting = iter(arguments)
-    for argument in waiting:
-        if argument in VALUES:
-            next(waiting, None)
+    """Return the verb of a command line; empty if there is none."""
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument in VALUE_OPTIONS:
+            next(remaining, None)
         elif not argument.startswith("-"):
             return argument
     return ""

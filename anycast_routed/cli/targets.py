@@ -1,4 +1,4 @@
-"""What an operator names on the command line: a service or a prefix."""
+"""Read the services and prefixes that an operator names on the command line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from anycast_routed.model import Announcement, Prefix
 
 
-def prefix(given: str) -> Prefix:
-    """Read a prefix.
+def parse_prefix(given: str) -> Prefix:
+    """Parse a prefix.
 
     Raises:
         UsageError: the text is not a prefix.
@@ -28,19 +28,19 @@ def prefix(given: str) -> Prefix:
         raise UsageError(message, hint="write it as 192.0.2.1/32 or 2001:db8::1/128") from None
 
 
-def spelled(target: str) -> str:
-    """Return a target as a plan writes it: a prefix in its canonical form, a name unchanged."""
+def canonical(target: str) -> str:
+    """Return a target as a plan writes it: a prefix in canonical form, a name unchanged."""
     try:
         return str(ip_network(target))
     except ValueError:
         return target
 
 
-def of_targets(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
-    """Return what would be announced of these services and prefixes if all services were UP.
+def announcements_of(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
+    """Return the announcements of these services and prefixes, with every service assumed UP.
 
     Raises:
-        UsageError: there is no such service or prefix; the hint lists those that exist.
+        UsageError: a target is no service or prefix of this host; the hint lists all of them.
     """
     best, _ = assumed(config, Verdict.UP)
     prefixes = [str(one.prefix) for one in best.announcements]
@@ -48,7 +48,7 @@ def of_targets(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
     existing = [*best.services, *dict.fromkeys(prefixes)]
     for target in targets:
         if target not in existing:
-            message = f"no service and no prefix here is {text.safe(target)!r}"
+            message = f"{text.safe(target)!r} is neither a service nor a prefix here"
             raise UsageError(message, hint=f"there are: {', '.join(existing)}")
     return tuple(
         one for one in best.announcements if one.service in targets or str(one.prefix) in targets

@@ -1,4 +1,4 @@
-"""Waiting until the router shows what was ordered, and saying each step on the way."""
+"""Wait until the router shows the LocalPref or the withdrawal of each prefix; print each step."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.model import Prefix, Readback
 
-_EVERY = 0.05  # seconds from one read-back to the next
+_POLL_INTERVAL = 0.05  # seconds from one read-back to the next
 _GRACE = 10.0  # seconds beyond drain-time, for the daemon and the router
-_LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
+_LOCK_TIMEOUT = 5.0  # seconds to wait for another instance to end
 
 
-class Way:
-    """Some prefixes on their way to a goal: the LocalPref of each, or None for a withdrawn one.
+class Transition:
+    """Some prefixes that change to a goal: the LocalPref of each, or None for a withdrawn one.
 
-    Making one takes the router's first word, so that no step is missed.
+    The constructor reads the router once, so that no later step is missed.
     """
 
     def __init__(
@@ -40,77 +40,79 @@ class Way:
         self._settings = settings
         self._config = config
         self._goal = goal
-        self._seen: dict[Prefix, int | None] | None = None
-        # An order can be given while the router is down.
+        self._held: dict[Prefix, int | None] | None = None
+        # A drain order can be given while the router is down.
         with contextlib.suppress(AnycastRoutedError):
-            self._look(choose.choose(config).read())
+            self._report(choose.choose(config).read())
 
-    def wait(self, *, by_steps: int, lowers: float = 0.0, lasts: float = math.inf) -> None:
-        """Wait until the daemon has brought the router there; without one, do it in `by_steps`.
+    def wait(self, *, applies: int, lowered: float = 0.0, lasts: float = math.inf) -> None:
+        """Wait until the router shows the goal.
 
-        `lowers` is for how many seconds a drain only lowers, and `lasts` when it is over.
+        With a running daemon, only watch the router. Without one, do what `apply` does, at most
+        `applies` times, `lowered` seconds apart. `lowered` is how long a drain only lowers the
+        LocalPref; `lasts` is the length of the drain. Both are in seconds.
 
         Raises:
-            NotConfirmedError: the time was over before.
+            NotConfirmedError: the goal was not reached in time.
             RouterUnavailableError: the router does not answer.
         """
-        begun = time.monotonic()
+        start = time.monotonic()
         run_dir = self._config.daemon.run_dir
-        there = (
-            self._watch(min(lowers + _GRACE, lasts))
+        reached = (
+            self._watch_router(min(lowered + _GRACE, lasts))
             if running_daemon.pid(run_dir) is not None
-            else self._walk(by_steps, lowers)
+            else self._apply(applies, lowered)
         )
-        if not there:
-            raise self._late(time.monotonic() - begun)
+        if not reached:
+            raise self._timeout_error(time.monotonic() - start)
 
-    def _watch(self, within: float) -> bool:
-        """Look until the daemon is there, or must have been."""
+    def _watch_router(self, timeout: float) -> bool:
+        """Read the router until it shows the goal or the timeout is over; return if it does."""
         speaker = choose.choose(self._config)
-        deadline = time.monotonic() + within
-        while not (there := self._look(speaker.read())) and time.monotonic() < deadline:
-            time.sleep(_EVERY)
-        return there
+        deadline = time.monotonic() + timeout
+        while not (reached := self._report(speaker.read())) and time.monotonic() < deadline:
+            time.sleep(_POLL_INTERVAL)
+        return reached
 
-    def _walk(self, steps: int, lowers: float) -> bool:
-        """Do ourselves what a run of `apply` does, until there."""
-        with running_daemon.alone(self._config.daemon.run_dir, "drain", within=_LOCK_WITHIN):
-            for step in range(steps):
-                if step:
-                    time.sleep(lowers)
+    def _apply(self, times: int, pause: float) -> bool:
+        """Do what `apply` does, some times, until the goal is reached; return if it is."""
+        with running_daemon.alone(self._config.daemon.run_dir, "drain", within=_LOCK_TIMEOUT):
+            for number in range(times):
+                if number:
+                    time.sleep(pause)
                 done = once(self._config, self._settings.digest())
-                if self._look(done.step.outcome.readback):
+                if self._report(done.step.outcome.readback):
                     return True
         return False
 
-    def _look(self, readback: Readback) -> bool:
-        """Say what is new in the router's word; tell whether the goal is reached."""
-        held = {route.prefix: route.local_pref for route in readback.originated}
-        now = {prefix: held.get(prefix) for prefix in self._goal}
-        before = now if self._seen is None else self._seen
+    def _report(self, readback: Readback) -> bool:
+        """Print what changed since the last read-back; return if the goal is reached."""
+        routes = {route.prefix: route.local_pref for route in readback.originated}
+        now = {prefix: routes.get(prefix) for prefix in self._goal}
+        before = now if self._held is None else self._held
         self._settings.say(
-            _step(prefix, before[prefix], now[prefix])
+            _step_line(prefix, before[prefix], now[prefix])
             for prefix in self._goal
             if now[prefix] != before[prefix]
         )
         sys.stdout.flush()
-        self._seen = now
+        self._held = now
         return now == self._goal
 
-    def _late(self, seconds: float) -> NotConfirmedError:
-        """Say what is missing, and why as far as that is known."""
-        seen = self._seen or {}
-        missing = {prefix for prefix, goal in self._goal.items() if seen.get(prefix) != goal}
+    def _timeout_error(self, seconds: float) -> NotConfirmedError:
+        """Return the error that names the missing prefixes and, if it is known, the reason."""
+        held = self._held or {}
+        missing = {prefix for prefix, goal in self._goal.items() if held.get(prefix) != goal}
         found, _ = last_known.observed(self._config, None)
         withheld = plan(self._config, found).withheld
-        why = next((one.detail for one in withheld if one.prefix in missing), "")
+        reason = next((one.detail for one in withheld if one.prefix in missing), "")
         named = ", ".join(sorted(map(str, missing)))
         message = f"not done within {text.duration(seconds)}: {named}"
-        hint = f"{why}; see: anycast-routed status" if why else "see: anycast-routed status"
+        hint = f"{reason}; see: anycast-routed status" if reason else "see: anycast-routed status"
         return NotConfirmedError(message, hint=hint)
 
 
-def _step(prefix: Prefix, before: int | None, after: int | None) -> str:
+def _step_line(prefix: Prefix, before: int | None, after: int | None) -> str:
     if after is None:
         return f"- {prefix}  withdrawn"
     if before is None:

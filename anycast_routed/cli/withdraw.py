@@ -1,4 +1,4 @@
-"""`withdraw`: the way out, with as little as possible that must be in order."""
+"""`withdraw`: withdraw everything, even if the config, the disk or the lock cannot be used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed.announce import choose, transaction
-from anycast_routed.cli.options import since_start
+from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.errors import (
     AnycastRoutedError,
@@ -22,11 +22,14 @@ from anycast_routed.state import running_daemon
 from anycast_routed.system import files, lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.cli.options import Settings
     from anycast_routed.model import Prefix, Readback
 
-_LOCK_WITHIN = 5.0  # seconds that we wait for another instance to end
+_LOCK_TIMEOUT = 5.0  # seconds to wait for another instance to end
 
 
 def register(app: typer.Typer) -> None:
@@ -38,106 +41,120 @@ def withdraw(
     context: typer.Context,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Also beside a daemon, which may be hung.")
+        bool, typer.Option("--force", help="Withdraw although a daemon runs; it may be hung.")
     ] = False,
 ) -> int:
-    """Withdraw everything of ours now.
+    """Withdraw everything that anycast-routed announces, now.
 
-    It works without a readable config and on a full disk. The next `apply` announces again what
-    is healthy: stop its timer first. Beside a daemon it is refused, which would do the same.
+    Works without a readable config and on a full disk. The next `apply` announces the healthy
+    prefixes again: stop its timer first. A running daemon would too, so the verb is refused then.
     """
     settings: Settings = context.obj
     config = config_or_defaults(settings)
     run_dir = config.daemon.run_dir
-    daemon = None
-    with contextlib.suppress(AnycastRoutedError):
-        daemon = running_daemon.pid(run_dir)
+    daemon = _daemon(run_dir)
     if daemon is not None and not force:
-        message = f"the daemon, PID {daemon}, would announce again at once what is healthy"
-        hint = (
-            "anycast-routed drain; or: systemctl stop anycast-routed; or, where it hangs: --force"
-        )
+        message = f"the daemon, PID {daemon}, would announce the healthy prefixes again at once"
+        hint = "anycast-routed drain; or: systemctl stop anycast-routed; or, if it hangs: --force"
         raise LockedError(message, hint=hint)
-    with contextlib.ExitStack() as held:
-        try:
-            within = 0.0 if daemon else _LOCK_WITHIN
-            held.enter_context(lock.hold(run_dir, "withdraw", within=within))
-        except AnycastRoutedError as error:
-            warning = f"going on without the lock: {text.printable(error.message)}"
-            settings.talk([f"warning: {warning}; it may announce again"])
-        gone, after = withdraw_all(config)
-    seconds = since_start()
+    with _lock_if_possible(settings, run_dir, 0.0 if daemon else _LOCK_TIMEOUT):
+        withdrawn, after = withdraw_all(config)
+    seconds = seconds_since_start()
     router = ", ".join(one.router for one in after)
-    settings.emit("withdraw", withdrawn=gone, router=router, seconds=seconds)
-    settings.say(f"- {prefix}" for prefix in gone)
-    told = "; ".join(map(text.confirmation, after))
-    settings.say([f"{told}; {text.duration(seconds)} in all"])
-    # What is saved comes back without us.
+    settings.emit("withdraw", withdrawn=withdrawn, router=router, seconds=seconds)
+    settings.say(f"- {prefix}" for prefix in withdrawn)
+    confirmed = "; ".join(map(text.confirmation, after))
+    settings.say([f"{confirmed}; {text.duration(seconds)} in all"])
+    # The notes warn of a saved router config that would announce again.
     for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
             settings.talk(findings.lines(speaker.notes()))
     return Exit.OK
 
 
-def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
-    """Withdraw in the file first, whether or not a router answers, and then at the router.
+def _daemon(run_dir: Path) -> int | None:
+    """Return the PID of the running daemon; None if none runs or that cannot be read."""
+    with contextlib.suppress(AnycastRoutedError):
+        return running_daemon.pid(run_dir)
+    return None
 
-    Where it cannot be known which of two routers is ours, both are told. Returns what was
-    withdrawn, and the word of each router after it.
+
+@contextlib.contextmanager
+def _lock_if_possible(settings: Settings, run_dir: Path, timeout: float) -> Iterator[None]:
+    """Hold the run directory's lock; warn and go on without it after `timeout` seconds."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock.hold(run_dir, "withdraw", within=timeout))
+        except AnycastRoutedError as error:
+            warning = f"going on without the lock: {text.printable(error.message)}"
+            settings.talk([f"warning: {warning}; the process that holds it may announce again"])
+        yield
+
+
+def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
+    """Withdraw in BIRD's include file first, even if no router answers, then in each router.
+
+    If the router that anycast-routed announces through cannot be determined, withdraw from both
+    BIRD and FRR. Return the withdrawn prefixes, and each router's read-back after that.
 
     Raises:
-        NotConfirmedError: the router still holds something, or a reload would bring it back.
-        RouterUnavailableError, AccessDeniedError: it was not told; the file is as short as it can.
+        NotConfirmedError: the router still holds a prefix, or a reload would bring it back.
+        RouterUnavailableError, AccessDeniedError: the router could not be reached; the file has
+            no prefixes, as far as it can be written.
     """
     bird = choose.bird(config)
-    was_there = True
-    # A folder or a file that we may not read must not stand between us and the router.
+    had_file = True
+    # An unreadable directory or file must not prevent the withdrawal at the router.
     with contextlib.suppress(AnycastRoutedError):
-        was_there = files.read(bird.file) is not None
-    # What is wrong with the file is said once more below, when the router has been told.
+        had_file = files.read(bird.file) is not None
+    # A fault of the file is reported below, after the withdrawal at the router.
     with contextlib.suppress(AnycastRoutedError):
         transaction.disarm(bird, frozenset())
-    gone: list[Prefix] = []
+    withdrawn: list[Prefix] = []
     after: list[Readback] = []
-    failed: list[AnycastRoutedError] = []
+    errors: list[AnycastRoutedError] = []
     for speaker in choose.every(config):
         try:
-            before, word = _withdraw(speaker, was_there=was_there)
+            before, readback = _withdraw_from(speaker, had_file=had_file)
         except AnycastRoutedError as error:
-            failed.append(error)
+            errors.append(error)
         else:
-            gone += [route.prefix for route in before.originated]
-            after.append(word)
-    if failed:
-        raise failed[0]
-    return tuple(gone), tuple(after)
+            withdrawn += [route.prefix for route in before.originated]
+            after.append(readback)
+    if errors:
+        raise errors[0]
+    return tuple(withdrawn), tuple(after)
 
 
-def _withdraw(speaker: Speaker, *, was_there: bool) -> tuple[Readback, Readback]:
-    """Tell one router, and return its word before and after it."""
+def _withdraw_from(speaker: Speaker, *, had_file: bool) -> tuple[Readback, Readback]:
+    """Withdraw everything from one router; return its read-backs before and after.
+
+    `had_file` is whether BIRD's include file existed before the withdrawal.
+    """
     before = speaker.read()
     transaction.withdraw_all(speaker)
-    shortened = files.read(speaker.file)
-    # Where the operator's own part is broken it stays withdrawn all the same: the read-back
-    # decides.
+    emptied = files.read(speaker.file)
+    # The router may reject its config because the operator's own part is broken. The prefixes
+    # stay withdrawn all the same: the read-back decides.
     with contextlib.suppress(AnycastRoutedError):
-        speaker.load(shortened or "")
+        speaker.load(emptied or "")
     after = speaker.read()
     if after.originated:
-        left = ", ".join(str(route.prefix) for route in after.originated[:5])
-        message = f"the router still holds {left}"
+        held = ", ".join(str(route.prefix) for route in after.originated[:5])
+        message = f"the router still holds {held}"
         raise NotConfirmedError(message)
-    if before.originated and not was_there and speaker.name == "bird":
-        message = f"withdrawn, but {speaker.file} is not there, so another file has the routes"
+    if before.originated and not had_file and speaker.name == "bird":
+        message = f"withdrawn, but {speaker.file} does not exist, so another file has the routes"
         hint = (
-            "mend the config, which names that file, and withdraw again: a reload brings them back"
+            "correct router.include-file in the config, and withdraw again: "
+            "a reload of BIRD brings the routes back"
         )
         raise NotConfirmedError(message, hint=hint)
     return before, after
 
 
 def config_or_defaults(settings: Settings) -> Config:
-    """Return the config, or one with nothing but defaults where it cannot be read."""
+    """Return the config; warn and return one with defaults only if it cannot be loaded."""
     try:
         return settings.load()
     except ConfigError as error:

@@ -1,1 +1,1 @@
-"""What the router and systemd need once: files, users and units."""
+"""What `setup` installs for the router and systemd: files, users and units."""

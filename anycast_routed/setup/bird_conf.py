@@ -1,7 +1,7 @@
-"""Our include line in the operator's bird.conf: put in and taken out with the same care.
+"""Add the include line of anycast-routed to the operator's bird.conf, and remove it.
 
-BIRD reads the new text first, what stood there is kept beside it, and the file keeps its owner
-and its mode.
+BIRD parses the new text first. The old text is kept in a backup in the same directory, and the
+file keeps its owner and its mode.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _COMMENT = "# What anycast-routed announces; a missing file is fine."
 
 
 def with_line(router: Router) -> dict[Path, str]:
-    """Return bird.conf as it must be.
+    """Return the path and the text of bird.conf with the include line.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: bird.conf does not exist.
     """
-    # The file itself, should an operator have a link there.
+    # Write to the file itself if the path is a link.
     path = router.config_file.resolve()
     current = files.read(path)
     if current is None:
         message = f"router.config-file: {path} does not exist"
-        raise ConfigError(message, hint="name BIRD's config file, or install bird2")
+        raise ConfigError(message, hint="set it to BIRD's config file, or install bird2")
     if includes(current, router.include_file):
         return {path: current}
     line = include_line(router.include_file)
@@ -42,36 +42,38 @@ def with_line(router: Router) -> dict[Path, str]:
 
 
 def without_line(router: Router) -> dict[Path, str]:
-    """Return bird.conf without what `with_line` has put there; nothing where it has not.
+    """Return the path and the text of bird.conf without the include line; empty if it has none.
 
     Raises:
-        ConfigError: the operator has something of his own on that line.
+        ConfigError: the line also holds text of the operator.
     """
     path = router.config_file.resolve()
     current = files.read(path)
-    if current is None or not (ours := including(current, router.include_file)):
+    if current is None or not (found := including(current, router.include_file)):
         return {}
     lines = current.split("\n")
-    for number, alone in ours.items():
+    for number, alone in found.items():
         if not alone:
             shown = safe(lines[number].strip())
-            message = f"{path}:{number + 1}: our include is not alone on its line: {shown}"
-            raise ConfigError(message, hint="take it out of there by hand, and run this again")
-    kept = [line for number, line in enumerate(lines) if number not in ours]
+            message = f"{path}:{number + 1}: the include is not alone on its line: {shown}"
+            raise ConfigError(message, hint="remove the include by hand, and run this again")
+    kept = [line for number, line in enumerate(lines) if number not in found]
     text = "\n".join(line for line in kept if line.strip() != _COMMENT)
     return {path: f"{text.rstrip()}\n"}
 
 
 def install(path: Path, text: str, *, backup: str) -> None:
-    """Put this text there; `backup` is what the old one's name ends with, unless it is there.
+    """Install a new text of bird.conf after BIRD has checked it.
+
+    `backup` is the suffix of the copy of the old text; an existing copy is not overwritten.
 
     Raises:
-        RejectedError: BIRD refuses it; nothing has changed.
-        CannotWriteError, AccessDeniedError: as `atomic.write`.
+        RejectedError: BIRD rejects the text; nothing has changed.
+        CannotWriteError, AccessDeniedError: as `files.write`.
     """
-    was = path.stat()
-    mode, owner = stat.S_IMODE(was.st_mode), (was.st_uid, was.st_gid)
-    # In the same folder, since an operator's own includes may be relative.
+    old = path.stat()
+    mode, owner = stat.S_IMODE(old.st_mode), (old.st_uid, old.st_gid)
+    # In the same directory, since the operator's includes may be relative.
     candidate = path.with_name(f"{path.name}.candidate")
     files.write(candidate, text, mode=mode, owner=owner)
     try:

@@ -1,4 +1,4 @@
-"""What `setup` is to do: files to write and delete, and commands, first shown and then done."""
+"""The steps of `setup`: files to write and remove, and commands; first shown, then done."""
 
 from __future__ import annotations
 
@@ -17,57 +17,63 @@ if TYPE_CHECKING:
 
     from anycast_routed.report.output import Output
 
-_WITHIN = 90.0  # seconds for a command; a daemon that is stopped has 60 to withdraw
+_COMMAND_TIMEOUT = 90.0  # seconds; a stopping daemon may take 60 to withdraw
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be done, in this order."""
+class Steps:
+    """The steps of one run of `setup`, done in the order of the fields."""
 
-    first: list[tuple[str, ...]] = field(default_factory=list)
-    files: dict[Path, str] = field(default_factory=dict)
+    commands_before: list[tuple[str, ...]] = field(default_factory=list)
     bird_conf: dict[Path, str] = field(default_factory=dict)
-    gone: list[Path] = field(default_factory=list)
-    last: list[tuple[str, ...]] = field(default_factory=list)
-    said: str = ""
-    """What is left for the operator to do."""
-    nothing: str = "nothing is missing"
-    """What is said where there is nothing to do."""
+    files: dict[Path, str] = field(default_factory=dict)
+    removed_files: list[Path] = field(default_factory=list)
+    commands_after: list[tuple[str, ...]] = field(default_factory=list)
+    next_step: str = ""
+    """What the operator does next; printed after the steps."""
+    nothing_to_do: str = "nothing is missing"
+    """The message if there are no steps."""
 
     @property
-    def is_for_root(self) -> bool:
-        """Whether it is about more than bird.conf, which may be somebody else's to write."""
-        return bool(self.first or self.files or self.gone or self.last)
+    def need_root(self) -> bool:
+        """Whether the steps change more than bird.conf, which another user may own."""
+        return bool(self.commands_before or self.files or self.removed_files or self.commands_after)
 
     def is_empty(self) -> bool:
-        """Tell whether there is nothing to do."""
-        return not (self.is_for_root or self.bird_conf)
+        """Return whether there are no steps."""
+        return not (self.need_root or self.bird_conf)
 
     def show(self, output: Output, *, write: bool) -> None:
-        """Print what is to be done; `write` is whether it will be."""
+        """Print the steps; `write` is whether they will be done after that."""
         written = {**self.files, **self.bird_conf}
-        started = [*self.first, *self.last]
+        commands_run = [*self.commands_before, *self.commands_after]
         output.emit(
             "setup",
             files={str(path): text for path, text in written.items()},
-            commands=[list(command) for command in started],
-            removed=[str(path) for path in self.gone],
+            commands=[list(command) for command in commands_run],
+            removed=[str(path) for path in self.removed_files],
             written=write,
         )
         for path, text in written.items():
             output.say(difference(path, files.read(path), text))
-        output.say(f"+ {shlex.join(command)}" for command in started)
+        output.say(f"+ {shlex.join(command)}" for command in commands_run)
         if self.is_empty():
-            output.say([self.nothing])
+            output.say([self.nothing_to_do])
         elif not write:
-            output.say(f"- {path}" for path in self.gone)
-            output.say(["nothing was written; --write does it"])
+            output.say(f"- {path}" for path in self.removed_files)
+            output.say(["nothing was written; --write does these steps"])
 
-    def do(self, output: Output, *, backup: str) -> None:
-        """Do it; `backup` is what the name of a changed file's old content ends with."""
-        if self.is_for_root:
-            be_root()
-        for command in self.first:
+    def run(self, output: Output, *, backup: str) -> None:
+        """Do the steps; `backup` is the suffix of the copy of a changed file's old content.
+
+        Raises:
+            AccessDeniedError: the steps need root, and this process is not root.
+            CommandError: a command failed; the steps after it were not done.
+            RejectedError: BIRD rejects the new bird.conf.
+        """
+        if self.need_root:
+            require_root()
+        for command in self.commands_before:
             _run(command)
         for path, text in self.bird_conf.items():
             bird_conf.install(path, text, backup=backup)
@@ -76,30 +82,36 @@ class Job:
             if (before := files.read(path)) is not None:
                 kept = path.with_name(f"{path.name}.{backup}")
                 files.write(kept, before)
-                output.say([f"kept what stood there as {kept}"])
+                output.say([f"kept the old file as {kept}"])
             files.write(path, text)
             output.say([f"wrote {path}"])
-        for path in self.gone:
+        for path in self.removed_files:
             files.remove(path)
             output.say([f"removed {path}"])
-        for command in self.last:
+        for command in self.commands_after:
             _run(command)
 
 
-def be_root() -> None:
-    """Refuse anyone else.
+def require_root() -> None:
+    """Refuse every user but root.
 
     Raises:
-        AccessDeniedError: we are not root.
+        AccessDeniedError: this process is not root.
     """
     if os.geteuid() != 0:
-        message = "only root may make users, and install or remove units"
-        raise AccessDeniedError(message, hint="the same with sudo before it")
+        message = "only root may create users, and install or remove units"
+        raise AccessDeniedError(message, hint="run the same command with sudo")
 
 
 def _run(command: tuple[str, ...]) -> None:
-    done = commands.run(command, within=_WITHIN)
+    """Run a command.
+
+    Raises:
+        CommandError: its exit code is not 0.
+    """
+    done = commands.run(command, within=_COMMAND_TIMEOUT)
     if done.code != 0:
-        said = done.err.strip() or f"exit code {done.code}"
-        message = f"{shlex.join(command)}: {said}"
-        raise CommandError(message, hint="the rest was not done; run the same command again")
+        reason = done.err.strip() or f"exit code {done.code}"
+        message = f"{shlex.join(command)}: {reason}"
+        hint = "the steps after it were not done; correct this, and run setup again"
+        raise CommandError(message, hint=hint)

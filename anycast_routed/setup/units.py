@@ -1,9 +1,10 @@
-"""The systemd units that we ship, with the program, the config and the user that are meant."""
+"""The systemd units that we ship, adapted to the program, config file and user of this host."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,83 +15,88 @@ if TYPE_CHECKING:
 
 
 NAME = "anycast-routed"
-FOLDER = Path("/etc/systemd/system")
-PACKAGED = Path("/lib/systemd/system")
-DAEMON = "anycast-routed.service"
-TIMER = "anycast-routed-apply.timer"
-_PROGRAM = "/usr/bin/anycast-routed"  # as the units that we ship have it
-_ACCOUNT = f"User={NAME}\nGroup={NAME}\n"
+DIRECTORY = Path("/etc/systemd/system")
+PACKAGE_DIRECTORY = Path("/lib/systemd/system")
+DAEMON_UNIT = "anycast-routed.service"
+TIMER_UNIT = "anycast-routed-apply.timer"
+_SHIPPED_PROGRAM = "/usr/bin/anycast-routed"
+_SHIPPED_USER = f"User={NAME}\nGroup={NAME}\n"
 _CONDITION = "ConditionPathExists="
-_FOLDERS = f"StateDirectory={NAME}\n"
-_WITH_TIMER = ("anycast-routed-apply.service", TIMER)
-_WITH_DAEMON = (DAEMON, "anycast-routed-withdraw.service", "anycast-routed-handover.service")
+_STATE_DIRECTORY = f"StateDirectory={NAME}\n"
 
 
-def shipped(*, timer: bool) -> tuple[str, ...]:
-    """Return the names of the units of the timer, or of the daemon."""
-    return _WITH_TIMER if timer else _WITH_DAEMON
+class UnitSet(Enum):
+    """The units that are installed together, by their names."""
+
+    DAEMON = (DAEMON_UNIT, "anycast-routed-withdraw.service", "anycast-routed-handover.service")
+    TIMER = ("anycast-routed-apply.service", TIMER_UNIT)
+
+    @property
+    def to_enable(self) -> str:
+        """The unit that the operator enables."""
+        return NAME if self is UnitSet.DAEMON else TIMER_UNIT
 
 
-def every() -> tuple[Path, ...]:
-    """Return where each of our units stands when all are installed."""
-    return tuple(FOLDER / name for name in (*_WITH_DAEMON, *_WITH_TIMER))
+def all_paths() -> tuple[Path, ...]:
+    """Return the path of every unit of both sets, installed or not."""
+    return tuple(DIRECTORY / name for names in UnitSet for name in names.value)
 
 
 def program() -> tuple[str, ...]:
-    """Return the words that start this very program, by an absolute path."""
+    """Return the command that starts this program, by an absolute path."""
     own = Path(sys.argv[0])
     found = str(own.absolute()) if own.name == NAME else shutil.which(NAME)
     return (found,) if found else (sys.executable, "-m", "anycast_routed")
 
 
 def texts(
-    path: Path, router: str | None, user: str, opened: Iterable[str], *, timer: bool
+    path: Path, router: str | None, user: str, extra_lines: Iterable[str], unit_set: UnitSet
 ) -> dict[Path, str]:
-    """Return the units as they are to stand on this host; they run as `user`.
+    """Return the text of each unit of a set for this host, by its path; the units run as `user`.
 
-    `path` is the config file, `router` what `--router` was. `opened` are the lines that let them
-    write elsewhere too, see `sandbox`.
+    `path` is the config file, `router` the value of `--router`. `extra_lines` let the units write
+    to more directories, see `sandbox`.
     """
     options = [] if path in DEFAULTS else ["--config", str(path)]
     options += ["--router", router] if router else []
-    command = " ".join(map(_word, [*program(), *options]))
-    # In all of them, or the run folder would change hands with whichever is started.
-    account = _ACCOUNT if user == NAME else f"User={user}\n"
-    folders = _FOLDERS + "".join(f"{line}\n" for line in opened)
-    shelf = _folder()
+    command = " ".join(map(_command_word, [*program(), *options]))
+    # The same user in every unit: else the run directory's owner changes with the unit started.
+    account = _SHIPPED_USER if user == NAME else f"User={user}\n"
+    directories = _STATE_DIRECTORY + "".join(f"{line}\n" for line in extra_lines)
+    source = _shipped_directory()
     found = {}
-    for name in shipped(timer=timer):
-        text = (shelf / name).read_text(encoding="utf-8")
-        text = text.replace(f"={_PROGRAM} ", f"={command} ").replace(_ACCOUNT, account)
-        text = text.replace(_FOLDERS, folders)
-        found[FOLDER / name] = text if path in DEFAULTS else _conditioned(text, path)
+    for name in unit_set.value:
+        text = (source / name).read_text(encoding="utf-8")
+        text = text.replace(f"={_SHIPPED_PROGRAM} ", f"={command} ")
+        text = text.replace(_SHIPPED_USER, account).replace(_STATE_DIRECTORY, directories)
+        found[DIRECTORY / name] = text if path in DEFAULTS else _with_condition(text, path)
     return found
 
 
-def _conditioned(text: str, path: Path) -> str:
-    """Have a unit wait for this config in place of the usual ones."""
+def _with_condition(text: str, path: Path) -> str:
+    """Replace a unit's conditions for the default config files by one for this config file."""
     lines: Iterable[str] = text.splitlines(keepends=True)
     condition = f"{_CONDITION}{str(path).replace('%', '%%')}\n"
-    own = (condition if line.startswith(_CONDITION) else line for line in lines)
-    # Each unit had one for each usual place, one after the other.
-    return "".join(own).replace(condition * len(DEFAULTS), condition)
+    replaced = (condition if line.startswith(_CONDITION) else line for line in lines)
+    # A shipped unit has one condition for each default path, one after the other.
+    return "".join(replaced).replace(condition * len(DEFAULTS), condition)
 
 
-def _folder() -> Path:
-    # In the wheel the units stand inside the package, in a checkout beside it.
+def _shipped_directory() -> Path:
+    """Return the directory of the shipped units: in the package, or in a checkout next to it."""
     package = Path(__file__).parent.parent
     inside = package / "systemd"
     return inside if inside.is_dir() else package.parent / "packaging" / "systemd"
 
 
 def quoted(text: str) -> str:
-    """Write one word as systemd.syntax(7) and the specifiers of systemd.unit(5) read it."""
+    """Quote one word for a unit file (systemd.syntax(7), and the specifiers of systemd.unit(5))."""
     literal = text.replace("%", "%%")
     if not set(literal) & set(" \t\"'\\;"):
         return literal
     return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _word(text: str) -> str:
-    # In a command line $ has a meaning too (systemd.service(5)).
+def _command_word(text: str) -> str:
+    """Quote one word of a command line, where $ has a meaning too (systemd.service(5))."""
     return quoted(text.replace("$", "$$"))

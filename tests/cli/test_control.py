@@ -46,7 +46,7 @@ def test_reload_proves_what_the_daemon_has_taken(
 ) -> None:
     site.daemon()
     site.both_hold(announced)
-    assert "has taken /etc/anycast-routed/config.json" in site.run("reload").out
+    assert "has loaded /etc/anycast-routed/config.json" in site.run("reload").out
     seed["anycast"]["localpref"] = 300
     site.configure(seed)
     document = site.document("reload")
@@ -163,7 +163,7 @@ def test_a_handover_to_nobody_withdraws(site: Site, announced: Held) -> None:
     assert old.terminate() == 0
     assert site.tables() == [announced, announced]
     assert handover.wait(within=8) == 4
-    assert "nobody has taken over within 3s" in handover.log()
+    assert "no new daemon has taken over within 3s" in handover.log()
     site.both_hold({}, within=2)
 
 
@@ -179,7 +179,7 @@ def test_a_handover_without_a_restart_changes_nothing(
         eventually(lambda: handover.check() and mark.exists(), within=5, why="the mark stands")
         handover.signal(signal.SIGTERM)
     assert handover.wait(within=5) == 0
-    assert "was not restarted, and goes on as before" in handover.log()
+    assert "was not restarted and continues as before" in handover.log()
     assert not mark.exists()
     assert site.tables() == [announced, announced]
     old.terminate()

@@ -156,5 +156,5 @@ def test_undrain_ends_the_wait_of_a_service_that_flaps(site: Site, announced: He
     assert "! dns went down 2 times: withheld until " in site.run("status").out
     chain = site.document("explain", ONE)["chain"]
     assert next(one["name"] for one in chain if one["holds"] is False) == "damping"
-    assert "dns no longer waits for its flapping" in site.run("undrain", "dns", "--wait").out
+    assert "dns is no longer withheld for flapping" in site.run("undrain", "dns", "--wait").out
     site.both_hold(announced, within=2)

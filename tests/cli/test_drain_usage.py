@@ -53,7 +53,7 @@ def test_orders_can_be_given_while_no_router_runs(
     assert main(["--config", config, "drain", "dns", "--reason", "tür"]) == 0
     said = capsys.readouterr()
     assert "dns is drained: t\\xfcr" in said.out
-    assert "the next apply lowers it, the first after 5 s withdraws it" in said.err
+    assert "the next apply lowers the LocalPref, the first apply after 5 s withdraws it" in said.err
     assert main(["--config", config, "--json", "drain", "fd00::10:10:10:10"]) == 0
     assert json.loads(capsys.readouterr().out)["targets"] == ["fd00::10:10:10:10/128"]
     orders = json.loads((tmp_path / "state" / "drains.json").read_text())["drained"]

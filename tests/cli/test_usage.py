@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.cli.main import main
-from anycast_routed.cli.options import FLAGS, hoist
-from anycast_routed.cli.signals import VALUES
+from anycast_routed.cli.options import FLAG_OPTIONS, move_options_first
+from anycast_routed.cli.signals import VALUE_OPTIONS
 from anycast_routed.errors import LockedError
 from anycast_routed.system import lock
 from tests.support.paths import ANYCAST_DNS_CONFIG
@@ -110,16 +110,22 @@ def test_the_lock_names_its_holder(tmp_path: Path) -> None:
 
 
 WORDS = st.sampled_from(["apply", "status", "10.0.0.1/32", "--diff", "-x", "up", "--", "--foo=1"])
-OPTIONS = st.sampled_from(sorted(FLAGS)) | st.sampled_from([f"{name}=x" for name in VALUES])
+OPTIONS = st.sampled_from(sorted(FLAG_OPTIONS)) | st.sampled_from(
+    [f"{name}=x" for name in VALUE_OPTIONS]
+)
 
 
 @given(st.lists(WORDS | OPTIONS))
-def test_hoisting_loses_nothing_and_keeps_the_order(arguments: list[str]) -> None:
-    hoisted = hoist(arguments)
-    assert sorted(hoisted) == sorted(arguments)
+def test_moving_the_options_first_loses_nothing_and_keeps_the_order(arguments: list[str]) -> None:
+    moved = move_options_first(arguments)
+    assert sorted(moved) == sorted(arguments)
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    words = [a for a in arguments[:cut] if a not in FLAGS and a.partition("=")[0] not in VALUES]
-    assert hoisted[len(hoisted) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]
+    words = [
+        a
+        for a in arguments[:cut]
+        if a not in FLAG_OPTIONS and a.partition("=")[0] not in VALUE_OPTIONS
+    ]
+    assert moved[len(moved) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]
 
 
 @pytest.mark.parametrize("which", ["file", "folder", "template"])

@@ -77,5 +77,5 @@ def test_what_else_is_on_that_line_stays(
     text = f"router id 192.0.2.1;\n{LINE} protocol static keepme {{ ipv4; }}\n"
     assert remove(text) == (78, text)
     said = capsys.readouterr().err
-    assert "bird.conf:2: our include is not alone on its line" in said
+    assert "bird.conf:2: the include is not alone on its line" in said
     assert "keepme" in said

@@ -52,9 +52,9 @@ def test_folders_elsewhere_are_opened_and_made() -> None:
     ("sections", "said"),
     [
         ({"daemon": {"run-dir": "/run/user/1000/x"}}, "daemon.run-dir: /run/user/1000/x is below"),
-        ({"daemon": {"state-dir": "/home/x"}}, "below /home, which the units do not see"),
-        ({"daemon": {"state-dir": "/srv"}}, "daemon.state-dir: /srv is not ours alone"),
-        ({"router": {"include-file": "/etc/bird.conf"}}, "router.include-file: /etc is not ours"),
+        ({"daemon": {"state-dir": "/home/x"}}, "below /home, which is hidden from the units"),
+        ({"daemon": {"state-dir": "/srv"}}, "daemon.state-dir: /srv is shared with other programs"),
+        ({"router": {"include-file": "/etc/bird.conf"}}, "router.include-file: /etc is shared"),
         ({"router": {"template-dir": "/root/x"}}, "router.template-dir: /root/x/bird.conf.j2"),
         ({"router": {"vtysh": "/home/x/vtysh"}}, "router.vtysh: /home/x/vtysh is below /home"),
         ({"router": {"control-socket": "/home/bird.ctl"}}, "router.control-socket: /home/bird.ctl"),
@@ -70,7 +70,7 @@ def test_another_users_folder_in_run_is_not_taken_from_him() -> None:
     other = found(daemon={"run-dir": str(folder)})
     assert (other.lines, other.faults) == (
         [],
-        [f"daemon.run-dir: {folder} is not user nobody's to have"],
+        [f"daemon.run-dir: {folder} does not belong to user nobody"],
     )
 
 
@@ -81,7 +81,7 @@ def test_what_the_user_may_not_use_is_said() -> None:
     seed["dns"]["pid-file"] = pid
     other = needs(config.loads(json.dumps(seed), name="config.json", toml=False), "nobody")
     assert other.doubts == [
-        "daemon.state-dir: user nobody may not write into /usr/share",
+        "daemon.state-dir: user nobody may not write to /usr/share",
         f"bgp.peers[0].password-file: user nobody may not read {password}",
         f"pid-file of dns: user nobody may not read {pid}",
     ]

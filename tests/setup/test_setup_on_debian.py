@@ -125,18 +125,18 @@ def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> No
     machine.run("birdc", "configure")
     assert "10.10.10.10/32" not in machine.run("birdc", "show route").out
     assert machine.read("/etc/anycast-routed/config.toml") == CONFIG
-    assert said(machine, "--remove", "--write") == "nothing of ours is there\n"
+    assert said(machine, "--remove", "--write") == "there is nothing to remove\n"
 
 
 def test_it_opens_the_sandbox_for_folders_elsewhere(machine: Machine) -> None:
     said(machine, "--systemd", "--write")
     home = '[daemon]\nstate-dir = "/home/x"\n'
     serve(machine, CONFIG + home)
-    assert "below /home, which the units do not see" in said(
+    assert "below /home, which is hidden from the units" in said(
         machine, "--systemd", "--write", code=78
     )
     serve(machine, CONFIG + ELSEWHERE)
-    assert "kept what stood there as" in said(machine, "--systemd", "--write")
+    assert "kept the old file as" in said(machine, "--systemd", "--write")
     assert said(machine, "--systemd", "--write") == "nothing is missing\n"
     said(machine, "--write")
     announce(machine)
@@ -164,12 +164,12 @@ def test_an_edited_unit_is_kept_and_a_masked_one_left_alone(machine: Machine) ->
     unit, kept = f"{UNITS}/anycast-routed.service", "before-anycast-routed"
     said(machine, "--systemd", "--write")
     machine.write(unit, machine.read(unit).replace("WatchdogSec=30", "WatchdogSec=77"))
-    assert f"kept what stood there as {unit}.{kept}" in said(machine, "--systemd", "--write")
+    assert f"kept the old file as {unit}.{kept}" in said(machine, "--systemd", "--write")
     assert "WatchdogSec=77" in machine.read(f"{unit}.{kept}")
     assert "WatchdogSec=30" in machine.read(unit)
     machine.run("ln", "-sf", "/dev/null", unit)
     for options in (["--systemd", "--write"], ["--remove", "--write"]):
-        assert f"{unit} leads to /dev/null, and is left as it is" in said(machine, *options)
+        assert f"{unit} is a link to /dev/null, and is left unchanged" in said(machine, *options)
         assert machine.run("readlink", unit).out == "/dev/null\n"
     machine.run("rm", unit, f"{unit}.{kept}")
 
@@ -178,7 +178,7 @@ def test_a_program_that_the_user_cannot_reach_is_refused(machine: Machine) -> No
     script = "mkdir -p /root/.local/bin; cp /usr/bin/anycast-routed /root/.local/bin"
     machine.run("/bin/sh", "-euc", script)
     argv = ("/root/.local/bin/anycast-routed", "setup", "--systemd")
-    assert "which the units do not see" in machine.run(*argv).err
+    assert "which is hidden from the units" in machine.run(*argv).err
     done = machine.run(*argv, "--write", check=False)
     assert done.code == 77
     assert "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install" in done.err
