@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from anycast_routed.lab import load
+from anycast_routed.lab import dnsperf
 from bench import resources
 from bench.baseline import Bare
 from bench.figures import Series, milliseconds
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.errors import AnycastRoutedError
     from anycast_routed.lab import Host
-    from anycast_routed.lab.load import Load
+    from anycast_routed.lab.dnsperf import Load
     from bench.clients import Lost
     from bench.daemon_site import Setting, Stand
     from bench.faults import Fault
@@ -36,7 +36,7 @@ def saturate(host: Host, seconds: float) -> Load:
     dnsperf is on the same host and asks the very socket that our own questions go to. From ten
     ports with so many questions on their way that socket overflows again and again.
     """
-    return load.start(
+    return dnsperf.start(
         host, "127.0.0.1", seconds=seconds, clients=10, outstanding=6000, patience=0.02
     )
 

@@ -12,14 +12,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from anycast_routed.lab import Lab, bird, client, dns, eventually
+from anycast_routed.lab import Lab, bird, dns, dns_client, eventually
 from bench import faults
 from bench.cases import say
 from bench.daemon_site import AS, INCLUDE, RUN_DIR, STATE_DIR
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Host
-    from anycast_routed.lab.client import Client
+    from anycast_routed.lab.dns_client import Client
     from bench.cases import Bench
 
 HEAD: Final = ("event", "n", "questions lost: median", "max")
@@ -69,7 +69,7 @@ class Clients:
 
     def ask(self) -> Client:
         """Start the client."""
-        return client.start(self._client, _ANYCAST, question=faults.ZONE)
+        return dns_client.start(self._client, _ANYCAST, question=faults.ZONE)
 
     def holds(self, local_pref: int) -> None:
         """Wait until the router has a path with this LocalPref, be it the best one or not."""
@@ -113,7 +113,7 @@ def measure(bench: Bench) -> None:
             time.sleep(_SPAN / 2)
             spans["drained"].append((begun, time.monotonic()))
         asked = asking.stop()
-    lost = [one.at for one in client.failed(asked)]
+    lost = [one.at for one in dns_client.failed(asked)]
     for event, times in spans.items():
         counts = [sum(begun <= at < ended for at in lost) for begun, ended in times]
         bench.report.lost.append(Lost(_NAMES[event], counts))

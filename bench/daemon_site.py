@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from anycast_routed.lab import Lab, bird, eventually, frr, receiver
+from anycast_routed.lab import Lab, bgp_receiver, bird, eventually, frr
 from anycast_routed.lab.failures import LabError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anycast_routed.lab import Daemon
-    from anycast_routed.lab.receiver import Event, Receiver
-    from anycast_routed.lab.route import Route
+    from anycast_routed.lab.bgp_receiver import Event, Receiver
+    from anycast_routed.lab.bgp_routes import Route
 
 Router = Literal["bird", "frr"]
 Config = dict[str, Any]
@@ -152,7 +152,7 @@ class Stand:
         else:
             frr.start(self.host)
         self._own()
-        peer = receiver.start(self.peer_host, asn=AS, router_id=PEER, peers={US: AS})
+        peer = bgp_receiver.start(self.peer_host, asn=AS, router_id=PEER, peers={US: AS})
         self.ear = Ear(peer)
         return self
 

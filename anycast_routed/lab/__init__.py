@@ -4,11 +4,11 @@ The tests, the benchmark and the demo stand on it. `Lab` makes hosts and links; 
 `frr`, `gobgp`, `dns` and `receiver` start daemons in a host.
 """
 
+from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.daemon import Daemon
 from anycast_routed.lab.failures import LabError, LabUnavailableError, LateError
 from anycast_routed.lab.host import Host
 from anycast_routed.lab.lab import Lab, reports
-from anycast_routed.lab.route import Family, Route, Session
 from anycast_routed.lab.waiting import eventually
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find
 from anycast_routed.lab.waiting import eventually
-from anycast_routed.lab.zones import all_zones, complete
+from anycast_routed.lab.zone_records import all_zones, complete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from anycast_routed.lab.communities import as_numbers
+from anycast_routed.lab.bgp_communities import as_numbers
+from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find
-from anycast_routed.lab.route import Family, Route, Session
 from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:

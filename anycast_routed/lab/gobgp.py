@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from anycast_routed.lab.communities import as_numbers
+from anycast_routed.lab.bgp_communities import as_numbers
+from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.programs import find
-from anycast_routed.lab.route import Family, Route, Session
 from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import CommandError
 from anycast_routed.lab.daemon import Daemon
 from anycast_routed.lab.failures import LabError
-from anycast_routed.lab.holder import Holder
+from anycast_routed.lab.host_namespaces import Holder
 from anycast_routed.lab.programs import find
 from anycast_routed.system.commands import Completed, run
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp, receiver
+from anycast_routed.lab import Host, Lab, bgp_receiver, bird, dns, eventually, frr, gobgp
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_nothing_is_left_of_a_lab_with_every_daemon() -> None:
         one, two, three = hosts
         one.address("lo", "192.0.2.1/32")
         bird.start(one)
-        receiver.start(one, asn=1, router_id="192.0.2.1", peers={})
+        bgp_receiver.start(one, asn=1, router_id="192.0.2.1", peers={})
         frr.start(two)
         dns.unbound(two)
         gobgp.start(three, 1, "192.0.2.3", {})

@@ -17,7 +17,7 @@ USER = "48512"  # no name, no groups, no home
 
 SCRIPT = """
 import os
-from anycast_routed.lab import Lab, bird, dns, eventually, frr, gobgp, receiver
+from anycast_routed.lab import Lab, bird, dns, eventually, frr, gobgp, bgp_receiver
 
 assert os.geteuid() == 0
 with Lab() as lab:
@@ -39,7 +39,7 @@ with Lab() as lab:
     router.write_memory()
     router.restart()
     assert "Daemon is up" in bird.start(other).birdc("show status")
-    receiver.start(other, asn=64512, router_id="172.17.2.2", peers={})
+    bgp_receiver.start(other, asn=64512, router_id="172.17.2.2", peers={})
 print("all of it works")
 """
 

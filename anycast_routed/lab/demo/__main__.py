@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from anycast_routed.errors import AnycastRoutedError, UsageError
 from anycast_routed.lab import Lab
 from anycast_routed.lab.demo import site
-from anycast_routed.lab.demo.paper import Paper, duration
+from anycast_routed.lab.demo.output import Paper, duration
 from anycast_routed.lab.demo.steps import StepError, tell
 from anycast_routed.lab.rootless import enter
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import Exit
-from anycast_routed.lab.demo.asker import Asker, lost
-from anycast_routed.lab.demo.paper import Paper, duration
+from anycast_routed.lab.demo.client import Asker, lost
+from anycast_routed.lab.demo.output import Paper, duration
 from anycast_routed.lab.demo.site import ANYCAST, LOCAL_PREF
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.waiting import eventually

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually, receiver
+from anycast_routed.lab import bgp_receiver, eventually
 from tests.support.machines.machine import Machine
 from tests.support.router_faults import changes
 from tests.support.watched_site import PEER, Judge, Told, quick
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anycast_routed.lab import Lab
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
     from tests.support.dns_site import Held
     from tests.support.machines.package import Packages
 
@@ -132,7 +132,7 @@ def lay_out(lab: Lab, router_name: str, packages: Packages) -> Iterator[DnsHost]
     dns1, peer = lab.host("dns1"), lab.host("peer")
     lab.lan("lan", dns1, peer)
     peer.address("eth0", f"{PEER}/24").address("eth0", "fd00:17:2::fd/64")
-    recording = receiver.start(peer, asn=64512, router_id=PEER, peers={"172.17.2.1": 64512})
+    recording = bgp_receiver.start(peer, asn=64512, router_id=PEER, peers={"172.17.2.1": 64512})
     with Machine(dns1) as machine:
         machine.network(*_NETWORK)
         machine.write("/etc/unbound/unbound.conf.d/lab.conf", _ZONE)

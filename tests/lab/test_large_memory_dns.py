@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed.lab import Host, LabError, eventually, hog
+from anycast_routed.lab import Host, LabError, eventually, large_memory_dns
 
 pytestmark = pytest.mark.integration
 
 
 def test_it_answers_and_holds_its_memory(dns1: Host, up: Host) -> None:
-    daemon = hog.start(dns1, gib=0.125, address="172.17.2.1")
+    daemon = large_memory_dns.start(dns1, gib=0.125, address="172.17.2.1")
     answer = up.run("dig", "@172.17.2.1", "google.com", "SOA", "+time=2", "+tries=1").out
     assert "NOERROR" in answer
     assert ";google.com." in answer
@@ -26,7 +26,7 @@ def test_it_answers_and_holds_its_memory(dns1: Host, up: Host) -> None:
 
 @pytest.mark.parametrize("odd", [b"\0" * 13, b"\0" * 12 + b"\x3fabc", b"\xff" * 600])
 def test_an_odd_question_does_not_end_it(dns1: Host, odd: bytes) -> None:
-    daemon = hog.start(dns1, gib=0.001)
+    daemon = large_memory_dns.start(dns1, gib=0.001)
     words = "".join(f"\\x{byte:02x}" for byte in odd)
     dns1.run("bash", "-c", f"printf '{words}' > /dev/udp/127.0.0.1/53")
     assert "NOERROR" in dns1.run("dig", "@127.0.0.1", "google.com", "SOA").out
@@ -35,4 +35,4 @@ def test_an_odd_question_does_not_end_it(dns1: Host, odd: bytes) -> None:
 
 def test_one_that_cannot_start_is_told(dns1: Host) -> None:
     with pytest.raises(LabError, match="ended with code 1"):
-        hog.start(dns1, gib=0.001, address="192.0.2.1")
+        large_memory_dns.start(dns1, gib=0.001, address="192.0.2.1")

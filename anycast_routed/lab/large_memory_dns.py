@@ -31,7 +31,7 @@ def start(host: Host, *, gib: float, address: str = "127.0.0.1", port: int = 53)
         LabError: it ended, for example for lack of memory.
         LateError: it does not listen after two minutes.
     """
-    argv, env = module("anycast_routed.lab.hog")
+    argv, env = module("anycast_routed.lab.large_memory_dns")
     daemon = host.start(*argv, str(gib), address, str(port), name="hog", env=env)
     eventually(
         lambda: not daemon.alive or host.listens(port, protocol="udp"),

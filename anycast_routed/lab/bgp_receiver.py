@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from anycast_routed.lab.bgp_routes import Route
 from anycast_routed.lab.programs import module
-from anycast_routed.lab.route import Route
 from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def start(  # noqa: PLR0913 - one value each, all by name
     Raises:
         LabError: it ended, for example because another BGP speaker of the host has the port.
     """
-    argv, env = module("anycast_routed.lab.listener")
+    argv, env = module("anycast_routed.lab.bgp_receiver_process")
     argv += ["--as", str(asn), "--id", router_id, "--hold-time", str(hold_time)]
     argv += ["--listen", listen] if listen else []
     for address, peer_as in peers.items():

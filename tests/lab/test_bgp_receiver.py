@@ -6,7 +6,17 @@ import time
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, LabError, Route, bird, eventually, gobgp, receiver, wire
+from anycast_routed.lab import (
+    Host,
+    Lab,
+    LabError,
+    Route,
+    bgp_messages,
+    bgp_receiver,
+    bird,
+    eventually,
+    gobgp,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -31,9 +41,9 @@ protocol bgp upstream {
 """
 
 
-def start(up: Host) -> receiver.Receiver:
+def start(up: Host) -> bgp_receiver.Receiver:
     peers = {"172.17.2.1": 64512, "172.17.2.2": 65001}
-    return receiver.start(up, asn=64512, router_id="172.17.2.254", peers=peers)
+    return bgp_receiver.start(up, asn=64512, router_id="172.17.2.254", peers=peers)
 
 
 def test_routes_come_and_go_with_their_attributes(dns1: Host, up: Host) -> None:
@@ -79,7 +89,7 @@ def test_prefixes_of_one_update_share_its_number(dns1: Host, up: Host) -> None:
 
 
 def test_an_ebgp_peer_with_a_long_as_number_is_heard(dns1: Host, up: Host) -> None:
-    listener = receiver.start(
+    listener = bgp_receiver.start(
         up, asn=4_200_000_001, router_id="172.17.2.254", peers={"172.17.2.1": 4_200_000_002}
     )
     peer = gobgp.start(dns1, 4_200_000_002, "172.17.2.1", {"172.17.2.254": 4_200_000_001})
@@ -90,7 +100,7 @@ def test_an_ebgp_peer_with_a_long_as_number_is_heard(dns1: Host, up: Host) -> No
 
 
 def test_a_silent_peer_loses_its_session_when_the_hold_time_is_over(dns1: Host, up: Host) -> None:
-    listener = receiver.start(
+    listener = bgp_receiver.start(
         up, asn=64512, router_id="172.17.2.254", peers={"172.17.2.1": 64512}, hold_time=3
     )
     router = bird.start(dns1, bird.STOCK + FRAGMENT)
@@ -105,9 +115,9 @@ def test_a_silent_peer_loses_its_session_when_the_hold_time_is_over(dns1: Host, 
     [
         b"",
         b"GET / HTTP/1.1\r\n\r\n" + b"x" * 40,
-        wire.open_message(65099, 90, "192.0.2.1"),
-        wire.message(wire.OPEN, b"\4"),
-        wire.message(wire.KEEPALIVE),
+        bgp_messages.open_message(65099, 90, "192.0.2.1"),
+        bgp_messages.message(bgp_messages.OPEN, b"\4"),
+        bgp_messages.message(bgp_messages.KEEPALIVE),
         b"\xff" * 18,
     ],
 )
@@ -120,9 +130,11 @@ def test_odd_greetings_do_not_end_it(dns1: Host, up: Host, message: bytes) -> No
 
 def test_an_odd_update_is_noted_and_the_next_one_is_read(dns1: Host, up: Host) -> None:
     listener = start(up)
-    hello = wire.open_message(64512, 90, "192.0.2.1") + wire.message(wire.KEEPALIVE)
-    odd = wire.message(wire.UPDATE, b"\0\0\0\7") + wire.message(77, b"?")
-    good = wire.message(wire.UPDATE, bytes.fromhex("0004 18c00002 0000"))
+    hello = bgp_messages.open_message(64512, 90, "192.0.2.1") + bgp_messages.message(
+        bgp_messages.KEEPALIVE
+    )
+    odd = bgp_messages.message(bgp_messages.UPDATE, b"\0\0\0\7") + bgp_messages.message(77, b"?")
+    good = bgp_messages.message(bgp_messages.UPDATE, bytes.fromhex("0004 18c00002 0000"))
     say(dns1, hello + odd + good)
     eventually(lambda: listener.events()[-1:] and listener.events()[-1].kind == "down", within=5)
     kinds = [event.kind for event in listener.events()]
@@ -131,8 +143,8 @@ def test_an_odd_update_is_noted_and_the_next_one_is_read(dns1: Host, up: Host) -
 
 
 def test_a_stranger_is_turned_away(dns1: Host, up: Host) -> None:
-    listener = receiver.start(up, asn=64512, router_id="172.17.2.254", peers={})
-    say(dns1, wire.open_message(64512, 90, "192.0.2.1"))
+    listener = bgp_receiver.start(up, asn=64512, router_id="172.17.2.254", peers={})
+    say(dns1, bgp_messages.open_message(64512, 90, "192.0.2.1"))
     (event,) = eventually(listener.events, within=5)
     assert (event.kind, event.peer, event.text) == ("odd", "172.17.2.1", "not a peer of ours")
 

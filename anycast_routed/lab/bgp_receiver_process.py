@@ -1,8 +1,9 @@
 """A passive BGP speaker that writes down what it hears: the program behind `lab.receiver`.
 
-`python -m anycast_routed.lab.listener --listen ADDRESS --as N --id A.B.C.D --peer ADDRESS=AS`
-appends one JSON object a line to standard output, and flushes each: an event, see `receiver.Event`.
-It uses the standard library only, announces nothing, and no message of a peer can end it.
+`python -m anycast_routed.lab.bgp_receiver_process --listen ADDRESS --as N --id A.B.C.D
+--peer ADDRESS=AS` writes one JSON object a line to standard output and flushes each line: an
+event, see `bgp_receiver.Event`. The program uses the standard library only and announces nothing.
+No message of a peer can end it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from anycast_routed.lab import wire
+from anycast_routed.lab import bgp_messages
 
 _HEADER = 19
 _OPEN_WITHIN = 30.0
@@ -56,7 +57,7 @@ class Listener:
             established = True
             _write("up", peer, text=f"AS {hello.asn}, router ID {hello.router_id}")
             await self._listen(reader, writer, peer, hello)
-        except wire.MalformedError as error:
+        except bgp_messages.MalformedError as error:
             why = str(error)
             _write("odd", peer, text=why)
             _notify(writer, _UPDATE_ERROR if established else _OPEN_ERROR)
@@ -76,21 +77,21 @@ class Listener:
 
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str
-    ) -> wire.Open:
-        writer.write(wire.open_message(self._asn, self._hold_time, self._router_id))
+    ) -> bgp_messages.Open:
+        writer.write(bgp_messages.open_message(self._asn, self._hold_time, self._router_id))
         kind, body = await _read(reader)
-        if kind != wire.OPEN:
+        if kind != bgp_messages.OPEN:
             text = f"message {kind} instead of an OPEN"
-            raise wire.MalformedError(text)
-        hello = wire.parse_open(body)
+            raise bgp_messages.MalformedError(text)
+        hello = bgp_messages.parse_open(body)
         if hello.asn != self._peers[peer]:
             text = f"AS {hello.asn} instead of {self._peers[peer]}"
-            raise wire.MalformedError(text)
-        writer.write(wire.message(wire.KEEPALIVE))
+            raise bgp_messages.MalformedError(text)
+        writer.write(bgp_messages.message(bgp_messages.KEEPALIVE))
         kind, body = await _read(reader)
-        if kind != wire.KEEPALIVE:
+        if kind != bgp_messages.KEEPALIVE:
             text = f"message {kind} instead of a KEEPALIVE: {body.hex()}"
-            raise wire.MalformedError(text)
+            raise bgp_messages.MalformedError(text)
         return hello
 
     async def _listen(
@@ -98,17 +99,17 @@ class Listener:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         peer: str,
-        hello: wire.Open,
+        hello: bgp_messages.Open,
     ) -> None:
         hold = min(self._hold_time, hello.hold_time)
         with _Heart(writer, hold / 3):
             while True:
                 kind, body = await asyncio.wait_for(_read(reader), hold or None)
-                if kind == wire.UPDATE:
+                if kind == bgp_messages.UPDATE:
                     self._update(peer, body, four_octet=hello.four_octet)
-                elif kind == wire.NOTIFICATION:
+                elif kind == bgp_messages.NOTIFICATION:
                     _write("odd", peer, text=f"NOTIFICATION {body[:2].hex()}")
-                elif kind not in (wire.KEEPALIVE, wire.ROUTE_REFRESH):
+                elif kind not in (bgp_messages.KEEPALIVE, bgp_messages.ROUTE_REFRESH):
                     _write("odd", peer, text=f"message of kind {kind}")
 
     def _update(self, peer: str, body: bytes, *, four_octet: bool) -> None:
@@ -116,8 +117,8 @@ class Listener:
         self._updates += 1
         shared = {"update": self._updates, "at": now}
         try:
-            update = wire.parse_update(body, four_octet=four_octet)
-        except wire.MalformedError as error:
+            update = bgp_messages.parse_update(body, four_octet=four_octet)
+        except bgp_messages.MalformedError as error:
             _write("odd", peer, text=f"{error}: {body.hex()}", **shared)
             return
         for prefix in update.withdrawn:
@@ -139,7 +140,7 @@ class Listener:
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    size, kind = wire.header(await reader.readexactly(_HEADER))
+    size, kind = bgp_messages.header(await reader.readexactly(_HEADER))
     return kind, await reader.readexactly(size)
 
 
@@ -160,13 +161,13 @@ class _Heart:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        self._writer.write(wire.message(wire.KEEPALIVE))
+        self._writer.write(bgp_messages.message(bgp_messages.KEEPALIVE))
         self.__enter__()
 
 
 def _notify(writer: asyncio.StreamWriter, code: int) -> None:
     with contextlib.suppress(OSError):
-        writer.write(wire.message(wire.NOTIFICATION, bytes((code, 0))))
+        writer.write(bgp_messages.message(bgp_messages.NOTIFICATION, bytes((code, 0))))
 
 
 def _write(kind: str, peer: str, **facts: Any) -> None:  # noqa: ANN401 - as JSON has them

@@ -8,24 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycast_routed.lab import wire
+from anycast_routed.lab import bgp_messages
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_no_bytes_raise_anything_but_malformed(body: bytes, four_octet: bool) -> None:  # noqa: FBT001
-    with contextlib.suppress(wire.MalformedError):
-        wire.parse_update(body, four_octet=four_octet)
-    with contextlib.suppress(wire.MalformedError):
-        wire.parse_open(body)
-    with contextlib.suppress(wire.MalformedError):
-        wire.header(body)
+    with contextlib.suppress(bgp_messages.MalformedError):
+        bgp_messages.parse_update(body, four_octet=four_octet)
+    with contextlib.suppress(bgp_messages.MalformedError):
+        bgp_messages.parse_open(body)
+    with contextlib.suppress(bgp_messages.MalformedError):
+        bgp_messages.header(body)
 
 
 @given(st.integers(1, 2**32 - 1), st.integers(0, 65535))
 def test_an_open_reads_back(asn: int, hold_time: int) -> None:
-    message = wire.open_message(asn, hold_time, "192.0.2.1")
-    assert wire.header(message[:19]) == (len(message) - 19, wire.OPEN)
-    assert wire.parse_open(message[19:]) == wire.Open(asn, hold_time, "192.0.2.1", four_octet=True)
+    message = bgp_messages.open_message(asn, hold_time, "192.0.2.1")
+    assert bgp_messages.header(message[:19]) == (len(message) - 19, bgp_messages.OPEN)
+    assert bgp_messages.parse_open(message[19:]) == bgp_messages.Open(
+        asn, hold_time, "192.0.2.1", four_octet=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_an_open_reads_back(asn: int, hold_time: int) -> None:
     [("00000000", "ipv4"), ("00000006800f03000201", "ipv6"), ("0000000400010100", "")],
 )
 def test_an_empty_update_ends_the_rib_of_its_family(body: str, family: str) -> None:
-    assert wire.parse_update(bytes.fromhex(body), four_octet=True).end_of_rib == family
+    assert bgp_messages.parse_update(bytes.fromhex(body), four_octet=True).end_of_rib == family
 
 
 def test_an_update_with_everything() -> None:
@@ -47,7 +49,7 @@ def test_an_update_with_everything() -> None:
     )
     nlri = bytes.fromhex("20 0a0a0a0a 10 c000")
     body = b"\0\0" + len(attributes).to_bytes(2) + attributes + nlri
-    found = wire.parse_update(body, four_octet=True)
+    found = bgp_messages.parse_update(body, four_octet=True)
     assert found.announced == [("10.10.10.10/32", "192.0.2.1"), ("192.0.0.0/16", "192.0.2.1")]
     assert (found.med, found.local_pref, found.as_path) == (50, 200, [65000, 0xFBF00001])
     assert found.communities == ["65535:0", "1:2"]

@@ -70,7 +70,7 @@ def start(  # noqa: PLR0913 - one value each, all by name
     Raises:
         LabError: the client ended, for example because `server` is not an address.
     """
-    argv, env = module("anycast_routed.lab.questions")
+    argv, env = module("anycast_routed.lab.dns_client_process")
     argv += ["--rate", str(rate), "--ports", str(ports), "--port", str(port)]
     daemon = host.start(*argv, server, question, name="client", env=env)
     eventually(
