@@ -1,4 +1,4 @@
-"""What a BGP speaker of the lab knows: routes and sessions, in one shape for every daemon."""
+"""BGP routes and sessions as values: the same types for BIRD, FRR, gobgpd and the receiver."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Family = Literal["ipv4", "ipv6"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path to one prefix. `local_pref` and `med` are None when the attribute is absent.
+    """One path to one prefix. `local_pref` and `med` are None if the attribute is absent.
 
-    `as_path` is flat; the members of an AS_SET follow each other. Communities read "65535:0" (names
-    such as "no-export" are turned into numbers). `peer` is the address of the neighbor that sent
-    the route, "" for an own route.
+    `as_path` is flat: the members of an AS_SET are listed one after the other. Communities have the
+    form "65535:0"; names such as "no-export" are converted. `peer` is the address of the neighbor
+    that sent the route, "" for a local route.
     """
 
     prefix: str
@@ -28,10 +28,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One BGP session: its state in lower case ("established", "active", ...).
+    """One BGP session. `state` is in lower case: "established", "active", ...
 
-    `established_at` is in seconds since the epoch (whole seconds), None when the session is not up.
-    `flaps` counts how often an established session was lost since the daemon's start.
+    `established_at` is in whole seconds since the epoch, None if the session is not established.
+    `flaps` counts how often the session left Established since the daemon started.
     """
 
     state: str

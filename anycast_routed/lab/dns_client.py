@@ -1,4 +1,4 @@
-"""A client that asks one address many times a second, and knows which questions were lost."""
+"""Start a DNS client that asks one address at a fixed rate and counts the lost questions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import module
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
     from anycast_routed.lab.daemon import Daemon
     from anycast_routed.lab.host import Host
 
-_TO_THE_END = 10.0  # seconds: 2 for the last answers, and the rest for a busy machine
+_STOPS_WITHIN = 10.0  # seconds: 2 for the last answers, the rest for a busy machine
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One question: when it was sent, and what came back within 2 s.
+class Question:
+    """One question: when the client sent it, and the answer that arrived within 2 s.
 
-    `at` is in seconds of time.monotonic(), which all processes of a machine share; `took` is in
-    seconds, and None without an answer, as is `rcode` (0: NOERROR, 2: SERVFAIL).
+    `at` is in seconds of time.monotonic(), which all processes of a machine share. `took` is in
+    seconds. `took` and `rcode` (0: NOERROR, 2: SERVFAIL) are None if no answer arrived.
     """
 
     at: float
@@ -33,24 +32,24 @@ class Asked:
 
 
 class Client:
-    """A running client: `daemon` is its process."""
+    """A running client. `daemon` is its process."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
 
-    def stop(self) -> tuple[Asked, ...]:
-        """Send no more, wait for the last answers, and return all questions in their order.
+    def stop(self) -> tuple[Question, ...]:
+        """Stop sending, wait for the last answers, and return all questions in order.
 
         Raises:
-            LabError: the client has failed; the message says how.
-            LateError: it has not ended after 10 s.
+            LabError: the client failed; the hint has the end of its log.
+            LateError: the client did not end within 10 s.
         """
-        code = self.daemon.terminate(_TO_THE_END)
+        code = self.daemon.terminate(_STOPS_WITHIN)
         log = self.daemon.log()
         if code != 0:
             message = f"{self.daemon.name} ended with code {code}"
             raise LabError(message, hint=log[-2000:])
-        return tuple(Asked(*one) for one in json.loads(log.splitlines()[-1]))
+        return tuple(Question(*row) for row in json.loads(log.splitlines()[-1]))
 
 
 def start(  # noqa: PLR0913 - one value each, all by name
@@ -62,10 +61,11 @@ def start(  # noqa: PLR0913 - one value each, all by name
     port: int = 53,
     question: str = "google.com.",
 ) -> Client:
-    """Start to ask `server`, an address, for the SOA of `question`; return when it has begun.
+    """Start to ask `server`, an address, for the SOA of `question`; return when the client asks.
 
-    It sends `rate` questions a second evenly, whether earlier ones are answered or not, from as
-    many `ports` in turn: what spreads flows by their ports (ECMP, SO_REUSEPORT) spreads these.
+    The client sends `rate` questions a second at even intervals, without waiting for answers. It
+    uses `ports` source ports in turn, so that ECMP and SO_REUSEPORT, which hash the ports, spread
+    the questions.
 
     Raises:
         LabError: the client ended, for example because `server` is not an address.
@@ -73,21 +73,15 @@ def start(  # noqa: PLR0913 - one value each, all by name
     argv, env = module("anycast_routed.lab.dns_client_process")
     argv += ["--rate", str(rate), "--ports", str(ports), "--port", str(port)]
     daemon = host.start(*argv, server, question, name="client", env=env)
-    eventually(
-        lambda: not daemon.alive or "asking" in daemon.log(),
-        within=10.0,
-        every=0.005,
-        why=f"{daemon.name} asks",
-    )
-    daemon.check()
+    daemon.wait_ready(lambda: "asking" in daemon.log(), within=10.0, every=0.005, why="asks")
     return Client(daemon)
 
 
-def lost(asked: Iterable[Asked]) -> list[Asked]:
+def lost(questions: Iterable[Question]) -> list[Question]:
     """Return the questions without an answer."""
-    return [one for one in asked if one.took is None]
+    return [question for question in questions if question.took is None]
 
 
-def failed(asked: Iterable[Asked]) -> list[Asked]:
-    """Return the questions that did not help: without an answer, or answered with an error."""
-    return [one for one in asked if one.rcode != 0]
+def failed(questions: Iterable[Question]) -> list[Question]:
+    """Return the questions without an answer or with an rcode other than NOERROR."""
+    return [question for question in questions if question.rcode != 0]

@@ -1,4 +1,4 @@
-"""Zones of the lab's DNS servers, as text."""
+"""The records of the zones that the DNS servers of the lab serve, as text."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def all_zones(zones: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]]:
-    """Return these zones, or where none are given the one that the seed asks for."""
+def or_default(zones: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]]:
+    """Return `zones`, or for None the zone "google.com.", which an anycast-dns config queries."""
     return {"google.com.": ()} if zones is None else zones
 
 
 def complete(zone: str, records: Sequence[str]) -> list[str]:
-    """Return the records of a zone with the SOA and the NS record that it needs."""
+    """Return `records` after a SOA and an NS record, each of which is added if it is missing.
+
+    Raises:
+        LabError: the name of the zone does not end with a dot.
+    """
     if not zone.endswith("."):
-        message = f"{zone!r} is not a full name of a zone"
-        raise LabError(message, hint="end it with a dot")
+        message = f"{zone!r} is not an absolute zone name"
+        raise LabError(message, hint="end the name with a dot")
     words = [record.upper().split() for record in records]
-    added = []
+    missing = []
     if not any("SOA" in record for record in words):
-        added += [f"{zone} 60 IN SOA ns.{zone} hostmaster.{zone} 1 900 900 1800 60"]
+        missing += [f"{zone} 60 IN SOA ns.{zone} hostmaster.{zone} 1 900 900 1800 60"]
     if not any("NS" in record for record in words):
-        added += [f"{zone} 60 IN NS ns.invalid."]
-    return added + list(records)
+        missing += [f"{zone} 60 IN NS ns.invalid."]
+    return missing + list(records)

@@ -146,7 +146,7 @@ def test_a_stranger_is_turned_away(dns1: Host, up: Host) -> None:
     listener = bgp_receiver.start(up, asn=64512, router_id="172.17.2.254", peers={})
     say(dns1, bgp_messages.open_message(64512, 90, "192.0.2.1"))
     (event,) = eventually(listener.events, within=5)
-    assert (event.kind, event.peer, event.text) == ("odd", "172.17.2.1", "not a peer of ours")
+    assert (event.kind, event.peer, event.text) == ("odd", "172.17.2.1", "not a configured peer")
 
 
 def test_a_taken_port_is_told(lab: Lab) -> None:

@@ -85,7 +85,7 @@ def test_where_users_have_no_namespaces_it_says_what_to_do() -> None:
     keep = [*OURS[:-3], "--keep-caps", *OURS[-3:]]
     done = run([*keep, f"{limit} && {drop}", "sh", *DEMO], within=WITHIN, env=ENV)
     assert (done.code, done.out) == (69, "")
-    assert "gives an ordinary user no namespaces" in done.err
+    assert "does not allow user namespaces" in done.err
     assert "sysctl user.max_user_namespaces" in done.err
 
 

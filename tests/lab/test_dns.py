@@ -63,7 +63,7 @@ def test_a_server_that_cannot_start_is_told(dns1: Host, server: Callable[..., dn
 
 
 def test_a_zone_needs_its_dot(dns1: Host) -> None:
-    with pytest.raises(LabError, match="not a full name"):
+    with pytest.raises(LabError, match="not an absolute zone name"):
         dns.unbound(dns1, zones={"example": ()})
 
 

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from anycast_routed.lab import Host, LabError, dns, dns_client, eventually
-from anycast_routed.lab.dns_client_process import Questions
+from anycast_routed.lab.dns_client_process import QuestionLog
 
 pytestmark = pytest.mark.integration
 
 
-def asked_for(seconds: float, running: dns_client.Client) -> tuple[dns_client.Asked, ...]:
+def asked_for(seconds: float, running: dns_client.Client) -> tuple[dns_client.Question, ...]:
     end = time.monotonic() + seconds
     eventually(lambda: time.monotonic() >= end, within=seconds + 1, why="the client asks")
     return running.stop()
@@ -67,7 +67,7 @@ def test_a_client_that_cannot_start_is_told(dns1: Host) -> None:
 
 
 def test_replies_that_answer_nothing_change_nothing() -> None:
-    questions = Questions(b"\0")
+    questions = QuestionLog(b"\0")
     sent = [questions.next() for _ in range(3)]
     for odd in (b"", sent[1][:11], sent[1], b"\0\x03\x80\0" + b"\0" * 8):
         questions.answered(odd)
@@ -75,7 +75,7 @@ def test_replies_that_answer_nothing_change_nothing() -> None:
     questions.answered(b"\0\x01\x84\x03" + b"\0" * 8)
     questions.answered(b"\0\x01\x84\0" + b"\0" * 8)
     assert questions.rcodes == [None, 3, None]
-    assert not questions.over()
+    assert not questions.is_complete()
     questions.sent[2] -= 2.1
     questions.answered(b"\0\x02\x84\0" + b"\0" * 8)
     assert questions.took[2] is None

@@ -82,5 +82,5 @@ def test_without_namespaces_a_lab_is_unavailable_and_says_what_to_do(python: str
         *(python, "-m", "anycast_routed.lab", "true"),
     )
     assert done.code == 69, done.err
-    assert "gives an ordinary user no namespaces" in done.err
+    assert "does not allow user namespaces" in done.err
     assert "sysctl user.max_user_namespaces" in done.err

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab.bird import Bird
     from anycast_routed.lab.dns import Dns
-    from anycast_routed.lab.dns_client import Asked
+    from anycast_routed.lab.dns_client import Question
 
 pytestmark = pytest.mark.integration
 
@@ -177,7 +177,7 @@ def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixt
     assert dns_client.failed(asked) == []
 
 
-def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Asked]) -> None:
+def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Question]) -> None:
     """Print how many questions were lost, for whoever reads the log of the tests."""
     with capsys.disabled():
         gone = dns_client.lost(asked)

@@ -69,7 +69,7 @@ class Judge:
 
     def told(self, mark: int) -> Told:
         """Return what the peer was told since the mark; its session has been up all the time."""
-        events = self.peer.news(mark)
+        events = self.peer.without_end_of_rib(mark)
         assert {event.kind for event in events} <= {"announce", "withdraw"}, events
         return Counter((event.kind, event.prefix) for event in events)
 
@@ -77,7 +77,7 @@ class Judge:
         """Watch the peer for so long: no message comes, whatever it says."""
         mark = self.mark()
         with pytest.raises(LateError):
-            eventually(lambda: self.peer.news(mark), within=seconds, every=0.05)
+            eventually(lambda: self.peer.without_end_of_rib(mark), within=seconds, every=0.05)
 
 
 @dataclass
