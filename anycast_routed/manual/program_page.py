@@ -21,9 +21,9 @@ _DESCRIPTION = (
         "withdrawal. It is not a BGP router: BIRD or FRR holds the sessions."
     ),
     (
-        "It runs as a daemon (`daemon`), or a timer runs it once at each call (`apply`). Only one "
-        "of them can run: the other ends with exit code 75. `anycast-routed.toml`(5), the config "
-        "file, defines the checks and the prefixes."
+        "It runs as a daemon (`daemon`), or once per call (`apply`), for example from a timer. "
+        "While one instance runs, another one ends with exit code 75. The config file, "
+        "`anycast-routed.toml`(5), defines the checks and the prefixes."
     ),
     (
         "Root is not needed: members of group `bird` can control BIRD, and members of group "

@@ -40,7 +40,7 @@ def test_a_daemon_whose_config_would_be_refused_goes_on_as_it_is(host: DnsHost) 
     mark, before = host.mark(), host.pid()
     host.machine.write(CONFIG, "{}")
     said = _bird_comes(host)
-    assert "the daemon goes on as it is: this version refuses its config" in said
+    assert "not restarted, because the new version refuses the config file" in said
     assert f"{CONFIG}: " in said, "and it is told why"
     assert (host.pid(), host.state()) == (before, "active")
     assert not host.told(mark)
