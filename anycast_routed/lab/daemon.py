@@ -106,7 +106,7 @@ class Daemon:
         try:
             self._process.wait(within)
         except subprocess.TimeoutExpired as error:
-            message = f"{self.name} has not ended within {within:g} s"
+            message = f"{self.name} did not end within {within:g} s"
             raise LateError(message) from error
         return self.code or 0
 

@@ -88,11 +88,13 @@ class Sender:
     def run(self, log: QuestionLog) -> None:
         """Send questions until `stop`, then read replies until every question is complete."""
         begun = time.monotonic()
-        while not self.stopped:
+        while True:
             # After a pause of this process, send the missed questions at once: the number of
-            # questions depends on the time only.
+            # questions depends on the time only, and is at least one.
             while len(log.sent) <= (time.monotonic() - begun) * self._rate:
                 self._send(log)
+            if self.stopped:
+                break
             due = begun + len(log.sent) / self._rate
             self._receive(log, due - time.monotonic())
         while not log.is_complete():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from anycast_routed.lab.bgp_routes import Family
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = "0A"  # TCP_LISTEN, and 07 is an unconnected UDP socket: include/net/tcp_states.h
 _UNCONNECTED = "07"
@@ -210,8 +212,11 @@ class Host:
                         return True
         return False
 
-    def udp(self, counter: str) -> int:
-        """Return a UDP counter of the host's network for IPv4, such as "InDatagrams" (RFC 4113)."""
+    def udp(self, counter: str, family: Family = "ipv4") -> int:
+        """Return a UDP counter of the host's network, such as "InDatagrams" (RFC 4113)."""
+        if family == "ipv6":
+            lines = self.path("/proc/1/net/snmp6").read_text("ascii").splitlines()
+            return int(dict(line.split() for line in lines)[f"Udp6{counter}"])
         lines = self.path("/proc/1/net/snmp").read_text("ascii").splitlines()
         names, values = (line.split() for line in lines if line.startswith("Udp: "))
         return int(values[names.index(counter)])

@@ -1,4 +1,4 @@
-"""BGP messages, without a daemon."""
+"""Parse and build BGP messages, without a daemon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anycast_routed.lab import bgp_messages
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_no_bytes_raise_anything_but_malformed(body: bytes, four_octet: bool) -> None:  # noqa: FBT001
+def test_the_parsers_raise_only_malformed_error(body: bytes, four_octet: bool) -> None:  # noqa: FBT001
     with contextlib.suppress(bgp_messages.MalformedError):
         bgp_messages.parse_update(body, four_octet=four_octet)
     with contextlib.suppress(bgp_messages.MalformedError):
@@ -22,7 +22,7 @@ def test_no_bytes_raise_anything_but_malformed(body: bytes, four_octet: bool) ->
 
 
 @given(st.integers(1, 2**32 - 1), st.integers(0, 65535))
-def test_an_open_reads_back(asn: int, hold_time: int) -> None:
+def test_a_built_open_parses_to_the_same_values(asn: int, hold_time: int) -> None:
     message = bgp_messages.open_message(asn, hold_time, "192.0.2.1")
     assert bgp_messages.header(message[:19]) == (len(message) - 19, bgp_messages.OPEN)
     assert bgp_messages.parse_open(message[19:]) == bgp_messages.Open(
@@ -34,11 +34,11 @@ def test_an_open_reads_back(asn: int, hold_time: int) -> None:
     ("body", "family"),
     [("00000000", "ipv4"), ("00000006800f03000201", "ipv6"), ("0000000400010100", "")],
 )
-def test_an_empty_update_ends_the_rib_of_its_family(body: str, family: str) -> None:
+def test_an_empty_update_is_the_end_of_rib_of_its_family(body: str, family: str) -> None:
     assert bgp_messages.parse_update(bytes.fromhex(body), four_octet=True).end_of_rib == family
 
 
-def test_an_update_with_everything() -> None:
+def test_an_update_with_every_attribute_is_parsed() -> None:
     attributes = bytes.fromhex(
         "40010100"  # origin
         "4002 0a 0202 0000fde8 fbf00001"  # AS_PATH 65000 4227858433
