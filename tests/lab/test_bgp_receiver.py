@@ -178,8 +178,8 @@ def send(host: Host, message: bytes) -> None:
     """Send bytes to the receiver, and return when the receiver has closed the connection."""
     script = """
 import contextlib, socket, sys
-with contextlib.suppress(ConnectionError):
-    with socket.create_connection(("172.17.2.254", 179), 30) as client:
+with socket.create_connection(("172.17.2.254", 179), 30) as client:
+    with contextlib.suppress(OSError):  # the receiver may reset the connection at any time
         client.sendall(bytes.fromhex(sys.argv[1]))
         client.shutdown(socket.SHUT_WR)
         while client.recv(4096):

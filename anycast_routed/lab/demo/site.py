@@ -55,7 +55,7 @@ class Site:
         env["PYTHONPATH"] = str(Path(anycast_routed.__file__).parents[1])
         begun = time.monotonic()
         argv = (sys.executable, "-m", "anycast_routed", "apply")
-        done = self.hosts[name].run(*argv, within=20.0, check=False, env=env)
+        done = self.hosts[name].run(*argv, within=120.0, check=False, env=env)
         return done, time.monotonic() - begun
 
     def edge_paths(self, family: Family) -> list[tuple[str, int]]:

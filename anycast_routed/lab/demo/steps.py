@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.demo.site import Site
 
 _QUESTION = (f"@{ANYCAST['ipv4'].removesuffix('/32')}", "hostname.bind", "CH", "TXT")
-_WITHIN = 10.0  # seconds until the routes arrive, and until the client sees the change
+_WITHIN = 30.0  # seconds until the routes arrive, and until the client sees the change
 _IN_A_ROW = 3  # so many answers in a row from one server prove that it serves the client
 _LOSSES = 4  # the client loses so many queries before the operator runs apply
 
