@@ -65,7 +65,7 @@ class Client:
         now = time.monotonic()
         eventually(
             lambda: all(at > now for at in list(self._underway)),
-            within=10.0,
+            within=30.0,
             why="every query of the client ends, with or without an answer",
         )
         return time.monotonic()

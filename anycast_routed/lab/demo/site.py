@@ -99,7 +99,7 @@ def build(lab: Lab) -> Site:
     backup = bird.start(hosts["dns3"], bird.STOCK + _backup_config())
     eventually(
         lambda: _poke(backup) and site.edge_paths("ipv4") and site.gobgp_paths("ipv4"),
-        within=15.0,
+        within=30.0,
         every=0.1,
         why="the route of dns3 reaches edge and gobgpd",
     )
