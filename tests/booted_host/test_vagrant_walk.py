@@ -50,13 +50,13 @@ require "json"
 class Recorder
   attr_reader :notes
   def initialize
-    @notes = {"folders" => {}, "machines" => {}}
+    @notes = {"directories" => {}, "machines" => {}}
   end
   def vm = self
   def box=(_); end
   def provider(_); end
   def synced_folder(here, there, disabled: false, **)
-    @notes["folders"][there] = here unless disabled
+    @notes["directories"][there] = here unless disabled
   end
   def define(name)
     yield machine = Recorder.new
@@ -154,7 +154,7 @@ class Site:
     def rsync(self, name: str) -> None:
         """Copy the directories into a machine."""
         machine = self.machines[name]
-        for there, here in self.notes["folders"].items():
+        for there, here in self.notes["directories"].items():
             source = self.dist if there == "/vagrant/dist" else VAGRANT / here
             machine.run("rm", "-rf", there)
             for file in source.rglob("*"):

@@ -12,31 +12,32 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed.lab import eventually, frr
+from anycast_routed.lab import eventually
 from anycast_routed.system.commands import Completed, run
-from tests.support.paths import ROOT
+from tests.support.ordinary_user import (
+    AS_NAMESPACE_USER,
+    AS_REAL_USER,
+    ENV,
+    WITHOUT_USER_NAMESPACES,
+    can_change_user,
+)
 
 pytestmark = pytest.mark.integration
 
 DEMO = (sys.executable, "-m", "anycast_routed.lab.demo")
 WITHIN = 240  # seconds: a demo that takes longer hangs; it takes 15 on an idle machine
-USER = "48513"  # no name, no groups, no home directory
-ENV = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-
-# If only root can read the checkout and Python, the test user exists in a user namespace only: this
-# user owns the files of the user of the tests, and has no more rights than any ordinary user.
-REAL_USER = ("setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--", "sh", "-c")
-NAMESPACE_USER = ("unshare", "--user", "--map-user", USER, "--map-group", USER, "--", "sh", "-c")
-EXEC = ('exec "$@"', "sh")
 
 
 def as_user(*argv: str) -> Completed:
-    """Run `argv` as an ordinary user, or unchanged if the tests run as an ordinary user."""
+    """Run `argv` as an ordinary user, or unchanged if the tests run as an ordinary user.
+
+    If only root can read the checkout and Python, use the user of a user namespace.
+    """
     if os.geteuid() != 0:
         return run(argv, within=WITHIN, env=ENV)
-    can_read = (*REAL_USER, *EXEC, sys.executable, "-c", "import anycast_routed.cli")
-    real = not frr.rootless() and run(can_read, within=30, env=ENV).code == 0
-    return run([*(REAL_USER if real else NAMESPACE_USER), *EXEC, *argv], within=WITHIN, env=ENV)
+    can_read = (*AS_REAL_USER, sys.executable, "-c", "import anycast_routed.cli")
+    real = can_change_user() and run(can_read, within=60, env=ENV).code == 0
+    return run([*(AS_REAL_USER if real else AS_NAMESPACE_USER), *argv], within=WITHIN, env=ENV)
 
 
 def assert_every_step_is_right(done: Completed) -> None:
@@ -80,11 +81,7 @@ def test_the_demo_runs_as_an_ordinary_user() -> None:
 
 
 def test_without_user_namespaces_the_demo_names_the_settings_to_change() -> None:
-    # The limit is set in a new user namespace, so it does not apply to the machine.
-    limit = "echo 0 > /proc/sys/user/max_user_namespaces"
-    drop = 'exec setpriv --inh-caps=-all --bounding-set=-all -- "$@"'
-    keep = [*NAMESPACE_USER[:-3], "--keep-caps", *NAMESPACE_USER[-3:]]
-    done = run([*keep, f"{limit} && {drop}", "sh", *DEMO], within=WITHIN, env=ENV)
+    done = run([*WITHOUT_USER_NAMESPACES, *DEMO], within=WITHIN, env=ENV)
     assert (done.code, done.out) == (69, "")
     assert "does not allow user namespaces" in done.err
     assert "sysctl user.max_user_namespaces" in done.err

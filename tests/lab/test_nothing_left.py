@@ -92,12 +92,12 @@ def test_a_closed_lab_with_every_daemon_leaves_nothing() -> None:
         dns.unbound(two)
         gobgp.start(three, 1, "192.0.2.3", {})
         dns.nsd(three).daemon.pause(whole=True)
-        with namespaces([host.pid for host in hosts]) as ours:
-            assert len(ours) == len(hosts) * len(KINDS)
-            assert len(processes_in(ours)) > 10
+        with namespaces([host.pid for host in hosts]) as of_the_lab:
+            assert len(of_the_lab) == len(hosts) * len(KINDS)
+            assert len(processes_in(of_the_lab)) > 10
             assert (mounts(), interfaces(), temporary()) == before
             lab.close()
-            eventually(lambda: not processes_in(ours), within=10)
+            eventually(lambda: not processes_in(of_the_lab), within=10)
     assert (mounts(), interfaces(), temporary()) == before
 
 
@@ -113,12 +113,12 @@ def test_a_lab_whose_process_is_killed_leaves_nothing() -> None:
     with owner:
         assert owner.stdout is not None
         pids = [int(word) for word in owner.stdout.readline().split()]
-        with namespaces(pids) as ours:
-            assert len(ours) == len(pids) * len(KINDS)
-            assert len(processes_in(ours)) > 8
+        with namespaces(pids) as of_the_lab:
+            assert len(of_the_lab) == len(pids) * len(KINDS)
+            assert len(processes_in(of_the_lab)) > 8
             owner.send_signal(signal.SIGKILL)
             owner.wait(20)
-            eventually(lambda: not processes_in(ours), within=20)
+            eventually(lambda: not processes_in(of_the_lab), within=20)
     assert (mounts(), interfaces(), temporary()) == before
 
 

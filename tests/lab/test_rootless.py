@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
 
-from anycast_routed.lab import frr
 from anycast_routed.system.commands import Completed, run
-from tests.support.paths import ROOT
+from tests.support.ordinary_user import (
+    AS_REAL_USER,
+    ENV,
+    WITHOUT_USER_NAMESPACES,
+    can_change_user,
+)
 
 pytestmark = pytest.mark.integration
-
-USER = "48512"  # no name, no groups, no home directory
 
 SCRIPT = """
 import os
@@ -46,12 +47,8 @@ print("every daemon works")
 
 def as_user(*argv: str) -> Completed:
     """Run `argv` as an ordinary user, or unchanged if the tests cannot change the user."""
-    can_change_user = os.geteuid() == 0 and not frr.rootless()
-    ids = ("--reuid", USER, "--regid", USER, "--clear-groups")
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
-    # setpriv keeps root's right to execute any file, the shell does not.
-    become = ("setpriv", *ids, "--", "sh", "-c", 'exec "$@"', "sh") if can_change_user else ()
-    return run([*become, *argv], within=180, env=env)
+    become = AS_REAL_USER if can_change_user() else ()
+    return run([*become, *argv], within=180, env=ENV)
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +72,7 @@ def test_the_exit_code_is_that_of_the_command(python: str) -> None:
 
 
 def test_without_user_namespaces_the_error_names_the_settings_to_change(python: str) -> None:
-    # The limit is set in a new user namespace, so it does not apply to the machine.
-    limit = "echo 0 > /proc/sys/user/max_user_namespaces"
-    drop = 'exec setpriv --inh-caps=-all --bounding-set=-all -- "$@"'
-    script = f"{limit} && {drop}"
-    done = as_user(
-        *("unshare", "--user", "--map-user", USER, "--keep-caps", "sh", "-c", script, "sh"),
-        *(python, "-m", "anycast_routed.lab", "true"),
-    )
+    done = as_user(*WITHOUT_USER_NAMESPACES, python, "-m", "anycast_routed.lab", "true")
     assert done.code == 69, done.err
     assert "does not allow user namespaces" in done.err
     assert "sysctl user.max_user_namespaces" in done.err
