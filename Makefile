@@ -1,4 +1,5 @@
-# Everything sets itself up on a fresh Debian 12 with Python: packages by apt, tools in .venv.
+# Each target installs what it needs on a fresh Debian 12 with Python: packages with apt, Python
+# tools in .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,14 +20,14 @@ unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		systemd-container debootstrap vagrant shellcheck lintian man-db groff zsh fish \
 		dpkg-dev debhelper dh-python python3 python3-pip
-	# Most tests wait most of the time, so two cores serve four at once.
+	# Most tests mostly wait, so four run at the same time on two cores.
 	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
 demo: $(VENV)/ready
 	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2
 	@$(BIN)/python -m anycast_routed.lab.demo
 
-# The machine should have nothing else to do, and two cores.
+# The machine should be idle and have two cores.
 bench: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	@echo "three benchmarks, about thirty minutes: apply 7, failover 17, scale 6"
@@ -34,40 +35,40 @@ bench: $(VENV)/ready
 	$(BIN)/python -m bench.failover --svg docs/failover.svg
 	$(BIN)/python -m bench.scale
 
-# In full it takes about an hour; SOAK_MINUTES=8 shortens every part of it.
+# The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
 		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m soak
 	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
-# atheris takes what comes from elsewhere: config files, DNS replies, and the routers' answers.
+# Fuzz the parsers of external input with atheris: config files, DNS replies, answers of routers.
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
 	$(BIN)/python -m bench.fuzz --seconds $(FUZZ_SECONDS)
 
-# The table of faults and their tests, from the tests' markers.
+# Write the table of faults and their tests in docs/reliability.md from the markers of the tests.
 reliability: $(VENV)/ready
 	$(BIN)/python -m tests.support.reliability_table
 
-# The Debian package, of the working tree as it is, for Debian 12.
+# Build the Debian package for Debian 12 from the working tree, with uncommitted changes.
 deb:
 	packaging/build-deb dist
 
-# What is in it: the bill of materials of the very package (CycloneDX).
+# Extract the software bill of materials (CycloneDX) from the package.
 sbom: deb
 	dpkg-deb --fsys-tarfile "$$(ls -t dist/anycast-routed_*.deb | head -n 1)" | \
 		tar --extract --to-stdout ./usr/share/doc/anycast-routed/sbom.cdx.json >dist/sbom.cdx.json
 
-# It needs PyPI, which has the advisories; --strict, because what could not be asked for is not safe.
+# Needs PyPI, which has the advisories. --strict fails for a library without an answer from PyPI.
 audit: $(VENV)/ready
 	$(BIN)/bandit --quiet --recursive anycast_routed packaging
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement packaging/requirements.lock
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement packaging/build.lock
 
-# The libraries that the package carries and the tool that builds the wheel, each by its hashes, in
-# their newest versions. The package is for Python 3.11, as Debian 12 has it.
+# Lock the newest versions, with hashes, of the bundled libraries and of the tool that builds the
+# wheel. The package is for Python 3.11, the version of Debian 12.
 LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --only-binary :all: \
 	--python-version 3.11 --python-platform linux --custom-compile-command "make lock"
 lock: $(VENV)/ready

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from anycast_routed.announce.frr.changes import changes
 from anycast_routed.announce.frr.config_lines import script
 from anycast_routed.announce.frr.running_config import Running
-from anycast_routed.lab import Lab, bird, dns, eventually, frr, receiver
+from anycast_routed.lab import Lab, bgp_receiver, bird, dns, eventually, frr
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anycast_routed.announce.frr.changes import Changes
-    from anycast_routed.lab.receiver import Event
-    from anycast_routed.lab.route import Route
+    from anycast_routed.lab.bgp_receiver import Event
+    from anycast_routed.lab.bgp_routes import Route
 
 Router = Literal["bird", "frr"]
 Expected = tuple[str, int | None]
@@ -114,7 +114,7 @@ class ApplySite:
         else:
             frr.start(self.host)
         dns.unbound(self.host, zones={"google.com.": ()})
-        self._peer = receiver.start(peer, asn=_AS, router_id=_PEER, peers={_HOST: _AS})
+        self._peer = bgp_receiver.start(peer, asn=_AS, router_id=_PEER, peers={_HOST: _AS})
         return self
 
     def __exit__(

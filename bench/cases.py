@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from anycast_routed.lab import load
+from anycast_routed.lab import dnsperf
 from bench import resources
 from bench.baseline import Baseline
 from bench.figures import Series, milliseconds
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from anycast_routed.lab import Host
-    from anycast_routed.lab.load import Load
+    from anycast_routed.lab.dnsperf import Load
     from bench.daemon_site import DaemonSite, Setting
     from bench.faults import Fault
     from bench.figures import LostQuestions
@@ -35,7 +35,7 @@ def saturate(host: Host, seconds: float) -> Load:
     dnsperf sends to the same socket as the daemon's own checks. It uses ten ports with 6,000
     unanswered questions in all, so that this socket overflows again and again.
     """
-    return load.start(
+    return dnsperf.start(
         host, "127.0.0.1", seconds=seconds, clients=10, outstanding=6000, patience=0.02
     )
 

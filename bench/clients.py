@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from anycast_routed.lab import Lab, bird, client, dns, eventually
+from anycast_routed.lab import Lab, bird, dns, dns_client, eventually
 from bench import faults
 from bench.daemon_site import AS, INCLUDE, RUN_DIR, STATE_DIR
 from bench.figures import LostQuestions
@@ -19,7 +19,7 @@ from bench.progress import say
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Host
-    from anycast_routed.lab.client import Client
+    from anycast_routed.lab.dns_client import Client
     from bench.cases import CaseRunner
 
 HEAD: Final = ("event", "n", "questions lost: median", "max")
@@ -62,7 +62,7 @@ class ClientSite:
 
     def start_client(self) -> Client:
         """Start the client."""
-        return client.start(self._client, _ANYCAST, question=faults.ZONE)
+        return dns_client.start(self._client, _ANYCAST, question=faults.ZONE)
 
     def _wait_for_path(self, local_pref: int) -> None:
         """Wait until the router has a path with this LocalPref, the best one or another."""
@@ -88,7 +88,7 @@ def measure(runner: CaseRunner) -> None:
         asking = site.start_client()
         spans = _kill_primary(site, runner) | _drain_primary(site)
         asked = asking.stop()
-    lost = [one.at for one in client.failed(asked)]
+    lost = [one.at for one in dns_client.failed(asked)]
     report = runner.report.lost
     for event, times in spans.items():
         counts = [sum(begun <= at < ended for at in lost) for begun, ended in times]

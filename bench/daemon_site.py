@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from anycast_routed.lab import Lab, bird, eventually, frr, receiver
+from anycast_routed.lab import Lab, bgp_receiver, bird, eventually, frr
 from anycast_routed.lab.failures import LabError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anycast_routed.lab import Daemon
-    from anycast_routed.lab.receiver import Event, Receiver
-    from anycast_routed.lab.route import Route
+    from anycast_routed.lab.bgp_receiver import Event, Receiver
+    from anycast_routed.lab.bgp_routes import Route
 
 Router = Literal["bird", "frr"]
 Config = dict[str, Any]
@@ -156,7 +156,9 @@ class DaemonSite:
         else:
             frr.start(self.host)
         self._grant_access()
-        self.peer = PeerTable(receiver.start(peer_host, asn=AS, router_id=PEER, peers={HOST: AS}))
+        self.peer = PeerTable(
+            bgp_receiver.start(peer_host, asn=AS, router_id=PEER, peers={HOST: AS})
+        )
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from anycast_routed.lab import dns, hog
+from anycast_routed.lab import dns, large_memory_dns
 from anycast_routed.lab.failures import LabError
 from bench.daemon_site import PID_FILE
 
@@ -47,12 +47,12 @@ class LargeMemoryServer:
     def __init__(self, host: Host, gib: float) -> None:
         self.host = host
         self._gib = gib
-        self.daemon = hog.start(host, gib=gib)
+        self.daemon = large_memory_dns.start(host, gib=gib)
 
     def restart(self) -> None:
         """Start the server again, and return when it listens."""
         self.daemon.kill()
-        self.daemon = hog.start(self.host, gib=self._gib)
+        self.daemon = large_memory_dns.start(self.host, gib=self._gib)
 
 
 def unbound(host: Host, *, other_user: bool = False) -> dns.Unbound:

@@ -1,6 +1,8 @@
-"""Write the bill of materials (CycloneDX, JSON) of wheels that stand in one folder.
+"""Write the software bill of materials (CycloneDX, JSON) of the wheels in a directory.
 
-The same wheels give the same bytes: the only time in it is SOURCE_DATE_EPOCH.
+    packaging/sbom.py DIRECTORY OUT_FILE
+
+The same wheels give the same bytes: the only time in the document is SOURCE_DATE_EPOCH.
 """
 
 from __future__ import annotations
@@ -27,65 +29,72 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 
-OURS = "anycast-routed"
+PROGRAM = "anycast-routed"
 _SPDX = {
     "License :: OSI Approved :: MIT License": "MIT",
     "ISC License": "ISC",
 }
-"""What metadata from before SPDX (PEP 639) says, as SPDX says it."""
+"""SPDX identifiers for the licence names in metadata older than PEP 639."""
 
-_READ = {"jinja2": "BSD-3-Clause"}
-"""Where the metadata says too little, what the licence file says."""
+_FROM_LICENCE_FILE = {"jinja2": "BSD-3-Clause"}
+"""Licences read from the licence file, because the metadata does not name them."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel, and what it says of itself."""
+    """One wheel and its metadata."""
 
     path: Path
 
     @cached_property
     def metadata(self) -> Message:
-        """Its core metadata, as the packaging specifications name them."""
+        """The core metadata of the wheel (packaging.python.org, "Core metadata specifications")."""
         with zipfile.ZipFile(self.path) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
             return message_from_bytes(archive.read(name))
 
     @cached_property
     def name(self) -> str:
-        """Its name as locks spell it."""
+        """The normalised name, as in the lock."""
         return canonicalize_name(self.metadata["Name"])
 
     @cached_property
     def ref(self) -> str:
-        """Its package URL."""
+        """The package URL."""
         return f"pkg:pypi/{self.name}@{self.metadata['Version']}"
 
     def needs(self, present: Collection[str]) -> list[str]:
-        """Name what it imports, of those that are there; here, in this very Python."""
-        given = map(Requirement, self.metadata.get_all("Requires-Dist", []))
-        here = (one for one in given if one.marker is None or one.marker.evaluate({"extra": ""}))
-        return sorted({name for one in here if (name := canonicalize_name(one.name)) in present})
+        """Return the names in `present` that this wheel depends on, for the running Python."""
+        dependencies = set()
+        for requirement in map(Requirement, self.metadata.get_all("Requires-Dist", [])):
+            name = canonicalize_name(requirement.name)
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if applies and name in present:
+                dependencies.add(name)
+        return sorted(dependencies)
 
     def licence(self) -> str:
-        """Its licence as SPDX writes it.
+        """Return the licence as an SPDX expression.
 
         Raises:
-            SystemExit: somebody has to read the licence file.
+            SystemExit: the metadata does not name the licence.
         """
-        said = self.metadata
-        if expression := said["License-Expression"] or _READ.get(self.name):
+        metadata = self.metadata
+        if expression := metadata["License-Expression"] or _FROM_LICENCE_FILE.get(self.name):
             return str(expression)
-        given = said["License"] or ""
-        for text in (given, *said.get_all("Classifier", [])):
+        licence = metadata["License"] or ""
+        for text in (licence, *metadata.get_all("Classifier", [])):
             if text in _SPDX:
                 return _SPDX[text]
-        if given and "\n" not in given and " " not in given:
-            return str(given)
-        sys.exit(f"{self.path.name}: its metadata names no licence; read it, and add it here")
+        if licence and "\n" not in licence and " " not in licence:
+            return str(licence)
+        sys.exit(
+            f"{self.path.name}: the metadata names no licence; read the licence file of the wheel "
+            "and add the licence to _FROM_LICENCE_FILE in packaging/sbom.py"
+        )
 
     def component(self, kind: str) -> Json:
-        """Describe it as CycloneDX does."""
+        """Return the wheel as a CycloneDX component. `kind` is "application" or "library"."""
         licence = self.licence()
         single = {"license": {"id": licence}}
         digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
@@ -102,13 +111,13 @@ class Wheel:
 
 
 def bill(wheels: Iterable[Wheel]) -> Json:
-    """Describe the program and all that it carries."""
+    """Return the bill of materials of the program and its libraries as a JSON document."""
     by_name = {wheel.name: wheel for wheel in sorted(wheels, key=lambda wheel: wheel.name)}
-    begun = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
-    ours = by_name[OURS]
-    components = [w.component("library") for name, w in by_name.items() if name != OURS]
+    date = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
+    program = by_name[PROGRAM]
+    components = [w.component("library") for name, w in by_name.items() if name != PROGRAM]
     document: Json = {
-        "metadata": {"timestamp": begun.isoformat(), "component": ours.component("application")},
+        "metadata": {"timestamp": date.isoformat(), "component": program.component("application")},
         "components": components,
         "dependencies": [
             {"ref": wheel.ref, "dependsOn": [by_name[name].ref for name in wheel.needs(by_name)]}
@@ -127,6 +136,6 @@ def bill(wheels: Iterable[Wheel]) -> Json:
 
 
 if __name__ == "__main__":
-    folder, out = map(Path, sys.argv[1:])
-    text = json.dumps(bill(map(Wheel, folder.glob("*.whl"))), indent=2, ensure_ascii=False)
+    directory, out = map(Path, sys.argv[1:])
+    text = json.dumps(bill(map(Wheel, directory.glob("*.whl"))), indent=2, ensure_ascii=False)
     out.write_text(f"{text}\n", encoding="utf-8")

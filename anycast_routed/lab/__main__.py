@@ -1,8 +1,8 @@
-"""`python -m anycast_routed.lab COMMAND...`: run a command where a lab can be made.
+"""`python -m anycast_routed.lab COMMAND...`: run a command that makes labs, as root or as a user.
 
-As root it just becomes the command. As an ordinary user it becomes the command in namespaces of
-its own, where the user is root. The exit code is the command's; 64 without one, 69 when the machine
-does not let users have namespaces.
+As root the process becomes the command. As an ordinary user the process becomes the command inside
+new namespaces, where the user is root. The exit code is that of the command; 64 if no command is
+given, 69 if the machine does not allow user namespaces.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""BIRD in a host."""
+"""Start BIRD in a host of the lab and talk to it with birdc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import socket
 from typing import TYPE_CHECKING
 
 from anycast_routed.lab.programs import find
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab.daemon import Daemon
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 CONF = "/etc/bird/bird.conf"
 CONTROL = "/run/bird/bird.ctl"
 
-# What Debian's bird.conf says without its comments, but for the log: ours is captured.
+# Debian's bird.conf without its comments. The log goes to stderr, which the lab captures.
 STOCK = """\
 log stderr all;
 protocol device {
@@ -45,52 +44,48 @@ class Bird:
         self.daemon = self._start()
 
     def _start(self) -> Daemon:
-        # A killed BIRD leaves its socket behind, which would look like a live one.
+        # A killed BIRD leaves its socket, which would look like the socket of a running BIRD.
         self.host.path(CONTROL).unlink(missing_ok=True)
         daemon = self.host.start(find("bird"), "-f", configs=(CONF,))
-        eventually(
-            lambda: not daemon.alive or self._greets(),
-            within=5.0,
-            every=0.002,
-            why=f"{daemon.name} answers on {CONTROL}",
-        )
-        daemon.check()
+        daemon.wait_ready(self._is_ready, within=10.0, every=0.002, why=f"answers on {CONTROL}")
         return daemon
 
-    def _greets(self) -> bool:
-        # BIRD opens its socket before it reads its config, and greets when it has loaded it.
+    def _is_ready(self) -> bool:
+        # BIRD opens its socket before it reads its config, and sends its greeting (code 0001)
+        # after it has loaded the config.
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1.0)
             client.connect(str(self.host.path(CONTROL)))
             return client.recv(4) == b"0001"
 
     def birdc(self, *command: str, within: float = 10.0) -> str:
-        """Run a birdc command and return its answer without the greeting.
+        """Run a birdc command and return the answer without the greeting line.
 
-        birdc exits with 1 when BIRD answers with an error, which is a LabError here.
+        Raises:
+            LabError: BIRD answered with an error, so birdc exited with 1.
         """
         done = self.host.run(find("birdc"), *" ".join(command).split(), within=within)
         return done.out.split("\n", 1)[-1]
 
     def configure(self, conf: str | None = None) -> str:
-        """Reload, with `conf` as the new bird.conf when given; return BIRD's answer."""
+        """Write `conf` to bird.conf if given, make BIRD reload, and return its answer."""
         if conf is not None:
             self.host.write(CONF, conf)
         return self.birdc("configure")
 
     def restart(self) -> None:
-        """Kill BIRD, and start it again with the bird.conf of now."""
+        """Kill BIRD and start it again with the current bird.conf."""
         self.daemon.kill()
         self.daemon = self._start()
 
 
 def start(host: Host, conf: str = STOCK) -> Bird:
-    """Start BIRD with `conf` as its /etc/bird/bird.conf, and return when its socket is open.
+    """Start BIRD with `conf` as its /etc/bird/bird.conf; return when BIRD has loaded it.
 
-    A session comes up fast with `connect delay time 1; connect retry time 1;` in its protocol.
+    `connect delay time 1; connect retry time 1;` in a protocol makes its session come up fast.
 
     Raises:
-        LabError: BIRD ended, as it does when it refuses `conf`.
+        LabError: BIRD ended, for example because it refused `conf`.
         LabUnavailableError: BIRD is not installed.
     """
     host.write(CONF, conf)

@@ -1,11 +1,11 @@
-"""A long-running process in a host: start, signal, wait, log."""
+"""A long-running process in a host of the lab: start it, signal it, wait for it, read its log."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import subprocess  # nosec B404  # noqa: TID251 - a daemon outlives the call that starts it; process.run only waits
+import subprocess  # nosec B404  # noqa: TID251 - a daemon outlives the call that starts it; commands.run waits
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,20 @@ from anycast_routed.lab.failures import LabError, LateError
 from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 _SIGNALLED = 128
 
 
 class Daemon:
-    """A foreground process in a host, its output in a log file.
+    """A foreground process in a host that writes its output to a log file.
 
-    What we start is a shell that waits for the real process, its only child: `pid` is the real one,
-    numbered as seen from outside the host. Signals go to that process, or with `whole` also to its
-    descendants (NSD answers queries in such children).
+    The process that Python starts is a shell that waits for its only child, the daemon. `pid` is
+    the PID of the daemon as seen from outside the host. Signals go to the daemon, and with `whole`
+    also to its descendants (NSD answers queries in child processes).
 
-    `configs` are the paths, inside the host, of the files that a report should show.
+    `configs` are the paths, inside the host, of the config files that the lab's report shows.
     """
 
     def __init__(  # noqa: PLR0913 - one value each, all by name
@@ -56,68 +56,83 @@ class Daemon:
 
     def _child(self) -> int:
         if self._process.poll() is not None:
-            return self._process.pid  # it has come and gone: signals find it not alive
+            return self._process.pid  # the daemon has already ended: `_signal` checks `alive`
         return next(iter(_children(self._process.pid)), 0)
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended. A stopped (paused) process is alive."""
+        """Whether the process still exists. A paused (SIGSTOP) process is alive."""
         return self._process.poll() is None
 
     @property
     def code(self) -> int | None:
-        """The exit code, negative for a signal, None while alive."""
+        """The exit code; -n after signal n; None while the process is alive."""
         code = self._process.poll()
-        # The shell says 128 + n for signal n.
+        # The shell exits with 128 + n after signal n.
         return code if code is None or code <= _SIGNALLED else _SIGNALLED - code
 
     def kill(self, *, whole: bool = False) -> None:
-        """SIGKILL, and wait for the end (at most 5 s)."""
+        """Send SIGKILL and wait at most 5 s for the end."""
         self._signal(signal.SIGKILL, whole=whole)
         self.wait(5.0)
 
     def terminate(self, within: float = 5.0) -> int:
-        """SIGTERM, wait at most `within` seconds, and return the exit code.
+        """Send SIGTERM, wait at most `within` seconds for the end, and return the exit code.
 
         Raises:
-            LateError: it has not ended.
+            LateError: the process did not end in time.
         """
         self._signal(signal.SIGTERM)
         return self.wait(within)
 
     def signal(self, number: int) -> None:
-        """Send any signal to the process, for example SIGHUP."""
+        """Send the signal `number`, for example SIGHUP."""
         self._signal(number)
 
     def pause(self, *, whole: bool = False) -> None:
-        """SIGSTOP: the process lives, holds its sockets and does nothing."""
+        """Send SIGSTOP: the process keeps its sockets and does nothing."""
         self._signal(signal.SIGSTOP, whole=whole)
 
     def resume(self) -> None:
-        """SIGCONT to the process and its descendants."""
+        """Send SIGCONT to the process and its descendants."""
         self._signal(signal.SIGCONT, whole=True)
 
     def wait(self, within: float) -> int:
         """Wait at most `within` seconds for the end, and return the exit code.
 
         Raises:
-            LateError: it has not ended.
+            LateError: the process did not end in time.
         """
         try:
             self._process.wait(within)
         except subprocess.TimeoutExpired as error:
-            message = f"{self.name} has not ended within {within:g} s"
+            message = f"{self.name} did not end within {within:g} s"
             raise LateError(message) from error
         return self.code or 0
 
+    def wait_ready(
+        self, ready: Callable[[], object], *, within: float, every: float = 0.02, why: str
+    ) -> None:
+        """Wait at most `within` seconds until `ready()` is true. An exception means "not yet".
+
+        `why` completes a sentence that begins with the name of the daemon: "listens".
+
+        Raises:
+            LabError: the process ended; the hint has the last 2000 characters of its log.
+            LateError: the process is not ready in time.
+        """
+        reason = f"{self.name} {why}"
+        eventually(lambda: not self.alive or ready(), within=within, every=every, why=reason)
+        self.check()
+
     def descendants(self) -> list[int]:
-        """Return the PIDs, as seen from outside, of the processes that it has made."""
+        """Return the PIDs, as seen from outside the host, of all descendant processes."""
         return _descendants(self.pid)
 
     def log(self, after: int = 0) -> str:
-        """Return what the process has printed, but for the first `after` bytes of it.
+        """Return the output of the process so far, without its first `after` bytes.
 
-        The log dies with the host.
+        The log is deleted when the host closes; then the result is "".
         """
         try:
             with self._log.open("rb") as file:
@@ -127,10 +142,10 @@ class Daemon:
             return ""
 
     def check(self) -> bool:
-        """Return True while the process is alive: for waits that must not outlast it.
+        """Return True if the process is alive; call it in a wait that must end with the process.
 
         Raises:
-            LabError: it has ended; the message has the end of its log.
+            LabError: the process has ended; the hint has the last 2000 characters of its log.
         """
         if self.alive:
             return True
@@ -154,4 +169,4 @@ def _children(pid: int) -> list[int]:
 
 
 def _descendants(pid: int) -> list[int]:
-    return [one for child in _children(pid) for one in (child, *_descendants(child))]
+    return [descendant for child in _children(pid) for descendant in (child, *_descendants(child))]

@@ -1,17 +1,17 @@
-"""What can go wrong in a lab."""
+"""The errors of the lab."""
 
 from anycast_routed.errors import AnycastRoutedError, Exit
 
 
 class LabError(AnycastRoutedError):
-    """A command in the lab failed, or the lab was asked for something that it does not have."""
+    """A command in the lab failed, or a call asked for something that the lab does not have."""
 
 
 class LateError(LabError, AssertionError):
-    """What was waited for did not come true in time: to a test runner, a failed assertion."""
+    """A condition did not become true in time. pytest shows this error as a failed assertion."""
 
 
 class LabUnavailableError(AnycastRoutedError):
-    """The machine cannot hold a lab: a program is not installed, or namespaces are forbidden."""
+    """The machine cannot run a lab: a program is missing, or namespaces are not allowed."""
 
     exit_code = Exit.UNAVAILABLE

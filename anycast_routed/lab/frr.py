@@ -1,4 +1,4 @@
-"""FRR in a host: its daemons in the foreground, its config loaded as Debian's service does."""
+"""Start FRR in a host of the lab as Debian's service does, and talk to it with vtysh."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from anycast_routed.lab.communities import as_numbers
+from anycast_routed.lab.bgp_communities import as_numbers
+from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find
-from anycast_routed.lab.route import Family, Route, Session
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +23,17 @@ CONF = "/etc/frr/frr.conf"
 _VTYSH_CONF = "/etc/frr/vtysh.conf"
 _RUN = "/run/frr"
 _VTY_GROUP = "frrvty"
-_OURSELVES = (str(IPv4Address(0)), "::", "(unspec)")  # what FRR prints for its own routes
+_LOCAL_ROUTE = (
+    str(IPv4Address(0)),
+    "::",
+    "(unspec)",
+)  # the peer that FRR prints for its own routes
 
 User = Literal["root", "frr"]
 
 
 class Frr:
-    """A running FRR. `daemons` are its processes by name; zebra and vtysh are always at hand."""
+    """A running FRR. `daemons` are its processes by name; zebra is always one of them."""
 
     def __init__(self, host: Host, names: Sequence[str], user: User) -> None:
         self.host = host
@@ -42,51 +45,52 @@ class Frr:
     def _start(self, names: Sequence[str]) -> None:
         zebra, *others = names
         self._spawn(zebra)
-        # A daemon that does not find zebra's socket tries again only after 10 s.
-        self._await(zebra, "zserv.api")
+        # A daemon that does not find the socket of zebra tries again only after 10 s.
+        self._await_socket(zebra, "zserv.api")
         for name in others:
             self._spawn(name)
         for name in names:
-            self._await(name, f"{name}.vty")
+            self._await_socket(name, f"{name}.vty")
         self.vtysh_argv("-b")
 
     def _spawn(self, name: str) -> None:
-        for left in (f"{name}.vty", f"{name}.pid", *(["zserv.api"] if name == "zebra" else [])):
-            self.host.path(f"{_RUN}/{left}").unlink(missing_ok=True)
+        for stale in (f"{name}.vty", f"{name}.pid", *(["zserv.api"] if name == "zebra" else [])):
+            self.host.path(f"{_RUN}/{stale}").unlink(missing_ok=True)
         self.daemons[name] = self.host.start(
             *(find(name), "-A", "127.0.0.1", "-u", self._user, "-g", self._user),
             *("--log", "stdout", "--log-level", "informational"),
             configs=(CONF,),
         )
 
-    def _await(self, name: str, socket: str) -> None:
+    def _await_socket(self, name: str, socket: str) -> None:
         daemon = self.daemons[name]
-        eventually(
-            lambda: not daemon.alive or self.host.path(f"{_RUN}/{socket}").exists(),
-            within=5.0,
+        daemon.wait_ready(
+            lambda: self.host.path(f"{_RUN}/{socket}").exists(),
+            within=10.0,
             every=0.002,
-            why=f"{daemon.name} opens {_RUN}/{socket}",
+            why=f"opens {_RUN}/{socket}",
         )
-        daemon.check()
 
     def vtysh_argv(self, *argv: str) -> str:
         """Run vtysh with these arguments, and return its output.
 
+        Exit code 0 does not mean that FRR accepted the commands.
+
         Raises:
-            LabError: its exit code is not 0. Beware that 0 does not mean that FRR has obeyed.
+            LabError: the exit code is not 0.
         """
         return self.host.run(find("vtysh"), *argv).out
 
     def vtysh(self, *commands: str) -> str:
-        """Run commands one after the other in one vtysh, and return the output of all."""
+        """Run commands one after the other in one vtysh, and return their output."""
         return self.vtysh_argv(*(word for command in commands for word in ("-c", command)))
 
     def json(self, command: str) -> Any:  # noqa: ANN401 - foreign JSON
-        """Return what a show command answers as JSON: `frr.json("show bgp summary")`."""
+        """Return the JSON output of a show command: `frr.json("show bgp summary")`."""
         return json.loads(self.vtysh(f"{command} json"))
 
     def configure(self, *lines: str) -> str:
-        """Run lines in configure mode, one after the other."""
+        """Run `lines` one after the other in configure mode."""
         return self.vtysh("configure terminal", *lines)
 
     def write_memory(self) -> str:
@@ -94,25 +98,25 @@ class Frr:
         return self.vtysh("write memory")
 
     def kill(self, name: str = "bgpd") -> None:
-        """SIGKILL one daemon. Nothing starts it again, where Debian's watchfrr would."""
+        """Send SIGKILL to one daemon. Unlike with Debian's watchfrr, nothing starts it again."""
         self.daemons[name].kill()
 
     def restart(self) -> None:
-        """Kill all daemons, and start them again from the frr.conf of now."""
+        """Kill all daemons and start them again with the current frr.conf."""
         for daemon in reversed(self.daemons.values()):
             daemon.kill()
         self._start(self._names)
 
     def restart_daemon(self, name: str = "bgpd") -> None:
-        """Kill one daemon, and start it as watchfrr does; it is given frr.conf again."""
+        """Kill one daemon, start it as watchfrr does, and load frr.conf into it."""
         self.daemons[name].kill()
         self._spawn(name)
-        self._await(name, f"{name}.vty")
+        self._await_socket(name, f"{name}.vty")
         self.vtysh_argv("-b", "-d", name)
 
     def rib(self, family: Family = "ipv4") -> dict[str, Route]:
-        """Return the best path to each prefix that bgpd knows."""
-        # The detail form alone has the communities, and takes "json" in the middle only.
+        """Return the best path to each prefix in bgpd's table."""
+        # Only the "detail" form prints the communities, and "json" must stand before "detail".
         answer = json.loads(self.vtysh(f"show bgp {family} unicast json detail") or "{}")
         table = answer.get("routes", {})
         return {prefix: route for prefix, entry in table.items() if (route := _best(prefix, entry))}
@@ -134,12 +138,12 @@ def start(
     *,
     user: User | None = None,
 ) -> Frr:
-    """Start FRR with `conf` as its integrated /etc/frr/frr.conf, and return when it is loaded.
+    """Start FRR with `conf` as its integrated /etc/frr/frr.conf; return when it is loaded.
 
-    The daemons run as `user`, by default as "frr", which is Debian's choice, or as "root" where
-    the lab is an ordinary user's, who has no other user in there.
-    A session comes up in 1 s with `neighbor X timers connect 1` in its router's block. A route-map
-    in `conf` holds it back for another 3 s, unless `bgp route-map delay-timer 1` is the first line.
+    The daemons run as `user`. The default is "frr", as on Debian, or "root" in the lab of an
+    ordinary user, which has no other user. `neighbor X timers connect 1` brings a session up in
+    1 s. A route-map in `conf` delays the session by another 3 s, unless the first line of `conf` is
+    `bgp route-map delay-timer 1`.
 
     Raises:
         LabError: a daemon ended, or vtysh refused a line of `conf`.
@@ -148,8 +152,8 @@ def start(
     limited = rootless()
     user = user or ("root" if limited else "frr")
     if user == "frr" and limited:
-        message = "FRR can run as user frr only in a lab of root's"
-        raise LabError(message, hint='use user="root", which is the user who made the lab')
+        message = "FRR can run as user frr only in a lab that root made"
+        raise LabError(message, hint='use user="root": this is the user who made the lab')
     if user == "root":
         _let_root_use_vty(host, own_group=limited)
     host.write(_VTYSH_CONF, "service integrated-vtysh-config\n", mode=0o640)
@@ -161,13 +165,13 @@ def start(
 
 
 def rootless() -> bool:
-    """Return whether we are root of a user namespace only, where there is no other user."""
+    """Return whether this process is root of a user namespace only, which has no other user."""
     return int(Path("/proc/self/uid_map").read_text("ascii").split()[2]) != 2**32 - 1
 
 
 def _let_root_use_vty(host: Host, *, own_group: bool) -> None:
-    # FRR refuses to run as a user who is not listed in this group, root included. And in a user
-    # namespace there is one group only, so that one has to bear the name.
+    # FRR refuses to run as a user that is not a member of this group, also as root. A user
+    # namespace has only the group 0, so `frrvty` must get that number.
     lines = []
     for line in host.read("/etc/group").splitlines():
         name, password, number, members = line.split(":")
@@ -179,14 +183,14 @@ def _let_root_use_vty(host: Host, *, own_group: bool) -> None:
 
 
 def _best(prefix: str, entry: Any) -> Route | None:  # noqa: ANN401 - foreign JSON
-    # FRR 8 gives a list of a header and the paths, later ones an object.
+    # FRR 8 prints a list with a header and the paths, later releases print an object.
     paths = entry["paths"] if isinstance(entry, dict) else entry
     best = [path for path in paths if path.get("bestpath", {}).get("overall")]
     if not best:
         return None
     path = best[0]
-    # A neighbor on the same link may send its link-local address too (RFC 2545 section 3), which
-    # FRR then uses; the global one is the route's next hop.
+    # A neighbor on the same link may also send its link-local address (RFC 2545 section 3). FRR
+    # then forwards to that address, but the next hop of the route is the global one.
     hops = sorted(path.get("nexthops", ()), key=lambda hop: hop.get("scope") == "link-local")
     sender = path.get("peer", {}).get("peerId", "")
     return Route(
@@ -198,7 +202,7 @@ def _best(prefix: str, entry: Any) -> Route | None:  # noqa: ANN401 - foreign JS
             asn for segment in path.get("aspath", {}).get("segments", ()) for asn in segment["list"]
         ),
         communities=tuple(as_numbers(one) for one in path.get("community", {}).get("list", ())),
-        peer="" if sender in _OURSELVES else sender,
+        peer="" if sender in _LOCAL_ROUTE else sender,
     )
 
 

@@ -1,4 +1,4 @@
-"""gobgpd in a host: a BGP peer that is not the router under test."""
+"""Start gobgpd in a host of the lab: a BGP peer of the router under test."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from anycast_routed.lab.communities import as_numbers
+from anycast_routed.lab.bgp_communities import as_numbers
+from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.programs import find
-from anycast_routed.lab.route import Family, Route, Session
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
 CONF = "/etc/gobgpd.toml"
 _API_PORT, _BGP_PORT = 50051, 179
 _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _COMMUNITIES, _MP_REACH = 2, 3, 4, 5, 8, 14
-_LOST = '"msg":"Peer Down"'
-# gobgp prints a session's state as the number of api.PeerState.SessionState.
+_SESSION_LOST = '"msg":"Peer Down"'
+# gobgp prints the state of a session as the number of api.PeerState.SessionState.
 _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")
 
 
 class Gobgp:
-    """A running gobgpd. It installs nothing in the kernel: it only speaks BGP."""
+    """A running gobgpd. It only speaks BGP and installs no routes in the kernel."""
 
     def __init__(self, host: Host, peers: int) -> None:
         self.host = host
@@ -43,32 +42,31 @@ class Gobgp:
             "--pprof-disable",
         )
         daemon = self.host.start(*argv, configs=(CONF,))
-        eventually(
-            lambda: not daemon.alive or self._has_its_config(),
-            within=5.0,
+        daemon.wait_ready(
+            self._has_loaded_config,
+            within=10.0,
             every=0.005,
-            why=f"{daemon.name} answers, with its {self._peers} peers",
+            why=f"answers and has its {self._peers} peers",
         )
-        daemon.check()
         return daemon
 
-    def _has_its_config(self) -> bool:
-        # gobgpd answers before it has read its config: it takes [global], listens for BGP, and
+    def _has_loaded_config(self) -> bool:
+        # gobgpd answers before it has loaded its config: it loads [global], listens for BGP, and
         # then adds one peer after the other.
         listens = self.host.listens
         return listens(_API_PORT) and listens(_BGP_PORT) and len(self._neighbors()) == self._peers
 
     def restart(self) -> None:
-        """Kill gobgpd, and start it again with the same config."""
+        """Kill gobgpd and start it again with the same config."""
         self.daemon.kill()
         self.daemon = self._start()
 
     def gobgp(self, *argv: str) -> str:
-        """Run a gobgp command, such as `gobgp("global", "rib", "add", "10.0.0.0/8")`."""
+        """Run a gobgp command: `gobgp("global", "rib", "add", "10.0.0.0/8")`; return its output."""
         return self.host.run(find("gobgp"), *argv).out
 
     def paths(self, family: Family) -> dict[str, list[Route]]:
-        """Return all paths to each prefix that are known, the best first."""
+        """Return all paths to each prefix, the best path first."""
         table = json.loads(self.gobgp("-j", "global", "rib", "-a", family) or "{}")
         return {prefix: [_route(prefix, path) for path in paths] for prefix, paths in table.items()}
 
@@ -77,10 +75,10 @@ class Gobgp:
         return {prefix: paths[0] for prefix, paths in self.paths(family).items() if paths}
 
     def sessions(self) -> dict[str, Session]:
-        """Return the session with each configured peer, by its address."""
-        # gobgpd 3.10 has a count of flaps that stays 0: its log has the true one.
+        """Return the session with each configured peer, by address."""
+        # The flap counter of gobgpd 3.10 stays 0, so count the lines in the log.
         log = self.daemon.log().splitlines()
-        downs = Counter(json.loads(line).get("Key") for line in log if _LOST in line)
+        downs = Counter(json.loads(line).get("Key") for line in log if _SESSION_LOST in line)
         return {
             (address := neighbor["conf"]["neighbor_address"]): _session(neighbor, downs[address])
             for neighbor in self._neighbors()
@@ -101,31 +99,37 @@ def start(  # noqa: PLR0913 - one value each, all but the first three by name
     hold_time: int = 90,
     passwords: Mapping[str, str] | None = None,
 ) -> Gobgp:
-    """Start gobgpd with a session to each of `peers` (address: AS), and return when it answers.
+    """Start gobgpd with a session to each of `peers` (address: AS); return when it answers.
 
-    Every session carries IPv4 and IPv6 unicast. With `passive` it waits for the peer to connect;
-    else it also tries itself, every second. `hold_time` is in seconds, and `passwords` are those
-    of TCP MD5 (RFC 2385), by address.
+    Every session carries IPv4 and IPv6 unicast. With `passive` gobgpd waits for the peer to
+    connect, else it also connects itself, every second. `hold_time` is in seconds. `passwords` are
+    those of TCP MD5 (RFC 2385), by address.
 
     Raises:
         LabUnavailableError: gobgpd is not installed.
     """
     lines = ["[global.config]", f"  as = {asn}", f'  router-id = "{router_id}"']
     for address, peer_as in peers.items():
-        lines += [
-            "[[neighbors]]",
-            f'  [neighbors.config]\n    neighbor-address = "{address}"\n    peer-as = {peer_as}',
-            f'    auth-password = "{(passwords or {}).get(address, "")}"',
-            f"  [neighbors.transport.config]\n    passive-mode = {str(passive).lower()}",
-            f"  [neighbors.timers.config]\n    hold-time = {hold_time}\n    connect-retry = 1",
-            "    idle-hold-time-after-reset = 1",
-            f"    keepalive-interval = {max(1, hold_time // 3)}",
-        ]
-        for family in ("ipv4-unicast", "ipv6-unicast"):
-            lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]"]
-            lines += [f'      afi-safi-name = "{family}"']
+        password = (passwords or {}).get(address, "")
+        lines += _neighbor(address, peer_as, password, passive=passive, hold_time=hold_time)
     host.write(CONF, "\n".join(lines) + "\n")
     return Gobgp(host, len(peers))
+
+
+def _neighbor(address: str, asn: int, password: str, *, passive: bool, hold_time: int) -> list[str]:
+    lines = [
+        "[[neighbors]]",
+        f'  [neighbors.config]\n    neighbor-address = "{address}"\n    peer-as = {asn}',
+        f'    auth-password = "{password}"',
+        f"  [neighbors.transport.config]\n    passive-mode = {str(passive).lower()}",
+        f"  [neighbors.timers.config]\n    hold-time = {hold_time}\n    connect-retry = 1",
+        "    idle-hold-time-after-reset = 1",
+        f"    keepalive-interval = {max(1, hold_time // 3)}",
+    ]
+    for family in ("ipv4-unicast", "ipv6-unicast"):
+        lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]"]
+        lines += [f'      afi-safi-name = "{family}"']
+    return lines
 
 
 def _route(prefix: str, path: dict[str, Any]) -> Route:

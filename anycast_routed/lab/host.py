@@ -1,4 +1,4 @@
-"""One host of a lab: run commands in it, start daemons, read and write its files."""
+"""One host of a lab: run commands, start daemons, read and write files, set up interfaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import CommandError
 from anycast_routed.lab.daemon import Daemon
 from anycast_routed.lab.failures import LabError
-from anycast_routed.lab.holder import Holder
+from anycast_routed.lab.host_namespaces import HostNamespaces
 from anycast_routed.lab.programs import find
 from anycast_routed.system.commands import Completed, run
 
@@ -18,45 +18,50 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from anycast_routed.lab.bgp_routes import Family
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = "0A"  # TCP_LISTEN, and 07 is an unconnected UDP socket: include/net/tcp_states.h
 _UNCONNECTED = "07"
 
-# Two commands, so that no shell replaces itself with the first one.
+# With a second command the shell does not replace itself with the first command.
 _WAITING_SHELL = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 
 class Host:
     """A host with its own network, processes, name, /etc, /run and /var/tmp.
 
-    Everything else (programs, /tmp, /home) is the machine's own. A daemon's default paths, such as
-    /run/bird/bird.ctl and /etc/frr/frr.conf, work unchanged and touch nothing outside. All files
-    that are private to the host are in memory, and gone when it closes.
+    The host shares everything else (programs, /tmp, /home) with the machine. Default paths of
+    daemons, such as /run/bird/bird.ctl and /etc/frr/frr.conf, work unchanged and are private to the
+    host. The private files are in memory and are deleted when the host closes.
     """
 
     def __init__(self, name: str) -> None:
         if not _NAME.fullmatch(name):
-            message = f"{name!r} cannot be the name of a host"
+            message = f"{name!r} is not a valid host name"
             raise LabError(message, hint="use lower-case letters, digits and hyphens, at most 63")
         self.name = name
         self.daemons: list[Daemon] = []
         self._ip = find("ip")
-        self._holder = Holder(name)
+        self._namespaces = HostNamespaces(name)
         self._enter = [find("nsenter"), "-t", str(self.pid), "-n", "-m", "-p", "-u"]
-        # What runs in the background of a script has SIGINT ignored, and would hand that down.
-        self._tied = [find("setpriv"), "--pdeathsig", "KILL", find("env"), "--default-signal"]
+        # A background job of a script ignores SIGINT and its children inherit that: reset signals.
+        self._killed_with_parent = [
+            *(find("setpriv"), "--pdeathsig", "KILL"),
+            *(find("env"), "--default-signal"),
+        ]
 
     @property
     def pid(self) -> int:
-        """The PID, as seen from outside, of the process that holds the host's namespaces."""
-        return self._holder.pid
+        """The PID, as seen from outside, of the init process of the host."""
+        return self._namespaces.pid
 
     def command(self, *argv: str) -> list[str]:
-        """Return the argument list that runs `argv` in the host, for a caller's own subprocess.
+        """Return the argument list that runs `argv` in the host, for the caller to start.
 
-        The process is killed when nsenter, its parent, is.
+        The process is killed when its parent, nsenter, is killed.
         """
-        return [*self._enter, "--", *self._tied, *argv]
+        return [*self._enter, "--", *self._killed_with_parent, *argv]
 
     def run(
         self,
@@ -68,10 +73,10 @@ class Host:
     ) -> Completed:
         """Run a command in the host to its end, and return its exit code and output.
 
-        The code is 127 when the program does not exist. `within` is in seconds.
+        The exit code is 127 if the program does not exist. `within` is in seconds.
 
         Raises:
-            LabError: it did not end in time, or `check` and its exit code is not 0.
+            LabError: the command did not end in time, or with `check` its exit code is not 0.
         """
         return self._finish(self.command(*argv), argv, within, stdin, check=check, env=env)
 
@@ -79,13 +84,13 @@ class Host:
         """Run the ip command (iproute2) in the host's network, and return its output.
 
         Raises:
-            LabError: it failed.
+            LabError: the command failed.
         """
-        # The network namespace alone is enough, and costs half of what the whole host does.
+        # Entering only the network namespace is enough and takes half the time.
         command = [*self._enter[:4], "--", self._ip, *argv]
         return self._finish(command, ("ip", *argv), 10.0, "", check=True, env=None).out
 
-    def _finish(  # noqa: PLR0913 - the arguments of run, handed on
+    def _finish(  # noqa: PLR0913 - the arguments of `run`
         self,
         command: Sequence[str],
         argv: Sequence[str],
@@ -113,11 +118,11 @@ class Host:
         env: Mapping[str, str] | None = None,
         configs: Sequence[str] = (),
     ) -> Daemon:
-        """Start a foreground process in the host; return at once, when the process exists.
+        """Start a foreground process in the host; return when the process exists.
 
-        `name` (default: the program's) names it in the report, and its log file; a second one of
-        that name is called "name 2".
-        `configs` are files of the host that belong in the report.
+        `name` (default: the name of the program) is used for the report and the log file; the
+        second process with the same name is called "name 2". `configs` are files of the host that
+        the report shows.
         """
         name = name or argv[0].rsplit("/", 1)[-1]
         again = sum(daemon.name.split(" ")[0] == f"{self.name}/{name}" for daemon in self.daemons)
@@ -125,9 +130,12 @@ class Host:
         daemon = Daemon(
             f"{self.name}/{name}",
             argv,
-            # nsenter would wait for the process itself, but it stops when the process is stopped,
-            # and a stopped process outlives everything.
-            command=[*self._enter, "--no-fork", "--", *_WAITING_SHELL, *self._tied, *argv],
+            # nsenter must not wait for the process: nsenter stops itself when its child is stopped,
+            # and a stopped nsenter is not killed together with the host.
+            command=[
+                *(*self._enter, "--no-fork", "--"),
+                *(*_WAITING_SHELL, *self._killed_with_parent, *argv),
+            ],
             log=self.path(f"/run/.lab/log/{name}.log"),
             env=env,
             configs=configs,
@@ -136,11 +144,11 @@ class Host:
         return daemon
 
     def path(self, path: str) -> Path:
-        """Return where a file of the host is seen from outside. `path` is absolute."""
-        return self._holder.path(path)
+        """Return the path outside of the host for `path`, an absolute path in the host."""
+        return self._namespaces.path(path)
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> Path:
-        """Write a file of the host, and make its folders; return where it is seen from outside."""
+        """Write a file of the host and create its directories; return its path outside."""
         outside = self.path(path)
         outside.parent.mkdir(parents=True, exist_ok=True)
         outside.write_text(text, "utf-8")
@@ -152,9 +160,10 @@ class Host:
         return self.path(path).read_text("utf-8")
 
     def address(self, interface: str, cidr: str, *, label: str | None = None) -> Host:
-        """Add an address such as "172.17.2.1/24", usable at once; return the host, to chain.
+        """Add an address such as "172.17.2.1/24"; return the host, to chain calls.
 
-        `label` is for IPv4 and must begin with the interface's name ("lo:dns1").
+        The address is usable at once. `label` is for IPv4 only and must begin with the name of the
+        interface ("lo:dns1").
         """
         extra = ("label", label) if label else ()
         nodad = ("nodad",) if ":" in cidr else ()
@@ -172,12 +181,12 @@ class Host:
         return self
 
     def down(self, interface: str) -> Host:
-        """Set an interface down; its peer loses the carrier."""
+        """Set an interface down; the other end of the cable loses its carrier."""
         self.ip("link", "set", interface, "down")
         return self
 
     def route(self, *argv: str) -> Host:
-        """Add a route, in the words of ip-route(8): `route("default", "via", "172.17.2.254")`."""
+        """Add a route in the syntax of ip-route(8): `route("default", "via", "172.17.2.254")`."""
         family = "-6" if any(":" in word for word in argv) else "-4"
         self.ip(family, "route", "add", *argv)
         return self
@@ -185,17 +194,17 @@ class Host:
     def sysctl(self, name: str, value: str | int) -> Host:
         """Set a kernel parameter of the host's network, such as "net.ipv4.ip_forward".
 
-        A name with slashes is taken as it is, for interfaces with a dot in their name.
+        Use slashes instead of dots if the name of an interface has a dot.
         """
         file = name if "/" in name else name.replace(".", "/")
         self.run("/bin/sh", "-c", 'printf %s "$1" > "/proc/sys/$2"', "sh", str(value), file)
         return self
 
     def listens(self, port: int, *, protocol: str = "tcp") -> bool:
-        """Return whether a socket on `port` takes connections ("tcp") or datagrams ("udp")."""
+        """Return whether a socket on `port` accepts connections ("tcp") or datagrams ("udp")."""
         wanted = _LISTEN if protocol == "tcp" else _UNCONNECTED
         for table in (protocol, f"{protocol}6"):
-            with contextlib.suppress(FileNotFoundError):  # a machine without IPv6
+            with contextlib.suppress(FileNotFoundError):  # the machine may have no IPv6
                 text = self.path(f"/proc/1/net/{table}").read_text("ascii")
                 for line in text.splitlines()[1:]:
                     _, local, _, state, *_ = line.split()
@@ -203,23 +212,26 @@ class Host:
                         return True
         return False
 
-    def udp(self, counter: str) -> int:
-        """Return a UDP counter of the host's network for IPv4, such as "InDatagrams" (RFC 4113)."""
+    def udp(self, counter: str, family: Family = "ipv4") -> int:
+        """Return a UDP counter of the host's network, such as "InDatagrams" (RFC 4113)."""
+        if family == "ipv6":
+            lines = self.path("/proc/1/net/snmp6").read_text("ascii").splitlines()
+            return int(dict(line.split() for line in lines)[f"Udp6{counter}"])
         lines = self.path("/proc/1/net/snmp").read_text("ascii").splitlines()
         names, values = (line.split() for line in lines if line.startswith("Udp: "))
         return int(values[names.index(counter)])
 
     def dig(self, *argv: str, within: float = 5.0) -> str:
-        """Ask as a client: dig with one try of 1 s; return the short answer, "" when there is none.
+        """Run dig with one try of 1 s; return the short answer, or "" without an answer.
 
-        `host.dig("@10.10.10.10", "google.com", "SOA")`
+        Example: `host.dig("@10.10.10.10", "google.com", "SOA")`
         """
         short = ("+short", "+time=1", "+tries=1")
         done = self.run(find("dig"), *short, *argv, within=within, check=False)
         return done.out.strip() if done.code == 0 else ""
 
     def close(self) -> None:
-        """End every process of the host. Its namespaces and private files go with the last one."""
-        self._holder.close()
+        """End every process of the host. The kernel then removes its namespaces and files."""
+        self._namespaces.close()
         for daemon in self.daemons:
             daemon.wait(5.0)

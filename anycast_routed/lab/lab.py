@@ -1,4 +1,4 @@
-"""A lab: hosts, the links between them, and a report of what happened in them."""
+"""A lab: hosts, the links between them, and a report with logs and config files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LOG_TAIL = 40  # lines
 
 
 class Lab:
-    """Hosts as network namespaces, with virtual links, for as long as the `with` block runs.
+    """Hosts in network namespaces with virtual links, which exist while the `with` block runs.
 
-    It needs root, or the namespaces that `python -m anycast_routed.lab` enters for an ordinary
-    user. It touches nothing of the machine, and leaves nothing behind: when our own process dies,
-    by whatever signal, the kernel ends every process of the lab and forgets its namespaces.
-    An exception that leaves the block carries the report as a note.
+    A lab needs root, or the user namespace that `python -m anycast_routed.lab` creates for an
+    ordinary user. A lab changes nothing on the machine and leaves nothing behind: when the process
+    that made it dies, also from SIGKILL, the kernel ends every process of the lab and removes its
+    namespaces. An exception that leaves the block gets the report of the lab as a note.
     """
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class Lab:
             self.close()
 
     def host(self, name: str) -> Host:
-        """Make a host whose only interface is lo, which is up.
+        """Create a host. Its only interface is lo, which is up.
 
         Raises:
-            LabError: there is such a host already, or it cannot be named so.
-            LabUnavailableError: the kernel does not give us the namespaces.
+            LabError: the lab already has a host `name`, or the name is not valid.
+            LabUnavailableError: the kernel does not allow the namespaces.
         """
         if name in self.hosts:
-            message = f"there is a host {name} in this lab already"
+            message = f"this lab already has a host {name}"
             raise LabError(message)
         self.hosts[name] = Host(name)
         return self.hosts[name]
@@ -62,49 +62,52 @@ class Lab:
     def link(
         self, one: Host, other: Host, *, names: tuple[str | None, str | None] = (None, None)
     ) -> tuple[str, str]:
-        """Join two hosts by a cable; return the names of its interfaces, which are up.
+        """Connect two hosts with a cable; return the names of its two interfaces, which are up.
 
-        A name that is not given is the next free of eth0, eth1, ...
+        The default of a name is the next free one of eth0, eth1, ...
+
+        Raises:
+            LabError: an interface with that name exists, or both ends have the same name and host.
         """
         first, second = names[0] or _free_name(one), names[1] or _free_name(other)
         if one is other and first == second:
-            message = f"both ends of a cable in {one.name} would be {first}: name them"
-            raise LabError(message)
+            message = f"both ends of a cable in {one.name} would be named {first}"
+            raise LabError(message, hint="give the names")
         _cable(one, first, other, second)
         return first, second
 
     def lan(self, name: str, *hosts: Host, interfaces: Sequence[str] = ()) -> tuple[str, ...]:
-        """Join hosts by one Ethernet segment; return the names of their interfaces, which are up.
+        """Connect hosts to one Ethernet segment; return the names of their interfaces (up).
 
-        `interfaces` names them, in the order of the hosts; else each is the next free of eth0,
-        eth1, ... Call it again with the same `name` to join more hosts to the segment.
+        `interfaces` are the names, in the order of the hosts; the default of each is the next free
+        one of eth0, eth1, ... Call `lan` again with the same `name` to connect more hosts.
         """
         switch = self._switches.get(name)
         if switch is None:
             switch = self._switches[name] = Host(name)
-            # A port forwards at once, and neighbor discovery reaches everyone.
+            # Ports forward at once, and neighbor discovery reaches every host.
             bridge = ("type", "bridge", "stp_state", "0", "forward_delay", "0")
             switch.ip("link", "add", "lan", *bridge, "mcast_snooping", "0")
             switch.up("lan")
-        made = []
+        connected = []
         for index, host in enumerate(hosts):
             interface = interfaces[index] if interfaces else _free_name(host)
             port = _free_name(switch, "port")
             _cable(host, interface, switch, port)
             switch.ip("link", "set", port, "master", "lan")
-            made.append(interface)
-        return tuple(made)
+            connected.append(interface)
+        return tuple(connected)
 
     def report(self) -> str:
-        """Return, for people, every daemon's state, the end of its log, and its config files."""
+        """Return a text with the state, the end of the log and the config files of every daemon."""
         return "\n".join(line for host in self.hosts.values() for line in _report(host))
 
     def close(self) -> None:
-        """End all hosts, last first. Harmless when done before."""
+        """Close all hosts, the newest first. A second call does nothing."""
         failures: list[AnycastRoutedError] = []
-        for places in (self.hosts, self._switches):
-            while places:
-                _, host = places.popitem()
+        for hosts in (self.hosts, self._switches):
+            while hosts:
+                _, host = hosts.popitem()
                 try:
                     host.close()
                 except AnycastRoutedError as error:  # pragma: no cover - only a hung kernel
@@ -114,7 +117,7 @@ class Lab:
 
 
 def reports(values: Iterable[object]) -> str:
-    """Return the reports of every lab among `values`: give it a failed test's fixture values."""
+    """Return the reports of all labs in `values`, for example the fixtures of a failed test."""
     return "\n".join(value.report() for value in values if isinstance(value, Lab))
 
 
@@ -123,7 +126,7 @@ def _cable(one: Host, first: str, other: Host, second: str) -> None:
     peer = ("peer", "name", second, "netns", str(other.pid))
     done = run([find("ip"), "link", "add", *ends, *peer], within=10.0)
     if done.code != 0:
-        message = f"cannot join {one.name} {first} and {other.name} {second}"
+        message = f"cannot connect {one.name} {first} and {other.name} {second}"
         raise LabError(message, hint=done.err.strip())
     one.up(first)
     other.up(second)

@@ -1,4 +1,4 @@
-"""Where the daemons are, and which Debian package brings one that is missing."""
+"""Find the programs that the lab runs; name the Debian package of a missing one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anycast_routed.lab.failures import LabUnavailableError
 
-# An ordinary user's PATH has no sbin, and no PATH has FRR's daemons.
+# The PATH of an ordinary user lacks sbin, and no PATH has the directory of the FRR daemons.
 _SEARCH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin:/usr/lib/frr"
 
 _PACKAGES = {
@@ -39,7 +39,7 @@ def find(program: str) -> str:
     """Return the path of `program`.
 
     Raises:
-        LabUnavailableError: it is not installed; the hint names the Debian package.
+        LabUnavailableError: the program is not installed; the hint names the Debian package.
     """
     path = shutil.which(program, path=_SEARCH)
     if path is None:
@@ -50,8 +50,11 @@ def find(program: str) -> str:
 
 
 def module(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return the command and the environment that run a module of this package anywhere."""
-    # The package may be importable here by the current folder only, which counts for nothing there.
+    """Return the argument list and the environment that run a module of this package.
+
+    The result works from any current directory, so also in another mount namespace.
+    """
+    # This process may find the package only through its current directory.
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     return [sys.executable, "-m", name], {**os.environ, "PYTHONPATH": path}

@@ -1,4 +1,4 @@
-"""A lab for an ordinary user: the same code, as root of a user namespace of its own."""
+"""Run a lab as an ordinary user, in a user namespace where that user is root."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ if TYPE_CHECKING:
 
 _NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--fork")
 
-# The init of a PID namespace must reap what others leave: a host whose processes stay zombies would
-# keep its namespaces. A shell does, and the second command keeps it from becoming the first.
+# The init process of a PID namespace must reap orphans: zombies of a host would keep the namespaces
+# of that host. A shell reaps orphans. The second command stops the shell from replacing itself with
+# the first command.
 _INIT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 _HINT = """\
-run as root, or let users have namespaces, as root, by those of these that the kernel knows:
+run as root, or allow user namespaces: as root, set each of these that this kernel has:
   sysctl user.max_user_namespaces=10000
   sysctl kernel.unprivileged_userns_clone=1
   sysctl kernel.apparmor_restrict_unprivileged_userns=0"""
 
 
 def enter(argv: Sequence[str]) -> None:
-    """Become `argv`, as root, or as a user who is root in new namespaces: it does not return.
+    """Replace this process by `argv`, in new user namespaces unless this process is root's.
 
-    In there a `Lab` works; outside its namespaces the command has no right that the user has not.
+    A `Lab` works in these namespaces. Outside of them the command has only the rights of the user.
+    The call does not return.
 
     Raises:
-        LabUnavailableError: the machine does not let this user have namespaces.
-        LabUnavailableError: the program is not installed.
+        LabUnavailableError: the machine does not allow user namespaces, or the program is not
+            installed.
     """
     command = list(argv)
     if os.geteuid() != 0:
@@ -44,11 +46,11 @@ def enter(argv: Sequence[str]) -> None:
         except AnycastRoutedError as error:
             refused = error.message
         if refused:
-            message = f"this machine gives an ordinary user no namespaces: {refused}"
+            message = f"this machine does not allow user namespaces: {refused}"
             raise LabUnavailableError(message, hint=_HINT)
         command = [*unshare, *_INIT, *command]
     try:
-        os.execvp(command[0], command)  # nosec B606  # noqa: S606 - no shell is what we want
+        os.execvp(command[0], command)  # nosec B606  # noqa: S606 - deliberately without a shell
     except OSError as error:
         message = f"cannot run {command[0]}: {error.strerror}"
         raise LabUnavailableError(message) from error

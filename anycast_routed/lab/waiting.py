@@ -1,4 +1,4 @@
-"""The one way to wait for something: ask again until it is so, and not for ever."""
+"""Wait until a condition is true, with a deadline."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def eventually(
 ) -> Value:
     """Call `predicate` every `every` seconds until its value is true, and return that value.
 
-    An exception of the predicate means "not yet". It is always called at least once, and once
-    more after the deadline has passed.
+    An exception from `predicate` means "not yet". `predicate` is called at least once, and once
+    more after the deadline, so that a slow machine does not miss a condition that is true.
 
     Raises:
-        LateError: not within `within` seconds. It says `why` and gives the last value or exception.
+        LateError: the value was not true within `within` seconds. The message names the condition
+            (`why`), the hint has the last value or exception.
     """
     end = time.monotonic() + within
     while True:
@@ -38,7 +39,7 @@ def eventually(
             if value:
                 return value
             seen = f"the last value was {value!r}"
-        except Exception as error:  # noqa: BLE001 - whatever it raises, it is not true yet
+        except Exception as error:  # noqa: BLE001 - any exception means "not yet"
             cause = error
             seen = f"the last try raised {type(error).__name__}: {error}"
         if last_try:

@@ -1,9 +1,9 @@
-"""Man pages and shell completions, made from the command line and the config's sections.
+"""Generate the man pages and shell completions from the command line and the config sections.
 
     python3 -m anycast_routed.manual OUT_DIR
 
-A key, a verb or an option that is added shows there by itself. The same source gives the same
-files: the only date in them is `SOURCE_DATE_EPOCH`, where a package's build has set it.
+New keys, verbs and options appear without a change here. The same source gives the same files: the
+only date in them is `SOURCE_DATE_EPOCH`, if the build of a package sets it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def files(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return every file, by its place below the folder that is asked for."""
-    made_on = environ.get("SOURCE_DATE_EPOCH")
-    date = datetime.fromtimestamp(int(made_on), UTC).strftime("%Y-%m-%d") if made_on else ""
+    """Return the text of every file by its path below the output directory."""
+    epoch = environ.get("SOURCE_DATE_EPOCH")
+    date = datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%d") if epoch else ""
     verbs = program()
     return {
         "man/anycast-routed.8": program_page.page(verbs, date),
@@ -34,9 +34,9 @@ def files(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
-def write(folder: Path) -> None:
-    """Write all of them below `folder`."""
+def write(directory: Path) -> None:
+    """Write every file below `directory`."""
     for name, text in files().items():
-        path = folder / name
+        path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

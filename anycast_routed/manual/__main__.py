@@ -1,4 +1,4 @@
-"""`python3 -m anycast_routed.manual OUT_DIR`."""
+"""`python3 -m anycast_routed.manual OUT_DIR`: write the man pages and completions."""
 
 import sys
 from pathlib import Path

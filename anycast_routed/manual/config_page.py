@@ -1,4 +1,4 @@
-"""anycast-routed.toml(5): every section and key of the config file."""
+"""Generate anycast-routed.toml(5): every section and key of the config file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from anycast_routed.manual import roff
 
 _DESCRIPTION = (
     (
-        "The config of `anycast-routed`(8) is one file in TOML, or in JSON where its name ends in "
-        "`.json`. It is looked for where `--config` says, then where `$ANYCAST_ROUTED_CONFIG` "
-        "says, then at the places under FILES."
+        "The config file of `anycast-routed`(8) is in TOML, or in JSON if its name ends in "
+        "`.json`. `--config` gives its path, else `$ANYCAST_ROUTED_CONFIG`, else the first "
+        "existing file under FILES is used."
     ),
     (
-        "What has a default may be left out. An unknown key is a fault. `anycast-routed validate` "
-        "names every fault at once, each with its key; `anycast-routed config schema` prints the "
-        "JSON Schema, for editors. The daemon takes a changed file by itself, and keeps the config"
-        " in force where the new one is broken."
+        "Keys with a default are optional. An unknown key is a fault. `anycast-routed validate` "
+        "prints all faults at once, each with its key; `anycast-routed config schema` prints the "
+        "JSON Schema, for editors. The daemon loads a changed file by itself. If the new config "
+        "has a fault, the daemon keeps the old one."
     ),
     (
-        "A file with only one service has `[dns]` and `[anycast]` at the top. With several, each "
-        "is a `[[services]]` with a `name`, and has both within it: `dns.ip` is `services.dns.ip` "
-        "then."
+        "A file with one service has `[dns]` and `[anycast]` at the top level. With several "
+        "services, each is a `[[services]]` table with a `name`, and contains both sections: "
+        "`dns.ip` is then `services.dns.ip`."
     ),
 )
 _VALUES = (
@@ -31,9 +31,9 @@ _VALUES = (
     (
         "path",
         (
-            "The absolute path of a file or folder. Units that are sandboxed, as those of the "
-            "package are, see no `/home` and may write into `/run/anycast-routed` and "
-            "`/var/lib/anycast-routed` only; `ReadWritePaths=` in a drop-in opens other folders."
+            "The absolute path of a file or directory. Sandboxed units, such as those of the "
+            "package, cannot see `/home`, and can write only to `/run/anycast-routed` and "
+            "`/var/lib/anycast-routed`. `ReadWritePaths=` in a drop-in allows other directories."
         ),
     ),
 )
@@ -52,7 +52,7 @@ decrease = 10
 nexthop-interface = "eth0"
 routes = [{ label = "v6-primary", ip = "fd00::10:10:10:10/128" }]
 
-# Leave it out where the sessions are your own.
+# Leave this section out if your own router config has the sessions.
 [bgp]
 id = "172.17.2.1"
 as = 64512
@@ -75,11 +75,11 @@ routes = [{ label = "ns1", ip = "192.0.2.53/32", localpref = 150 }]
 
 
 def page(date: str) -> str:
-    """Return the page."""
+    """Return the man page in roff. `date` is "2026-01-31", or "" for no date."""
     name = "anycast-routed.toml"
     return roff.page(
         [
-            *roff.title(name, 5, "what anycast-routed checks, announces and tells", date),
+            *roff.title(name, 5, "config file of anycast-routed", date),
             *roff.heading("DESCRIPTION"),
             *(line for text in _DESCRIPTION for line in roff.paragraph(text)),
             *roff.heading("VALUES"),
@@ -92,10 +92,9 @@ def page(date: str) -> str:
             *roff.paragraph("Two services, with the BGP sessions in the router's own config:"),
             *roff.example(SEVERAL),
             *roff.heading("FILES"),
-            *(line for path in DEFAULTS for line in roff.entry(str(path), "The config.")),
+            *(line for path in DEFAULTS for line in roff.entry(str(path), "The config file.")),
             *roff.entry(
-                "/usr/share/doc/anycast-routed/examples",
-                "Examples, where the Debian package is installed.",
+                "/usr/share/doc/anycast-routed/examples", "Examples, from the Debian package."
             ),
             *roff.heading("SEE ALSO"),
             *roff.paragraph("`anycast-routed`(8), `bird`(8), `vtysh`(1), `systemd.exec`(5)"),
@@ -104,19 +103,19 @@ def page(date: str) -> str:
 
 
 def _sections() -> list[str]:
-    places: dict[str, list[str]] = {}
+    sections: dict[str, list[str]] = {}
     for key, row in zip(every(), reference(), strict=True):
         section = inner(key.field.annotation)
         if section is not None and not row.path.startswith("services[]."):
             path = f"{row.path}[]" if row.type == "list of sections" else row.path
             head = f"[[{row.path}]]" if path != row.path else f"[{row.path}]"
             head = head.replace("[].", ".")
-            places[path] = [*roff.subheading(head), *roff.paragraph(section.__doc__ or "")]
+            sections[path] = [*roff.subheading(head), *roff.paragraph(section.__doc__ or "")]
         if key.place:
-            places[key.place] += _key(key.name, row.type, row.default, row.description)
-    return [line for lines in places.values() for line in lines]
+            sections[key.place] += _key(key.name, row.type, row.default, row.description)
+    return [line for lines in sections.values() for line in lines]
 
 
 def _key(name: str, kind: str, default: str, description: str) -> list[str]:
-    said = {"": "", "required": "; required"}.get(default, f"; default {default}")
-    return roff.entry(name, f"({kind}{said}) {description}")
+    shown = {"": "", "required": "; required"}.get(default, f"; default {default}")
+    return roff.entry(name, f"({kind}{shown}) {description}")

@@ -1,4 +1,4 @@
-"""anycast-routed(8): the program, every verb and option, and what stands around them."""
+"""Generate anycast-routed(8): verbs, options, exit codes, units, signals, environment, files."""
 
 from __future__ import annotations
 
@@ -15,99 +15,117 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = (
     (
-        "`anycast-routed` watches the DNS server on this host, and while it answers, has BIRD or "
-        "FRR on the same host announce the anycast addresses. When the server dies they are "
-        "withdrawn; the router is then read back, to prove it. It is not a BGP router: BIRD or FRR"
-        " holds the sessions."
+        "`anycast-routed` checks the DNS server on this host. While the server answers, BIRD or "
+        "FRR on the same host announces the anycast addresses. When the server fails, "
+        "`anycast-routed` withdraws them and reads the state of the router back to confirm the "
+        "withdrawal. It is not a BGP router: BIRD or FRR holds the sessions."
     ),
     (
-        "It runs as a daemon (`daemon`), or once at each call (`apply`), from a timer. Never both:"
-        " one of them ends with 75. What is checked and announced stands in the config, "
-        "`anycast-routed.toml`(5)."
+        "It runs as a daemon (`daemon`), or once per call (`apply`), for example from a timer. "
+        "While one instance runs, another one ends with exit code 75. The config file, "
+        "`anycast-routed.toml`(5), defines the checks and the prefixes."
     ),
     (
-        "Root is not needed: members of group `bird` may talk to BIRD, and members of group "
-        "`frrvty` to FRR, whose BGP passwords they can read too."
+        "Root is not needed: members of group `bird` can control BIRD, and members of group "
+        "`frrvty` can control FRR and also read its BGP passwords."
     ),
     (
-        "In what the verbs print, `+` is announced, `-` withdrawn, `~` changed, and `!` withheld "
-        "or not as it should be."
+        "In the output of the verbs, `+` means announced, `-` withdrawn, `~` changed, and `!` "
+        "withheld or wrong."
     ),
 )
 EXITS: Final = {
-    Exit.OK: "Done, a correct withdrawal included.",
-    Exit.DOWN: "`check`: a service does not pass.",
-    Exit.CHANGE_PENDING: "`plan --exit-code`: something would change.",
-    Exit.NOT_CONFIRMED: "Refused by the router or not confirmed (what can be put back is put "
-    "back), or a prefix that no peer gets.",
-    Exit.USAGE: "Wrong usage: no such verb, option, service or prefix.",
-    Exit.UNAVAILABLE: "The router does not answer, a program is missing, the kernel does not tell "
-    "the addresses, or no daemon runs.",
-    Exit.BUG: "A bug.",
+    Exit.OK: "Success, also for a correct withdrawal.",
+    Exit.DOWN: "`check`: the check of a service fails.",
+    Exit.CHANGE_PENDING: "`plan --exit-code`: `apply` would change something.",
+    Exit.NOT_CONFIRMED: "The router refused the change or did not confirm it (the change is then "
+    "undone as far as possible), or no peer receives a prefix.",
+    Exit.USAGE: "Wrong usage: unknown verb, option, service or prefix.",
+    Exit.UNAVAILABLE: "The router does not answer, a program is missing, the addresses of the host "
+    "cannot be read, or no daemon runs.",
+    Exit.BUG: "A bug in anycast-routed.",
     Exit.CANNOT_WRITE: "A file cannot be written.",
-    Exit.LOCKED: "Another instance is at work.",
+    Exit.LOCKED: "Another instance is running.",
     Exit.PERMISSION: "Permission denied.",
-    Exit.CONFIG: "The config is wrong, asks of the router what cannot be, or would withdraw most "
-    "of what is announced.",
+    Exit.CONFIG: "The config file has a fault, is impossible for the router, or would withdraw "
+    "most of the announced prefixes.",
 }
 _SIGNALS = (
     (
         "SIGTERM, SIGINT",
-        "The daemon withdraws everything and ends. With `on-stop` or after `handover` it keeps it.",
+        (
+            "The daemon withdraws everything and ends. With `on-stop` set to `keep`, or after "
+            "`handover`, it leaves the prefixes announced."
+        ),
     ),
-    ("SIGHUP", "The daemon takes its config file anew. `reload` also waits until it has."),
+    ("SIGHUP", "The daemon loads its config file again. `reload` also waits for the result."),
 )
 _ENVIRONMENT = (
-    (VARIABLE, "The config file, where `--config` is not given."),
-    ("ANYCAST_ROUTED_DEBUG", "If set, a bug shows its whole traceback."),
-    ("NO_COLOR", "If set, nothing is coloured, on a terminal either."),
-    ("CREDENTIALS_DIRECTORY", "Set by systemd: where passwords are that are named, not placed."),
-    ("NOTIFY_SOCKET, WATCHDOG_USEC", "Set by systemd: it is told of the state, and fed."),
+    (VARIABLE, "The config file, if `--config` is not given."),
+    ("ANYCAST_ROUTED_DEBUG", "If set, a bug prints its full traceback."),
+    ("NO_COLOR", "If set, the output has no colours, also on a terminal."),
+    (
+        "CREDENTIALS_DIRECTORY",
+        "Set by systemd: the directory of the password files that the config gives by name only.",
+    ),
+    (
+        "NOTIFY_SOCKET, WATCHDOG_USEC",
+        "Set by systemd: the daemon reports its state and feeds the watchdog.",
+    ),
 )
 _UNITS = (
     ("anycast-routed.service", "The daemon."),
     (
         "anycast-routed-handover.service",
-        "Start it right before a restart of the daemon, and what is announced stays meanwhile.",
+        "Start it before a restart of the daemon: the prefixes stay announced during the restart.",
     ),
     (
         "anycast-routed-withdraw.service",
-        "Withdraws everything. systemd starts it when the daemon does not come up any more.",
+        "Withdraws everything. systemd starts it when the daemon fails again and again.",
     ),
     (
         "anycast-routed-apply.timer",
-        "Runs `apply` every ten seconds, in place of the daemon, by anycast-routed-apply.service.",
+        (
+            "Runs `apply` every ten seconds through anycast-routed-apply.service, instead of the "
+            "daemon."
+        ),
     ),
 )
 _FILES = (
-    *((str(path), "The config; the first that is there.") for path in DEFAULTS),
+    *((str(path), "The config file; the first existing one is used.") for path in DEFAULTS),
     (
         "/run/anycast-routed",
         (
-            "The file that BIRD includes, the lock, the state of the last run, and the daemon's "
-            "status. It is gone after a boot, and with it all that BIRD would announce."
+            "The run directory: the file that BIRD includes, the lock, the record of the last run, "
+            "and the status of the daemon. A reboot deletes it, so BIRD announces nothing at boot."
         ),
     ),
-    ("/var/lib/anycast-routed", "What outlives a boot: drains, and the history of changes."),
+    (
+        "/var/lib/anycast-routed",
+        "The state directory, which survives a reboot: drains, and the history of changes.",
+    ),
     (
         "/etc/bird/bird.conf",
-        "BIRD's own config. It needs one line of ours, which `setup` shows and writes.",
+        (
+            "The config of BIRD. It needs one include line: `setup` shows it and `setup --write` "
+            "adds it."
+        ),
     ),
 )
 _EXAMPLES = (
     (
-        "Set it up on a host with BIRD, and start it:",
+        "Set up anycast-routed on a host with BIRD, and start it:",
         (
             "anycast-routed validate\nanycast-routed setup --write && birdc configure\nsystemctl "
             "enable --now anycast-routed"
         ),
     ),
     (
-        "Take the host out of service for ten minutes, and put it back:",
+        "Take the host out of service for at most ten minutes, and put it back:",
         "anycast-routed drain --for 10m --wait\nanycast-routed undrain --wait",
     ),
     (
-        "Restart the daemon, and keep what is announced:",
+        "Restart the daemon, and keep the prefixes announced:",
         "systemctl start anycast-routed-handover && systemctl restart anycast-routed",
     ),
     ("See why a prefix is not announced:", "anycast-routed explain 192.0.2.53/32"),
@@ -115,7 +133,7 @@ _EXAMPLES = (
 
 
 def page(verbs: tuple[Verb, ...], date: str) -> str:
-    """Return the page."""
+    """Return the man page in roff. `date` is "2026-01-31", or "" for no date."""
     program, *below = verbs
     return roff.page(
         [
@@ -127,15 +145,15 @@ def page(verbs: tuple[Verb, ...], date: str) -> str:
             *roff.heading("DESCRIPTION"),
             *(line for text in _DESCRIPTION for line in roff.paragraph(text)),
             *roff.heading("OPTIONS"),
-            *roff.paragraph("They may stand before or after the verb."),
+            *roff.paragraph("Options may stand before or after the verb."),
             *_options(program.options),
             *roff.heading("VERBS"),
             *(line for verb in below for line in _verb(verb)),
             *_list('"EXIT STATUS"', ((str(int(code)), text) for code, text in EXITS.items())),
             *roff.heading("UNITS"),
             *roff.paragraph(
-                "They run as user `anycast-routed`, without any capability. Without a config the "
-                "daemon and the timer do nothing."
+                "The units run as user `anycast-routed` without any capability. Without a config "
+                "file the daemon and the timer do nothing."
             ),
             *(line for unit in _UNITS for line in roff.entry(*unit)),
             *_list("SIGNALS", _SIGNALS),
@@ -154,11 +172,11 @@ def page(verbs: tuple[Verb, ...], date: str) -> str:
 
 
 def _verb(verb: Verb) -> list[str]:
-    takes = " ".join(shown for shown, _ in verb.arguments)
+    arguments = " ".join(shown for shown, _ in verb.arguments)
     head, _, rest = verb.text.partition("\n\n")
     paragraphs = [head, *rest.split("\n\n")] if rest else [head]
     return [
-        *roff.subheading(f"{verb.name} {takes}".rstrip()),
+        *roff.subheading(f"{verb.name} {arguments}".rstrip()),
         *(line for text in paragraphs for line in roff.paragraph(text)),
         *(line for shown, text in verb.arguments for line in roff.entry(shown, text)),
         *_options(one for one in verb.options if "--help" not in one.names),

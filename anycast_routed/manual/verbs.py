@@ -1,4 +1,4 @@
-"""What the command line takes, read from the program itself."""
+"""The verbs, options and arguments of the command line, read from the typer application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = re.compile(r"--?[a-z][a-z-]*")
-# What typer says behind the help: the default, among what else it thinks of.
+# typer adds the default and other facts to the help text: "[default: 1s; required]".
 _DEFAULT = re.compile(r" *\[default: ([^];]*)[^]]*\]")
 _REQUIRED = re.compile(r" *\[required\]")
 
@@ -26,49 +26,49 @@ class Option:
 
     names: tuple[str, ...]
     value: str
-    """What it takes, as the help has it; empty for a flag."""
+    """The placeholder of its value in the help, such as "<path>"; empty for a flag."""
     text: str
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words that it takes, where no others are allowed."""
+        """The allowed values; empty if the option is a flag or allows any value."""
         return tuple(self.value.strip("<>[]").split("|")) if "|" in self.value else ()
 
     @property
     def is_path(self) -> bool:
-        """Whether it takes the path of a file."""
+        """Whether the value is the path of a file."""
         return self.value.strip("<>[]").lower() in {"path", "file"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb, or the program itself, whose name is empty."""
+    """One verb. The program itself is a verb with an empty name."""
 
     name: str
-    """As it is typed; that of a group's verb has a space."""
+    """The name as an operator types it: "status", "config schema"."""
     text: str
     options: tuple[Option, ...]
     arguments: tuple[tuple[str, str], ...]
-    """What it takes beside options, and what that is."""
+    """Each argument: its placeholder and its help text."""
 
     @property
     def summary(self) -> str:
-        """The first line, without its full stop."""
+        """The first line of the text, without its full stop."""
         return self.text.partition("\n")[0].rstrip(".")
 
 
 def program() -> tuple[Verb, ...]:
-    """Return the program itself, with the options of every verb, and then each verb."""
+    """Return the program itself, with the options that every verb has, and then each verb."""
     return tuple(_walk(typer.main.get_command(app), ()))
 
 
-def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Verb]:  # noqa: ANN401 - typer's, which has moved its classes from version to version
+def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Verb]:  # noqa: ANN401 - the name of typer's class differs between its releases
     context = typer.Context(command, info_name=" ".join(words), **command.context_settings)
     options: list[Option] = []
     arguments: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
-        shown, said = parameter.get_help_record(context) or ("", "")
-        text = _REQUIRED.sub("", _DEFAULT.sub(r" (\1 by default)", " ".join(said.split())))
+        shown, help_text = parameter.get_help_record(context) or ("", "")
+        text = _REQUIRED.sub("", _DEFAULT.sub(r" (\1 by default)", " ".join(help_text.split())))
         if parameter.param_type_name == "argument":
             name = shown.split()[0].strip("[].")
             name = name if parameter.required else f"[{name}]"
@@ -76,9 +76,9 @@ def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Verb]:  # noqa: ANN4
         elif shown:
             names = tuple(_NAME.findall(shown))
             options.append(Option(names, shown.rpartition(names[-1])[2].strip(), text))
-    below = getattr(command, "commands", {})
-    if not words or not below:
+    subcommands = getattr(command, "commands", {})
+    if not words or not subcommands:
         text = inspect.cleandoc(command.help or "")
         yield Verb(" ".join(words), text, tuple(options), tuple(arguments))
-    for name, one in below.items():
-        yield from _walk(one, (*words, name))
+    for name, subcommand in subcommands.items():
+        yield from _walk(subcommand, (*words, name))

@@ -11,13 +11,13 @@ import pytest
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
-from anycast_routed.lab import Host, Lab, bird, eventually, frr, receiver
+from anycast_routed.lab import Host, Lab, bgp_receiver, bird, eventually, frr
 from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +71,7 @@ def drained(lab: Lab, router_name: str) -> Drained:
     dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     dns1.address("lo", str(V4.prefix)).address("lo", str(V6.prefix))
     peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
-    listener = receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
+    listener = bgp_receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
     site = Drained(_speaker(router_name, dns1), listener)
     site.load(V4, V6)
     eventually(lambda: len(listener.table()) == 2, within=10, why="both routes")

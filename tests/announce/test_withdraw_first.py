@@ -15,7 +15,7 @@ from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
-from anycast_routed.lab import bird, eventually, frr, receiver
+from anycast_routed.lab import bgp_receiver, bird, eventually, frr
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Peer, Plan, Sessions
@@ -24,7 +24,7 @@ from tests.support.dns_site import INCLUDE
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.lab import Host, Lab
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.model import Prefix
 
 pytestmark = pytest.mark.integration
@@ -100,7 +100,7 @@ def site(lab: Lab, router_name: str) -> Site:
     lab.lan("lan", dns1, peer)
     dns1.address("eth0", f"{US}/24").address("eth0", "fd00:17:2::1/64")
     peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
-    listener = receiver.start(peer, asn=64512, router_id=UP, peers={US: 64512})
+    listener = bgp_receiver.start(peer, asn=64512, router_id=UP, peers={US: 64512})
     folder = dns1.path("/run/anycast-routed")
     folder.mkdir()
     router: Bird | Frr

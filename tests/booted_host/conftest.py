@@ -1,7 +1,7 @@
-"""One booted machine for all tests of a file and each router; a failure's report has its journal.
+"""One booted machine for all tests of a module, with each router.
 
-Each test begins with everything well, or with a machine that has never seen our package, and so
-may run alone, or in any worker.
+Each test starts with the daemon running and everything announced, or without the package, so it can
+run alone and in any worker. The report of a failed test has the journal of the machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import Lab
-from tests.support.machines.dns_host import DnsHost, lay_out
+from tests.support.machines.dns_host import DnsHost, boot_dns_host
 from tests.support.machines.package import Packages, packages
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with these: they take longest, and wait for their package and their image first."""
+    """Run these tests first: they take longest, and wait for the package and the image."""
     items.sort(key=lambda item: Path(__file__).parent not in item.path.parents)
 
 
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the journal to the report of a failed test."""
+    """Add the journal to the report of a failed test."""
     report = yield
     values = getattr(item, "funcargs", {}).values()
     machines = [value.machine for value in values if isinstance(value, DnsHost)]
@@ -41,39 +41,39 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Either router."""
+    """Return the router: each test runs with BIRD and with FRR, unless it names one."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
-def lab(router_name: str) -> Iterator[Lab]:  # noqa: ARG001 - another one, another lab
-    """Lay out an empty lab for the file, and for each router of it."""
+def lab(router_name: str) -> Iterator[Lab]:  # noqa: ARG001 - each router gets its own lab
+    """Create an empty lab for the module and each of its routers."""
     with Lab() as made:
         yield made
 
 
 @pytest.fixture(scope="session", name="packages")
 def _packages() -> Packages:
-    """Build the package of this tree, and a newer one."""
+    """Build the package of this tree, and a newer version of it."""
     return packages()
 
 
 @pytest.fixture(scope="module")
 def booted(lab: Lab, router_name: str, packages: Packages) -> Iterator[DnsHost]:
     """Boot the machine."""
-    yield from lay_out(lab, router_name, packages)
+    yield from boot_dns_host(lab, router_name, packages)
 
 
 @pytest.fixture
-def bare(booted: DnsHost) -> DnsHost:
-    """Have a host on which the package has never been."""
-    booted.bare()
+def host_without_package(booted: DnsHost) -> DnsHost:
+    """Return the host without the package."""
+    booted.ensure_not_installed()
     return booted
 
 
 @pytest.fixture
 def host(booted: DnsHost, announced: Held) -> DnsHost:
-    """Have the package installed, and everything announced."""
-    booted.well(announced)
+    """Return the host with the package installed, the daemon running, everything announced."""
+    booted.restore(announced)
     return booted

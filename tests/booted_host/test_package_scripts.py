@@ -1,4 +1,4 @@
-"""What the package's own scripts decide, with BIRD: when the daemon starts, stays, or goes."""
+"""The maintainer scripts of the package: when they start, restart, keep and stop the daemon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import eventually
-from tests.support.machines.dns_host import CONFIG, OURS, DnsHost
+from tests.support.machines.dns_host import CONFIG, PROGRAM, DnsHost
 from tests.support.watched_site import each, quick
 
 if TYPE_CHECKING:
@@ -15,109 +15,105 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-SCRIPTS = f"/var/lib/dpkg/info/{OURS}"
+SCRIPTS = f"/var/lib/dpkg/info/{PROGRAM}"
 POLICY = "/usr/sbin/policy-rc.d"
 TIMER = "anycast-routed-apply.timer"
 
 
 @pytest.fixture(scope="module")
 def router_name() -> str:
-    """One router is enough: these scripts look at none."""
+    """Return "bird": the scripts do the same for each router."""
     return "bird"
 
 
-def test_a_router_that_comes_later_brings_its_group_to_the_daemon_that_runs(host: DnsHost) -> None:
+def test_the_installation_of_a_router_adds_its_group_to_the_running_daemon(host: DnsHost) -> None:
     mark, before, machine = host.mark(), host.pid(), host.machine
-    assert not _bird_comes(host)
-    host.is_another(before)
+    assert not _trigger_by_bird(host)
+    host.await_new_daemon(before)
     status = machine.read(f"/proc/{host.pid()}/status").splitlines()
     groups = next(line.split()[1:] for line in status if line.startswith("Groups:"))
     assert machine.run("getent", "group", "bird").out.split(":")[2] in groups
-    assert not host.told(mark)
+    assert not host.received(mark)
 
 
-def test_a_daemon_whose_config_would_be_refused_goes_on_as_it_is(host: DnsHost) -> None:
+def test_a_daemon_whose_config_the_new_version_refuses_is_not_restarted(host: DnsHost) -> None:
     mark, before = host.mark(), host.pid()
     host.machine.write(CONFIG, "{}")
-    said = _bird_comes(host)
-    assert "the daemon goes on as it is: this version refuses its config" in said
-    assert f"{CONFIG}: " in said, "and it is told why"
+    errors = _trigger_by_bird(host)
+    assert "not restarted, because the new version refuses the config file" in errors
+    assert f"{CONFIG}: " in errors, "the message names the fault"
     assert (host.pid(), host.state()) == (before, "active")
-    assert not host.told(mark)
+    assert not host.received(mark)
 
 
-def test_the_config_that_is_judged_is_the_one_that_the_environment_of_the_daemon_names(
+def test_the_scripts_validate_the_config_file_in_the_environment_of_the_daemon(
     host: DnsHost,
 ) -> None:
     own = "/etc/anycast-routed/own.json"
     host.machine.run("cp", CONFIG, own)
-    host.drop_in(f"{OURS}.service", f"[Service]\nEnvironment=ANYCAST_ROUTED_CONFIG={own}\n")
+    host.drop_in(f"{PROGRAM}.service", f"[Service]\nEnvironment=ANYCAST_ROUTED_CONFIG={own}\n")
     before = host.pid()
-    host.systemctl("restart", OURS)
-    host.is_another(before)
+    host.systemctl("restart", PROGRAM)
+    host.await_new_daemon(before)
     host.machine.write(CONFIG, "{}")
     before = host.pid()
-    assert not _bird_comes(host)
-    host.is_another(before)
+    assert not _trigger_by_bird(host)
+    host.await_new_daemon(before)
     host.machine.write(own, "{}")
-    assert f"{own}: " in _bird_comes(host)
+    assert f"{own}: " in _trigger_by_bird(host)
 
 
-def test_a_daemon_that_has_failed_is_started_again_and_no_unit_is_left_failed(
-    host: DnsHost,
-) -> None:
-    host.drop_in(f"{OURS}.service", "[Unit]\nOnFailure=\n[Service]\nRestart=no\n")
-    host.systemctl("kill", "--signal=KILL", OURS)
-    eventually(lambda: host.state() == "failed", within=10, why="it is not started again")
-    _bird_comes(host)
+def test_a_failed_daemon_is_started_again_and_no_failed_unit_is_left(host: DnsHost) -> None:
+    host.drop_in(f"{PROGRAM}.service", "[Unit]\nOnFailure=\n[Service]\nRestart=no\n")
+    host.systemctl("kill", "--signal=KILL", PROGRAM)
+    eventually(lambda: host.state() == "failed", within=60, why="the daemon has failed")
+    _trigger_by_bird(host)
     assert host.state() == "active"
     assert not host.machine.failed()
 
 
-def test_an_upgrade_does_not_start_a_daemon_that_was_stopped(host: DnsHost) -> None:
-    host.systemctl("stop", OURS)
+def test_an_upgrade_does_not_start_a_stopped_daemon(host: DnsHost) -> None:
+    host.systemctl("stop", PROGRAM)
     host.machine.install(host.packages.current, "--reinstall", "--allow-downgrades")
     assert host.state() == "inactive"
 
 
-def test_a_removal_that_is_given_up_starts_again_what_it_has_stopped(
-    host: DnsHost, announced: Held
-) -> None:
+def test_an_aborted_removal_starts_the_stopped_daemon_again(host: DnsHost, announced: Held) -> None:
     before = host.pid()
-    # What dpkg does when a removal fails, without waiting for one that does.
+    # dpkg calls the scripts so when a removal fails.
     for script in (("prerm", "remove"), ("postinst", "abort-remove")):
-        host.machine.run(f"{SCRIPTS}.{script[0]}", script[1], within=60)
-    host.is_another(before)
-    host.holds(announced, within=30)
+        host.machine.run(f"{SCRIPTS}.{script[0]}", script[1], within=180)
+    host.await_new_daemon(before)
+    host.holds(announced, within=60)
 
 
-def test_a_removal_withdraws_what_is_left_and_who_comes_back_is_started(
+def test_a_removal_withdraws_everything_and_a_new_installation_starts_the_enabled_unit(
     host: DnsHost, announced: Held
 ) -> None:
     host.configure({**quick(), "daemon": {"on-stop": "keep"}})
-    host.systemctl("reload", OURS)
+    host.systemctl("reload", PROGRAM)
     mark, machine = host.mark(), host.machine
-    host.systemctl("disable", OURS)
+    host.systemctl("disable", PROGRAM)
     host.systemctl("enable", TIMER)
-    # It forbids to start and to stop anything (invoke-rc.d(8)).
+    # This policy forbids to start and to stop services (invoke-rc.d(8)).
     machine.write(POLICY, "#!/bin/sh\nexit 101\n", mode=0o755)
     try:
-        machine.run("apt-get", "remove", "-y", OURS, within=60)
+        machine.run("apt-get", "remove", "-y", PROGRAM, within=180)
     finally:
         machine.run("rm", POLICY)
     host.holds({})
-    assert host.told(mark) == each("withdraw", announced)
-    assert machine.run("pgrep", "-u", OURS, check=False).code == 1, "the daemon is gone"
-    assert machine.read(CONFIG), "only a purge takes it away"
+    assert host.received(mark) == each("withdraw", announced)
+    assert machine.run("pgrep", "-u", PROGRAM, check=False).code == 1, "the daemon has ended"
+    assert machine.read(CONFIG), "only a purge deletes the config file"
     machine.install(host.packages.current)
-    assert (host.state(), host.state(TIMER)) == ("inactive", "active"), "the one that is enabled"
-    host.holds(announced, within=30)
+    assert (host.state(), host.state(TIMER)) == ("inactive", "active"), "the timer is enabled"
+    host.holds(announced, within=60)
     host.systemctl("disable", TIMER)
-    host.systemctl("enable", OURS)
+    host.systemctl("enable", PROGRAM)
 
 
-def _bird_comes(host: DnsHost) -> str:
-    """Have dpkg do what it does when it unpacks BIRD; return what our script complains of."""
-    host.machine.run("deluser", "--quiet", OURS, "bird")
+def _trigger_by_bird(host: DnsHost) -> str:
+    """Run the trigger that dpkg runs when it installs BIRD; return the errors of the script."""
+    host.machine.run("deluser", "--quiet", PROGRAM, "bird")
     host.machine.run("dpkg-trigger", "--by-package=bird2", "/usr/sbin/bird")
-    return host.machine.run("dpkg", "--triggers-only", OURS, within=60).err
+    return host.machine.run("dpkg", "--triggers-only", PROGRAM, within=180).err

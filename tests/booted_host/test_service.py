@@ -1,4 +1,4 @@
-"""Under a real systemd: what an unprivileged daemon announces comes, goes, returns and stays."""
+"""The unprivileged daemon as a systemd service: start, stop, restart, reload, crash, reboot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import eventually
-from tests.support.machines.dns_host import ONLY_BIRD, OURS, DnsHost
+from tests.support.machines.dns_host import ONLY_BIRD, PROGRAM, DnsHost
 from tests.support.watched_site import each, quick
 
 if TYPE_CHECKING:
@@ -15,105 +15,114 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+# Restart at once, and count the starts of the whole test, on a slow machine too.
+FAST_RESTARTS = "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nRestartSec=100ms\n"
+# unbound starts when the daemon already runs.
+AFTER_DAEMON = f"""\
+[Service]
+ExecStartPre=/bin/sh -c 'until systemctl is-active --quiet {PROGRAM}; do sleep 0.1; done'
+"""
 MOST_KILLS = 10
 
 
 @pytest.mark.fault(1)
-def test_it_comes_goes_and_returns_with_the_units_of_the_dns_server(
+def test_prefixes_are_withdrawn_and_announced_with_the_unit_of_the_dns_server(
     host: DnsHost, announced: Held
 ) -> None:
     mark = host.mark()
     host.systemctl("stop", "unbound")
     host.holds({})
-    assert host.told(mark) == each("withdraw", announced)
+    assert host.received(mark) == each("withdraw", announced)
     host.systemctl("start", "unbound")
     host.holds(announced)
     mark = host.mark()
     host.systemctl("kill", "--signal=KILL", "unbound")
-    # Debian's unit starts it again.
+    # Debian's unit starts unbound again.
     both = each("withdraw", announced) + each("announce", announced)
-    eventually(lambda: host.told(mark) == both, within=15, why="it goes and returns")
+    returns = "the prefixes are withdrawn and announced again"
+    eventually(lambda: host.received(mark) == both, within=60, why=returns)
 
 
 @pytest.mark.fault(31)
-def test_what_is_announced_outlives_a_killed_daemon_but_not_one_that_dies_again_and_again(
+def test_prefixes_stay_announced_if_the_daemon_is_killed_but_not_if_it_dies_repeatedly(
     host: DnsHost, announced: Held
 ) -> None:
     mark, before = host.mark(), host.pid()
-    host.systemctl("kill", "--signal=KILL", OURS)
-    host.is_another(before)
-    assert not host.told(mark)
-    host.drop_in(f"{OURS}.service", "[Service]\nRestartSec=100ms\n")
+    host.systemctl("kill", "--signal=KILL", PROGRAM)
+    host.await_new_daemon(before)
+    assert not host.received(mark)
+    host.drop_in(f"{PROGRAM}.service", FAST_RESTARTS)
     for _ in range(MOST_KILLS):
         before = host.pid()
-        host.systemctl("kill", "--signal=KILL", OURS)
+        host.systemctl("kill", "--signal=KILL", PROGRAM)
         eventually(
             lambda was=before: host.pid() not in {0, was} or host.state() == "failed",  # type: ignore[misc]
-            within=10,
-            why="systemd starts it again, or no more",
+            within=60,
+            why="systemd starts the daemon again, or reaches the start limit",
         )
         if host.state() == "failed":
             break
-        assert not host.told(mark)
+        assert not host.received(mark)
     assert host.state() == "failed"
     host.holds({})
-    assert host.told(mark) == each("withdraw", announced)
-    host.systemctl("reset-failed", OURS)
-    host.systemctl("start", OURS)
+    assert host.received(mark) == each("withdraw", announced)
+    host.systemctl("reset-failed", PROGRAM)
+    host.systemctl("start", PROGRAM)
     host.holds(announced)
 
 
 @ONLY_BIRD
 @pytest.mark.fault(31)
-def test_a_hung_daemon_is_replaced_and_the_new_one_withdraws_what_died_meanwhile(
+def test_systemd_restarts_a_hung_daemon_which_then_withdraws_the_failed_service(
     host: DnsHost, announced: Held
 ) -> None:
-    # It gives a sign of life each three seconds.
-    host.drop_in(f"{OURS}.service", "[Service]\nWatchdogSec=5\n")
+    # The daemon feeds the watchdog every three seconds.
+    host.drop_in(f"{PROGRAM}.service", "[Service]\nWatchdogSec=12\n")
     host.systemctl("start", "anycast-routed-handover")
-    host.systemctl("restart", OURS)
+    host.systemctl("restart", PROGRAM)
     mark, before = host.mark(), host.pid()
-    host.systemctl("kill", "--signal=STOP", "--kill-who=main", OURS)
+    host.systemctl("kill", "--signal=STOP", "--kill-who=main", PROGRAM)
     host.systemctl("stop", "unbound")
-    host.is_another(before)
-    host.holds({}, within=5)
-    assert host.told(mark) == each("withdraw", announced)
-    assert "Watchdog timeout" in host.machine.journal("-u", OURS, "-n", "40")
+    host.await_new_daemon(before)
+    host.holds({}, within=30)
+    assert host.received(mark) == each("withdraw", announced)
+    assert "Watchdog timeout" in host.machine.journal("-u", PROGRAM, "-n", "40")
 
 
 @pytest.mark.fault(31)
-def test_a_stop_withdraws_and_a_restart_that_hands_over_does_not(
+def test_a_stop_withdraws_and_a_restart_with_handover_does_not(
     host: DnsHost, announced: Held
 ) -> None:
     mark, before = host.mark(), host.pid()
     host.systemctl("start", "anycast-routed-handover")
-    host.systemctl("restart", OURS)
+    host.systemctl("restart", PROGRAM)
     assert host.pid() != before
-    assert not host.told(mark)
-    host.systemctl("stop", OURS)
-    host.holds({}, within=2)
-    assert host.told(mark) == each("withdraw", announced)
+    assert not host.received(mark)
+    host.systemctl("stop", PROGRAM)
+    host.holds({})
+    assert host.received(mark) == each("withdraw", announced)
     assert not host.machine.failed()
 
 
 @pytest.mark.fault(35)
-def test_a_reload_takes_a_new_config_and_refuses_a_broken_one(
+def test_a_reload_loads_a_new_config_and_refuses_a_faulty_one(
     host: DnsHost, announced: Held
 ) -> None:
     config = quick()
     config["anycast"]["localpref"] = 150
     host.configure(config)
-    host.systemctl("reload", OURS)
+    host.systemctl("reload", PROGRAM)
     hop = announced["10.10.10.10/32"][1]
-    eventually(lambda: host.table()["10.10.10.10/32"] == (150, hop), within=10, why="it is taken")
+    changed = "the peer has the new LocalPref"
+    eventually(lambda: host.table()["10.10.10.10/32"] == (150, hop), within=30, why=changed)
     mark, before = host.mark(), host.pid()
     config["anycast"]["localpref"] = -1
     host.configure(config)
-    done = host.machine.run("systemctl", "reload", OURS, check=False)
+    done = host.machine.run("systemctl", "reload", PROGRAM, check=False)
     assert done.code != 0
-    assert "anycast.localpref" in host.machine.journal("-u", OURS, "-n", "40")
+    assert "anycast.localpref" in host.machine.journal("-u", PROGRAM, "-n", "40")
     assert host.pid() == before
-    assert not host.told(mark)
+    assert not host.received(mark)
 
 
 @pytest.mark.fault(21)
@@ -122,16 +131,16 @@ def test_after_a_reboot_nothing_is_announced_before_the_dns_server_answers(
 ) -> None:
     if host.router_name == "frr":
         host.machine.run("vtysh", "-c", "write memory")
-        assert "saved by `write memory`" in host.machine.run(OURS, "status").out
-    host.drop_in("unbound.service", "[Service]\nExecStartPre=/bin/sleep 2\n")
+        assert "saved by `write memory`" in host.machine.run(PROGRAM, "status").out
+    host.drop_in("unbound.service", AFTER_DAEMON)
     mark = host.mark()
     host.machine.reboot()
-    host.holds(announced, within=20)
+    host.holds(announced, within=60)
     events = host.peer.since(mark)
-    # Both are on the clock that the receiver has.
-    answers = int(host.machine.show("unbound", "ActiveEnterTimestampMonotonic")) / 1e6
-    ours = int(host.machine.show(OURS, "ExecMainStartTimestampMonotonic")) / 1e6
-    assert ours < answers
-    assert all(event.at > answers for event in events if event.kind == "announce")
+    # systemd and the receiver use the same clock.
+    unbound_starts = int(host.machine.show("unbound", "ExecMainStartTimestampMonotonic")) / 1e6
+    daemon_active = int(host.machine.show(PROGRAM, "ActiveEnterTimestampMonotonic")) / 1e6
+    assert daemon_active < unbound_starts
+    assert all(event.at > unbound_starts for event in events if event.kind == "announce")
     first = next(event.kind for event in events)
-    assert first == "withdraw", "it was withdrawn before the router went down"
+    assert first == "withdraw", "the daemon withdrew before the router went down"

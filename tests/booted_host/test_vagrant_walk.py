@@ -1,8 +1,8 @@
-"""The walk-through of vagrant/README.md, in machines that the scripts of vagrant/ have made.
+"""Run the walk-through of vagrant/README.md in machines made by the scripts of vagrant/.
 
-Each command of its transcripts is run, in its order, and shows what stands there. What Vagrant does
-with the Vagrantfile (copy folders, run scripts as root) is done here, from the same Vagrantfile;
-`vagrant ssh` is a shell in the machine, as an ordinary user.
+The test runs each command of the README in order and compares its output with the README. In place
+of Vagrant the test itself reads the Vagrantfile, copies the directories and runs the scripts as
+root. `vagrant ssh` is a shell in the machine, as an ordinary user.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ pytestmark = pytest.mark.integration
 
 VAGRANT = ROOT / "vagrant"
 CONSOLES = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# These change nothing, so they are repeated until they show what they should: BGP takes its time.
-LOOKS = ("dig ", "sudo vtysh ", "sudo anycast-routed status", "sudo anycast-routed history")
+# Commands that change nothing. The test repeats them until the output is right: BGP takes time.
+READ_ONLY = ("dig ", "sudo vtysh ", "sudo anycast-routed status", "sudo anycast-routed history")
 PREFIX = "10.10.10.10/32"
-WITHIN = 20  # seconds, on a busy machine
-# What may come and go at a second provisioning is our own daemon, when its package is a newer one.
-STEADY = ("bird", "frr", "unbound")
+WITHIN = 60  # seconds
+# A second provisioning may restart the daemon, for a newer package, but none of these units.
+NEVER_RESTARTED = ("bird", "frr", "unbound")
 
-UPLOADED = "/tmp/vagrant-shell"  # noqa: S108 - where Vagrant puts a script, in the machine
+UPLOADED = "/tmp/vagrant-shell"  # noqa: S108 - Vagrant copies a script to this path in the machine
 
-# It stands in for Vagrant, and notes what the Vagrantfile says of folders and of each machine.
-NOTING = """
+# Runs the Vagrantfile in place of Vagrant, and prints its directories and machines as JSON.
+READ_VAGRANTFILE = """
 require "json"
-class Noted
+class Recorder
   attr_reader :notes
   def initialize
-    @notes = {"folders" => {}, "machines" => {}}
+    @notes = {"directories" => {}, "machines" => {}}
   end
   def vm = self
   def box=(_); end
   def provider(_); end
   def synced_folder(here, there, disabled: false, **)
-    @notes["folders"][there] = here unless disabled
+    @notes["directories"][there] = here unless disabled
   end
   def define(name)
-    yield machine = Noted.new
+    yield machine = Recorder.new
     @notes["machines"][name] = machine.notes
   end
   def hostname=(name)
@@ -74,7 +74,7 @@ class Noted
 end
 module Vagrant
   def self.configure(_)
-    yield top = Noted.new
+    yield top = Recorder.new
     puts JSON.dump(top.notes)
   end
 end
@@ -84,7 +84,10 @@ load ARGV[0]
 
 @dataclass
 class Site:
-    """What the Vagrantfile makes, and what the README's commands do with it."""
+    """The machines of the Vagrantfile, and the commands of the README.
+
+    `notes` are the settings in the Vagrantfile. `built` gives the package of each `make deb`.
+    """
 
     lab: Lab
     dist: Path
@@ -93,19 +96,19 @@ class Site:
     machines: dict[str, Machine] = field(default_factory=dict)
 
     def follow(self, command: str, shown: str) -> None:
-        """Run a command of the README, and have it show what stands there."""
+        """Run a command of the README, and assert that its output is that in the README."""
         argv = shlex.split(command)
-        if not argv[-1].startswith(LOOKS):
+        if not argv[-1].startswith(READ_ONLY):
             assert_shows(self.run(argv), shown, command)
             return
         wanted = in_order(shown)
-        with contextlib.suppress(LateError):  # the assertion below says more
+        with contextlib.suppress(LateError):  # the assertion below has a better message
             eventually(lambda: shows(in_order(self.run(argv)), wanted), within=WITHIN, every=0.2)
             return
         assert_shows(in_order(self.run(argv)), wanted, command)
 
     def run(self, argv: list[str]) -> str:
-        """Do what this command does, and return what it says, if that is of interest."""
+        """Run the equivalent of a command, and return its output if the README shows it."""
         match argv:
             case ["make", "deb"] | ["../packaging/build-deb", *_]:
                 shutil.copy(next(self.built), self.dist)
@@ -126,74 +129,75 @@ class Site:
             case ["vagrant", "destroy", "-f"]:
                 self.destroy()
             case _:
-                pytest.fail(f"nobody knows here what this does: {shlex.join(argv)}")
+                pytest.fail(f"this test does not know the command: {shlex.join(argv)}")
         return ""
 
     def up(self) -> None:
-        """Make the machines: all on one LAN, and each on another one that leads outside."""
-        told = self.notes["machines"]
-        hosts = {name: self.lab.host(one["hostname"]) for name, one in told.items()}
+        """Create the machines, on one LAN, each also with a NAT interface as in VirtualBox."""
+        settings = self.notes["machines"]
+        hosts = {name: self.lab.host(one["hostname"]) for name, one in settings.items()}
         self.lab.lan("lan", *hosts.values())
         for name, host in hosts.items():
             self.machines[name] = machine = Machine(host)
-            # As VirtualBox has it: this address is the same on each machine.
+            # VirtualBox gives each machine this same NAT address.
             host.ip("link", "add", "nat", "type", "bridge")
             host.up("nat")
-            outside = ("address add 10.0.2.15/24 dev nat", "route add default via 10.0.2.2 dev nat")
-            machine.network(*outside, f"address add {told[name]['address']}/24 dev eth0")
-        self._each(self._make)
+            nat = ("address add 10.0.2.15/24 dev nat", "route add default via 10.0.2.2 dev nat")
+            machine.network(*nat, f"address add {settings[name]['address']}/24 dev eth0")
+        self._each(self._create)
 
-    def _make(self, name: str) -> None:
+    def _create(self, name: str) -> None:
         self.machines[name].boot()
         self.rsync(name)
         self.provision(name)
 
     def rsync(self, name: str) -> None:
-        """Copy the folders into a machine."""
+        """Copy the directories into a machine."""
         machine = self.machines[name]
-        for there, here in self.notes["folders"].items():
+        for there, here in self.notes["directories"].items():
             source = self.dist if there == "/vagrant/dist" else VAGRANT / here
             machine.run("rm", "-rf", there)
             for file in source.rglob("*"):
                 if file.is_file():
-                    folder = str(Path(there, file.relative_to(source).parent))
-                    machine.run("mkdir", "-p", folder)
-                    machine.copy(file, folder)
+                    directory = str(Path(there, file.relative_to(source).parent))
+                    machine.run("mkdir", "-p", directory)
+                    machine.copy(file, directory)
 
     def provision(self, name: str) -> None:
-        """Run the machine's script as Vagrant does."""
+        """Run the script of a machine as Vagrant does."""
         machine = self.machines[name]
         script = VAGRANT / self.notes["machines"][name]["script"]
         machine.write(UPLOADED, script.read_text("utf-8"), mode=0o755)
-        machine.run(UPLOADED, within=120)
+        machine.run(UPLOADED, within=300)
 
     def provision_again(self) -> None:
-        """Run all scripts again: the router hears nothing of it."""
-        heard, pids = self._heard(), self._pids()
+        """Run all scripts again: they restart no unit and send the router no update."""
+        updates, pids = self._last_updates(), self._pids()
         self._each(self.provision)
         assert self._pids() == pids
-        # FRR tells by the clock what it knows in whole seconds of another one.
-        assert self._heard() == pytest.approx(heard, abs=1)
+        # FRR computes the time from an age in whole seconds.
+        assert self._last_updates() == pytest.approx(updates, abs=1)
 
-    def _heard(self) -> list[int]:
-        """Return when the router was last told of the prefix, by each of the two."""
-        said = self.ssh("router", f"sudo vtysh -c 'show bgp ipv4 unicast {PREFIX} json'")
-        heard = [path["lastUpdate"]["epoch"] for path in json.loads(said)["paths"]]
-        assert len(heard) == 2
-        return heard
+    def _last_updates(self) -> list[int]:
+        """Return the time of the last update that the router got from each of the two servers."""
+        output = self.ssh("router", f"sudo vtysh -c 'show bgp ipv4 unicast {PREFIX} json'")
+        updates = [path["lastUpdate"]["epoch"] for path in json.loads(output)["paths"]]
+        assert len(updates) == 2
+        return updates
 
     def _pids(self) -> list[str]:
-        return [one.show(unit, "MainPID") for one in self.machines.values() for unit in STEADY]
+        machines = self.machines.values()
+        return [machine.show(unit, "MainPID") for machine in machines for unit in NEVER_RESTARTED]
 
     def ssh(self, name: str, line: str) -> str:
-        """Run a line in a machine, as an ordinary user or with sudo as root."""
+        """Run a command line in a machine, as an ordinary user, or as root with sudo."""
         user = "root" if line.startswith("sudo ") else "nobody"
         argv = ("/bin/sh", "-c", line.removeprefix("sudo "))
         done = self.machines[name].run(*argv, user=user, check=False)
         return f"{done.out}{done.err}"
 
     def destroy(self) -> None:
-        """Switch all machines off, for good."""
+        """Switch all machines off and forget them."""
         self._each(lambda name: self.machines[name].__exit__())
         self.machines.clear()
 
@@ -212,27 +216,28 @@ class Site:
         self.destroy()
 
     def _each(self, work: Callable[[str], object]) -> None:
-        """Do it in all machines at the same time."""
+        """Call `work` with the name of each machine, for all machines at the same time."""
         names = self.machines
         with ThreadPoolExecutor() as pool:
             list(pool.map(work, names))
 
 
 def in_order(text: str) -> str:
-    """Put the ways of FRR's table to the end, in a fixed order; it has them as they came in."""
+    """Move the paths of FRR's table to the end, sorted: FRR lists them in order of arrival."""
     lines = text.splitlines()
-    ways = [line.replace(PREFIX, " ") for line in lines if line.startswith("*")]
+    paths = [line.replace(PREFIX, " ") for line in lines if line.startswith("*")]
     others = [line for line in lines if not line.startswith("*")]
-    return "".join(f"{line}\n" for line in [*others, *sorted(ways, key=str.split)])
+    return "".join(f"{line}\n" for line in [*others, *sorted(paths, key=str.split)])
 
 
-def test_the_walk_through_happens(tmp_path: Path) -> None:
-    done = run(["env", "-C", str(VAGRANT), "ruby", "-e", NOTING, "Vagrantfile"], within=10)
+def test_each_command_of_the_vagrant_readme_gives_the_output_shown_there(tmp_path: Path) -> None:
+    read = ["env", "-C", str(VAGRANT), "ruby", "-e", READ_VAGRANTFILE, "Vagrantfile"]
+    done = run(read, within=60)
     assert done.code == 0, done.err
-    made = packages()
-    built = iter((made.current, made.newer))
+    both = packages()
+    built = iter((both.current, both.newer))
     with Lab() as lab, Site(lab, tmp_path, json.loads(done.out), built) as site:
         for block in CONSOLES.findall((VAGRANT / "README.md").read_text("utf-8")):
             for command, shown in steps(block):
                 site.follow(command, shown)
-        assert not site.machines, "it ends with vagrant destroy"
+        assert not site.machines, "the README ends with vagrant destroy"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually, receiver
+from anycast_routed.lab import bgp_receiver, eventually
 
 if TYPE_CHECKING:
-    from anycast_routed.lab.receiver import Event, Receiver
+    from anycast_routed.lab.bgp_receiver import Event, Receiver
     from tests.support.dns_site import Held, Site
 
 pytestmark = pytest.mark.integration
@@ -42,7 +42,7 @@ def test_announced_withdrawn_and_announced_again(site: Site, announced: Held) ->
 def listening(site: Site) -> Receiver:
     """Put a listener that timestamps UPDATEs in gobgpd's place."""
     site.gobgp.daemon.kill()
-    return receiver.start(
+    return bgp_receiver.start(
         site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually, receiver
+from anycast_routed.lab import bgp_receiver, eventually
 from tests.support.die_at import steps
 from tests.support.kill_points import count
 from tests.support.paths import SUPPORT
@@ -135,7 +135,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
 ) -> None:
     site.gobgp.daemon.kill()
     peer = site.lab.hosts["peer"]
-    listener = receiver.start(
+    listener = bgp_receiver.start(
         peer, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64513}
     )
     seed["bgp"]["as"] = 64513
@@ -159,7 +159,7 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     site: Site, announced: Held
 ) -> None:
     site.gobgp.daemon.kill()
-    listener = receiver.start(
+    listener = bgp_receiver.start(
         site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
     )
     site.run("apply")

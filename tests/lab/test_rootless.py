@@ -1,86 +1,78 @@
-"""A lab of an ordinary user: the same code in namespaces of the user's own."""
+"""A lab of an ordinary user, in a user namespace."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
 
-from anycast_routed.lab import frr
 from anycast_routed.system.commands import Completed, run
-from tests.support.paths import ROOT
+from tests.support.ordinary_user import (
+    AS_REAL_USER,
+    ENV,
+    WITHOUT_USER_NAMESPACES,
+    can_change_user,
+)
 
 pytestmark = pytest.mark.integration
 
-USER = "48512"  # no name, no groups, no home
-
 SCRIPT = """
 import os
-from anycast_routed.lab import Lab, bird, dns, eventually, frr, gobgp, receiver
+from anycast_routed.lab import Lab, bird, dns, eventually, frr, gobgp, bgp_receiver
 
 assert os.geteuid() == 0
 with Lab() as lab:
-    dns1, other, up = lab.host("dns1"), lab.host("other"), lab.host("up")
-    lab.lan("lan", dns1, other, up)
+    dns1, other, upstream = lab.host("dns1"), lab.host("other"), lab.host("upstream")
+    lab.lan("lan", dns1, other, upstream)
     dns1.address("eth0", "172.17.2.1/24").address("lo", "10.10.10.10/32", label="lo:dns1")
     other.address("eth0", "172.17.2.2/24")
-    up.address("eth0", "172.17.2.254/24").route("10.10.10.10", "via", "172.17.2.1")
+    upstream.address("eth0", "172.17.2.254/24").route("10.10.10.10", "via", "172.17.2.1")
     dns.unbound(dns1, address=("10.10.10.10",))
     dns.nsd(other, address=("172.17.2.2",))
-    assert up.dig("@10.10.10.10", "google.com", "SOA")
-    assert up.dig("@172.17.2.2", "google.com", "SOA")
+    for server in ("@10.10.10.10", "@172.17.2.2"):
+        eventually(lambda: upstream.dig(server, "google.com", "SOA"), within=20)
     router = frr.start(dns1, "router bgp 64512\\n neighbor 172.17.2.254 remote-as 64512\\n"
         " neighbor 172.17.2.254 timers connect 1\\n"
         " address-family ipv4 unicast\\n  network 10.10.10.10/32\\n")
-    peer = gobgp.start(up, 64512, "172.17.2.254", {"172.17.2.1": 64512})
-    eventually(lambda: "10.10.10.10/32" in peer.rib("ipv4"), within=10)
+    peer = gobgp.start(upstream, 64512, "172.17.2.254", {"172.17.2.1": 64512})
+    eventually(lambda: "10.10.10.10/32" in peer.rib("ipv4"), within=30)
     assert router.sessions()["172.17.2.254"].state == "established"
     router.write_memory()
     router.restart()
     assert "Daemon is up" in bird.start(other).birdc("show status")
-    receiver.start(other, asn=64512, router_id="172.17.2.2", peers={})
-print("all of it works")
+    bgp_receiver.start(other, asn=64512, router_id="172.17.2.2", peers={})
+print("every daemon works")
 """
 
 
 def as_user(*argv: str) -> Completed:
-    """Run `argv` as an ordinary user, or as we are when we cannot be somebody else."""
-    may = os.geteuid() == 0 and not frr.rootless()
-    ids = ("--reuid", USER, "--regid", USER, "--clear-groups")
-    package = str(ROOT)
-    env = {"PYTHONPATH": package, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
-    # setpriv itself still has root's right to execute anything; the shell does not.
-    become = ("setpriv", *ids, "--", "sh", "-c", 'exec "$@"', "sh") if may else ()
-    return run([*become, *argv], within=60, env=env)
+    """Run `argv` as an ordinary user, or unchanged if the tests cannot change the user."""
+    become = AS_REAL_USER if can_change_user() else ()
+    return run([*become, *argv], within=180, env=ENV)
 
 
 @pytest.fixture(scope="module")
 def python() -> str:
-    """A Python that everybody may run: ours can lie in root's home. The lab needs no package."""
+    """A Python that every user can run: that of the tests may lie in the home directory of root.
+
+    The lab needs only the standard library.
+    """
     works = as_user(sys.executable, "-c", "").code == 0
     return sys.executable if works else "/usr/bin/python3"
 
 
 def test_all_daemons_run_in_a_lab_of_an_ordinary_user(python: str) -> None:
     done = as_user(python, "-m", "anycast_routed.lab", python, "-c", SCRIPT)
-    assert (done.code, done.out) == (0, "all of it works\n"), done.err
+    assert (done.code, done.out) == (0, "every daemon works\n"), done.err
 
 
-def test_the_exit_code_is_the_commands(python: str) -> None:
+def test_the_exit_code_is_that_of_the_command(python: str) -> None:
     assert as_user(python, "-m", "anycast_routed.lab", "sh", "-c", "exit 7").code == 7
     assert as_user(python, "-m", "anycast_routed.lab").code == 64
 
 
-def test_without_namespaces_a_lab_is_unavailable_and_says_what_to_do(python: str) -> None:
-    # The limit is set in a user namespace of its own, where it is nobody else's.
-    limit = "echo 0 > /proc/sys/user/max_user_namespaces"
-    drop = 'exec setpriv --inh-caps=-all --bounding-set=-all -- "$@"'
-    script = f"{limit} && {drop}"
-    done = as_user(
-        *("unshare", "--user", "--map-user", USER, "--keep-caps", "sh", "-c", script, "sh"),
-        *(python, "-m", "anycast_routed.lab", "true"),
-    )
+def test_without_user_namespaces_the_error_names_the_settings_to_change(python: str) -> None:
+    done = as_user(*WITHOUT_USER_NAMESPACES, python, "-m", "anycast_routed.lab", "true")
     assert done.code == 69, done.err
-    assert "gives an ordinary user no namespaces" in done.err
+    assert "does not allow user namespaces" in done.err
     assert "sysctl user.max_user_namespaces" in done.err

@@ -1,4 +1,4 @@
-"""The man pages and the completions that are made from the command line and the config."""
+"""The man pages and completions that are generated from the command line and the config."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from anycast_routed.manual.verbs import program
 from anycast_routed.system import commands
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PROGRAM = "man/anycast-routed.8"
@@ -24,11 +25,11 @@ BASH = """
 source "$1"
 COMP_WORDS=("${@:2}")
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-compopt() { :; }  # which is for a real Tab only
+compopt() { :; }  # the builtin works only during a real completion
 _anycast_routed
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-# A Tab needs a terminal.
+# zsh completes only in a terminal.
 ZSH = r"""
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -46,12 +47,11 @@ zpty -d shell
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make all of them as a package's build does."""
-    folder = tmp_path_factory.mktemp("manual")
-    argv = [sys.executable, "-m", "anycast_routed.manual", str(folder)]
-    done = commands.run(argv, within=30)
-    assert (done.code, done.out, done.err) == (0, "", "")
-    return folder
+    """Generate all files as the build of the package does; return their directory."""
+    directory = tmp_path_factory.mktemp("manual")
+    argv = [sys.executable, "-m", "anycast_routed.manual", str(directory)]
+    assert run_silently(argv) == ""
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -60,30 +60,32 @@ def pages(made: Path) -> dict[str, str]:
     shown = {}
     for name in (PROGRAM, CONFIG):
         argv = ["env", "MANWIDTH=200", "LC_ALL=C.UTF-8", "man", "--warnings", "-l"]
-        done = commands.run([*argv, str(made / name)], within=30)
-        assert (done.code, done.err) == (0, "")
-        # What is bold on paper is struck twice here.
-        shown[name] = " ".join(re.sub(".\b", "", done.out).split())
+        # man prints a bold character twice, with a backspace between.
+        text = re.sub(".\b", "", run_silently([*argv, str(made / name)]))
+        shown[name] = " ".join(text.split())
     return shown
 
 
+def run_silently(argv: Sequence[str]) -> str:
+    """Run a command that must succeed and write nothing to stderr; return its output."""
+    done = commands.run(argv, within=60)
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
 def complete(made: Path, *words: str) -> list[str]:
-    """Return what bash offers for the last of these words."""
+    """Return the completions that bash offers for the last of these words."""
     file = str(made / "completions/bash/anycast-routed")
     argv = ["bash", "-euc", BASH, "bash", file, "anycast-routed", *words]
-    done = commands.run(argv, within=10)
-    assert (done.code, done.err) == (0, "")
-    return done.out.split()
+    return run_silently(argv).split()
 
 
-def test_roff_is_clean(made: Path) -> None:
+def test_groff_reports_no_warning(made: Path) -> None:
     for name in (PROGRAM, CONFIG):
-        argv = ["groff", "-Wall", "-ww", "-man", "-Tutf8", str(made / name)]
-        done = commands.run(argv, within=30)
-        assert (done.code, done.err) == (0, "")
+        run_silently(["groff", "-Wall", "-ww", "-man", "-Tutf8", str(made / name)])
 
 
-def test_every_verb_option_and_argument_has_its_text(pages: dict[str, str]) -> None:
+def test_the_page_has_every_verb_option_and_argument_with_its_text(pages: dict[str, str]) -> None:
     for verb in program():
         assert f"{verb.name} " in pages[PROGRAM]
         assert " ".join(verb.text.replace("`", "").split()) in pages[PROGRAM] or not verb.name
@@ -96,29 +98,29 @@ def test_every_verb_option_and_argument_has_its_text(pages: dict[str, str]) -> N
             assert f"{shown} {text}" in pages[PROGRAM]
 
 
-def test_every_exit_code_is_there(pages: dict[str, str]) -> None:
+def test_the_page_has_every_exit_code(pages: dict[str, str]) -> None:
     status = pages[PROGRAM].partition("EXIT STATUS")[2]
     assert all(f" {int(code)} " in status for code in Exit)
 
 
-def test_every_key_has_its_type_its_default_and_its_text(pages: dict[str, str]) -> None:
+def test_the_page_has_every_key_with_its_type_default_and_text(pages: dict[str, str]) -> None:
     for row in reference():
         if "." not in row.path:
             assert f"[{row.path}]" in pages[CONFIG]
             continue
         assert row.description.replace("`", "") in pages[CONFIG]
-        said = [row.path.rpartition(".")[2], row.type, row.default]
-        name, kind, default = map(re.escape, said)
+        parts = [row.path.rpartition(".")[2], row.type, row.default]
+        name, kind, default = map(re.escape, parts)
         assert re.search(rf"{name} +\({kind}[^)]*{default}\)", pages[CONFIG])
 
 
 @pytest.mark.parametrize("text", [config_page.EXAMPLE, config_page.SEVERAL])
-def test_the_examples_are_configs(text: str, pages: dict[str, str]) -> None:
+def test_the_examples_in_the_page_are_valid_configs(text: str, pages: dict[str, str]) -> None:
     assert config.loads(text, name="example", toml=True).services
     assert " ".join(text.split()) in pages[CONFIG]
 
 
-def test_the_only_date_is_the_one_that_a_build_gives() -> None:
+def test_the_only_date_in_the_files_is_source_date_epoch() -> None:
     assert manual.files({}) == manual.files({})
     dated = manual.files({"SOURCE_DATE_EPOCH": "0"})
     assert '"1970-01-01"' in dated[PROGRAM]
@@ -142,9 +144,8 @@ def test_fish_completes(made: Path) -> None:
     file = made / "completions/fish/anycast-routed.fish"
 
     def offered(line: str) -> list[str]:
-        done = commands.run(["fish", "-c", f"source {file}; complete -C '{line}'"], within=10)
-        assert (done.code, done.err) == (0, "")
-        return [one.split("\t")[0] for one in done.out.splitlines()]
+        output = run_silently(["fish", "-c", f"source {file}; complete -C '{line}'"])
+        return [row.split("\t")[0] for row in output.splitlines()]
 
     assert offered("anycast-routed st") == ["status"]
     assert offered("anycast-routed status --w") == ["--watch"]
@@ -152,15 +153,14 @@ def test_fish_completes(made: Path) -> None:
 
 
 def test_zsh_completes(made: Path) -> None:
-    done = commands.run(["zsh", "-fc", ZSH, "zsh", str(made / "completions/zsh")], within=20)
-    assert (done.code, done.err) == (0, "")
-    offered = done.out.replace("\a", "")
+    output = run_silently(["zsh", "-fc", ZSH, "zsh", str(made / "completions/zsh")])
+    offered = output.replace("\a", "")
     assert "status" in offered
     assert "--watch" in offered
     assert "bird" in offered
 
 
-def test_the_completions_know_every_verb_and_option(made: Path) -> None:
+def test_the_completions_of_each_shell_have_every_verb_and_option(made: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         (file,) = (made / "completions" / shell).iterdir()
         text = file.read_text()

@@ -1,4 +1,4 @@
-"""The package of this tree, unpacked once; it is built once for these tests and tests/host."""
+"""The package of this tree, built once for these tests and tests/booted_host, and unpacked once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def package() -> Path:
-    """Return the package."""
+    """Return the path of the package."""
     return packages().current
 
 
 @pytest.fixture(scope="session")
 def tree(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder with what is in it, and with its scripts in DEBIAN/."""
-    folder = tmp_path_factory.mktemp("package") / "tree"
-    done = commands.run(["dpkg-deb", "--raw-extract", str(package), str(folder)], within=30)
+    """Return a directory with the files of the package, and its scripts in DEBIAN/."""
+    directory = tmp_path_factory.mktemp("package") / "tree"
+    done = commands.run(["dpkg-deb", "--raw-extract", str(package), str(directory)], within=120)
     assert done.code == 0, done.err
-    return folder
+    return directory

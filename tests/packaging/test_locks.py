@@ -1,4 +1,4 @@
-"""The locks are what pyproject.toml asks for, in one version each, from nowhere in particular."""
+"""The lock files match pyproject.toml: one version each, with hashes, without a download host."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-ASKED = {RUN_TIME: PROJECT["project"]["dependencies"], BUILD: PROJECT["build-system"]["requires"]}
+REQUIRED = {
+    RUN_TIME: PROJECT["project"]["dependencies"],
+    BUILD: PROJECT["build-system"]["requires"],
+}
 
 
-@pytest.mark.parametrize("lock", ASKED, ids=lambda path: path.name)
-def test_a_lock_has_what_pyproject_asks_for_by_hash_and_names_no_host(lock: Path) -> None:
+@pytest.mark.parametrize("lock", REQUIRED, ids=lambda path: path.name)
+def test_a_lock_has_all_dependencies_with_hashes_and_no_download_host(lock: Path) -> None:
     found = pins(lock)
-    for asked in map(Requirement, ASKED[lock]):
-        assert asked.specifier.contains(found[canonicalize_name(asked.name)].version)
+    for requirement in map(Requirement, REQUIRED[lock]):
+        version = found[canonicalize_name(requirement.name)].version
+        assert requirement.specifier.contains(version)
     assert all(pin.hashes for pin in found.values())
     text = lock.read_text("utf-8")
     assert "://" not in text

@@ -1,4 +1,4 @@
-"""The Debian package by itself: what Debian's tools say of it, and what lies in it for people."""
+"""The Debian package as a file: lintian, reproducible builds, dependencies, units, examples."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ EXAMPLES = "usr/share/doc/anycast-routed/examples"
 
 def test_lintian_finds_no_error_and_no_warning(package: Path) -> None:
     argv = ["lintian", "--allow-root", "--fail-on", "error,warning", str(package)]
-    done = commands.run(argv, within=120)
+    done = commands.run(argv, within=600)
     assert (done.code, done.out) == (0, "")
 
 
-def test_the_version_is_that_of_the_program(package: Path) -> None:
+def test_the_package_has_the_version_of_the_program(package: Path) -> None:
     done = commands.run(["dpkg-deb", "--field", str(package), "Version"], within=10)
     assert re.fullmatch(rf"{re.escape(__version__)}-\d+\n", done.out)
 
 
-def test_another_build_with_that_version_is_the_same_bytes(package: Path, tmp_path: Path) -> None:
+def test_a_second_build_gives_the_same_bytes(package: Path, tmp_path: Path) -> None:
     version = package.name.split("_")[1]
     script = 'umask 077; TZ=Pacific/Kiritimati exec "$@"'
     build = str(ROOT / "packaging/build-deb")
@@ -39,20 +39,20 @@ def test_another_build_with_that_version_is_the_same_bytes(package: Path, tmp_pa
     assert Path(done.out.splitlines()[-1]).read_bytes() == package.read_bytes()
 
 
-def test_its_compiled_parts_bind_it_to_the_python_that_it_was_built_for(package: Path) -> None:
+def test_the_package_depends_on_the_python_version_of_its_build(package: Path) -> None:
     done = commands.run(["dpkg-deb", "--field", str(package), "Depends"], within=10)
-    needed = {one.strip() for one in done.out.split(",")}
+    needed = {dependency.strip() for dependency in done.out.split(",")}
     assert {"python3 (>= 3.11)", "python3 (<< 3.12)"} <= needed
 
 
-def test_the_units_are_those_of_the_tree(tree: Path) -> None:
+def test_the_package_has_the_units_of_the_tree(tree: Path) -> None:
     units = sorted((ROOT / "packaging" / "systemd").iterdir())
     installed = tree / "lib/systemd/system"
     assert sorted(path.name for path in installed.iterdir()) == [unit.name for unit in units]
     assert all((installed / unit.name).read_bytes() == unit.read_bytes() for unit in units)
 
 
-def test_no_config_is_installed_and_the_examples_are_valid(tree: Path) -> None:
+def test_the_package_installs_no_config_file_and_its_examples_are_valid(tree: Path) -> None:
     assert not (tree / "etc").exists()
     names = sorted(path.name for path in (tree / EXAMPLES).iterdir())
     assert names == ["anycast-dns.json", "config.toml"]
@@ -60,7 +60,7 @@ def test_no_config_is_installed_and_the_examples_are_valid(tree: Path) -> None:
         config.load(tree / EXAMPLES / name)
 
 
-def test_the_example_has_every_key_and_each_line_that_is_commented_out_is_valid(
+def test_the_example_has_every_key_and_is_valid_without_the_comment_signs(
     tmp_path: Path,
 ) -> None:
     text = (ROOT / "packaging" / "config.toml").read_text("utf-8")
@@ -75,7 +75,7 @@ def test_the_example_has_every_key_and_each_line_that_is_commented_out_is_valid(
 
 
 def _keys(table: object, above: str = "") -> list[str]:
-    """Name every key as the README's table does: `anycast.routes[].ip`."""
+    """Return the path of every key in the form of the README: `anycast.routes[].ip`."""
     if isinstance(table, list):
         return [key for one in table for key in _keys(one, f"{above[:-1]}[].")]
     if not isinstance(table, dict):
@@ -87,7 +87,7 @@ def _keys(table: object, above: str = "") -> list[str]:
     ]
 
 
-def test_the_scripts_are_clean_shell(tree: Path) -> None:
+def test_shellcheck_finds_nothing_in_the_scripts(tree: Path) -> None:
     names = ("preinst", "postinst", "prerm", "postrm")
     scripts = [str(ROOT / "packaging/debian" / name) for name in names]
     for argv in (

@@ -1,4 +1,4 @@
-"""The units: what systemd says of them, and how little they are allowed."""
+"""The systemd units: valid for systemd, with a strict sandbox and without capabilities."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
-MOST = 1.8  # of 10, the most exposed
+MOST_EXPOSED = 1.8  # of 10
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
-def test_it_exposes_little(unit: Path) -> None:
+def test_systemd_rates_the_exposure_of_each_unit_as_low(unit: Path) -> None:
     argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
     done = commands.run(argv, within=30)
     score = re.search(r"Overall exposure level for .*: ([\d.]+)", done.out)
     assert score, done.err
-    assert float(score[1]) <= MOST
+    assert float(score[1]) <= MOST_EXPOSED
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
-def test_it_runs_as_our_user_without_any_capability(unit: Path) -> None:
+def test_each_unit_runs_as_user_anycast_routed_without_any_capability(unit: Path) -> None:
     lines = unit.read_text().splitlines()
     assert lines.count("User=anycast-routed") == lines.count("Group=anycast-routed") == 1
     assert [line for line in lines if "Capabilit" in line] == [
@@ -36,12 +36,12 @@ def test_it_runs_as_our_user_without_any_capability(unit: Path) -> None:
         "AmbientCapabilities=",
     ]
     assert "NoNewPrivileges=yes" in lines
-    assert "LimitCORE=0" in lines, "a core has the passwords of the BGP sessions"
+    assert "LimitCORE=0" in lines, "a core dump has the passwords of the BGP sessions"
 
 
-def test_the_sandbox_is_the_same_but_for_the_processes_of_others() -> None:
-    # In every unit it is what stands last, without the comments.
+def test_the_units_have_the_same_sandbox_except_for_processes_of_other_users() -> None:
     def sandbox(unit: Path) -> list[str]:
+        """Return the last settings of [Service], from CapabilityBoundingSet= on."""
         text = unit.read_text().partition("\nCapabilityBoundingSet=")[2].partition("\n[")[0]
         return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -54,13 +54,13 @@ def test_the_sandbox_is_the_same_but_for_the_processes_of_others() -> None:
         ]
 
 
-def test_systemd_understands_them(tmp_path: Path) -> None:
+def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
     for unit in UNITS:
         text = unit.read_text().replace("=/usr/bin/anycast-routed ", "=/bin/true ")
         (tmp_path / unit.name).write_text(text)
     files = sorted(map(str, tmp_path.iterdir()))
     done = commands.run(["systemd-analyze", "verify", "--man=no", *files], within=30)
-    said = [line for line in done.err.splitlines() if "anycast-routed" in line]
-    # Debian 12 does not know this one yet; see the comment beside it.
-    strange = [line for line in said if "Unknown key 'RestartMode'" not in line]
-    assert (done.code, strange) == (0, [])
+    warnings = [line for line in done.err.splitlines() if "anycast-routed" in line]
+    # The systemd of Debian 12 does not know RestartMode=; see the comment in the unit.
+    faults = [line for line in warnings if "Unknown key 'RestartMode'" not in line]
+    assert (done.code, faults) == (0, [])

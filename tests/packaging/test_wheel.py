@@ -1,4 +1,4 @@
-"""What an operator installs: the wheel has the templates, and the program works from it alone."""
+"""The wheel has the program, its templates and its units, and works without the checkout."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.support.paths import ROOT
 UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 RENDER = """
 import anycast_routed, anycast_routed.announce.render as render
-assert anycast_routed.__file__.startswith({folder!r}), anycast_routed.__file__
+assert anycast_routed.__file__.startswith({directory!r}), anycast_routed.__file__
 print(render.Renderer("bird").render(dict(sessions=None, peers=(), blocks=())))
 """
 
 
-def _build(tree: Path, folder: Path) -> Path:
-    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = commands.run(["env", "-C", str(tree), *argv], within=60)
+def _build(tree: Path, directory: Path) -> Path:
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    done = commands.run(["env", "-C", str(tree), *argv], within=180)
     assert done.code == 0, done.err
-    return next(folder.glob("*.whl"))
+    return next(directory.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
-def test_two_builds_of_the_wheel_are_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+def test_a_second_build_of_the_wheel_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     for name in ("anycast_routed", "templates", "packaging"):
-        # Without the times of the files, as another checkout has them.
+        # copy() does not keep the times of the files, so they differ as in another checkout.
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, copy_function=shutil.copy, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -48,7 +48,7 @@ def test_two_builds_of_the_wheel_are_the_same_bytes(wheel: Path, tmp_path: Path)
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_has_templates_and_units_and_nothing_beside_the_package(wheel: Path) -> None:
+def test_the_wheel_has_templates_and_units_and_no_other_top_level_directory(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"anycast_routed/templates/{name}.conf.j2" for name in ("bird", "frr")} < set(names)
     assert {f"anycast_routed/systemd/{unit.name}" for unit in UNITS} < set(names)
@@ -58,19 +58,19 @@ def test_the_wheel_has_templates_and_units_and_nothing_beside_the_package(wheel:
     }
 
 
-def test_the_program_renders_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+def test_the_program_renders_with_the_templates_in_the_wheel(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = RENDER.format(folder=str(tmp_path))
+    code = RENDER.format(directory=str(tmp_path))
     argv = ["env", "-C", "/", f"PYTHONPATH={tmp_path}", sys.executable, "-c", code]
     done = commands.run(argv, within=30)
     assert (done.code, done.err) == (0, "")
     assert "define anycast_routed_loaded" in done.out
 
 
-def test_the_program_has_its_units_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+def test_setup_uses_the_units_in_the_wheel(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     argv = ["env", "-C", "/", f"PYTHONPATH={tmp_path}", sys.executable, "-m", "anycast_routed"]
-    config = str(ROOT / "tests" / "anycast-dns.json")
+    config = str(ROOT / "tests" / "support" / "anycast-dns.json")
     found = set()
     for options in ([], ["--timer"]):
         done = commands.run(
@@ -81,14 +81,14 @@ def test_the_program_has_its_units_from_the_wheel_alone(wheel: Path, tmp_path: P
     assert found == {unit.name for unit in UNITS}
 
 
-def test_the_version_stands_in_one_spelling_everywhere() -> None:
+def test_pyproject_has_the_version_of_the_program() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == __version__
 
 
-def test_every_run_time_dependency_earns_its_line() -> None:
+def test_docs_dependencies_md_has_every_run_time_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = (ROOT / "docs" / "dependencies.md").read_text()
-    names = [one.partition(">")[0] for one in project["dependencies"]]
+    names = [dependency.partition(">")[0] for dependency in project["dependencies"]]
     assert len(names) <= 10
     assert all(f"| {name} | `" in listed for name in names)

@@ -13,7 +13,7 @@ from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
-from anycast_routed.lab import Lab, eventually, receiver
+from anycast_routed.lab import Lab, bgp_receiver, eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Peer, Plan, Sessions
@@ -23,7 +23,7 @@ from tests.support.kill_points import count
 from tests.support.paths import SUPPORT
 
 if TYPE_CHECKING:
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,9 @@ def peer(site: Site, announced: Held) -> Receiver:
 def listening(site: Site) -> Receiver:
     """Start the peer that writes down every message."""
     host = site.lab.hosts["peer"]
-    return receiver.start(host, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512})
+    return bgp_receiver.start(
+        host, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
+    )
 
 
 def announcing(site: Site, announced: Held) -> Receiver:

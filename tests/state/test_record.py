@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, eventually, receiver
+from anycast_routed.lab import Lab, bgp_receiver, eventually
 from anycast_routed.model import Health, Verdict
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
 
 STATE = "/run/anycast-routed/state.json"
 UP = Health(Verdict.UP, passes=2, reason="NOERROR")
@@ -180,7 +180,7 @@ def site(lab: Lab) -> Site:
 def peer(site: Site) -> Receiver:
     """Put a peer that writes down every message in gobgpd's place."""
     site.gobgp.daemon.kill()
-    return receiver.start(
+    return bgp_receiver.start(
         site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, bird, client, dns, eventually
+from anycast_routed.lab import Host, Lab, bird, dns, dns_client, eventually
 from anycast_routed.state import drain_orders
 from tests.support.dns_site import INCLUDE
 from tests.support.watched_site import QUICK
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anycast_routed.lab.bird import Bird
-    from anycast_routed.lab.client import Asked
     from anycast_routed.lab.dns import Dns
+    from anycast_routed.lab.dns_client import Question
 
 pytestmark = pytest.mark.integration
 
@@ -72,9 +72,9 @@ class Pair:
         """Tell whether this DNS host announces the service to the edge."""
         return f"via {address} " in self.edge.birdc(f"show route for {SERVICE} all")
 
-    def ask(self) -> client.Client:
+    def ask(self) -> dns_client.Client:
         """Begin to ask, and go on for a while before anything happens."""
-        asking = client.start(self.asking, SERVICE)
+        asking = dns_client.start(self.asking, SERVICE)
         pause(0.3)
         return asking
 
@@ -152,14 +152,14 @@ def test_the_death_of_the_primary_costs_a_moment_and_its_return_nothing(
     pause(0.3)
     asked = asking.stop()
     tell(capsys, "the primary died", asked)
-    assert len(client.lost(asked)) < MOST_LOST
+    assert len(dns_client.lost(asked)) < MOST_LOST
     asking = pair.ask()
     pair.server.restart()
     pair.serves("172.17.2.1")
     pause(0.3)
     asked = asking.stop()
     tell(capsys, "the primary came back", asked)
-    assert client.failed(asked) == []
+    assert dns_client.failed(asked) == []
 
 
 def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,11 +174,11 @@ def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixt
     pause(0.3)
     asked = asking.stop()
     tell(capsys, "drained, and back", asked)
-    assert client.failed(asked) == []
+    assert dns_client.failed(asked) == []
 
 
-def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Asked]) -> None:
+def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Question]) -> None:
     """Print how many questions were lost, for whoever reads the log of the tests."""
     with capsys.disabled():
-        gone = client.lost(asked)
+        gone = dns_client.lost(asked)
         sys.stdout.write(f"{what}: {len(gone)} of {len(asked)} questions lost\n")

@@ -1,4 +1,4 @@
-"""The locks in packaging/: which libraries the package carries, and by which hashes."""
+"""Read the lock files in packaging/: the versions and hashes of the bundled libraries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _PIN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One library in one version: whatever has none of these SHA-256 is not it."""
+    """The locked version of a library, and the SHA-256 digests of its files."""
 
     version: str
     hashes: frozenset[str]
 
 
 def pins(lock: Path) -> dict[str, Pin]:
-    """Return what a lock names, by its name in the packaging specifications' spelling."""
+    """Return the pins of a lock file by the normalised name of the library."""
     text = lock.read_text("utf-8")
     found = {
-        one["name"]: Pin(one["version"], frozenset(re.findall(r"sha256:([0-9a-f]{64})", one[0])))
-        for one in _PIN.finditer(text)
+        pin["name"]: Pin(pin["version"], frozenset(re.findall(r"sha256:([0-9a-f]{64})", pin[0])))
+        for pin in _PIN.finditer(text)
     }
-    assert len(found) == text.count("=="), f"{lock.name} has lines of another form"
+    assert len(found) == text.count("=="), f"{lock.name} has lines that _PIN does not match"
     return found

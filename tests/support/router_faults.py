@@ -65,7 +65,7 @@ def changes(watched: Judge, mark: int) -> list[tuple[str, str]]:
     What FRR only says again is left out.
     """
     peer = watched.peer
-    events = peer.changes(mark) if watched.router_name == "frr" else peer.news(mark)
+    events = peer.changes(mark) if watched.router_name == "frr" else peer.without_end_of_rib(mark)
     return [(event.kind, event.prefix) for event in events if event.prefix]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import LateError, eventually, receiver
+from anycast_routed.lab import LateError, bgp_receiver, eventually
 from anycast_routed.lab.dns import Unbound
 from anycast_routed.state import journal, status_file
 from tests.support.dns_site import Held, Node, seed, settle, start
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anycast_routed.lab import Daemon, Lab
-    from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Receiver
 
 CONFIG = "/etc/anycast-routed/config.json"
 RUN_DIR = "/run/anycast-routed"
@@ -69,7 +69,7 @@ class Judge:
 
     def told(self, mark: int) -> Told:
         """Return what the peer was told since the mark; its session has been up all the time."""
-        events = self.peer.news(mark)
+        events = self.peer.without_end_of_rib(mark)
         assert {event.kind for event in events} <= {"announce", "withdraw"}, events
         return Counter((event.kind, event.prefix) for event in events)
 
@@ -77,7 +77,7 @@ class Judge:
         """Watch the peer for so long: no message comes, whatever it says."""
         mark = self.mark()
         with pytest.raises(LateError):
-            eventually(lambda: self.peer.news(mark), within=seconds, every=0.05)
+            eventually(lambda: self.peer.without_end_of_rib(mark), within=seconds, every=0.05)
 
 
 @dataclass
@@ -159,5 +159,5 @@ def lay_out(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
     settle(dns1)
     dns1.write(CONFIG, json.dumps(config))
     router, server = start(dns1, router_name)
-    recording = receiver.start(peer, asn=64512, router_id=PEER, peers={"172.17.2.1": 64512})
+    recording = bgp_receiver.start(peer, asn=64512, router_id=PEER, peers={"172.17.2.1": 64512})
     return Watched(lab, router_name, dns1, router, server, recording)

@@ -1,16 +1,16 @@
 #!/bin/sh
-# dns1: unbound and BIRD. The config of anycast-routed is in TOML.
+# dns1: unbound and BIRD. The config file of anycast-routed is in TOML.
 set -eu
-# shellcheck source=vagrant/provision/common.sh
-. /vagrant/provision/common.sh
+# shellcheck source=vagrant/provision/functions.sh
+. /vagrant/provision/functions.sh
 
-packages bird2 unbound bind9-dnsutils
-unbound_runs
-runs bird
+install_packages bird2 unbound bind9-dnsutils
+start_unbound
+enable_and_start bird
 
-anycast_routed
-put dns1/config.toml /etc/anycast-routed/config.toml
-# It adds one line to bird.conf, once.
+install_anycast_routed
+copy dns1/config.toml /etc/anycast-routed/config.toml
+# Adds the include line to bird.conf if it is missing.
 anycast-routed setup --write
 birdc configure
-runs anycast-routed
+enable_and_start anycast-routed

@@ -1,13 +1,13 @@
 #!/bin/sh
-# dns2: unbound and FRR. The config of anycast-routed is in JSON, the form of anycast-dns.
+# dns2: unbound and FRR. The config file of anycast-routed is an anycast-dns config in JSON.
 set -eu
-# shellcheck source=vagrant/provision/common.sh
-. /vagrant/provision/common.sh
+# shellcheck source=vagrant/provision/functions.sh
+. /vagrant/provision/functions.sh
 
-packages frr unbound bind9-dnsutils
-unbound_runs
-frr_runs
+install_packages frr unbound bind9-dnsutils
+start_unbound
+start_frr
 
-anycast_routed
-put dns2/config.json /etc/anycast-routed/config.json
-runs anycast-routed
+install_anycast_routed
+copy dns2/config.json /etc/anycast-routed/config.json
+enable_and_start anycast-routed

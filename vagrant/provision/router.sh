@@ -1,9 +1,9 @@
 #!/bin/sh
-# router: FRR, which learns the anycast address from both DNS servers and takes the best way.
+# router: FRR, which learns the anycast address from both DNS servers and uses the best path.
 set -eu
-# shellcheck source=vagrant/provision/common.sh
-. /vagrant/provision/common.sh
+# shellcheck source=vagrant/provision/functions.sh
+. /vagrant/provision/functions.sh
 
-packages frr bind9-dnsutils
-put router/frr.conf /etc/frr/frr.conf frr
-frr_runs
+install_packages frr bind9-dnsutils
+copy router/frr.conf /etc/frr/frr.conf frr
+start_frr

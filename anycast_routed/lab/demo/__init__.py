@@ -1,5 +1,5 @@
-"""The demo: three DNS hosts, two routers and a client, and what the client sees when DNS dies.
+"""The demo: three DNS hosts, two routers and a client that sees DNS servers fail over.
 
-`python -m anycast_routed.lab.demo` builds it in network namespaces, runs our program on the DNS
-hosts as an operator does, checks what each step shows, and removes everything.
+`python -m anycast_routed.lab.demo` builds the site in network namespaces, runs anycast-routed on
+the DNS hosts like an operator, checks the result of each step, and removes everything.
 """

@@ -1,7 +1,7 @@
-"""`python -m anycast_routed.lab.demo`: build the site, tell the story, leave nothing behind.
+"""`python -m anycast_routed.lab.demo`: build the site, show the five steps, remove everything.
 
-Exit codes: 0 when each step showed what it should, 1 when one did not, 64 with an argument, 69 when
-this machine cannot hold a lab, 130 and 143 when interrupted.
+Exit codes: 0 if every step showed the expected result, 1 if one did not, 64 if the command line has
+an argument, 69 if this machine cannot run a lab, 130 after SIGINT, 143 after SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, NoReturn
 from anycast_routed.errors import AnycastRoutedError, UsageError
 from anycast_routed.lab import Lab
 from anycast_routed.lab.demo import site
-from anycast_routed.lab.demo.paper import Paper, duration
-from anycast_routed.lab.demo.steps import StepError, tell
+from anycast_routed.lab.demo.output import Output, duration
+from anycast_routed.lab.demo.steps import StepError, run_steps
 from anycast_routed.lab.rootless import enter
 
 if TYPE_CHECKING:
     from types import FrameType
 
-_SIGNALLED = 128  # as shells have it
+_SIGNALLED = 128  # shells report 128 + n after signal n
 
 
 class _Stop(BaseException):
-    """We were asked to end: no Exception, which whoever waits in a loop may take as "not yet"."""
+    """A signal asked the demo to end. Not an Exception: `eventually` would take it as "not yet"."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -41,45 +41,49 @@ def main(arguments: list[str]) -> int:
         _run(arguments)
     except StepError as error:
         notes = "\n".join(getattr(error, "__notes__", ()))
-        sys.stderr.write(f"\nwhat the daemons of the lab said:\n{notes}\n\nerror: {error}\n")
+        sys.stderr.write(f"\nlogs and config files of the lab:\n{notes}\n\nerror: {error}\n")
         return error.exit_code
     except AnycastRoutedError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     except _Stop as stop:
-        sys.stderr.write("\ninterrupted: the lab is gone, with all that was in it\n")
+        sys.stderr.write("\ninterrupted; the lab and all its processes are removed\n")
         return _SIGNALLED + stop.number
     except BrokenPipeError:
-        # The reader has gone (`| head`). Python would complain about it once more at its exit.
+        # The reader of the output ended (`| head`). Python would report that again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _run(arguments: list[str]) -> None:
     if arguments:
-        message = f"the demo takes no arguments, and was given {arguments[0]!r}"
+        message = f"the demo takes no arguments, but got {arguments[0]!r}"
         raise UsageError(message)
     if os.geteuid() != 0:
         enter([sys.executable, "-m", "anycast_routed.lab.demo"])
     begun = time.monotonic()
-    paper = Paper(sys.stdout)
-    paper.lines(
-        "Building three DNS hosts, a router, gobgpd and a client, all with their real daemons.",
-        "All of it lives in network namespaces of its own: nothing outside of them is touched.",
+    output = Output(sys.stdout)
+    output.lines(
+        "Building three DNS hosts, a router, gobgpd and a client, all with real daemons.",
+        "Everything runs in network namespaces; nothing outside of them changes.",
     )
     with Lab() as lab:
         built = site.build(lab)
-        paper.lines("", *site.MAP, "")
+        output.lines("", *site.MAP, "")
         took = duration(time.monotonic() - begun)
-        paper.lines(f"Built in {took}. Each apply is typed here; in production a timer runs it.")
-        tell(built, paper)
+        output.lines(
+            f"Built in {took}. The demo runs each apply itself; in production a timer does."
+        )
+        run_steps(built, output)
     took = duration(time.monotonic() - begun)
-    paper.lines("", f"Each step showed what it should. The lab is gone; {took} in all.")
+    output.lines(
+        "", f"Every step showed the expected result. The lab is removed. Total time: {took}."
+    )
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     for other in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(other, signal.SIG_IGN)  # one is enough; let the lab be taken down in peace
+        signal.signal(other, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     raise _Stop(number)
 
 

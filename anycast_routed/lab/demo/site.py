@@ -1,4 +1,4 @@
-"""The site of the demo: who stands where, and what runs there."""
+"""The site of the demo: its hosts, addresses, daemons and config files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ANYCAST: dict[Family, str] = {"ipv4": "10.10.10.10/32", "ipv6": "fd00::10:10:10:
 LOCAL_PREF = {"dns1": 200, "dns2": 190, "dns3": 100}
 EDGE, PEER = "172.17.2.254", "172.17.2.253"
 MAP = (
-    "  client ---- edge (FRR) --+-- dns1   unbound, BIRD, anycast-routed: LocalPref 200",
-    "  asks                     |   dns2   unbound, FRR, anycast-routed:  LocalPref 190",
-    "  10.10.10.10              |   dns3   unbound, BIRD, always there:   LocalPref 100",
-    "  all the time             +-- gobgpd, a second BGP peer",
+    "  client ---- edge (FRR) --+-- dns1    unbound, BIRD, anycast-routed:   LocalPref 200",
+    "  queries                  |-- dns2    unbound, FRR, anycast-routed:    LocalPref 190",
+    "  10.10.10.10              |-- dns3    unbound, BIRD, always announced: LocalPref 100",
+    "  every 0.2 s              +-- gobgpd  a second BGP peer",
 )
 
 _ADDRESS: dict[Family, dict[str, str]] = {
@@ -41,7 +41,7 @@ _INCLUDE = 'include "/run/anycast-route[d]/bird.conf";\n'
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The built site. `servers` are the DNS servers by the name of their host."""
+    """The running site. `servers` are the DNS servers by the name of their host."""
 
     hosts: dict[str, Host]
     servers: dict[str, Dns]
@@ -49,17 +49,17 @@ class Site:
     gobgp: Gobgp
 
     def apply(self, name: str) -> tuple[Completed, float]:
-        """Run `anycast-routed apply` on a host, to its end; return also the seconds it took."""
-        # The same code as ours, and no config but the host's, whatever the caller's environment.
+        """Run `anycast-routed apply` on a host to its end; return the result and the seconds."""
+        # Use the code of this process, and only the config file of the host.
         env = {key: value for key, value in os.environ.items() if key != "ANYCAST_ROUTED_CONFIG"}
         env["PYTHONPATH"] = str(Path(anycast_routed.__file__).parents[1])
         begun = time.monotonic()
         argv = (sys.executable, "-m", "anycast_routed", "apply")
-        done = self.hosts[name].run(*argv, within=20.0, check=False, env=env)
+        done = self.hosts[name].run(*argv, within=120.0, check=False, env=env)
         return done, time.monotonic() - begun
 
     def edge_paths(self, family: Family) -> list[tuple[str, int]]:
-        """Return whom edge hears announce the prefix, with LocalPref, the one it uses first."""
+        """Return edge's paths to the prefix, the path in use first: DNS host and LocalPref."""
         answer = self.edge.json(f"show bgp {family} unicast {ANYCAST[family]}")
         paths = sorted(
             answer.get("paths", ()),
@@ -68,43 +68,45 @@ class Site:
         return [(_sender(family, path["nexthops"][0]["ip"]), path["locPrf"]) for path in paths]
 
     def gobgp_paths(self, family: Family) -> list[tuple[str, int]]:
-        """Return the same of gobgpd."""
+        """Return gobgpd's paths to the prefix, the best first: DNS host and LocalPref."""
         routes = self.gobgp.paths(family).get(ANYCAST[family], [])
         return [(_sender(family, route.next_hop), route.local_pref or 0) for route in routes]
 
 
 def build(lab: Lab) -> Site:
-    """Lay out the site and start every daemon; only dns3 is announced when it returns.
+    """Build the site and start every daemon; return when edge and gobgpd have the route of dns3.
+
+    anycast-routed has not run yet: dns1 and dns2 are not announced.
 
     Raises:
-        LabError: a daemon did not start, or dns3's route did not arrive.
-        LabUnavailableError: a program is not installed, or namespaces are forbidden.
+        LabError: a daemon did not start, or the route of dns3 did not arrive.
+        LabUnavailableError: a program is not installed, or namespaces are not allowed.
     """
     hosts = {name: lab.host(name) for name in (*LOCAL_PREF, "edge", "gobgpd", "client")}
-    _wire(lab, hosts)
+    _connect(lab, hosts)
     for name in ("dns1", "dns2"):
         hosts[name].write("/etc/anycast-routed/config.json", _config(name))
     site = Site(
         hosts=hosts,
         servers={name: _unbound(hosts[name]) for name in LOCAL_PREF},
-        edge=frr.start(hosts["edge"], _edge()),
+        edge=frr.start(hosts["edge"], _edge_config()),
         gobgp=gobgp.start(
             hosts["gobgpd"], AS, PEER, peers=dict.fromkeys(_ADDRESS["ipv4"].values(), AS)
         ),
     )
     bird.start(hosts["dns1"], bird.STOCK + _INCLUDE)
     frr.start(hosts["dns2"])
-    last_resort = bird.start(hosts["dns3"], bird.STOCK + _always())
+    backup = bird.start(hosts["dns3"], bird.STOCK + _backup_config())
     eventually(
-        lambda: _announces(last_resort) and site.edge_paths("ipv4") and site.gobgp_paths("ipv4"),
-        within=15.0,
+        lambda: _poke(backup) and site.edge_paths("ipv4") and site.gobgp_paths("ipv4"),
+        within=30.0,
         every=0.1,
         why="the route of dns3 reaches edge and gobgpd",
     )
     return site
 
 
-def _wire(lab: Lab, hosts: dict[str, Host]) -> None:
+def _connect(lab: Lab, hosts: dict[str, Host]) -> None:
     edge, client = hosts["edge"], hosts["client"]
     lab.lan("lan", *(hosts[name] for name in (*LOCAL_PREF, "edge", "gobgpd")))
     lab.link(edge, client)
@@ -132,7 +134,7 @@ def _unbound(host: Host) -> Dns:
 
 
 def _config(name: str) -> str:
-    """Return the config file of the DNS host `name`: a service, its prefixes, two peers."""
+    """Return the config file of the DNS host `name`: one service, its prefixes, two peers."""
     local_pref = LOCAL_PREF[name]
     static = {"label": "v6-primary", "ip": ANYCAST["ipv6"], "localpref": local_pref}
     config = {
@@ -163,8 +165,8 @@ def _config(name: str) -> str:
     return json.dumps(config, indent=2)
 
 
-def _edge() -> str:
-    """Return the frr.conf of the router: three neighbors, both families, nothing of its own."""
+def _edge_config() -> str:
+    """Return the frr.conf of edge: three neighbors, both families, no networks."""
     neighbors = _ADDRESS["ipv4"].values()
     activate = [f"  neighbor {address} activate" for address in neighbors]
     lines = [f"router bgp {AS}", f" bgp router-id {EDGE}"]
@@ -175,14 +177,14 @@ def _edge() -> str:
     return "\n".join([*lines, "exit", ""])
 
 
-def _always() -> str:
-    """Return what dns3's own bird.conf adds to the stock one: its route, whatever happens."""
+def _backup_config() -> str:
+    """Return the addition to the bird.conf of dns3, which always announces its route."""
     address = _ADDRESS["ipv4"]["dns3"]
     route = f"route {ANYCAST['ipv4']} blackhole {{ bgp_local_pref = {LOCAL_PREF['dns3']}; }};"
     lines = [
         f"router id {address};",
         "ipv4 table anycast;",
-        f"protocol static last_resort {{ ipv4 {{ table anycast; }}; {route} }}",
+        f"protocol static backup {{ ipv4 {{ table anycast; }}; {route} }}",
     ]
     for peer in (EDGE, PEER):
         channel = f"table anycast; import none; export all; next hop address {address};"
@@ -195,8 +197,8 @@ def _always() -> str:
     return "\n".join([*lines, ""])
 
 
-def _announces(router: Bird) -> bool:
-    """Poke BIRD, which otherwise waits 3 s from Established to its first UPDATE."""
+def _poke(router: Bird) -> bool:
+    """Send BIRD a command, so that it does not wait 3 s before the first UPDATE of a session."""
     return bool(router.birdc("show", "status"))
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, LabError, bird, eventually, receiver
+from anycast_routed.lab import Host, Lab, LabError, bgp_receiver, bird, eventually
 from anycast_routed.lab.programs import find
 
 if TYPE_CHECKING:
+    from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.bird import Bird
-    from anycast_routed.lab.receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -65,7 +65,9 @@ def dns1(lab: Lab, peer: Host) -> Host:
 @pytest.fixture
 def listener(peer: Host) -> Receiver:
     """Listen for BGP on the peer."""
-    return receiver.start(peer, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512})
+    return bgp_receiver.start(
+        peer, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
+    )
 
 
 def announced(host: Host, listener: Receiver, text: str) -> Bird:
@@ -140,7 +142,9 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_to_ibgp_and_ebgp_peers(
     lab.link(dns1, far)
     dns1.address("eth1", "172.17.3.1/24")
     far.address("eth0", "172.17.3.253/24")
-    other = receiver.start(far, asn=64999, router_id="172.17.3.253", peers={"172.17.3.1": 64512})
+    other = bgp_receiver.start(
+        far, asn=64999, router_id="172.17.3.253", peers={"172.17.3.1": 64512}
+    )
     second = SESSION.replace("peer_1", "peer_2").replace("2.253 as 64512", "3.253 as 64999")
     router = announced(dns1, listener, fragment() + second)
     eventually(lambda: len(other.table()) == 3, within=10, why="three routes in the other AS")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, eventually, frr, receiver
+from anycast_routed.lab import Host, Lab, bgp_receiver, eventually, frr
 
 if TYPE_CHECKING:
+    from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.frr import Frr
-    from anycast_routed.lab.receiver import Receiver
     from anycast_routed.system.commands import Completed
 
 pytestmark = pytest.mark.integration
@@ -77,7 +77,9 @@ def router(dns1: Host) -> Frr:
 def listener(lab: Lab, dns1: Host) -> Receiver:
     """Listen beside dns1."""
     assert dns1.name in lab.hosts
-    return receiver.start(lab.hosts["peer"], asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
+    return bgp_receiver.start(
+        lab.hosts["peer"], asn=64512, router_id=UP, peers={"172.17.2.1": 64512}
+    )
 
 
 def vtysh(host: Host, *arguments: str, stdin: str = "") -> Completed:
@@ -141,7 +143,9 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
     lab.link(dns1, far)
     dns1.address("eth1", "172.17.3.1/24")
     far.address("eth0", "172.17.3.254/24")
-    other = receiver.start(far, asn=64999, router_id="172.17.3.254", peers={"172.17.3.1": 64512})
+    other = bgp_receiver.start(
+        far, asn=64999, router_id="172.17.3.254", peers={"172.17.3.1": 64512}
+    )
     announced(router, listener)
     router.vtysh(
         "configure terminal\nrouter bgp 64512\nneighbor 172.17.3.254 remote-as 64999\n"

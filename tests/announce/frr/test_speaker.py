@@ -19,15 +19,15 @@ from anycast_routed.errors import (
     RejectedError,
     RouterUnavailableError,
 )
-from anycast_routed.lab import Host, Lab, eventually, frr, receiver
+from anycast_routed.lab import Host, Lab, bgp_receiver, eventually, frr
 from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from anycast_routed.announce.frr.config_lines import Line
+    from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.frr import Frr
-    from anycast_routed.lab.receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -144,7 +144,7 @@ def site(lab: Lab) -> Site:
     dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     dns1.address("lo", V4, label="lo:dns1").address("lo", V6)
     peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
-    listener = receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
+    listener = bgp_receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
     router = frr.start(dns1)
     speaker = FrrSpeaker(
         dns1.path("/run/frr"),
@@ -405,7 +405,9 @@ def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None
     peer = site.lab.host("outer")
     site.lab.lan("lan", peer)
     peer.address("eth0", "172.17.2.250/24")
-    outer = receiver.start(peer, asn=65001, router_id="172.17.2.250", peers={"172.17.2.1": 64512})
+    outer = bgp_receiver.start(
+        peer, asn=65001, router_id="172.17.2.250", peers={"172.17.2.1": 64512}
+    )
     away = Sessions(
         64512, IPv4Address("172.17.2.1"), (Peer(1, ip_address("172.17.2.250"), 65001, ""),)
     )

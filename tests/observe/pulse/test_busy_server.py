@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from anycast_routed.lab import Host, dns, eventually, load
+from anycast_routed.lab import Host, dns, dnsperf, eventually
 from anycast_routed.observe.pulse import Sign, counters
 from anycast_routed.observe.pulse.overload import Effort, excuse
 from anycast_routed.system.commands import run
@@ -211,7 +211,7 @@ def test_a_server_that_waits_for_a_processor_is_not_dead(
                 os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
                 claim(pid, 19)
             # One that is hardly ever asked is not kept waiting, however little its claim is.
-            load.start(host, "127.0.0.1", seconds=3, clients=1, outstanding=1000, patience=0.1)
+            dnsperf.start(host, "127.0.0.1", seconds=3, clients=1, outstanding=1000, patience=0.1)
 
             told = await watch.quiet(3)
 
@@ -235,7 +235,7 @@ def test_a_server_that_goes_round_in_circles_is_dead(
             os.setpriority(os.PRIO_PROCESS, circling.pid, -20)
             claim(circling.pid, -20)  # so that other tests are no hindrance
             if loaded:
-                load.start(host, "127.0.0.1", seconds=5, outstanding=1000, patience=0.05)
+                dnsperf.start(host, "127.0.0.1", seconds=5, outstanding=1000, patience=0.05)
                 overflows = partial(host.udp, "RcvbufErrors")
                 await asyncio.to_thread(eventually, overflows, within=5, why="its queue overflows")
             os.kill(circling.pid, signal.SIGUSR1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, dns, eventually, hog
+from anycast_routed.lab import Host, Lab, dns, eventually, large_memory_dns
 from anycast_routed.lab.programs import find
 from anycast_routed.observe.pulse import Server, Sign
 from tests.support import pulse_watch
@@ -185,7 +185,7 @@ def test_udp_alone_being_silent_is_no_death(host: Host, feel: Feel) -> None:
 
 
 def test_a_big_process_is_dead_before_its_sockets_close(host: Host, feel: Feel) -> None:
-    daemon = hog.start(host, gib=0.5)
+    daemon = large_memory_dns.start(host, gib=0.5)
 
     async def scenario(watch: Watch) -> None:
         await watch.acquainted()

@@ -1,4 +1,4 @@
-"""Where what takes long to make is kept, for every checkout of this user."""
+"""The cache directory for the Debian image and the built packages, shared by all checkouts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """Return the folder: in the user's cache, or among the temporary files where he has none."""
+    """Return the cache directory of the user, or a temporary one if the user has no cache."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
-    folder = Path(home, "anycast-routed")
+    directory = Path(home, "anycast-routed")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError:
         return _temporary()
-    return folder if os.access(folder, os.W_OK) else _temporary()
+    return directory if os.access(directory, os.W_OK) else _temporary()
 
 
 def _temporary() -> Path:
-    folder = Path(tempfile.gettempdir(), f"anycast-routed-{os.getuid()}")
-    folder.mkdir(mode=0o755, exist_ok=True)
-    assert folder.lstat().st_uid == os.getuid(), f"{folder} is somebody else's"
-    return folder
+    directory = Path(tempfile.gettempdir(), f"anycast-routed-{os.getuid()}")
+    directory.mkdir(mode=0o755, exist_ok=True)
+    assert directory.lstat().st_uid == os.getuid(), f"{directory} belongs to another user"
+    return directory

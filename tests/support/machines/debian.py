@@ -1,4 +1,4 @@
-"""The Debian 12 that every machine of the tests begins as, and what a lab adds to it."""
+"""The Debian 12 image of the test machines, and the network unit that the tests add to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anycast_routed.system.commands import run
 from tests.support.machines.cache import cache
 
 _SCRIPT = Path(__file__).with_name("image")
-_MAKING_TAKES = 900.0  # seconds: one minute, or a slow mirror
+_BUILD_TIMEOUT = 900.0  # seconds: the build takes one minute, or longer with a slow mirror
 NETWORK = """\
 [Unit]
 Description=The network of a lab
@@ -26,17 +26,17 @@ ExecStart=ip -batch /etc/lab-network
 [Install]
 WantedBy=multi-user.target
 """
-"""A unit that makes the network what /etc/lab-network says, at each boot."""
+"""A unit that runs the `ip` commands in /etc/lab-network at each boot."""
 
 
 def image() -> str:
-    """Return the folder of the image; make it when there is none yet.
+    """Return the directory of the image; build the image first if it does not exist.
 
     Raises:
-        LabError: debootstrap failed; the hint has the end of what it said.
+        LabError: debootstrap failed; the hint has the end of its output.
     """
-    done = run([str(_SCRIPT), str(cache())], within=_MAKING_TAKES)
+    done = run([str(_SCRIPT), str(cache())], within=_BUILD_TIMEOUT)
     if done.code != 0:
-        message = "cannot make a Debian 12 for the tests"
+        message = "cannot build the Debian 12 image of the tests"
         raise LabError(message, hint=done.err.strip())
     return done.out.strip()

@@ -1,4 +1,4 @@
-"""A Debian 12 with its own systemd, as a host of the lab: what an operator's machine is like.
+"""A Debian 12 with its own systemd in a host of the lab, like the machine of an operator.
 
     with Lab() as lab:
         dns1, peer = lab.host("dns1"), lab.host("peer")
@@ -10,12 +10,12 @@
             machine.install(deb)
             print(machine.run("anycast-routed", "status", user="nobody", check=False).out)
 
-Its network is the lab host's, so it talks BGP to the other hosts of the lab. Its disk is a layer in
-memory above the image that tests/host/image makes once. BIRD, FRR, gobgpd and unbound are installed
-and disabled, so that a script's `apt-get install` of them needs no network. Processes, mounts and
-disk are gone with the lab, and also when the test process dies by whatever signal.
+The machine uses the network of the lab host, so its router has sessions with the other hosts of the
+lab. Its disk is a layer in memory above the image that tests/support/machines/image builds. BIRD,
+FRR, gobgpd and unbound are installed and disabled, so that `apt-get install` of them needs no
+network. Processes, mounts and disk end with the lab, also if the test process is killed.
 
-A failed test's report has the end of the journal: see the hook in tests/host/conftest.py.
+The report of a failed test has the end of the journal: see tests/booted_host/conftest.py.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ cd /run/machine
 mkdir upper work root
 mount -n -t overlay -o "lowerdir=$1,upperdir=upper,workdir=work" overlay root
 """
-# A machine in a cgroup of its own: two in the same one would be each other's. 133 is how
-# systemd-nspawn says that it wants to be started again, for a reboot.
+# Each machine needs its own cgroup: two machines in the same cgroup would manage each other's
+# processes. systemd-nspawn exits with 133 to be started again for a reboot.
 _BOOT = """
 for hierarchy in $(sed -En 's/^[^ ]+ ([^ ]+) cgroup(2 | .*name=systemd).*/\\1/p' /proc/mounts); do
     mkdir -p "$hierarchy/$1"
@@ -73,15 +73,16 @@ exit "$code"
 
 
 class Machine:
-    """A Debian 12 in place of a lab host: `host` has its network and its name.
+    """A Debian 12 machine with the network and the name of a lab host.
 
-    It is off until `boot`; files are written and commands run then too, but nothing of systemd.
+    The machine is off until `boot`. Before that, files can be written and commands can be run, but
+    systemd does not run.
     """
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._on: Daemon | None = None
-        # The PID is its holder's, which no other host has as long as this one is there.
+        self._nspawn: Daemon | None = None
+        # The PID of the host's init process, which is unique while the host exists.
         self._cgroup = f"anycast-routed-{host.pid}"
         host.run("/bin/sh", "-euc", _DISK, "sh", image())
 
@@ -89,54 +90,55 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Switch it off like a cut cable does."""
+        """Switch the machine off without a shutdown."""
         leader = self._leader()
-        if self._on is not None and leader is not None:
+        if self._nspawn is not None and leader is not None:
             os.kill(leader, signal.SIGKILL)
-            self._on.wait(10)
-            self._on = None
+            self._nspawn.wait(30)
+            self._nspawn = None
             _remove_cgroups(self._cgroup)
 
-    def boot(self, within: float = 30) -> None:
-        """Switch it on, and wait until systemd has started everything.
+    def boot(self, within: float = 90) -> None:
+        """Switch the machine on, and wait until systemd has started all units.
 
         Raises:
-            LabError: it does not come up, or a unit has failed.
+            LabError: the machine did not boot in time, or a unit failed.
         """
         argv = ("/bin/sh", "-euc", _BOOT, "sh", self._cgroup, self.host.name)
-        self._on = self.host.start(*argv, name="machine")
-        self._is_up(within)
+        self._nspawn = self.host.start(*argv, name="machine")
+        self._await_boot(within)
 
-    def reboot(self, within: float = 30) -> None:
-        """Reboot it as an operator does, and wait until systemd has started everything.
+    def reboot(self, within: float = 90) -> None:
+        """Run `systemctl reboot`, and wait until systemd has started all units again.
 
         Raises:
-            LabError: it does not come up, or a unit has failed.
+            LabError: the machine did not boot in time, or a unit failed.
         """
         before = self._leader()
         self.run("systemctl", "reboot", check=False)
-        eventually(lambda: self._leader() not in {None, before}, within=within, why="it reboots")
-        self._is_up(within)
+        reboots = f"{self.host.name} reboots"
+        eventually(lambda: self._leader() not in {None, before}, within=within, why=reboots)
+        self._await_boot(within)
 
-    def poweroff(self, within: float = 30) -> None:
-        """Shut it down, and wait for that; `boot` switches it on again, with the same disk."""
-        if self._on is not None:
+    def poweroff(self, within: float = 90) -> None:
+        """Shut the machine down, and wait for the end; `boot` starts it with the same disk."""
+        if self._nspawn is not None:
             self.run("systemctl", "poweroff", check=False)
-            self._on.wait(within)
-            self._on = None
+            self._nspawn.wait(within)
+            self._nspawn = None
 
     def run(
         self,
         *argv: str,
         user: str = "root",
-        within: float = 30,
+        within: float = 90,
         stdin: str = "",
         check: bool = True,
     ) -> Completed:
         """Run a command as this user to its end, and return its exit code and output.
 
         Raises:
-            LabError: `check` and its exit code is not 0.
+            LabError: with `check`, the exit code is not 0.
         """
         leader = self._leader()
         if leader is None:
@@ -152,30 +154,30 @@ class Machine:
         return done
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
-        """Write a file whole, and make its folders."""
-        folder = str(PurePosixPath(path).parent)
+        """Write a file atomically, and create its directories."""
+        directory = str(PurePosixPath(path).parent)
         script = 'mkdir -p "$1"; cat > "$2.new"; chmod "$3" "$2.new"; mv "$2.new" "$2"'
-        self.run("/bin/sh", "-euc", script, "sh", folder, path, f"{mode:o}", stdin=text)
+        self.run("/bin/sh", "-euc", script, "sh", directory, path, f"{mode:o}", stdin=text)
 
     def read(self, path: str) -> str:
         """Return the text of a file."""
         return self.run("cat", path).out
 
-    def copy(self, file: Path, folder: str) -> str:
-        """Copy a file of ours into a folder of its disk; return the path there."""
-        shutil.copy(file, self.host.path(f"{_ROOT}{folder}"))
-        return f"{folder}/{file.name}"
+    def copy(self, file: Path, directory: str) -> str:
+        """Copy a file of the test host into a directory of the machine; return its new path."""
+        shutil.copy(file, self.host.path(f"{_ROOT}{directory}"))
+        return f"{directory}/{file.name}"
 
     def install(self, deb: Path, *options: str) -> str:
-        """Install a package with apt-get, from nowhere else, and return what apt-get said."""
+        """Install a package file with apt-get, and return the output of apt-get."""
         path = self.copy(deb, "/var/cache")
-        quick = ("-o", "DPkg::Lock::Timeout=30", "--no-install-recommends")
-        return self.run("apt-get", "install", "-y", *quick, *options, path, within=120).out
+        fixed = ("-o", "DPkg::Lock::Timeout=30", "--no-install-recommends")
+        return self.run("apt-get", "install", "-y", *fixed, *options, path, within=300).out
 
     def network(self, *lines: str) -> None:
-        """Set what its network is at each boot, in the words of `ip -batch`: "address add ...".
+        """Set the network commands of each boot, in the syntax of `ip -batch`: "address add ...".
 
-        Every other address is gone then, as it would be on a machine that was switched off.
+        A boot removes all other addresses first, as on a machine that was switched off.
         """
         self.write("/etc/lab-network", "".join(f"{line}\n" for line in lines))
         self.write("/etc/systemd/system/lab-network.service", NETWORK)
@@ -186,38 +188,38 @@ class Machine:
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).out.strip()
 
     def failed(self) -> str:
-        """Return the units that have failed, as systemctl lists them."""
+        """Return the failed units, as listed by systemctl; "" if there is none."""
         return self.run("systemctl", "--failed", "--plain", "--no-legend").out
 
     def journal(self, *options: str) -> str:
-        """Return the journal of all its boots, or what these options of journalctl leave of it."""
-        folder = f"{_ROOT}/var/log/journal"
-        fixed = ("--no-pager", "-o", "short-precise", "-D", folder)
+        """Return the journal of all boots; `options` of journalctl select entries."""
+        directory = f"{_ROOT}/var/log/journal"
+        fixed = ("--no-pager", "-o", "short-precise", "-D", directory)
         return self.host.run("journalctl", *fixed, *options, check=False).out
 
     def report(self) -> str:
-        """Return, for people, how it is and the end of its journal."""
+        """Return a text with the state of the machine and the end of its journal."""
         state = "off" if self._leader() is None else f"on; {self.failed() or 'no unit has failed'}"
         return f"=== {self.host.name}: {state}\n{self.journal('-n', str(_LINES))}"
 
     def _leader(self) -> int | None:
-        """Return the PID, as seen from outside, of its systemd."""
-        if self._on is None or not self._on.alive:
+        """Return the PID of the machine's systemd as seen from outside; None if it is off."""
+        if self._nspawn is None or not self._nspawn.alive:
             return None
-        return next((pid for pid in self._on.descendants() if _is_init(pid)), None)
+        return next((pid for pid in self._nspawn.descendants() if _is_init(pid)), None)
 
-    def _is_up(self, within: float) -> None:
-        on = self._on
-        assert on is not None
+    def _await_boot(self, within: float) -> None:
+        nspawn = self._nspawn
+        assert nspawn is not None
 
         def state() -> str:
-            on.check()
-            # Its bus is not there at once.
-            said = self.run("systemctl", "is-system-running", "--wait", within=within, check=False)
-            return said.out.strip() if said.out.strip() in {"running", "degraded"} else ""
+            nspawn.check()
+            # systemctl fails until the bus of the machine exists.
+            done = self.run("systemctl", "is-system-running", "--wait", within=within, check=False)
+            return done.out.strip() if done.out.strip() in {"running", "degraded"} else ""
 
-        if eventually(state, within=within, why=f"{self.host.name} has booted") == "degraded":
-            message = f"{self.host.name} has booted, but not everything has started"
+        if eventually(state, within=within, why=f"{self.host.name} boots") == "degraded":
+            message = f"{self.host.name} booted, but a unit failed"
             raise LabError(message, hint=self.report())
 
 
@@ -231,11 +233,12 @@ def _is_init(pid: int) -> bool:
 
 
 def _remove_cgroups(name: str) -> None:
-    """Remove a machine's cgroups, which the kernel keeps, and those of tests that were killed."""
-    # os.walk passes over what another test removes meanwhile.
-    for folder, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
-        top = next((part for part in Path(folder).parts if part.startswith("anycast-routed-")), "")
+    """Remove the cgroups of a machine, which the kernel keeps, and those of killed tests."""
+    # os.walk ignores directories that another test removes at the same time.
+    for directory, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
+        parts = Path(directory).parts
+        top = next((part for part in parts if part.startswith("anycast-routed-")), "")
         if top and (top == name or not Path("/proc", top.rpartition("-")[2]).exists()):
-            # The last process there may not quite have gone.
+            # The last process of the cgroup may still be exiting.
             with contextlib.suppress(OSError):
-                Path(folder).rmdir()
+                Path(directory).rmdir()

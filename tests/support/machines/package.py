@@ -1,4 +1,4 @@
-"""The Debian package of this tree, built once, and a newer one."""
+"""Build the Debian package of this tree, and a newer version of it, and cache both."""
 
 from __future__ import annotations
 
@@ -16,68 +16,67 @@ from tests.support.machines.cache import cache
 from tests.support.paths import ROOT
 
 NEWER = "99.0"
-_ONLY_IN_NEWER = """
+_NEW_FILTER = """
 import jinja2.defaults
 
-jinja2.defaults.DEFAULT_FILTERS["of_the_newer"] = str
+jinja2.defaults.DEFAULT_FILTERS["only_in_newer"] = str
 """
 _KEPT = 86_400.0  # seconds
-_NOT_IN_IT = ("bench/", "tests/", "vagrant/")
-_BUILDING_TAKES = 600.0  # seconds: 15, or a slow mirror
+_NOT_PACKAGED = ("bench/", "tests/", "vagrant/")
+_BUILD_TIMEOUT = 600.0  # seconds: the build takes 15, or longer with a slow mirror
 
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Two packages, the second with version 99.0 in everything that says one, and new templates."""
+    """The package of this tree, and a newer one: version 99.0, with different templates."""
 
     current: Path
     newer: Path
 
 
 def packages() -> Packages:
-    """Return both, from the cache if the tree is one that they were built from.
+    """Return both packages: from the cache, or built if a file of the tree has changed.
 
-    The cache is beside the image's, for every checkout of this user. What nobody has asked for in a
-    day goes.
+    All checkouts of the user share the cache. Packages that no test used for a day are deleted.
     """
-    kept = cache()
-    with (kept / "package.lock").open("w") as lock:
+    directory = cache()
+    with (directory / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = kept / f"package-{_digest()}"
-        if not folder.is_dir():
-            for old in kept.glob("package-*/"):
+        built = directory / f"package-{_digest()}"
+        if not built.is_dir():
+            for old in directory.glob("package-*/"):
                 if time.time() - old.stat().st_mtime > _KEPT:
                     shutil.rmtree(old)
-            _build(folder)
-        os.utime(folder)
-    newer = next(folder.glob(f"anycast-routed_{NEWER}_*.deb"))
-    current = next(one for one in folder.glob("*.deb") if one != newer)
+            _build(built)
+        os.utime(built)
+    newer = next(built.glob(f"anycast-routed_{NEWER}_*.deb"))
+    current = next(deb for deb in built.glob("*.deb") if deb != newer)
     return Packages(current, newer)
 
 
-def _build(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="package-", dir=folder.parent) as made:
+def _build(directory: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="package-", dir=directory.parent) as work:
         script = str(ROOT / "packaging" / "build-deb")
-        current = Path(_run(script, f"{made}/out", within=_BUILDING_TAKES).splitlines()[-1])
-        tree = Path(made, "tree")
+        current = Path(_run(script, f"{work}/out", within=_BUILD_TIMEOUT).splitlines()[-1])
+        tree = Path(work, "tree")
         _run("dpkg-deb", "--raw-extract", str(current), str(tree))
         control = tree / "DEBIAN" / "control"
         control.write_text(_with_version(control.read_text("utf-8")), "utf-8")
-        _renew(tree / "usr/lib/anycast-routed/anycast_routed")
+        _change_version(tree / "usr/lib/anycast-routed/anycast_routed")
         newer = current.with_name(f"anycast-routed_{NEWER}_amd64.deb")
-        # Not compressed: it is read once or twice.
+        # Not compressed: the tests read the package only once or twice.
         _run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(newer))
-        current.parent.rename(folder)
+        current.parent.rename(directory)
 
 
-def _renew(program: Path) -> None:
-    """Make it another version: templates that only its own code knows how to render."""
+def _change_version(program: Path) -> None:
+    """Change the version, and use a filter in the templates that only the newer code has."""
     file = program / "__init__.py"
     lines = file.read_text("utf-8").splitlines(keepends=True)
-    said = [f'__version__ = "{NEWER}"\n' if "__version__ =" in line else line for line in lines]
-    file.write_text("".join([*said, _ONLY_IN_NEWER]), "utf-8")
+    changed = [f'__version__ = "{NEWER}"\n' if "__version__ =" in line else line for line in lines]
+    file.write_text("".join([*changed, _NEW_FILTER]), "utf-8")
     for template in program.glob("templates/*.j2"):
-        template.write_text(f'{{{{ "" | of_the_newer }}}}{template.read_text("utf-8")}', "utf-8")
+        template.write_text(f'{{{{ "" | only_in_newer }}}}{template.read_text("utf-8")}', "utf-8")
 
 
 def _with_version(control: str) -> str:
@@ -86,11 +85,11 @@ def _with_version(control: str) -> str:
 
 
 def _digest() -> str:
-    """Return a digest of every file that the package may be made from."""
+    """Return a digest of every file that can be part of the package."""
     git = ("git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}")
     listed = _run(*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     examples = (ROOT / "packaging" / "debian" / "examples").read_text("utf-8").split()
-    names = {name for name in listed.split("\0") if not name.startswith(_NOT_IN_IT)}
+    names = {name for name in listed.split("\0") if not name.startswith(_NOT_PACKAGED)}
     digest = hashlib.sha256()
     for name in sorted({*names, *examples}):
         file = ROOT / name

@@ -11,8 +11,8 @@ from tests.support.schedules.model import EDITED, OTHER, OURS, V6_A, V6_B, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from anycast_routed.lab.receiver import Event
-    from anycast_routed.lab.route import Route
+    from anycast_routed.lab.bgp_receiver import Event
+    from anycast_routed.lab.bgp_routes import Route
 
 WITHIN = 3.0
 """Seconds within which a server that is down must be off the air, on a machine that is busy."""

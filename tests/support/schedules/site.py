@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anycast_routed.lab import Lab
-    from anycast_routed.lab.receiver import Event
+    from anycast_routed.lab.bgp_receiver import Event
 
 
 class Ground:

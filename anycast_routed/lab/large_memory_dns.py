@@ -1,7 +1,8 @@
-"""A DNS responder that holds much memory, as a big resolver's cache does.
+"""A DNS responder that uses much memory, like a resolver with a large cache.
 
-It stands in for the kernel's work at such a process's death only, which closes the sockets after it
-has freed the memory: whatever it is asked, its answer is one and the same SOA record.
+When such a process dies, the kernel frees its memory first and closes its sockets afterwards. The
+responder reproduces that delay and nothing else: it answers every question with the same SOA
+record.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from anycast_routed.lab.programs import module
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab.daemon import Daemon
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
 
 _GIB = 1 << 30
 _HEADER = 12  # bytes: RFC 1035, 4.1.1
-# The name asked for, SOA, IN, a TTL of 60 s, and 22 bytes: two root names and five numbers.
+# A pointer to the name in the question, SOA, IN, TTL 60 s, 22 bytes: two root names, five numbers.
 _SOA = b"\xc0\x0c\0\x06\0\x01\0\0\0\x3c\0\x16" + bytes(22)
 
 
 def start(host: Host, *, gib: float, address: str = "127.0.0.1", port: int = 53) -> Daemon:
-    """Start one with that much memory, every page of it touched; return when it listens.
+    """Start a responder that has written to `gib` GiB of memory; return when it listens.
 
     Raises:
-        LabError: it ended, for example for lack of memory.
-        LateError: it does not listen after two minutes.
+        LabError: the responder ended, for example because there is not enough memory.
+        LateError: the responder did not listen within two minutes.
     """
-    argv, env = module("anycast_routed.lab.hog")
-    daemon = host.start(*argv, str(gib), address, str(port), name="hog", env=env)
-    eventually(
-        lambda: not daemon.alive or host.listens(port, protocol="udp"),
-        within=120.0,
-        why=f"{daemon.name} listens on port {port}",
+    argv, env = module("anycast_routed.lab.large_memory_dns")
+    daemon = host.start(*argv, str(gib), address, str(port), name="large-memory-dns", env=env)
+    daemon.wait_ready(
+        lambda: host.listens(port, protocol="udp"), within=120.0, why=f"listens on port {port}"
     )
-    daemon.check()
     return daemon
 
 
 def answer(question: bytes) -> bytes:
-    """Return a reply to the question, with QR, AA and RA set and the SOA as its answer."""
+    """Return a reply to `question` with the flags QR, AA and RA and the SOA record as its answer.
+
+    Raises:
+        IndexError: the name in the question is truncated.
+    """
     end = _HEADER
     while question[end]:
         end += question[end] + 1
@@ -55,7 +56,7 @@ def answer(question: bytes) -> bytes:
 def _serve(gib: float, address: str, port: int) -> None:
     size = int(gib * _GIB)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # Small pages, as a cache of many small records has them, take the kernel longest to free.
+    # Small pages, like those of a cache with many small records, take the kernel longest to free.
     memory.madvise(mmap.MADV_NOHUGEPAGE)
     for begin in range(0, size, 64 << 20):
         piece = min(64 << 20, size - begin)

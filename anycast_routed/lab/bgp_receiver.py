@@ -1,4 +1,4 @@
-"""A BGP peer that writes down every message with the time: what the router really told it."""
+"""Start a BGP peer that records every message with its time: what a router really sent."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from anycast_routed.lab.bgp_routes import Route
 from anycast_routed.lab.programs import module
-from anycast_routed.lab.route import Route
-from anycast_routed.lab.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,13 +20,14 @@ Kind = Literal["up", "down", "announce", "withdraw", "end-of-rib", "odd"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that a peer did.
+    """One event of a session with a peer.
 
     `at` is in seconds of time.monotonic(), which all processes of a machine share. An UPDATE with
-    several prefixes gives an event for each, all with its number in `update`, which counts the
-    UPDATEs of all sessions since the receiver started (0: not an UPDATE). `route` belongs to
-    "announce", `text` to the others: the family of an "end-of-rib", the reason of a "down" or of
-    an "odd" message, which was counted but not understood.
+    several prefixes gives one event for each prefix. All of them have the number of that UPDATE in
+    `update`, which counts the UPDATEs of all sessions since the receiver started (0: the event is
+    no UPDATE). An "announce" has a `route`. The other events may have a `text`: the family of an
+    "end-of-rib", the reason of a "down", or what is wrong with an "odd" message. An "odd" message
+    is counted, and has no other effect.
     """
 
     at: float
@@ -40,47 +40,47 @@ class Event:
 
 
 class Receiver:
-    """A running receiver: `daemon` is its process."""
+    """A running receiver. `daemon` is its process."""
 
     def __init__(self, host: Host, daemon: Daemon) -> None:
         self.host = host
         self.daemon = daemon
         self._events: list[Event] = []
-        self._read = 0
-        """So many bytes of the log are in them."""
+        self._parsed = 0
+        """The number of bytes of the log that are in `_events`."""
 
     def events(self) -> list[Event]:
-        """Return all events since the start, in their order."""
+        """Return all events since the receiver started, in order."""
         return self.since(0)
 
-    def _take(self) -> None:
-        log = self.daemon.log(after=self._read)
-        # The last line may be half written; its newline comes last.
-        whole = log[: log.rfind("\n") + 1]
-        facts = [json.loads(line) for line in whole.split("\n") if line.startswith("{")]
+    def _parse_new_lines(self) -> None:
+        log = self.daemon.log(after=self._parsed)
+        # The receiver may be writing the last line: take only lines that end with a newline.
+        complete = log[: log.rfind("\n") + 1]
+        facts = [json.loads(line) for line in complete.split("\n") if line.startswith("{")]
         self._events += [_event(fact) for fact in facts if fact["kind"] != "ready"]
-        self._read += len(whole.encode())
+        self._parsed += len(complete.encode())
 
     def mark(self) -> int:
-        """Return a mark of this moment for `since`."""
+        """Return the number of events so far, to pass to `since`."""
         return len(self.events())
 
     def since(self, mark: int) -> list[Event]:
-        """Return the events since the mark was taken."""
-        self._take()
+        """Return the events after `mark`."""
+        self._parse_new_lines()
         return self._events[mark:]
 
-    def news(self, mark: int) -> list[Event]:
-        """Return the events since the mark but for End-of-RIBs, which tell of no prefix.
+    def without_end_of_rib(self, mark: int) -> list[Event]:
+        """Return the events after `mark` except End-of-RIB markers.
 
-        Such a one may come well after the routes that somebody has waited for.
+        A router may send the marker long after the routes that a test waits for.
         """
         return [event for event in self.since(mark) if event.kind != "end-of-rib"]
 
     def changes(self, mark: int) -> list[Event]:
-        """Return the news since the mark but for what is only said again.
+        """Return the events after `mark` except End-of-RIB markers and repeated announcements.
 
-        FRR 8.4.4 says all again 5 s after it was given a new route-map.
+        FRR 8.4.4 announces all routes again 5 s after it got a new route-map.
         """
         held: dict[tuple[str, str], Route | None] = {}
         found: list[Event] = []
@@ -88,18 +88,18 @@ class Receiver:
             key = (event.peer, event.prefix)
             if event.kind == "up":
                 held = {other: route for other, route in held.items() if other[0] != event.peer}
-            again = event.kind == "announce" and held.get(key) == event.route
+            repeated = event.kind == "announce" and held.get(key) == event.route
             held[key] = event.route
-            if number >= mark and event.kind != "end-of-rib" and not again:
+            if number >= mark and event.kind != "end-of-rib" and not repeated:
                 found.append(event)
         return found
 
     def table(self) -> dict[str, Route]:
-        """Return what is announced now, by prefix; of two peers the later one counts."""
+        """Return the routes announced now, by prefix; with two peers, the later announcement."""
         routes: dict[tuple[str, str], Route] = {}
         for event in self.events():
             if event.route is not None:
-                # Taken out first, so that the later announcement comes last.
+                # Remove the entry first, so that the later announcement is the last entry.
                 routes.pop((event.peer, event.prefix), None)
                 routes[event.peer, event.prefix] = event.route
             elif event.kind == "withdraw":
@@ -130,25 +130,20 @@ def start(  # noqa: PLR0913 - one value each, all by name
 ) -> Receiver:
     """Start a receiver for sessions from `peers` (address: AS), and return when it listens.
 
-    It is passive: the peers connect, to port 179 of `listen` (default: every address). It offers
-    IPv4 and IPv6 unicast on each session and announces nothing. `hold_time` is in seconds.
+    The receiver is passive: the peers connect to port 179 of `listen` (default: every address). It
+    offers IPv4 and IPv6 unicast on each session and announces nothing. `hold_time` is in seconds.
 
     Raises:
-        LabError: it ended, for example because another BGP speaker of the host has the port.
+        LabError: the receiver ended, for example because another BGP speaker of the host uses the
+            port.
     """
-    argv, env = module("anycast_routed.lab.listener")
+    argv, env = module("anycast_routed.lab.bgp_receiver_process")
     argv += ["--as", str(asn), "--id", router_id, "--hold-time", str(hold_time)]
     argv += ["--listen", listen] if listen else []
     for address, peer_as in peers.items():
         argv += ["--peer", f"{address}={peer_as}"]
     daemon = host.start(*argv, name="receiver", env=env)
-    eventually(
-        lambda: not daemon.alive or '"ready"' in daemon.log(),
-        within=10.0,
-        every=0.005,
-        why=f"{daemon.name} listens",
-    )
-    daemon.check()
+    daemon.wait_ready(lambda: '"ready"' in daemon.log(), within=10.0, every=0.005, why="listens")
     return Receiver(host, daemon)
 
 

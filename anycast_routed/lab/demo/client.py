@@ -1,4 +1,4 @@
-"""A client that keeps asking which server answers at the anycast address."""
+"""The client of the demo: repeatedly asks which server answers at the anycast address."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab.host import Host
 
-_EVERY = 0.2  # seconds between two questions
-_AT_ONCE = 8  # questions on their way; one that is lost takes dig a second
+_INTERVAL = 0.2  # seconds between two queries
+_PARALLEL = 8  # queries at the same time; dig waits one second for a lost answer
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Asked:
-    """One question: when it was asked, when it ended (monotonic seconds), and who answered.
+class Query:
+    """One query: when it was sent, when it ended (monotonic seconds), and which server answered.
 
-    `answer` is "" when nobody did.
+    `answer` is the name of the server, or "" without an answer.
     """
 
     at: float
@@ -32,13 +32,13 @@ class Asked:
     answer: str
 
 
-class Asker:
-    """Asks by dig while the `with` block runs, whether earlier questions are answered or not."""
+class Client:
+    """Runs dig at a fixed interval while the `with` block runs, without waiting for answers."""
 
     def __init__(self, client: Host, question: tuple[str, ...]) -> None:
         self._client = client
         self._question = question
-        self._asked: list[Asked] = []
+        self._ended: list[Query] = []
         self._underway: set[float] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -56,37 +56,37 @@ class Asker:
         self._stop.set()
         self._thread.join(10.0)
 
-    def asked(self, begun: float = 0.0, ended: float = float("inf")) -> list[Asked]:
-        """Return the questions that ended in that time, in the order in which they were asked."""
-        return sorted(one for one in list(self._asked) if begun <= one.ended < ended)
+    def queries(self, begun: float = 0.0, ended: float = float("inf")) -> list[Query]:
+        """Return the queries that ended in this time span, in the order in which they were sent."""
+        return sorted(query for query in list(self._ended) if begun <= query.ended < ended)
 
-    def settle(self) -> float:
-        """Wait until every question asked before now has ended; return the time then."""
+    def await_answers(self) -> float:
+        """Wait until every query sent before this call has ended; return the time after that."""
         now = time.monotonic()
         eventually(
             lambda: all(at > now for at in list(self._underway)),
-            within=10.0,
-            why="the client's questions end, answered or not",
+            within=30.0,
+            why="every query of the client ends, with or without an answer",
         )
         return time.monotonic()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
             while not self._stop.is_set():
                 pool.submit(self._ask)
-                self._stop.wait(_EVERY)
+                self._stop.wait(_INTERVAL)
 
     def _ask(self) -> None:
         at = time.monotonic()
         self._underway.add(at)
         try:
             answer = self._client.dig(*self._question).strip('"')
-        except AnycastRoutedError:  # dig itself hung: no answer either
+        except AnycastRoutedError:  # dig did not end in time
             answer = ""
-        self._asked.append(Asked(at, time.monotonic(), answer))
+        self._ended.append(Query(at, time.monotonic(), answer))
         self._underway.discard(at)
 
 
-def lost(asked: list[Asked]) -> int:
-    """Count the questions without an answer."""
-    return sum(not one.answer for one in asked)
+def lost(queries: list[Query]) -> int:
+    """Return the number of queries without an answer."""
+    return sum(not query.answer for query in queries)

@@ -1,9 +1,9 @@
-"""How BGP communities are written: as numbers, whatever the daemon prints."""
+"""Convert BGP communities to the form "65535:0", whatever form a daemon prints."""
 
 from __future__ import annotations
 
 # https://www.iana.org/assignments/bgp-well-known-communities
-# BIRD and FRR agree neither on the hyphens nor on the case of a name.
+# BIRD and FRR write these names with different hyphens and in different case.
 _NAMES = {
     "gracefulshutdown": "65535:0",
     "acceptown": "65535:1",
@@ -17,7 +17,10 @@ _NAMES = {
 
 
 def as_numbers(community: int | str) -> str:
-    """Return "65535:0" for 4294901760, "graceful-shutdown", "gracefulShutdown" and "65535:0"."""
+    """Return a community as two numbers.
+
+    4294901760, "graceful-shutdown", "gracefulShutdown" and "65535:0" all give "65535:0".
+    """
     if isinstance(community, int):
         return f"{community >> 16}:{community & 0xFFFF}"
     return _NAMES.get(community.lower().replace("-", ""), community)

@@ -1,6 +1,6 @@
-"""BGP messages as bytes: what the lab's receiver reads, and the few that it writes (RFC 4271).
+"""Parse and build the BGP messages of the lab's receiver (RFC 4271).
 
-Reading never trusts: whatever does not parse raises MalformedError and nothing else.
+The parsers accept any bytes: input that they cannot parse raises MalformedError and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE_REFRESH = 1, 2, 3, 4, 5
 IPV4, IPV6 = 1, 2
-AS_TRANS: Final = 23456  # RFC 6793: stands in the OPEN for an AS number that needs four bytes
+AS_TRANS: Final = 23456  # RFC 6793: the OPEN has it in place of an AS number that needs four bytes
 
 _MARKER = b"\xff" * 16
 _HEADER, _LONGEST = 19, 4096  # bytes: RFC 4271, 4.1
@@ -25,12 +25,12 @@ _BITS = {IPV4: 32, IPV6: 128}
 
 
 class MalformedError(ValueError):
-    """These bytes are not a message that we can read."""
+    """These bytes are not a well-formed BGP message."""
 
 
 @dataclass(slots=True)
 class Open:
-    """What a peer's OPEN says. `asn` is the four-octet one when it is there."""
+    """The content of an OPEN. `asn` is the four-octet AS number if the OPEN has one."""
 
     asn: int
     hold_time: int
@@ -40,9 +40,13 @@ class Open:
 
 @dataclass(slots=True)
 class Update:
-    """What one UPDATE says. `end_of_rib` names the family ("ipv4", "ipv6") that is complete."""
+    """The content of an UPDATE.
 
-    announced: list[tuple[str, str]] = field(default_factory=list)  # prefix, next hop
+    `announced` has pairs of a prefix and its next hop. `end_of_rib` is the family ("ipv4", "ipv6")
+    if the UPDATE is an End-of-RIB marker (RFC 4724), else "".
+    """
+
+    announced: list[tuple[str, str]] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     local_pref: int | None = None
     med: int | None = None
@@ -52,12 +56,12 @@ class Update:
 
 
 def message(kind: int, body: bytes = b"") -> bytes:
-    """Return a whole message."""
+    """Return a complete message: the header and `body`."""
     return _MARKER + struct.pack("!HB", _HEADER + len(body), kind) + body
 
 
 def open_message(asn: int, hold_time: int, router_id: str) -> bytes:
-    """Return an OPEN for both unicast families, with a four-octet AS number."""
+    """Return an OPEN that offers both unicast families and a four-octet AS number."""
     capabilities = b"".join(
         struct.pack("!BB", code, len(value)) + value
         for code, value in (
@@ -75,7 +79,11 @@ def open_message(asn: int, hold_time: int, router_id: str) -> bytes:
 
 
 def header(data: bytes) -> tuple[int, int]:
-    """Return the length of the body and the kind of the message that begins with these 19 bytes."""
+    """Return the length of the body and the message type from the 19 bytes of a header.
+
+    Raises:
+        MalformedError: the bytes are not a header.
+    """
     text = f"bad header {data.hex()}"
     if len(data) != _HEADER or data[:16] != _MARKER:
         raise MalformedError(text)
@@ -86,10 +94,10 @@ def header(data: bytes) -> tuple[int, int]:
 
 
 def parse_open(body: bytes) -> Open:
-    """Read the body of an OPEN.
+    """Parse the body of an OPEN.
 
     Raises:
-        MalformedError: it is not one.
+        MalformedError: the bytes are not the body of an OPEN.
     """
     try:
         _, asn, hold_time, identifier, _ = struct.unpack("!BHH4sB", body[:10])
@@ -106,10 +114,12 @@ def parse_open(body: bytes) -> Open:
 
 
 def parse_update(body: bytes, *, four_octet: bool) -> Update:
-    """Read the body of an UPDATE; attributes that the lab has no use for are passed over.
+    """Parse the body of an UPDATE; ignore attributes that the lab does not use.
+
+    `four_octet` is True if both speakers of the session sent the four-octet AS capability.
 
     Raises:
-        MalformedError: it is not one.
+        MalformedError: the bytes are not the body of an UPDATE.
     """
     try:
         return _parse_update(body, four_octet=four_octet)
@@ -125,7 +135,7 @@ def _parse_update(body: bytes, *, four_octet: bool) -> Update:
     (size,) = struct.unpack("!H", rest[:2])
     attributes, nlri = rest[2 : 2 + size], rest[2 + size :]
     if len(attributes) != size:
-        raise MalformedError("the attributes are cut short")  # noqa: EM101, TRY003
+        raise MalformedError("the attributes are truncated")  # noqa: EM101, TRY003
     if not body.strip(b"\0"):
         found.end_of_rib = "ipv4"
     given = dict(_attributes(attributes))
@@ -150,7 +160,7 @@ def _pairs(data: bytes) -> list[tuple[int, bytes]]:
     while data:
         kind, size = data[0], data[1]
         if len(data) < 2 + size:
-            raise MalformedError("a parameter is cut short")  # noqa: EM101, TRY003
+            raise MalformedError("a parameter is truncated")  # noqa: EM101, TRY003
         found.append((kind, data[2 : 2 + size]))
         data = data[2 + size :]
     return found
@@ -163,7 +173,7 @@ def _attributes(data: bytes) -> list[tuple[int, bytes]]:
         start = 4 if flags & _EXTENDED_LENGTH else 3
         size = int.from_bytes(data[2:start])
         if len(data) < start + size:
-            raise MalformedError("an attribute is cut short")  # noqa: EM101, TRY003
+            raise MalformedError("an attribute is truncated")  # noqa: EM101, TRY003
         found.append((kind, data[start : start + size]))
         data = data[start + size :]
     return found
@@ -176,7 +186,7 @@ def _prefixes(data: bytes, family: int) -> list[str]:
         length = data[0]
         size = (length + 7) // 8
         if length > bits or len(data) < 1 + size:
-            raise MalformedError("a prefix is cut short or too long")  # noqa: EM101, TRY003
+            raise MalformedError("a prefix is truncated or too long")  # noqa: EM101, TRY003
         packed = data[1 : 1 + size].ljust(bits // 8, b"\0")
         network = ipaddress.ip_network((packed, length), strict=False)
         found.append(str(network))
@@ -188,7 +198,7 @@ def _reach(value: bytes) -> list[tuple[str, str]]:
     family, safi, size = struct.unpack("!HBB", value[:4])
     if safi != _UNICAST or family not in _BITS:
         return []
-    # A link-local next hop may follow the global one (RFC 2545): the first one counts.
+    # A link-local next hop may follow the global next hop (RFC 2545): take the first.
     hop = value[4 : 4 + size]
     next_hop = str(ipaddress.ip_address(hop[: 4 if size == 4 else 16]))  # noqa: PLR2004 - IPv4
     return [(prefix, next_hop) for prefix in _prefixes(value[5 + size :], family)]
@@ -215,7 +225,7 @@ def _as_path(value: bytes, width: int) -> list[int]:
         count = value[1]
         end = 2 + count * width
         if len(value) < end:
-            raise MalformedError("the AS path is cut short")  # noqa: EM101, TRY003
+            raise MalformedError("the AS path is truncated")  # noqa: EM101, TRY003
         found += [int.from_bytes(value[at : at + width]) for at in range(2, end, width)]
         value = value[end:]
     return found

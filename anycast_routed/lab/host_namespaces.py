@@ -1,32 +1,33 @@
-"""The namespaces of one host, and the process that holds them."""
+"""The network, mount, PID and UTS namespaces of one host, and the process that keeps them open."""
 
 from __future__ import annotations
 
 import contextlib
 import selectors
-import subprocess  # nosec B404  # noqa: TID251 - the holder lives as long as its host; process.run only waits
+import subprocess  # nosec B404  # noqa: TID251 - the process lives as long as its host; commands.run waits
 from pathlib import Path, PurePosixPath
 
 from anycast_routed.lab.failures import LabUnavailableError
 from anycast_routed.lab.programs import find
 
-# The script becomes init of the host's PID namespace, so the kernel kills everything in the host
-# when it ends; and it ends when its standard input does, which the kernel closes for us even when
-# our own process is killed. That needs no parent-death signal, which follows the thread that
-# started a process, not the process.
+# The shell becomes init (PID 1) of the host's PID namespace: when it ends, the kernel kills every
+# process of the host. The shell ends when its standard input is closed, and the kernel closes it
+# also if the Python process is killed. A parent-death signal would not work: the kernel sends it
+# when the thread ends that started the process.
 #
-# /etc is a private copy: files are copied, folders are links to the machine's, and the folders that
-# the daemons of a lab own are empty ones. A program that is not installed makes no difference.
-# Without -n the first mount would make a folder /run/mount on the machine.
+# /etc is a private copy: files are copied, directories are links to those of the machine. The
+# directories that the daemons of a lab write to are new and empty, whether or not the program is
+# installed. Without -n the first mount would create the directory /run/mount on the machine.
 _SCRIPT = r"""
 set -eu
 name=$1
 unset SCRIPT
-read -r pid rest < /proc/self/stat   # still the outer /proc, so the PID as our parent sees it
+read -r pid rest < /proc/self/stat   # /proc is still that of the parent, so this is the outer PID
 mount -n -t tmpfs -o mode=755 lab /run
 mkdir -p /run/.lab/etc /run/.lab/log /run/lock /run/bird /run/frr /run/nsd
 mount -n --rbind /etc /run/.lab/etc
-# The links lead here. Root of a user namespace may not do this, and need not: no file is his.
+# The links in the private /etc lead here, so make it read-only. Root of a user namespace may not
+# remount it, but cannot write there either: it owns none of the files.
 mount -n -o remount,bind,ro /run/.lab/etc 2>/dev/null || :
 mount -n -t tmpfs -o mode=755 lab /etc
 mount -n -t tmpfs -o mode=1777 lab /var/tmp
@@ -35,7 +36,7 @@ set --
 for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
   [ -d "$entry" ] || set -- "$@" "$entry"
 done
-# What this user may not read (shadow) is left out.
+# Skip files that this user may not read (shadow).
 cp -P --preserve=mode,timestamps -- "$@" /etc/ 2>/dev/null || :
 set --
 for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
@@ -46,7 +47,7 @@ mount -n -t proc proc /proc
 hostname "$name"
 ip link set lo up
 for which in all default; do
-  # An address is usable at once, and a reply may leave by another interface, as anycast wants it.
+  # A new address is usable at once, and a reply may leave by another interface (anycast).
   echo 0 2>/dev/null > /proc/sys/net/ipv6/conf/$which/accept_dad || :
   echo 0 > /proc/sys/net/ipv4/conf/$which/rp_filter
 done
@@ -58,16 +59,16 @@ wait $!
 """
 
 _READY_WITHIN = 10.0  # seconds
-_MOST_LINKS = 40  # as many as the kernel follows: path_resolution(7)
+_MOST_LINKS = 40  # the kernel follows as many: path_resolution(7)
 
 
-class Holder:
-    """A network, mount, PID and UTS namespace, as long as this object is open.
+class HostNamespaces:
+    """A network, mount, PID and UTS namespace that exist until `close`.
 
-    `pid` is the init of the PID namespace as our own processes see it.
+    `pid` is the PID of the namespace's init process as seen from outside.
 
     Raises:
-        LabUnavailableError: the kernel does not give us the namespaces.
+        LabUnavailableError: the kernel does not allow the namespaces.
     """
 
     def __init__(self, name: str) -> None:
@@ -76,8 +77,8 @@ class Holder:
                 find("unshare"),
                 *("--net", "--mount", "--pid", "--uts", "--propagation", "private"),
                 *("--fork", "--kill-child", "--"),
-                # By way of the environment, ps shows one short line.
-                *("/bin/sh", "-c", 'eval "$SCRIPT"', "holder", name),
+                # The script is in the environment, so that ps shows one short line.
+                *("/bin/sh", "-c", 'eval "$SCRIPT"', "lab-host", name),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,12 +88,12 @@ class Holder:
             start_new_session=True,
         )
         try:
-            self.pid = self._ready(name)
+            self.pid = self._read_pid(name)
         except BaseException:
             self.close()
             raise
 
-    def _ready(self, name: str) -> int:
+    def _read_pid(self, name: str) -> int:
         stdout, stderr = self._process.stdout, self._process.stderr
         if stdout is None or stderr is None:  # pragma: no cover - both are pipes
             raise AssertionError
@@ -103,15 +104,15 @@ class Holder:
             if line:
                 return int(line)
             self._process.kill()
-            message = f"cannot make the namespaces of host {name}: {stderr.read().strip()}"
-            hint = "run as root, or as a user by: python -m anycast_routed.lab COMMAND"
+            message = f"cannot create the namespaces of host {name}: {stderr.read().strip()}"
+            hint = "run as root, or as an ordinary user: python -m anycast_routed.lab COMMAND"
             raise LabUnavailableError(message, hint=hint)
 
     def path(self, path: str) -> Path:
-        """Return where an absolute path of the host is, as seen from outside.
+        """Return the path outside of the host for an absolute path in the host.
 
-        Symbolic links are followed here: the kernel would take an absolute one, such as /var/run,
-        for a path of the machine.
+        This method resolves symbolic links itself: the kernel would resolve an absolute link, such
+        as /var/run, to a path of the machine.
         """
         root = Path(f"/proc/{self.pid}/root")
         found = root
@@ -127,13 +128,13 @@ class Holder:
                 left -= 1
                 target = (found / part).readlink()
                 found = root if target.is_absolute() else found
-                todo += [one for one in target.parts[::-1] if one != "/"]
+                todo += [part for part in target.parts[::-1] if part != "/"]
                 continue
             found /= part
         return found
 
     def close(self) -> None:
-        """End every process of the host, and with the last one its namespaces and files."""
+        """End every process of the host. The kernel then removes the namespaces and the files."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()

@@ -1,8 +1,9 @@
-"""A passive BGP speaker that writes down what it hears: the program behind `lab.receiver`.
+"""The process of `bgp_receiver`: a passive BGP speaker that prints each event of its sessions.
 
-`python -m anycast_routed.lab.listener --listen ADDRESS --as N --id A.B.C.D --peer ADDRESS=AS`
-appends one JSON object a line to standard output, and flushes each: an event, see `receiver.Event`.
-It uses the standard library only, announces nothing, and no message of a peer can end it.
+`python -m anycast_routed.lab.bgp_receiver_process --listen ADDRESS --as N --id A.B.C.D
+--peer ADDRESS=AS` writes one JSON object a line to standard output and flushes each line: an
+event, see `bgp_receiver.Event`. The program uses the standard library only and announces nothing.
+No message of a peer can end it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from anycast_routed.lab import wire
+from anycast_routed.lab import bgp_messages
 
 _HEADER = 19
 _OPEN_WITHIN = 30.0
@@ -23,7 +24,7 @@ _OPEN_ERROR, _UPDATE_ERROR, _HOLD_TIMER_EXPIRED = 2, 3, 4  # RFC 4271, 4.5
 
 
 class Listener:
-    """Takes BGP sessions from the peers that it knows; one at a time from each, the newest wins."""
+    """Accepts BGP sessions from the configured peers; a new session of a peer replaces the old."""
 
     def __init__(self, asn: int, router_id: str, hold_time: int, peers: dict[str, int]) -> None:
         self._asn = asn
@@ -34,7 +35,7 @@ class Listener:
         self._current: dict[str, asyncio.StreamWriter] = {}
 
     async def serve(self, address: str | None, port: int) -> None:
-        """Take sessions until cancelled."""
+        """Accept sessions until cancelled."""
         server = await asyncio.start_server(self._session, address, port)
         async with server:
             _write("ready", "")
@@ -43,25 +44,24 @@ class Listener:
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = str(writer.get_extra_info("peername")[0])
         established = False
-        why = "the peer has closed the connection"
+        why = "the peer closed the connection"
         try:
             if peer not in self._peers:
-                why = "not a peer of ours"
-                _write("odd", peer, text=why)
+                _write("odd", peer, text="not a configured peer")
                 return
-            hello = await asyncio.wait_for(self._greet(reader, writer, peer), _OPEN_WITHIN)
+            hello = await asyncio.wait_for(self._open(reader, writer, peer), _OPEN_WITHIN)
             if before := self._current.pop(peer, None):
                 before.close()
             self._current[peer] = writer
             established = True
             _write("up", peer, text=f"AS {hello.asn}, router ID {hello.router_id}")
-            await self._listen(reader, writer, peer, hello)
-        except wire.MalformedError as error:
+            await self._receive(reader, writer, peer, hello)
+        except bgp_messages.MalformedError as error:
             why = str(error)
             _write("odd", peer, text=why)
             _notify(writer, _UPDATE_ERROR if established else _OPEN_ERROR)
         except TimeoutError:
-            why = "the hold timer has expired"
+            why = "the hold timer expired"
             _notify(writer, _HOLD_TIMER_EXPIRED)
         except (OSError, asyncio.IncompleteReadError, EOFError) as error:
             why = str(error) or why
@@ -74,50 +74,50 @@ class Listener:
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), 1)
 
-    async def _greet(
+    async def _open(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str
-    ) -> wire.Open:
-        writer.write(wire.open_message(self._asn, self._hold_time, self._router_id))
+    ) -> bgp_messages.Open:
+        writer.write(bgp_messages.open_message(self._asn, self._hold_time, self._router_id))
         kind, body = await _read(reader)
-        if kind != wire.OPEN:
+        if kind != bgp_messages.OPEN:
             text = f"message {kind} instead of an OPEN"
-            raise wire.MalformedError(text)
-        hello = wire.parse_open(body)
+            raise bgp_messages.MalformedError(text)
+        hello = bgp_messages.parse_open(body)
         if hello.asn != self._peers[peer]:
             text = f"AS {hello.asn} instead of {self._peers[peer]}"
-            raise wire.MalformedError(text)
-        writer.write(wire.message(wire.KEEPALIVE))
+            raise bgp_messages.MalformedError(text)
+        writer.write(bgp_messages.message(bgp_messages.KEEPALIVE))
         kind, body = await _read(reader)
-        if kind != wire.KEEPALIVE:
+        if kind != bgp_messages.KEEPALIVE:
             text = f"message {kind} instead of a KEEPALIVE: {body.hex()}"
-            raise wire.MalformedError(text)
+            raise bgp_messages.MalformedError(text)
         return hello
 
-    async def _listen(
+    async def _receive(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         peer: str,
-        hello: wire.Open,
+        hello: bgp_messages.Open,
     ) -> None:
         hold = min(self._hold_time, hello.hold_time)
-        with _Heart(writer, hold / 3):
+        with _Keepalives(writer, hold / 3):
             while True:
                 kind, body = await asyncio.wait_for(_read(reader), hold or None)
-                if kind == wire.UPDATE:
+                if kind == bgp_messages.UPDATE:
                     self._update(peer, body, four_octet=hello.four_octet)
-                elif kind == wire.NOTIFICATION:
+                elif kind == bgp_messages.NOTIFICATION:
                     _write("odd", peer, text=f"NOTIFICATION {body[:2].hex()}")
-                elif kind not in (wire.KEEPALIVE, wire.ROUTE_REFRESH):
-                    _write("odd", peer, text=f"message of kind {kind}")
+                elif kind not in (bgp_messages.KEEPALIVE, bgp_messages.ROUTE_REFRESH):
+                    _write("odd", peer, text=f"message of type {kind}")
 
     def _update(self, peer: str, body: bytes, *, four_octet: bool) -> None:
         now = time.monotonic()
         self._updates += 1
         shared = {"update": self._updates, "at": now}
         try:
-            update = wire.parse_update(body, four_octet=four_octet)
-        except wire.MalformedError as error:
+            update = bgp_messages.parse_update(body, four_octet=four_octet)
+        except bgp_messages.MalformedError as error:
             _write("odd", peer, text=f"{error}: {body.hex()}", **shared)
             return
         for prefix in update.withdrawn:
@@ -139,12 +139,12 @@ class Listener:
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    size, kind = wire.header(await reader.readexactly(_HEADER))
+    size, kind = bgp_messages.header(await reader.readexactly(_HEADER))
     return kind, await reader.readexactly(size)
 
 
-class _Heart:
-    """Sends a KEEPALIVE `every` seconds while the `with` block runs; never when `every` is 0."""
+class _Keepalives:
+    """Sends a KEEPALIVE each `every` seconds while the `with` block runs; none if `every` is 0."""
 
     def __init__(self, writer: asyncio.StreamWriter, every: float) -> None:
         self._writer = writer
@@ -153,30 +153,30 @@ class _Heart:
 
     def __enter__(self) -> None:
         if self._every:
-            self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
+            self._timer = asyncio.get_running_loop().call_later(self._every, self._send)
 
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _beat(self) -> None:
-        self._writer.write(wire.message(wire.KEEPALIVE))
+    def _send(self) -> None:
+        self._writer.write(bgp_messages.message(bgp_messages.KEEPALIVE))
         self.__enter__()
 
 
 def _notify(writer: asyncio.StreamWriter, code: int) -> None:
     with contextlib.suppress(OSError):
-        writer.write(wire.message(wire.NOTIFICATION, bytes((code, 0))))
+        writer.write(bgp_messages.message(bgp_messages.NOTIFICATION, bytes((code, 0))))
 
 
-def _write(kind: str, peer: str, **facts: Any) -> None:  # noqa: ANN401 - as JSON has them
+def _write(kind: str, peer: str, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
     line = json.dumps({"at": time.monotonic(), "kind": kind, "peer": peer} | facts)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Listen until killed."""
+    """Read the command line and run the speaker until it is killed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listen", help="default: every address, IPv4 and IPv6")
     parser.add_argument("--port", type=int, default=179)

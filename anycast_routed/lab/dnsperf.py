@@ -1,4 +1,4 @@
-"""Load on a DNS server: dnsperf in a host."""
+"""Start dnsperf in a host of the lab, to put load on a DNS server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from anycast_routed.lab.host import Host
 
 _QUESTIONS = "/etc/dnsperf/questions"
-_DNSPERFS_PATIENCE = 5.0  # seconds that it waits for the last answers
+_DEFAULT_TIMEOUT = 5.0  # seconds: dnsperf waits so long for the last answers
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What dnsperf has counted. `qps` is of completed queries; an answer is of any rcode."""
+    """The counters of dnsperf. Answers with any rcode are completed; `qps` counts these."""
 
     sent: int
     completed: int
@@ -29,25 +29,25 @@ class Result:
 
 
 class Load:
-    """A running dnsperf: `daemon` is its process."""
+    """A running dnsperf. `daemon` is its process."""
 
     def __init__(self, daemon: Daemon, seconds: float) -> None:
         self.daemon = daemon
         self._seconds = seconds
 
     def stop(self) -> Result:
-        """End it now, and return what it has counted until now."""
+        """End dnsperf now, and return its counters."""
         self.daemon.signal(signal.SIGINT)
         return self.result()
 
     def result(self) -> Result:
-        """Wait for its end, and return what it has counted.
+        """Wait for the end of dnsperf, and return its counters.
 
         Raises:
-            LabError: it failed, for example because the server's address cannot be reached.
-            LateError: it has not ended, long after its time.
+            LabError: dnsperf failed, for example because the server cannot be reached.
+            LateError: dnsperf did not end within its run time and 10 s.
         """
-        code = self.daemon.wait(self._seconds + _DNSPERFS_PATIENCE + 5.0)
+        code = self.daemon.wait(self._seconds + _DEFAULT_TIMEOUT + 5.0)
         log = self.daemon.log()
         if code != 0:
             message = f"{self.daemon.name} ended with code {code}"
@@ -68,15 +68,16 @@ def start(  # noqa: PLR0913 - one value each, all by name
     qps: float | None = None,
     clients: int = 1,
     outstanding: int = 100,
-    patience: float = _DNSPERFS_PATIENCE,
+    patience: float = _DEFAULT_TIMEOUT,
     port: int = 53,
     question: str = "google.com SOA",
 ) -> Load:
     """Start to ask `server`, an address, for `seconds`; return at once.
 
-    It asks as fast as the server answers, with `outstanding` questions on their way, unless `qps`
-    limits it; a question is lost after `patience` seconds. Many of them and little patience make
-    the server's sockets overflow all the time. Each of the `clients` asks from a port of its own.
+    dnsperf asks as fast as the server answers, with `outstanding` questions unanswered at a time,
+    unless `qps` limits the rate. A question is lost after `patience` seconds. Many outstanding
+    questions with a short `patience` keep the server's socket buffers full. Each of the `clients`
+    has its own source port.
 
     Raises:
         LabUnavailableError: dnsperf is not installed.
@@ -92,6 +93,6 @@ def start(  # noqa: PLR0913 - one value each, all by name
 def _number(name: str, log: str) -> float:
     found = re.search(rf"^ *{name}: +([\d.]+)", log, re.MULTILINE)
     if found is None:
-        message = f'dnsperf has not said its "{name}"'
+        message = f'dnsperf did not print "{name}"'
         raise LabError(message, hint=log[-2000:])
     return float(found[1])

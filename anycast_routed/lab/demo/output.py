@@ -1,4 +1,4 @@
-"""What the demo prints: headings, commands with their real output, tables. Plain, aligned text."""
+"""The output of the demo as plain text: headings, commands with their real output, tables."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _INDENT = "   "
 
 
-class Paper:
-    """Lines on a stream, each visible at once. Bold on a terminal, unless NO_COLOR is set."""
+class Output:
+    """Prints lines to a stream and flushes each. Bold on a terminal, unless NO_COLOR is set."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bold = stream.isatty() and not os.environ.get("NO_COLOR")
 
     def lines(self, *lines: str) -> None:
-        """Print lines as they are."""
+        """Print lines unchanged, except for trailing spaces."""
         for line in lines:
             self._stream.write(f"{line.rstrip()}\n")
         self._stream.flush()
 
     def heading(self, text: str) -> None:
         """Print a heading."""
-        self.lines("", self._loud(text))
+        self.lines("", self._in_bold(text))
 
-    def say(self, *lines: str) -> None:
-        """Print lines below a heading."""
+    def indented(self, *lines: str) -> None:
+        """Print indented lines below a heading."""
         self.lines(*(f"{_INDENT}{line}" for line in lines))
 
     def command(self, prompt: str, command: str, output: str) -> None:
-        """Print a command as it is typed at `prompt`, and what it said."""
-        self.say(f"{prompt} {self._loud(command)}", *output.rstrip().splitlines())
+        """Print a prompt, a command and the output of the command."""
+        self.indented(f"{prompt} {self._in_bold(command)}", *output.rstrip().splitlines())
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print aligned rows below a line of names. Cells that are numbers stand on the right."""
+        """Print aligned rows below the column names. Columns of numbers are right-aligned."""
         table = [list(head), *(list(row) for row in rows)]
         widths = [max(len(row[n]) for row in table) for n in range(len(head))]
         numeric = [all(row[n].isdecimal() for row in rows) for n in range(len(head))]
@@ -47,12 +47,12 @@ class Paper:
             line = "  ".join(
                 cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells
             ).rstrip()
-            self.lines(line if number else self._loud(line))
+            self.lines(line if number else self._in_bold(line))
 
-    def _loud(self, text: str) -> str:
+    def _in_bold(self, text: str) -> str:
         return f"{_BOLD}{text}{_PLAIN}" if self._bold else text
 
 
 def duration(seconds: float) -> str:
-    """`0.42 s` or `12.3 s`."""
+    """Return a duration as `0.42 s` or `12.3 s`."""
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004 - layout
