@@ -104,11 +104,11 @@ def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
         yield f"  the daemon runs: PID {daemon.pid}, since {since}"
         for about, problem in daemon.problems.items():
             yield from text.problem_lines(about, problem)
-    elif running_daemon.is_strange(run_dir):
+    elif running_daemon.has_unknown_holder(run_dir):
         yield f"! somebody holds {run_dir}, who is not known; {lock.UNKNOWN}"
     elif status_file.load(run_dir) is not None:
         yield f"! the daemon does not run, and has not ended as it should: {_JOURNAL}"
-    elif running_daemon.was(run_dir) or record.load(run_dir) is None:
+    elif running_daemon.was_last(run_dir) or record.load(run_dir) is None:
         yield "  no daemon runs: systemctl start anycast-routed"
 
 

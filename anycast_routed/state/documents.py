@@ -1,4 +1,4 @@
-"""The same facts as JSON documents for programs, each with its `schema` number."""
+"""Turn values into JSON documents for programs, each with its `schema` number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipaddress import (
 )
 
 SCHEMA = 1
-_NUMBERS = (
+_ADDRESSES = (
     IPv4Address,
     IPv4Interface,
     IPv4Network,
@@ -24,13 +24,13 @@ _NUMBERS = (
 
 
 def document(verb: str, **facts: object) -> dict[str, object]:
-    """One document: the schema's number, the verb, and the facts in kebab-case."""
+    """Return one document: the schema's number, the verb, and the facts with kebab-case keys."""
     return {"schema": SCHEMA, "verb": verb, **{_key(key): plain(v) for key, v in facts.items()}}
 
 
 def plain(value: object) -> object:
-    """Turn our values into what JSON has; keys become kebab-case, sets become sorted lists."""
-    if isinstance(value, _NUMBERS):
+    """Turn a value into what JSON has: objects get kebab-case keys, sets become sorted lists."""
+    if isinstance(value, _ADDRESSES):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {_key(one.name): plain(getattr(value, one.name)) for one in fields(value)}

@@ -44,7 +44,7 @@ as = 64512
 """
 
 
-def test_the_seed_is_one_service_named_dns() -> None:
+def test_the_anycast_dns_config_is_one_service_named_dns() -> None:
     config = load(ANYCAST_DNS_CONFIG)
     (service,) = config.services
     assert service.name == "dns"
@@ -60,7 +60,7 @@ def test_the_seed_is_one_service_named_dns() -> None:
     assert (service.dns.on_fail, service.dns.half_life) == ("withdraw", 900)
 
 
-def test_the_seed_s_prefixes() -> None:
+def test_the_prefixes_of_the_anycast_dns_config() -> None:
     anycast = load(ANYCAST_DNS_CONFIG).services[0].anycast
     assert (anycast.interface, anycast.prefix, anycast.nexthop_interface) == ("lo", "dns", "eth0")
     assert (anycast.localpref, anycast.decrease) == (200, 10)
@@ -71,7 +71,7 @@ def test_the_seed_s_prefixes() -> None:
     assert route.ip == IPv6Network("fd00::10:10:10:10/128")
 
 
-def test_the_seed_s_sessions() -> None:
+def test_the_sessions_of_the_anycast_dns_config() -> None:
     bgp = load(ANYCAST_DNS_CONFIG).bgp
     assert bgp is not None
     assert (bgp.id, bgp.as_) == (IPv4Address("172.17.2.1"), 64512)
@@ -94,13 +94,13 @@ def test_the_defaults_of_the_router_and_of_the_daemon() -> None:
     assert config.daemon.on_stop == "withdraw"
 
 
-def test_toml_means_the_same(tmp_path: Path) -> None:
+def test_the_same_config_in_toml_is_equal(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(TOML)
     assert load(file) == load(ANYCAST_DNS_CONFIG)
 
 
-def test_the_services_form_means_the_same(seed: dict[str, Any]) -> None:
+def test_the_same_config_in_the_services_form_is_equal(seed: dict[str, Any]) -> None:
     service = {"name": "dns", "dns": seed.pop("dns"), "anycast": seed.pop("anycast")}
     seed["services"] = [service]
     assert loads(json.dumps(seed), name="test.json", toml=False) == load(ANYCAST_DNS_CONFIG)

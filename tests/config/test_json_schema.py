@@ -51,11 +51,11 @@ def accepts(raw: dict[str, Any]) -> bool:
     return valid(raw, form, form)
 
 
-def test_the_seed_is_accepted(seed: dict[str, Any]) -> None:
+def test_the_anycast_dns_config_matches_the_schema(seed: dict[str, Any]) -> None:
     assert accepts(seed)
 
 
-def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
+def test_the_services_form_matches_the_schema(seed: dict[str, Any]) -> None:
     service = {"name": "dns", "dns": seed.pop("dns"), "anycast": seed.pop("anycast")}
     assert accepts({**seed, "services": [service], "router": {"daemon": "bird"}})
 
@@ -90,7 +90,9 @@ def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
         ("services", "x", 1),
     ],
 )
-def test_a_wrong_value_is_not(seed: dict[str, Any], section: str, key: str, value: object) -> None:
+def test_a_wrong_value_does_not_match_the_schema(
+    seed: dict[str, Any], section: str, key: str, value: object
+) -> None:
     seed.setdefault(section, {})[key] = value
     assert not accepts(seed)
 
@@ -99,7 +101,9 @@ def test_a_wrong_value_is_not(seed: dict[str, Any], section: str, key: str, valu
     ("section", "key", "value"),
     [("dns", "pulse", False), ("dns", "half-life", 0), ("anycast", "drain-time", "0s")],
 )
-def test_a_right_value_is(seed: dict[str, Any], section: str, key: str, value: object) -> None:
+def test_a_right_value_matches_the_schema(
+    seed: dict[str, Any], section: str, key: str, value: object
+) -> None:
     seed[section][key] = value
     assert accepts(seed)
 
@@ -116,7 +120,7 @@ def test_the_schema_is_json_and_names_its_version() -> None:
     assert "fast_interval" not in json.dumps(sorted(str(key.path) for key in every()))
 
 
-def test_every_reference_in_the_schema_leads_somewhere() -> None:
+def test_every_reference_in_the_schema_has_a_definition() -> None:
     form: dict[str, Any] = schema()
     for name in re.findall(r'"#/\$defs/([A-Za-z]+)"', json.dumps(form)):
         assert name in form["$defs"]
@@ -155,7 +159,9 @@ def test_every_default_in_the_reference_is_valid() -> None:
     assert len(rows) == len(reference())
 
 
-def test_the_defaults_are_what_the_parsers_would_give(seed: dict[str, Any]) -> None:
+def test_the_defaults_in_the_reference_equal_the_defaults_of_the_models(
+    seed: dict[str, Any],
+) -> None:
     dns = {**seed["dns"]}
     for row in reference():
         if row.path.startswith("dns.") and row.default not in {"", "required"}:

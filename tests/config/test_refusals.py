@@ -104,13 +104,13 @@ def test_null_is_refused(seed: Raw, faults: Faults, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", SECTIONS)
-def test_a_section_must_be_one(seed: Raw, faults: Faults, path: str) -> None:
+def test_a_list_in_place_of_a_section_is_refused(seed: Raw, faults: Faults, path: str) -> None:
     change(seed, path, [1])
     assert faults(seed) == {path: "must be a section, not a list; "}
 
 
 @pytest.mark.parametrize("value", [{}, "x", 1, True])
-def test_a_list_must_be_one(seed: Raw, faults: Faults, value: object) -> None:
+def test_a_value_in_place_of_a_list_is_refused(seed: Raw, faults: Faults, value: object) -> None:
     change(seed, "bgp.peers", value)
     assert faults(seed)["bgp.peers"].startswith("must be a list, not ")
 
@@ -144,7 +144,7 @@ def test_a_missing_key_is_named(seed: Raw, faults: Faults, path: str) -> None:
         ("bgp.peers[0].as_", 'did you mean "as"?'),
     ],
 )
-def test_an_unknown_key_comes_with_the_nearest(
+def test_an_unknown_key_gets_the_nearest_key_as_hint(
     seed: Raw, faults: Faults, path: str, hint: str
 ) -> None:
     change(seed, path, 1)
@@ -153,7 +153,7 @@ def test_an_unknown_key_comes_with_the_nearest(
     assert fault[1].startswith(f"is not a key of this section; {hint}")
 
 
-def test_an_unknown_key_cannot_hurt_a_terminal(seed: Raw, faults: Faults) -> None:
+def test_an_unknown_key_with_escapes_is_quoted(seed: Raw, faults: Faults) -> None:
     seed["\x1b[2J\ud800"] = 1
     seed["x" * 500] = 1
     for path in faults(seed):
@@ -181,7 +181,7 @@ def test_an_unknown_key_cannot_hurt_a_terminal(seed: Raw, faults: Faults) -> Non
         ("bgp.peers", [], "write at least one entry"),
     ],
 )
-def test_the_hint_says_what_to_write(
+def test_the_hint_shows_what_to_write(
     seed: Raw, faults: Faults, path: str, value: object, hint: str
 ) -> None:
     change(seed, path, value)
@@ -223,7 +223,7 @@ def test_faults_in_services_have_their_own_path(seed: Raw, faults: Faults) -> No
     assert "services[1].anycast.routes[0].ip" in found["services[3].anycast.routes[0].ip"]
 
 
-def test_the_same_prefix_on_another_interface_is_fine(seed: Raw, faults: Faults) -> None:
+def test_the_same_label_prefix_on_another_interface_is_accepted(seed: Raw, faults: Faults) -> None:
     services = [
         {"name": name, "dns": seed["dns"], "anycast": {"interface": name, "prefix": "dns"}}
         for name in ("lo", "dummy0")
@@ -242,21 +242,21 @@ def test_the_same_prefix_on_another_interface_is_fine(seed: Raw, faults: Faults)
         ({"interface": "eth0.100", "prefix": "anycast"}, "anycast.prefix"),
     ],
 )
-def test_labels_need_two_keys_and_must_fit(
+def test_labels_need_interface_and_prefix_and_at_most_15_characters(
     seed: Raw, faults: Faults, anycast: Raw, path: str
 ) -> None:
     seed["anycast"] = anycast
     assert list(faults(seed)) == [path]
 
 
-def test_a_static_prefix_stands_once(seed: Raw, faults: Faults) -> None:
+def test_a_repeated_static_prefix_is_refused(seed: Raw, faults: Faults) -> None:
     seed["anycast"]["routes"].append({"label": "b", "ip": "FD00:0::10:10:10:10/128"})
     found = faults(seed)
     assert list(found) == ["anycast.routes[1].ip"]
     assert "anycast.routes[0].ip" in found["anycast.routes[1].ip"]
 
 
-def test_a_peer_stands_once_and_is_not_this_router(seed: Raw, faults: Faults) -> None:
+def test_a_repeated_peer_and_this_router_as_peer_are_refused(seed: Raw, faults: Faults) -> None:
     peers = seed["bgp"]["peers"]
     peers += [{"ip": "172.17.2.254", "as": 0}, {"ip": "172.17.2.1", "as": 64512}]
     found = faults(seed)
@@ -266,20 +266,22 @@ def test_a_peer_stands_once_and_is_not_this_router(seed: Raw, faults: Faults) ->
 
 
 @pytest.mark.parametrize("other", ["config-file", "control-socket"])
-def test_the_include_file_overwrites_nothing(seed: Raw, faults: Faults, other: str) -> None:
+def test_the_include_file_must_differ_from_the_routers_files(
+    seed: Raw, faults: Faults, other: str
+) -> None:
     seed["router"] = {"include-file": "/etc/x", other: "/etc/x"}
     assert list(faults(seed)) == ["router.include-file"]
     seed["router"] = {other: "/run/anycast-routed/bird.conf"}
     assert list(faults(seed)) == ["router.include-file"]
 
 
-def test_a_text_that_looks_like_a_boolean_comes_with_a_hint(seed: Raw, faults: Faults) -> None:
+def test_a_boolean_in_quotes_gets_a_hint(seed: Raw, faults: Faults) -> None:
     change(seed, "dns.pulse", "True")
     said = 'must be true or false, not "True"; write true without the quotes'
     assert faults(seed) == {"dns.pulse": said}
 
 
-def test_lowering_needs_peers_that_see_the_local_pref(seed: Raw, faults: Faults) -> None:
+def test_on_fail_lower_is_refused_with_peers_in_another_as(seed: Raw, faults: Faults) -> None:
     change(seed, "dns.on-fail", "lower")
     assert faults(seed) == {}
     change(seed, "bgp.peers[1].as", 65001)
@@ -292,7 +294,7 @@ def test_lowering_needs_peers_that_see_the_local_pref(seed: Raw, faults: Faults)
     assert faults(seed) == {}
 
 
-def test_lowering_is_looked_at_in_each_service(seed: Raw, faults: Faults) -> None:
+def test_on_fail_lower_is_checked_in_each_service(seed: Raw, faults: Faults) -> None:
     dns = {**seed.pop("dns"), "on-fail": "lower"}
     seed["services"] = [
         {"name": "one", "dns": dns, "anycast": seed.pop("anycast")},
@@ -308,7 +310,7 @@ def test_lowering_is_looked_at_in_each_service(seed: Raw, faults: Faults) -> Non
 @pytest.mark.parametrize(
     ("anycast", "least"), [({"localpref": 200}, 200), ({}, 100), ({"localpref": 0}, 0)]
 )
-def test_the_floor_is_not_above_the_local_pref(
+def test_a_floor_above_the_local_pref_is_refused(
     seed: Raw, faults: Faults, anycast: Raw, least: int
 ) -> None:
     del seed["anycast"]["localpref"]
@@ -319,7 +321,7 @@ def test_the_floor_is_not_above_the_local_pref(
     assert faults(seed) == {"anycast.floor": said}
 
 
-def test_state_does_not_stand_in_the_run_folder(seed: Raw, faults: Faults) -> None:
+def test_state_dir_and_run_dir_must_differ(seed: Raw, faults: Faults) -> None:
     seed["daemon"] = {"state-dir": "/run/anycast-routed"}
     assert list(faults(seed)) == ["daemon.state-dir"]
     seed["daemon"] = {"run-dir": "/var/lib/anycast-routed"}
@@ -330,7 +332,7 @@ def test_state_does_not_stand_in_the_run_folder(seed: Raw, faults: Faults) -> No
     assert fault[1].startswith("must be a folder of its own, which daemon.run-dir is not; ")
 
 
-def test_all_faults_come_at_once(seed: Raw) -> None:
+def test_all_faults_are_reported_at_once(seed: Raw) -> None:
     wrong = {"dns.port": 0, "dns.colour": 1, "bgp.peers[1].as": 0, "anycast.routes[0].ip": "x"}
     wrong |= {"bgp.peers[1].ip": "172.17.2.254", "router.daemon": "x", "daemon": 1}
     for path, value in wrong.items():
@@ -344,7 +346,7 @@ def test_all_faults_come_at_once(seed: Raw) -> None:
     assert caught.value.exit_code == 78
 
 
-def test_a_hopeless_file_is_not_printed_whole() -> None:
+def test_at_most_100_faults_are_printed() -> None:
     text = json.dumps({f"key{number}": 1 for number in range(1000)})
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="a.json", toml=False)
@@ -393,6 +395,6 @@ def test_a_hopeless_file_is_not_printed_whole() -> None:
         ("router.template-dir", "/etc/anycast routed/templates"),
     ],
 )
-def test_these_are_fine(seed: Raw, faults: Faults, path: str, value: object) -> None:
+def test_these_values_are_accepted(seed: Raw, faults: Faults, path: str, value: object) -> None:
     change(seed, path, value)
     assert faults(seed) == {}

@@ -88,7 +88,7 @@ def test_a_duration_is_the_sum_of_its_terms(parts: list[tuple[int, int, str]]) -
 
 
 @given(st.integers(1, 10**15))
-def test_a_duration_that_is_written_is_read_again(nanoseconds: int) -> None:
+def test_a_duration_is_read_back_as_it_was_written(nanoseconds: int) -> None:
     text = values.spelled(nanoseconds / 10**9)
     assert values.seconds(0, 1e30)(text) == nanoseconds / 10**9
 
@@ -110,7 +110,7 @@ def test_a_duration_that_is_written_is_read_again(nanoseconds: int) -> None:
         ("1h0m0.000000001s", 3600.000000001),
     ],
 )
-def test_durations_as_go_has_them(text: str, seconds: float) -> None:
+def test_durations_in_go_syntax_are_read(text: str, seconds: float) -> None:
     assert values.seconds(0, 1e9)(text) == seconds
 
 
@@ -118,7 +118,7 @@ def test_durations_as_go_has_them(text: str, seconds: float) -> None:
     "text",
     ["", "s", ".s", "1", "1 s", "1S", "-1s", "1s-", "1e3s", "\u0661s", "1s\n", "1.5.5s", "1" * 99],
 )
-def test_other_texts_are_no_durations(text: str) -> None:
+def test_other_texts_are_refused_as_durations(text: str) -> None:
     with pytest.raises(values.Refused, match="must be a duration"):
         values.seconds(0, 1e9)(text)
 
@@ -151,7 +151,7 @@ KINDS = dict(kinds())
 
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("alphabet", ALPHABETS, ids=lambda one: ALPHABETS[one][0])
-def test_ten_thousand_texts_are_refused_or_within_the_alphabet(alphabet: str) -> None:
+def test_ten_thousand_random_texts_are_refused_or_within_the_alphabet(alphabet: str) -> None:
     """The parsers are those of the keys themselves."""
     parsers = [kind.parse for path in ALPHABETS[alphabet] for kind in KINDS[path]]
     dice = random.Random(alphabet)  # noqa: S311 - the same texts in every run
@@ -164,7 +164,7 @@ def test_ten_thousand_texts_are_refused_or_within_the_alphabet(alphabet: str) ->
 
 
 @pytest.mark.fault(40)
-def test_every_key_whose_text_stays_text_has_an_alphabet() -> None:
+def test_every_key_that_keeps_its_text_has_an_alphabet() -> None:
     listed = {path for paths in ALPHABETS.values() for path in paths}
     for path in KINDS.keys() - listed:
         for kind in KINDS[path]:
@@ -174,7 +174,7 @@ def test_every_key_whose_text_stays_text_has_an_alphabet() -> None:
 
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("path", KINDS)
-def test_every_key_has_an_alphabet_and_a_longest_text(path: str) -> None:
+def test_every_key_refuses_dangerous_characters_and_long_texts(path: str) -> None:
     """A new key that takes any text fails here."""
     assert KINDS[path], f"{path} takes what no parser of ours has seen"
     for kind in KINDS[path]:
@@ -191,7 +191,7 @@ def test_every_key_has_an_alphabet_and_a_longest_text(path: str) -> None:
 
 
 @pytest.mark.fault(40)
-def test_every_text_of_the_schema_has_an_end() -> None:
+def test_every_string_in_the_schema_has_a_longest_length() -> None:
     def texts(form: object) -> Iterator[dict[str, object]]:
         if isinstance(form, dict):
             if form.get("type") == "string" and not form.keys() & {"enum", "const", "format"}:
