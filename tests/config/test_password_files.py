@@ -1,4 +1,4 @@
-"""Password files: which are taken, and that nothing that is said of one gives it away."""
+"""Password files: which are accepted, and that no message shows a password."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 import os
 import pickle
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.config import InvalidConfigError, loads, password_files
+from anycast_routed.config import InvalidConfigError, password_files
 from anycast_routed.config.password_files import UnreadPasswordsError
 from anycast_routed.decide.plan import plan
 from anycast_routed.model import Verdict
 from anycast_routed.password import MASK, Password
 from anycast_routed.state.documents import document
-from tests.support.dns_site import seed
+from tests.support.configs import anycast_dns, config_of
 from tests.support.plans import observed
 from tests.support.users import DAEMON, OTHER, acting_as, directory_for_all, needs_users
 
@@ -32,14 +32,14 @@ CANARY = "cAnAry-5f2c"
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Give a folder for other users too."""
+    """Yield a directory that other users can enter."""
     with directory_for_all() as made:
         yield made
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Give a good password file."""
+    """Return a password file that is accepted."""
     made = tmp_path / "edge.password"
     made.write_text(f"{CANARY}\n")
     made.chmod(0o640)
@@ -47,11 +47,11 @@ def file(tmp_path: Path) -> Path:
 
 
 def naming(*files: object) -> Config:
-    """Return a config whose peers have these password files."""
-    config: dict[str, Any] = seed()
+    """Return a config in which these are the peers' password files."""
+    config = anycast_dns()
     for peer, file in zip(config["bgp"]["peers"], files, strict=False):
         peer["password-file"] = str(file)
-    return loads(json.dumps(config), name="config.json", toml=False)
+    return config_of(config)
 
 
 def revealed(config: Config) -> list[str]:
@@ -61,7 +61,7 @@ def revealed(config: Config) -> list[str]:
 
 
 def refusal(config: Config) -> UnreadPasswordsError:
-    """Return what is said of passwords that are refused; nothing of the canary is."""
+    """Return the error for refused passwords; check that it contains nothing of the canary."""
     with pytest.raises(UnreadPasswordsError) as caught:
         password_files.needed(password_files.read(config))
     assert "nAry" not in str(caught.value)
@@ -145,14 +145,14 @@ def test_a_password_file_must_belong_to_root_or_to_this_user(file: Path) -> None
 @needs_users
 def test_root_checks_the_mode_for_the_daemons_user(file: Path, tmp_path: Path) -> None:
     config = naming(file)
-    for folder, owner, group in (
+    for directory, owner, group in (
         (tmp_path / "none", 0, "GROUP"),
         (tmp_path / "run", DAEMON, DAEMON),
     ):
         if owner:
-            folder.mkdir()
-            os.chown(folder, owner, owner)
-        daemon = config.daemon.model_copy(update={"state_dir": folder, "run_dir": folder})
+            directory.mkdir()
+            os.chown(directory, owner, owner)
+        daemon = config.daemon.model_copy(update={"state_dir": directory, "run_dir": directory})
         config = config.model_copy(update={"daemon": daemon})
         file.chmod(0o644)
         assert f"chown root:{group} {file}" in refusal(config).faults[0].hint
@@ -196,19 +196,19 @@ def test_a_read_only_verb_goes_on_without_a_credential(file: Path) -> None:
 
 @pytest.mark.parametrize("value", [CANARY + " x", "a/b", "", "../x", 7, None, [CANARY], "/a/../b"])
 def test_a_value_that_is_no_path_and_no_name_is_not_repeated(value: object) -> None:
-    config = seed()
+    config = anycast_dns()
     config["bgp"]["peers"][0]["password-file"] = value
     with pytest.raises(InvalidConfigError) as caught:
-        loads(json.dumps(config), name="config.json", toml=False)
+        config_of(config)
     assert "bgp.peers[0].password-file" in str(caught.value)
     assert "nAry" not in str(caught.value)
 
 
 def test_a_password_in_the_config_itself_is_not_repeated() -> None:
-    config = seed()
+    config = anycast_dns()
     config["bgp"]["peers"][0]["password"] = CANARY
     with pytest.raises(InvalidConfigError, match='did you mean "password-file"') as caught:
-        loads(json.dumps(config), name="config.json", toml=False)
+        config_of(config)
     assert "nAry" not in str(caught.value)
 
 
@@ -219,11 +219,15 @@ def test_no_way_of_printing_shows_the_password(file: Path) -> None:
     secret = config.bgp.peers[0].password_file
     assert secret is not None
     assert secret.reveal() == CANARY
-    said = [repr(secret), str(secret), f"{secret:>20}", "%s" % secret, format(secret)]  # noqa: UP031
-    said += [repr(config), str(config.bgp), repr(decision), repr(replace(decision))]
-    said += [repr(asdict(decision)), repr(copy.deepcopy([secret])), repr(vars(config.bgp.peers[0]))]
-    said += [json.dumps(document("plan", plan=decision), default=str)]
-    assert not [one for one in said if "nAry" in one]
+    printed = [repr(secret), str(secret), f"{secret:>20}", "%s" % secret, format(secret)]  # noqa: UP031
+    printed += [repr(config), str(config.bgp), repr(decision), repr(replace(decision))]
+    printed += [
+        repr(asdict(decision)),
+        repr(copy.deepcopy([secret])),
+        repr(vars(config.bgp.peers[0])),
+    ]
+    printed += [json.dumps(document("plan", plan=decision), default=str)]
+    assert not [one for one in printed if "nAry" in one]
     for store in (pickle.dumps, json.dumps):
         with pytest.raises(TypeError) as caught:
             store(secret)
