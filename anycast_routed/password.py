@@ -1,4 +1,4 @@
-"""A password that prints as `********`, wherever it is printed."""
+"""A password that prints as `********` everywhere."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MASK = "********"
-"""What stands for a password in everything that people and other programs read."""
+"""The text that replaces a password in all output, for people and for programs."""
 
 
 class Password:
-    """The password of one BGP session, or why there is none; frozen.
+    """The password of one BGP session, or the reason why it could not be read; frozen.
 
-    Neither `str` nor a format, neither JSON nor a copy of a dataclass that holds one gives it
-    away: only `reveal` does, for the renderer.
+    `str`, `format`, JSON, and copies of a dataclass with a password in it show the mask. Only
+    `reveal` returns the password, for the renderer.
     """
 
-    __slots__ = ("_text", "elsewhere", "file", "hint", "problem")
+    __slots__ = ("_text", "file", "hint", "problem", "unreadable_here")
 
     def __init__(
         self,
@@ -27,22 +27,22 @@ class Password:
         *,
         problem: str = "",
         hint: str = "",
-        elsewhere: bool = False,
+        unreadable_here: bool = False,
     ) -> None:
-        """Take its file as the config names it, and what was read there, if it was."""
+        """Take the file as the config names it, and the content that was read, if any."""
         self.file = file
         self._text = text
         self.problem = problem
-        """Why it cannot be had, in words that give nothing of it away."""
+        """Why the password could not be read; the sentence contains no part of the password."""
         self.hint = hint
-        self.elsewhere = elsewhere
-        """Only this process cannot have it: the service, another user's, may well."""
+        self.unreadable_here = unreadable_here
+        """Only this process cannot read it: the service, which runs as another user, may."""
 
     def reveal(self) -> str:
-        """Return the password itself; empty where it was not read."""
+        """Return the password itself; empty if it was not read."""
         return self._text
 
-    reveal.unsafe_callable = True  # type: ignore[attr-defined]  # jinja2's sandbox calls none such
+    reveal.unsafe_callable = True  # type: ignore[attr-defined]  # jinja2's sandbox refuses to call it
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -66,23 +66,23 @@ class Password:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "a password is not to be stored"
+        message = "a password cannot be pickled"
         raise TypeError(message)
 
     def _facts(self) -> tuple[object, ...]:
-        return self.file, self._text, self.problem, self.hint, self.elsewhere
+        return self.file, self._text, self.problem, self.hint, self.unreadable_here
 
 
 class StandIn(Password):
-    """A password that prints as a token of one's own, so that it is known where it was printed.
+    """A password that prints as a unique token, which shows where a template has printed it.
 
-    Its content is none of the template's that it is for.
+    `reveal` returns the token too, so the template never gets the real password.
     """
 
     __slots__ = ("_token",)
 
-    def __init__(self, one: Password, token: str) -> None:
-        super().__init__(one.file, token)
+    def __init__(self, password: Password, token: str) -> None:
+        super().__init__(password.file, token)
         self._token = token
 
     def __repr__(self) -> str:

@@ -24,8 +24,8 @@ from anycast_routed.errors import (
 from anycast_routed.report.systemd import Notify
 from anycast_routed.report.text import printable, safe
 from anycast_routed.state import handover as handover_mark
-from anycast_routed.state import running_daemon, status_file
-from anycast_routed.system import files, lock
+from anycast_routed.state import requests, running_daemon, status_file
+from anycast_routed.system import lock
 from anycast_routed.system.directories import UntrustedError
 
 if TYPE_CHECKING:
@@ -65,15 +65,14 @@ def reload(
     running_daemon.must(run_dir)
     before = running_daemon.said(run_dir)
     _refuse_other_config_file(settings, before)
-    allowance = run_dir / "allow-shrink"
     if allow_shrink:
-        files.write(allowance, digest, durable=False)
+        requests.write_allow_shrink(run_dir, digest)
     try:
         daemon = running_daemon.hang_up(run_dir)
         _wait_until_loaded(run_dir, digest, before)
     finally:
         # It holds for this reload only, even if the same content is loaded again later.
-        files.remove(allowance)
+        requests.clear_allow_shrink(run_dir)
     settings.emit("reload", pid=daemon, config=str(settings.path()), digest=digest)
     settings.say([f"the daemon, PID {daemon}, has loaded {settings.path()}"])
     return Exit.OK

@@ -21,9 +21,9 @@ from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
 from anycast_routed.reconcile import last_known
 from anycast_routed.report import text
-from anycast_routed.state import drain_orders, record, running_daemon
+from anycast_routed.state import drain_orders, record, requests, running_daemon
 from anycast_routed.state.drain_orders import Ordered
-from anycast_routed.system import files, lock
+from anycast_routed.system import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +174,7 @@ def _changing_orders(config: Config) -> Iterator[None]:
     """Hold the lock of the drain orders (the daemon holds the lock of another directory)."""
     with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_TIMEOUT):
         # The daemon reads this file at each change of the orders: remove an older request.
-        files.remove(config.daemon.run_dir / "forgive")
+        requests.clear_forgive(config.daemon.run_dir)
         yield
 
 
@@ -184,7 +184,7 @@ def _forgive_flaps(config: Config, targets: list[str]) -> list[str]:
     names = [name for name in targets if name in found.damped]
     run_dir = config.daemon.run_dir
     if names and daemon is not None:
-        files.write(run_dir / "forgive", "".join(f"{name}\n" for name in names), durable=False)
+        requests.write_forgive(run_dir, names)
     elif names:
         with running_daemon.alone(run_dir, "undrain", within=_LOCK_TIMEOUT):
             if (last := record.load(run_dir)) is not None:

@@ -19,6 +19,7 @@ from anycast_routed.errors import (
     UsageError,
 )
 from anycast_routed.reconcile.overview import Overview, look, of_daemon
+from anycast_routed.state import status_file
 from anycast_routed.state.documents import document
 
 if TYPE_CHECKING:
@@ -106,19 +107,8 @@ def _daemon_lines(settings: Settings) -> list[str]:
 def _wait_for_change(config: Config | None) -> None:
     """Wait until the daemon writes its status file, or the next read-back is due."""
     until = time.monotonic() + _READBACK_INTERVAL
-    before = _status_file_time(config) if config else None
+    before = status_file.version(config.daemon.run_dir) if config else None
     while time.monotonic() < until:
         time.sleep(_POLL_INTERVAL)
-        if config and _status_file_time(config) != before:
+        if config and status_file.version(config.daemon.run_dir) != before:
             return
-
-
-def _status_file_time(config: Config) -> int:
-    """Return the modification time of the daemon's status file in ns; 0 if it has none.
-
-    The daemon replaces the file at each change, so the time tells two versions apart.
-    """
-    try:
-        return (config.daemon.run_dir / "status.json").stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -1,4 +1,4 @@
-"""The config file: `load` is the door, the sections are what comes through it."""
+"""The config file: `load` reads it and returns a `Config`, which consists of sections."""
 
 from anycast_routed.config.faults import Fault, InvalidConfigError
 from anycast_routed.config.load import (
@@ -10,18 +10,10 @@ from anycast_routed.config.load import (
     loads,
     locate,
 )
-from anycast_routed.config.sections import (
-    Anycast,
-    Bgp,
-    BgpPeer,
-    Config,
-    Daemon,
-    Dns,
-    Router,
-    Section,
-    Service,
-    StaticRoute,
-)
+from anycast_routed.config.router_sections import Bgp, BgpPeer, Router
+from anycast_routed.config.section import Section
+from anycast_routed.config.sections import Config, Daemon
+from anycast_routed.config.service_sections import Anycast, Dns, Service, StaticRoute
 
 __all__ = [
     "DEFAULTS",

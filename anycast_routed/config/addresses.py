@@ -1,4 +1,4 @@
-"""The addresses of the config file: servers, next hops, peers, and host routes to announce."""
+"""Parse the addresses of the config file: servers, next hops, peers, and host routes."""
 
 import re
 from collections.abc import Callable
@@ -22,15 +22,15 @@ _AS_RESERVED = {
     MAX_U32: "RFC 7300 reserves it",
 }
 _RESERVED = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"), IPv6Network("::/96"))
-"""No host has one of these: BIRD drops routes into the first and much of the last without a word,
-FRR distrusts the second."""
+"""No host has such an address: BIRD silently drops routes to the first and to most of the last, and
+FRR rejects the second."""
 _LONGEST_TEXT = 45
-"""INET6_ADDRSTRLEN without its NUL."""
+"""INET6_ADDRSTRLEN without the NUL, in octets."""
 _LONGEST_PREFIX = _LONGEST_TEXT + len("/128")
 
 
 def kind(address: Address) -> str:
-    """Name what keeps the address from being an ordinary unicast address; empty if nothing does."""
+    """Return why an address is no ordinary unicast address, such as `loopback`; else empty."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return "IPv4-mapped"
     for name in ("unspecified", "loopback", "multicast"):
@@ -42,7 +42,7 @@ def kind(address: Address) -> str:
 
 
 def address(*allowed: str, version: int | None = None) -> Callable[[object], Address]:
-    """Make the parser of a unicast address; `allowed` are the kinds which may pass beside those."""
+    """Return a parser of unicast addresses; `allowed` names other kinds that it accepts too."""
 
     def parse(value: object) -> Address:
         result = value if isinstance(value, IPv4Address | IPv6Address) else _address(text(value))
@@ -54,7 +54,7 @@ def address(*allowed: str, version: int | None = None) -> Callable[[object], Add
 
 
 def host_prefix(value: object) -> Prefix:
-    """Take one address in prefix form, with the longest length its family has."""
+    """Parse one address in prefix form, with the longest length of its family (/32 or /128)."""
     if isinstance(value, IPv4Network | IPv6Network):
         written, length = str(value.network_address), str(value.prefixlen)
     else:
@@ -71,13 +71,13 @@ def host_prefix(value: object) -> Prefix:
 
 
 def router_id(value: object) -> IPv4Address:
-    """Take a BGP identifier (RFC 6286): four octets, not zero; group addresses are mistakes."""
+    """Parse a BGP identifier (RFC 6286): four octets, not zero; no multicast address."""
     result = address("loopback", "IPv4 link-local", version=4)(value)
     return IPv4Address(str(result))
 
 
 def as_number(value: object) -> int:
-    """Take an AS number that a BGP speaker may call its own (RFC 6793, plain notation)."""
+    """Parse an AS number that a BGP speaker may use as its own (RFC 6793, plain notation)."""
     if isinstance(value, str) and (dotted := re.fullmatch(r"([0-9]{1,5})\.([0-9]{1,5})", value)):
         plain = int(dotted[1]) * 65536 + int(dotted[2])
         refuse(f"must be a plain number, not {quoted(value)}", f"write {plain}")
@@ -85,7 +85,7 @@ def as_number(value: object) -> int:
     if number in _AS_RESERVED:
         refuse(
             f"must not be {number}: {_AS_RESERVED[number]}",
-            "for private use there are 64512 to 65534",
+            "use 64512 to 65534 for a private AS",
         )
     return number
 
@@ -102,7 +102,7 @@ def _address(written: str) -> Address:
         wrong = quoted(written)
     if "/" in written:
         refuse(f"must be an address without a length, not {wrong}")
-    return refuse(f"must be an IPv4 or IPv6 address, not {wrong}", "names are never resolved")
+    return refuse(f"must be an IPv4 or IPv6 address, not {wrong}", "host names are not allowed")
 
 
 def _usable(result: Address, allowed: tuple[str, ...]) -> Address:
@@ -113,7 +113,7 @@ def _usable(result: Address, allowed: tuple[str, ...]) -> Address:
             hint = f"write {result.ipv4_mapped}"
         elif name == "IPv6 link-local":
             hint = "write a global or unique local address"
-        refuse(f"must not be {result}: that is {name}", hint)
+        refuse(f"must not be {result}, an address that is {name}", hint)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Faults of a config file, in the operator's words: where, what, and what to write instead."""
+"""Faults of a config file: the key's path, what is wrong, and what to write instead."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,15 +11,15 @@ from anycast_routed.config.values import SHOWN, Refused, described, quoted
 from anycast_routed.errors import ConfigError, Exit
 
 _PRINTED = 100
-"""So many faults are printed; a file with more of them is another file by mistake."""
+"""The most faults that are printed; a file with more is probably no config file."""
 _NEAR = 0.65
-"""So alike must two keys be (difflib's ratio) for one to be a misspelling of the other."""
+"""How similar two keys must be for a hint that one is a misspelling (difflib's ratio)."""
 _PLAIN = re.compile("[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: its path as in `bgp.peers[1].as`, or the line and column of broken syntax."""
+    """One fault, with a path such as `bgp.peers[1].as`, or the line and column of broken syntax."""
 
     path: str
     message: str
@@ -31,7 +31,7 @@ class Fault:
 
 
 class InvalidConfigError(ConfigError):
-    """A config file with all of its faults; the message has one line for each."""
+    """A config file with faults; the message has one line for each fault."""
 
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.file = file
@@ -44,13 +44,13 @@ class InvalidConfigError(ConfigError):
 
 
 class UnreadableConfigError(InvalidConfigError):
-    """A config file that this user may not read; there need be nothing wrong with it."""
+    """A config file that this user may not read; its content may be correct."""
 
     exit_code = Exit.PERMISSION
 
 
 def spelled(loc: Loc) -> str:
-    """Write a place as the operator knows it: `services[2].dns.port`."""
+    """Return a location as a path, such as `services[2].dns.port`."""
     path = ""
     for part in loc:
         if isinstance(part, int):
@@ -63,11 +63,11 @@ def spelled(loc: Loc) -> str:
 
 
 def explained(error: ValidationError) -> Iterable[tuple[Loc, str, str]]:
-    """Turn pydantic's errors into places, messages and hints of our own."""
+    """Yield the location, message and hint of each of pydantic's errors."""
     for detail in error.errors(include_url=False):
         loc = detail["loc"]
         if detail["type"] == "too_short" and detail["input"]:
-            continue  # pydantic does not count entries that have faults of their own
+            continue  # pydantic does not count list entries that are faulty themselves
         context = detail.get("ctx", {})
         message, hint = _words(detail["type"], loc, detail["input"], context)
         yield loc, message, hint
@@ -85,7 +85,7 @@ def _words(kind: str, loc: Loc, given: object, context: Mapping[str, object]) ->
     choice = str(context.get("expected", "")).replace("'", '"')
     words = {
         "model_type": (f"must be a section, not {shown}", ""),
-        "tuple_type": (f"must be a list, not {shown}", "put it into [ ]"),
+        "tuple_type": (f"must be a list, not {shown}", "write it in [ ]"),
         "too_short": ("must not be an empty list", "write at least one entry"),
         "literal_error": (f"must be {choice}, not {shown}", ""),
     }
@@ -93,7 +93,10 @@ def _words(kind: str, loc: Loc, given: object, context: Mapping[str, object]) ->
 
 
 def _nearest(loc: Loc) -> str:
-    """Say which key was meant, or where the key belongs. Most files pay for none of the imports."""
+    """Return a hint: the key that was probably meant, or the section where the key belongs.
+
+    The imports are here because most files have no unknown key.
+    """
     from difflib import get_close_matches  # noqa: PLC0415
 
     from anycast_routed.config.keys import every, known  # noqa: PLC0415
@@ -101,15 +104,16 @@ def _nearest(loc: Loc) -> str:
     wrong = str(loc[-1])
     keys = list(known(loc[:-1]))
     spelling = re.sub("[_ ]", "-", wrong[:SHOWN]).lower()
-    places = dict.fromkeys(key.place for key in every() if key.name == spelling)
-    if places and spelling not in keys:
-        where = [f"in {place}" if place else "at the top" for place in places]
+    sections = dict.fromkeys(key.place for key in every() if key.name == spelling)
+    if sections and spelling not in keys:
+        where = [f"in {path}" if path else "at the top" for path in sections]
         return f"it belongs {' or '.join(where)}"
     near = get_close_matches(spelling, keys, n=1, cutoff=_NEAR)
     return f'did you mean "{near[0]}"?' if near else f"its keys are {', '.join(sorted(keys))}"
 
 
 def _purpose(loc: Loc) -> str:
+    """Return the key's description as a hint, without its capital letter and its full stop."""
     from anycast_routed.config.keys import known  # noqa: PLC0415
 
     field = known(loc[:-1]).get(str(loc[-1]))

@@ -1,31 +1,33 @@
-"""The config file for editors (JSON Schema) and for readers (the README's table)."""
+"""Describe the config file: a JSON Schema for editors, and the rows of the README's table."""
 
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from anycast_routed.config.keys import SEED, every, fields, inner, is_list, known
-from anycast_routed.config.sections import Config, Section
+from anycast_routed.config.keys import every, fields, inner, is_list, known
+from anycast_routed.config.section import Section
+from anycast_routed.config.sections import Config
+from anycast_routed.config.service_sections import SINGLE_SERVICE
 from anycast_routed.config.values import Value, spelled
 
 _FORMS = {
-    **dict.fromkeys(SEED, "required, or services"),
-    "services": f"required, or {' and '.join(SEED)}",
+    **dict.fromkeys(SINGLE_SERVICE, "required, or services"),
+    "services": f"required, or {' and '.join(SINGLE_SERVICE)}",
 }
 
 
 class Row(NamedTuple):
-    """One line of the reference: a key, what it takes, its default as in the file, and its use."""
+    """One row of the reference: a key, its type, its default as in the file, and its meaning."""
 
     path: str
     type: str
     default: str
-    """Empty for a key with none that may be left out; `required` for one that may not."""
+    """Empty for an optional key without a default; `required` for a key that the file must have."""
     description: str
 
 
 def reference() -> list[Row]:
-    """List every key of the file, in the order of the file."""
+    """Return a row for every key, in the order of the file."""
     return [
         Row(
             key.path,
@@ -38,9 +40,9 @@ def reference() -> list[Row]:
 
 
 def schema() -> dict[str, object]:
-    """Give the JSON Schema (2020-12) of the file.
+    """Return the JSON Schema (2020-12) of the file.
 
-    It accepts all that `load` accepts, and more: rules between keys are `load`'s alone.
+    It accepts all files that `load` accepts, and more: only `load` checks rules between keys.
     """
     sections = [inner(key.field.annotation) for key in every()]
     top = _object(Config)
@@ -51,10 +53,10 @@ def schema() -> dict[str, object]:
         "properties": {name: _field(field) for name, field in known(()).items()},
         "required": [],
         "oneOf": [
-            {"required": list(SEED), "not": {"required": ["services"]}},
+            {"required": list(SINGLE_SERVICE), "not": {"required": ["services"]}},
             {
                 "required": ["services"],
-                "not": {"anyOf": [{"required": [name]} for name in SEED]},
+                "not": {"anyOf": [{"required": [name]} for name in SINGLE_SERVICE]},
             },
         ],
         "$defs": {section.__name__: _object(section) for section in sections if section},
@@ -88,7 +90,7 @@ def _field(field: FieldInfo) -> dict[str, object]:
 
 
 def _value(field: FieldInfo) -> Value | None:
-    """Find the kind of value of a field, which pydantic keeps beside or inside its type."""
+    """Return the kind of value of a field: pydantic keeps it in the metadata or inside the type."""
     parts = [*field.metadata, *(part for arm in get_args(field.annotation) for part in _meta(arm))]
     return next((part for part in parts if isinstance(part, Value)), None)
 
@@ -107,7 +109,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _plain(field: FieldInfo) -> str | int | None:
-    """Give the default as the file would have it; None where there is none to show."""
+    """Return the default as the file would have it; None if there is none to show."""
     default = None if field.is_required() else field.default
     if isinstance(default, float):
         return spelled(default)

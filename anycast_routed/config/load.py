@@ -1,4 +1,4 @@
-"""From a file to a `Config`, or to one error with every fault of the file."""
+"""Read a config file and return its `Config`, or raise one error with every fault of the file."""
 
 import hashlib
 import os
@@ -17,6 +17,7 @@ from anycast_routed.config.faults import (
 )
 from anycast_routed.config.rules import Loc, clashes
 from anycast_routed.config.sections import Config
+from anycast_routed.config.service_sections import SINGLE_SERVICE
 from anycast_routed.config.syntax import Repeating, parsed_json, parsed_toml, stop
 from anycast_routed.errors import ConfigError
 
@@ -26,7 +27,7 @@ DEFAULTS = (
     Path("/etc/anycast-routed/config.json"),
 )
 EXAMPLE = Path("/usr/share/doc/anycast-routed/examples/config.toml")
-"""Where the Debian package has a config with every key."""
+"""A config file with every key, which the Debian package installs."""
 LARGEST = 16 * 1024 * 1024
 """The largest config file that is read, in octets."""
 
@@ -36,8 +37,11 @@ def locate(
 ) -> Path:
     """Choose the config file: the option, else `$ANYCAST_ROUTED_CONFIG`, else the first default.
 
-    Raises ConfigError when none is named and no default exists. A default that cannot be looked
-    at counts as existing, so that `load` tells why.
+    A default in a directory that this user may not search counts as existing, so that `load`
+    reports the error.
+
+    Raises:
+        ConfigError: no file is named and no default exists.
     """
     if option is not None:
         return option
@@ -54,12 +58,12 @@ def locate(
     looked = " and ".join(map(str, defaults))
     message = "there is no config file"
     start = EXAMPLE if EXAMPLE.exists() else "the example in the README"
-    hint = f"looked for {looked}; --config or ${VARIABLE} names another; begin with {start}"
+    hint = f"looked for {looked}; name a file with --config or ${VARIABLE}; start from {start}"
     raise ConfigError(message, hint=hint)
 
 
 def digest(path: Path) -> str:
-    """Return what tells one content of the file from another; empty where `load` cannot read it."""
+    """Return the SHA-256 of the file's content in hex; empty if `load` cannot read the file."""
     try:
         return _digest(_read(path))
     except InvalidConfigError:
@@ -67,17 +71,21 @@ def digest(path: Path) -> str:
 
 
 def load(path: Path) -> Config:
-    """Read a config file, JSON or TOML by its suffix. Raises InvalidConfigError."""
+    """Read a config file, JSON or TOML by its suffix.
+
+    Raises:
+        InvalidConfigError: with every fault of the file.
+    """
     return load_with_digest(path)[0]
 
 
 def load_with_digest(path: Path) -> tuple[Config, str]:
-    """Read a config file as `load` does, and return the digest of the very content that it had."""
+    """Read a config file as `load` does; return its Config and the digest of the same content."""
     name = str(path)
     suffix = path.suffix.lower()
     content = _read(path)
     if suffix not in {".json", ".toml"}:
-        stop(name, "has neither .json nor .toml as its suffix", "rename it after its language")
+        stop(name, "has neither .json nor .toml as its suffix", "rename it to .json or .toml")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -87,7 +95,11 @@ def load_with_digest(path: Path) -> tuple[Config, str]:
 
 
 def loads(text: str, *, name: str, toml: bool) -> Config:
-    """Read the text of a config file; `name` leads each line of InvalidConfigError."""
+    """Parse the text of a config file.
+
+    Raises:
+        InvalidConfigError: with every fault; each line of the message starts with `name`.
+    """
     if text.startswith("\ufeff"):
         stop(name, "starts with a byte order mark", "save it as UTF-8 without one")
     if not toml and not text.strip():
@@ -95,64 +107,72 @@ def loads(text: str, *, name: str, toml: bool) -> Config:
     try:
         raw = parsed_toml(text, name) if toml else parsed_json(text, name)
         if not isinstance(raw, dict):
-            stop(name, "must be one object", "put it into { }")
+            stop(name, "must be one object", "write it in { }")
         return _config(raw, name)
     except RecursionError:
-        stop(name, "is nested far too deeply")
+        stop(name, "is nested too deeply")
 
 
 def _config(raw: dict[str, object], name: str) -> Config:
-    normal, seed = _services(raw)
-    faults = list(_form(raw))
-    taken = {fault.path for fault in faults}
+    """Validate a file's content; collect one fault for each path.
 
-    def own(loc: Loc) -> str:
-        """Spell a place in the operator's own file: the seed's service has none in a list."""
-        return spelled(loc[2:] if seed is not None and loc[:2] == ("services", seed) else loc)
+    Raises:
+        InvalidConfigError: with every fault.
+    """
+    normal, single = _services(raw)
+    faults = list(_form(raw))
+    known = {fault.path for fault in faults}
+
+    def path(loc: Loc) -> str:
+        """Return the path in the operator's file: a single service is not in a list there."""
+        return spelled(loc[2:] if single is not None and loc[:2] == ("services", single) else loc)
 
     config = None
     try:
         config = Config.model_validate(normal, by_alias=True, by_name=False)
     except ValidationError as error:
-        found = [Fault(own(loc), message, hint) for loc, message, hint in explained(error)]
-        faults += [fault for fault in found if fault.path not in taken]
-        taken |= {fault.path for fault in found}
+        found = [Fault(path(loc), message, hint) for loc, message, hint in explained(error)]
+        faults += [fault for fault in found if fault.path not in known]
+        known |= {fault.path for fault in found}
     for clash in clashes(normal):
-        message = clash.message.format(own(clash.other))
-        fault = Fault(own(clash.loc), message, clash.hint)
-        faults += [fault] if fault.path not in taken else []
+        message = clash.message.format(path(clash.other))
+        fault = Fault(path(clash.loc), message, clash.hint)
+        faults += [fault] if fault.path not in known else []
     if config is None or faults:
         raise InvalidConfigError(name, faults)
     return config
 
 
 def _services(raw: dict[str, object]) -> tuple[dict[str, object], int | None]:
-    """Give the file in the `services` form, and where in there the seed's service now stands."""
-    seed = {name: raw[name] for name in ("dns", "anycast") if name in raw}
+    """Return the file in the `services` form, and the position of a single service in that list.
+
+    The position is None if the file has no service at the top.
+    """
+    single = {name: raw[name] for name in SINGLE_SERVICE if name in raw}
+    rest = {name: value for name, value in raw.items() if name not in single}
     others = raw.get("services", [])
-    if not seed or not isinstance(others, list):
-        return {name: value for name, value in raw.items() if name not in seed}, None
-    name = "at-the-top" if others else "dns"  # both forms: refused, but not for a second "dns"
-    return {
-        **{name: value for name, value in raw.items() if name not in seed},
-        "services": [*others, {"name": name, **seed}],
-    }, len(others)
+    if not single or not isinstance(others, list):
+        return rest, None
+    # A file with both forms is refused, but not because two services have the name "dns".
+    name = "at-the-top" if others else "dns"
+    return {**rest, "services": [*others, {"name": name, **single}]}, len(others)
 
 
 def _form(raw: dict[str, object]) -> Iterator[Fault]:
-    """Find what the models cannot see: which form the file has, repeated keys, and null."""
-    seed = [name for name in ("dns", "anycast") if name in raw]
-    if "services" in raw and seed:
-        message = f"must not stand beside {' and '.join(seed)} at the top"
+    """Yield the faults that the models cannot see: both forms at once, repeated keys, and null."""
+    single = [name for name in SINGLE_SERVICE if name in raw]
+    if "services" in raw and single:
+        message = f"must not be combined with {' and '.join(single)} at the top"
         yield Fault("services", message, "move them into a service of the list, with a name")
-    if "services" not in raw and not seed:
-        yield Fault("services", "is missing", "write services, or dns and anycast for only one")
+    if "services" not in raw and not single:
+        hint = "write services, or dns and anycast for a single service"
+        yield Fault("services", "is missing", hint)
     waiting: list[tuple[Loc, object]] = [((), raw)]
     while waiting:
         loc, value = waiting.pop()
         if isinstance(value, Repeating):
             for key in value.repeated:
-                yield Fault(spelled((*loc, key)), "stands twice", "delete one of them")
+                yield Fault(spelled((*loc, key)), "is repeated", "delete one of them")
         if isinstance(value, dict):
             waiting += [((*loc, key), below) for key, below in value.items()]
         elif isinstance(value, list):
@@ -166,21 +186,21 @@ def _digest(content: bytes) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Read a regular file; never waits for the other end of a FIFO."""
+    """Read a regular file; never block on a FIFO."""
     name = str(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
-                form = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+                form = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
                 stop(name, f"is {form}", "name a file")
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 content = file.read(LARGEST + 1)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        stop(name, "does not exist", f"--config or ${VARIABLE} names another")
+        stop(name, "does not exist", f"name another with --config or ${VARIABLE}")
     except PermissionError:
         hint = "run it with sudo, or as a member of group anycast-routed"
         fault = Fault("", "may not be read by this user", hint)
@@ -189,5 +209,5 @@ def _read(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         stop(name, f"cannot be read: {reason}")
     if len(content) > LARGEST:
-        stop(name, f"is larger than {LARGEST // 1024 // 1024} MiB", "this cannot be a config")
+        stop(name, f"is larger than {LARGEST // 1024 // 1024} MiB", "name a config file")
     return content

@@ -1,7 +1,7 @@
-"""The names, strings and paths of the config file.
+"""Parse the names, strings and paths of the config file.
 
-Every one of them ends in the config of a router or in a command line, and neither BIRD nor vtysh
-knows an escape: so each has an alphabet, and what lies outside is refused.
+Each of them ends up in the config of a router or in a command line, and neither BIRD nor vtysh has
+an escape character. So each one has an alphabet, and other characters are refused.
 """
 
 import re
@@ -13,10 +13,10 @@ from anycast_routed.config.values import Refused, Value, quoted, refuse, text
 from anycast_routed.password import Password
 
 IFNAMSIZ = 15
-"""The longest interface name and address label that the kernel takes, in octets."""
+"""The longest interface name and address label that the kernel accepts, in octets."""
 LONGEST_PATH = 255
 LONGEST_SOCKET_PATH = 107
-"""sun_path without its NUL (unix(7))."""
+"""The size of sun_path without the NUL (unix(7)), in octets."""
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 _LONGEST_DESCRIPTION = 80
@@ -33,7 +33,7 @@ _DESCRIPTION_BANNED = frozenset('"\\|;{}$#`')
 
 
 def matching(pattern: str, longest: int, what: str) -> Callable[[object], str]:
-    """Make the parser of a short string: `what` says in words which ones `pattern` takes."""
+    """Return a parser of short strings; `what` describes in words what `pattern` matches."""
     alphabet = re.compile(pattern)
 
     def parse(value: object) -> str:
@@ -50,7 +50,7 @@ def matching(pattern: str, longest: int, what: str) -> Callable[[object], str]:
 
 
 def interface(value: object) -> str:
-    """Take the name of a network interface, as the kernel has it, without a label."""
+    """Parse the name of a network interface, without a label."""
     given = text(value)
     if given in {".", ".."}:
         refuse(f"must be the name of an interface, not {quoted(given)}")
@@ -61,7 +61,7 @@ def interface(value: object) -> str:
 
 
 def label_prefix(value: object) -> str:
-    """Take the start of a label, the part after the interface's name and the colon."""
+    """Parse the start of a label: the part after the interface's name and the colon."""
     given = text(value)
     if not given:
         refuse("must not be empty: every labelled address would match", 'write "dns"')
@@ -73,7 +73,7 @@ def label_prefix(value: object) -> str:
 
 
 def dns_name(value: object) -> str:
-    """Take a DNS name (RFC 1035, host names plus `_`) and give it with its trailing dot."""
+    """Parse a DNS name (RFC 1035, host names plus `_`); return it with its trailing dot."""
     given = text(value)
     if not given:
         refuse("must not be empty", 'write a name such as "example.com.", or "." for root')
@@ -96,22 +96,22 @@ def dns_name(value: object) -> str:
 
 
 def rrtype(value: object) -> str:
-    """Take the mnemonic of a record type which a plain query may ask for."""
+    """Parse the mnemonic of a record type that a plain query may ask for."""
     given = text(value)
     name = given.upper() if given.isascii() else given
     if name in _META_TYPES:
-        refuse(f"must not be {name}: servers answer it partly or not at all", "write SOA")
+        refuse(f"must not be {name}: many servers give no full answer to it", "write SOA")
     if name not in RRTYPES:
         refuse(f"must be a record type, not {quoted(given)}", "such as SOA, A or AAAA")
     return name
 
 
 def description(value: object) -> str:
-    """Take a line about a peer that both BIRD and FRR keep as it is. It may be empty."""
+    """Parse the description of a peer, which both BIRD and FRR keep unchanged. It may be empty."""
     given = text(value)
     banned = sorted(_DESCRIPTION_BANNED & set(given))
     if banned:
-        refuse(f"must not hold {' '.join(banned)} (a router cannot quote it): {quoted(given)}")
+        refuse(f"must not contain {' '.join(banned)} (a router cannot quote it): {quoted(given)}")
     if not _DESCRIPTION.fullmatch(given):
         refuse(
             f"must be printable ASCII, at most {_LONGEST_DESCRIPTION} characters, "
@@ -121,7 +121,7 @@ def description(value: object) -> str:
 
 
 def path(longest: int = LONGEST_PATH) -> Callable[[object], Path]:
-    """Make the parser of an absolute path that needs no quoting anywhere."""
+    """Return a parser of absolute paths that need no quoting anywhere."""
 
     def parse(value: object) -> Path:
         given = str(value) if isinstance(value, Path) else text(value)
@@ -131,8 +131,8 @@ def path(longest: int = LONGEST_PATH) -> Callable[[object], Path]:
             refuse(f"must be at most {longest} characters, not {len(given)}")
         if not re.fullmatch(_PATH, given) or {".", ".."} & {*given.split("/")}:
             refuse(
-                "must be folders and a name of letters, digits, single spaces "
-                f"and . _ @ + = : , ~ -, without . and .. alone, not {quoted(given)}"
+                "must be a path of letters, digits, single spaces "
+                f"and . _ @ + = : , ~ -, without the names . and .., not {quoted(given)}"
             )
         return Path(given)
 
@@ -140,9 +140,9 @@ def path(longest: int = LONGEST_PATH) -> Callable[[object], Path]:
 
 
 def password_file(value: object) -> Password:
-    """Take where a password is: an absolute path, or the name of a systemd credential.
+    """Parse the location of a password: an absolute path, or the name of a systemd credential.
 
-    What is refused is not repeated: it may be the password itself.
+    The message does not repeat a refused value: it may be the password itself.
     """
     if isinstance(value, Password):
         return value
@@ -152,12 +152,12 @@ def password_file(value: object) -> Password:
     except Refused:
         refuse(
             "must be the path of a file, or the name of a systemd credential",
-            "start a path with /; the password itself belongs into that file",
+            "start a path with /; write the password itself into that file",
         )
 
 
 def program(value: object) -> str:
-    """Take a program: a name to be looked up in PATH, or an absolute path."""
+    """Parse a program: a name, which is searched for in PATH, or an absolute path."""
     given = text(value)
     if "/" in given:
         return str(path()(given))

@@ -1,7 +1,7 @@
-"""What the keys of the config file may say together.
+"""Rules between several keys of the config file.
 
-The rules read what the file says, not the models: so a fault in one key hides no other fault, and
-a key that is missing or wrong is left to the models.
+The rules read the file's values, not the models, so that a fault in one key hides no other fault.
+They ignore a key that is missing or wrong: the models report it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anycast_routed.config.addresses import address, as_number, host_prefix, router_id
 from anycast_routed.config.names import IFNAMSIZ, interface, label_prefix, path, service_name
-from anycast_routed.config.sections import Anycast, Daemon, Router, Section
+from anycast_routed.config.router_sections import Router
+from anycast_routed.config.section import Section
+from anycast_routed.config.sections import Daemon
+from anycast_routed.config.service_sections import Anycast
 from anycast_routed.config.values import MAX_U32, Refused, whole
 
 if TYPE_CHECKING:
@@ -20,12 +23,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Loc = tuple[str | int, ...]
-"""Where something stands in the file: keys, and positions from 0."""
+"""A location in the file: keys, and positions in lists from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Keys that do not go together: `message` has a `{}` for the path of the `other` one."""
+    """Keys that exclude each other: `message` has a `{}` for the path of the `other` key."""
 
     loc: Loc
     message: str
@@ -34,7 +37,7 @@ class Clash:
 
 
 def clashes(raw: Mapping[str, object]) -> Iterator[Clash]:
-    """Find what does not go together in a file whose services stand in `services`."""
+    """Yield the clashes between keys of a file whose services are in the list `services`."""
     services = list(_entries(raw, "services"))
     yield from _names(services)
     for loc, service in services:
@@ -46,7 +49,7 @@ def clashes(raw: Mapping[str, object]) -> Iterator[Clash]:
     yield from _overlaps(services)
     yield from _peers(_section(raw, "bgp"))
     yield from _files(_section(raw, "router"))
-    yield from _folders(_section(raw, "daemon"))
+    yield from _directories(_section(raw, "daemon"))
 
 
 def _names(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
@@ -59,17 +62,17 @@ def _names(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
 
 
 def _labels(loc: Loc, anycast: Mapping[str, object]) -> Iterator[Clash]:
-    """Labelled addresses need both keys, and the kernel has 15 octets for a whole label."""
+    """Labelled addresses need both keys, and a whole label has at most 15 octets (IFNAMSIZ)."""
     for one, other in (("interface", "prefix"), ("prefix", "interface")):
         if one in anycast and other not in anycast:
-            yield Clash((*loc, other), "is missing: {} finds nothing without it", (*loc, one))
+            yield Clash((*loc, other), "is missing: {} finds no address without it", (*loc, one))
     if not {"interface", "prefix"} & anycast.keys() and not anycast.get("routes"):
         hint = "write interface and prefix, or routes"
         yield Clash(loc, "has nothing to announce", hint=hint)
     device = _read(anycast, "interface", interface)
     prefix = _read(anycast, "prefix", label_prefix)
     if device and prefix and len(label := f"{device}:{prefix}") > IFNAMSIZ:
-        message = f"is too long: the kernel has {IFNAMSIZ} characters for a label, and "
+        message = f"is too long: the kernel takes {IFNAMSIZ} characters for a label, and "
         yield Clash((*loc, "prefix"), f'{message}"{label}" has {len(label)}')
 
 
@@ -80,11 +83,11 @@ def _floor(loc: Loc, anycast: Mapping[str, object]) -> Iterator[Clash]:
     floor = _read(anycast, "floor", parse)
     if floor is not None and local_pref is not None and floor > local_pref:
         message = f"must not be above {{}}, which is {local_pref}"
-        yield Clash((*loc, "floor"), message, (*loc, "localpref"), "a fall would be a rise")
+        yield Clash((*loc, "floor"), message, (*loc, "localpref"), "floor is the lowered LocalPref")
 
 
 def _lowering(loc: Loc, service: object, bgp: Mapping[str, object]) -> Iterator[Clash]:
-    """A peer in another AS never sees a LocalPref, nor so that it was lowered."""
+    """A peer in another AS gets no LocalPref, and so cannot see that it was lowered."""
     own = _read(bgp, "as", as_number)
     if own is None or _section(service, "dns").get("on-fail") != "lower":
         return
@@ -93,7 +96,7 @@ def _lowering(loc: Loc, service: object, bgp: Mapping[str, object]) -> Iterator[
         if other is not None and other != own:
             never = "LocalPref does not reach it (RFC 4271 section 5.1.5)"
             message = f'must not be "lower" while {{}} is another AS: {never}'
-            hint = 'write "withdraw": a dead service would stay as attractive there as before'
+            hint = 'write "withdraw": that peer would still prefer a dead service'
             yield Clash((*loc, "dns", "on-fail"), message, (*entry, "as"), hint)
             return
 
@@ -110,7 +113,7 @@ def _prefixes(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
 
 
 def _overlaps(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
-    """A labelled address belongs to one service, or two checks would fight over it."""
+    """A labelled address belongs to one service, or two checks would decide about it."""
     seen: list[tuple[str, str, Loc]] = []
     for loc, service in services:
         anycast = _section(service, "anycast")
@@ -122,7 +125,9 @@ def _overlaps(services: list[tuple[Loc, object]]) -> Iterator[Clash]:
         for other, start, where in seen:
             if other == device and (prefix.startswith(start) or start.startswith(prefix)):
                 message = f"must not overlap: labels on {device} could match {{}} as well"
-                yield Clash(place, message, where, "let neither start with the other")
+                yield Clash(
+                    place, message, where, "choose prefixes of which none starts with the other"
+                )
         seen.append((device, prefix, place))
 
 
@@ -137,29 +142,29 @@ def _peers(bgp: Mapping[str, object]) -> Iterator[Clash]:
         if ip == own:
             yield Clash(place, "must not be this router itself, which is {}", ("bgp", "id"))
         if first.setdefault(ip, place) != place:
-            yield Clash(place, f"must not name {ip} again: {{}} does", first[ip])
+            yield Clash(place, f"must not repeat {ip}, the address of {{}}", first[ip])
 
 
 def _files(router: Mapping[str, object]) -> Iterator[Clash]:
-    """The include file is replaced at every change, so it must be nothing else."""
-    included = _place(Router, router, "include-file")
+    """Every change replaces the include file, so it must not be another file of the router."""
+    included = _path(Router, router, "include-file")
     for name in ("config-file", "control-socket"):
-        if included is not None and included == _place(Router, router, name):
-            message = "must be a file of its own, which {} is not"
+        if included is not None and included == _path(Router, router, name):
+            message = "must be another file than {}"
             yield Clash(("router", "include-file"), message, ("router", name))
 
 
-def _folders(daemon: Mapping[str, object]) -> Iterator[Clash]:
-    """What is to be gone after a boot and what is to outlive it cannot stand in one folder."""
-    state = _place(Daemon, daemon, "state-dir")
-    if state is not None and state == _place(Daemon, daemon, "run-dir"):
+def _directories(daemon: Mapping[str, object]) -> Iterator[Clash]:
+    """State that survives a reboot and state that must not cannot be in one directory."""
+    state = _path(Daemon, daemon, "state-dir")
+    if state is not None and state == _path(Daemon, daemon, "run-dir"):
         one, other = ("state-dir", "run-dir") if "state-dir" in daemon else ("run-dir", "state-dir")
-        message = "must be a folder of its own, which {} is not"
-        hint = "what is in state-dir outlives a boot, what is in run-dir need not"
+        message = "must be another directory than {}"
+        hint = "state-dir survives a reboot, and run-dir must not"
         yield Clash(("daemon", one), message, ("daemon", other), hint)
 
 
-def _place(model: type[Section], section: Mapping[str, object], name: str) -> Path | None:
+def _path(model: type[Section], section: Mapping[str, object], name: str) -> Path | None:
     if name in section:
         return _read(section, name, path())
     default = model.model_fields[name.replace("-", "_")].default

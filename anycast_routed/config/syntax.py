@@ -1,4 +1,4 @@
-"""The text of a config file as plain values, or one fault with its line and column."""
+"""Parse the text of a config file into plain values, or raise one fault with line and column."""
 
 import json
 import re
@@ -9,29 +9,33 @@ from anycast_routed.config.faults import Fault, InvalidConfigError
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
-_MOST_DOTS = 300  # a DNS name has 127 at most; a key of 50,000 would take tomllib a minute
+_MOST_DOTS = 300  # a DNS name has at most 127; tomllib needs a minute for a key with 50,000
 
 
 class Repeating(dict[str, object]):
-    """A JSON object in which keys stand twice."""
+    """A JSON object with repeated keys."""
 
     repeated: tuple[str, ...] = ()
 
 
 def stop(name: str, message: str, hint: str = "") -> NoReturn:
-    """Refuse a whole file. Raises InvalidConfigError."""
+    """Raise InvalidConfigError with one fault of the whole file."""
     raise InvalidConfigError(name, [Fault("", message, hint)])
 
 
 def parsed_json(text: str, name: str) -> object:
-    """Parse JSON; objects with repeated keys are `Repeating`. Raises InvalidConfigError."""
+    """Parse JSON; objects with repeated keys become `Repeating`.
+
+    Raises:
+        InvalidConfigError: with the line and column.
+    """
     try:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InvalidConfigError(name, [_json_fault(error, place)]) from None
     except ValueError:
-        stop(name, "holds a number with far too many digits")
+        stop(name, "has a number with too many digits")
 
 
 def _json_fault(error: json.JSONDecodeError, place: str) -> Fault:
@@ -40,16 +44,16 @@ def _json_fault(error: json.JSONDecodeError, place: str) -> Fault:
     if rest.startswith(("//", "/*", "#")):
         return Fault(place, "JSON has no comments", "delete it, or write the config as TOML")
     if rest.startswith(("}", "]")) and before.endswith(","):
-        return Fault(place, "a comma stands before the end", "delete it")
+        return Fault(place, "there is a comma before the end", "delete it")
     if not rest.strip():
         return Fault(place, "the file ends too early", "a bracket or a quote is still open")
     if error.msg == "Extra data":
-        return Fault(place, "something follows the end of the config", "delete it")
+        return Fault(place, "there is text after the end of the config", "delete it")
     return Fault(place, f"broken JSON: {error.msg[:1].lower()}{error.msg[1:]}")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make an object that knows its repeated keys. Half characters in a key become visible."""
+    """Return an object that knows its repeated keys; a lone surrogate in a key is escaped."""
     named = [(key.encode(errors="backslashreplace").decode(), value) for key, value in pairs]
     unique = dict(named)
     if len(unique) == len(named):
@@ -61,18 +65,22 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def parsed_toml(text: str, name: str) -> dict[str, object]:
-    """Parse TOML. Raises InvalidConfigError."""
+    """Parse TOML.
+
+    Raises:
+        InvalidConfigError: with the line and column.
+    """
     if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
-        stop(name, "has a line with far too many dots")
+        stop(name, "has a line with too many dots")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         words = str(error)
     except ValueError:
-        stop(name, "holds a number or a date that cannot be")
+        stop(name, "has a number or a date that is not possible")
     place = _TOML_PLACE.search(words)
     lines = text.splitlines() or [""]
     line, column = place.groups() if place else (None, None)
-    where = f"line {line or len(lines)}, column {column or len(lines[-1]) + 1}"
+    position = f"line {line or len(lines)}, column {column or len(lines[-1]) + 1}"
     message = f"broken TOML: {_TOML_PLACE.sub('', words)}"
-    raise InvalidConfigError(name, [Fault(where, message)])
+    raise InvalidConfigError(name, [Fault(position, message)])

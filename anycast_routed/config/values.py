@@ -1,8 +1,8 @@
-"""How the values of the config file are read: refusals, whole numbers and durations.
+"""Parse values of the config file: text, whole numbers, booleans and durations.
 
-A parser takes what JSON or TOML gave it and returns the value, or raises `Refused` with a
-sentence for the operator. It takes a value of its own result type too, so that code can build a
-section from parts.
+A parser takes a value from JSON or TOML and returns the parsed value, or raises `Refused` with a
+sentence for the operator. It accepts a value of its result type too, so that code can build a
+section.
 """
 
 import math
@@ -15,7 +15,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SHOWN = 60
-"""The longest piece of the operator's text that a message repeats, in characters."""
+"""The most characters of a value that a message repeats."""
 
 NANOSECONDS = {
     "ns": 1,
@@ -35,8 +35,8 @@ MAX_U32 = 4_294_967_295
 _HUGE_BITS = 128
 
 
-class Refused(ValueError):  # noqa: N818 - a verdict on one value, which never leaves this package
-    """A value that cannot stand: why, and what to write in its place."""
+class Refused(ValueError):  # noqa: N818 - it never leaves this package
+    """A value is refused: why, and a hint what to write instead."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ def refuse(message: str, hint: str = "") -> NoReturn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One kind of value: its parser for pydantic, its name and its JSON Schema for people."""
+    """One kind of value: its parser for pydantic, its name, and its JSON Schema."""
 
     name: str
     parse: Callable[[object], object]
@@ -64,7 +64,7 @@ class Value:
 
 
 def quoted(text: str) -> str:
-    """Give the text in double quotes, safe for a terminal and a log, cut at `SHOWN` characters."""
+    """Return the text in double quotes, escaped for terminals, cut at `SHOWN` characters."""
     cut = text[:SHOWN]
     safe = "".join(
         f"\\{char}"
@@ -78,13 +78,13 @@ def quoted(text: str) -> str:
 
 
 def described(value: object) -> str:
-    """Say what a value of the file is, in the words of JSON and TOML."""
+    """Describe a value in the words of JSON and TOML."""
     if isinstance(value, str):
         return quoted(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and value.bit_length() > _HUGE_BITS:
-        return "a far larger number"
+        return "a much larger number"
     if isinstance(value, int | float):
         return str(value)
     names = ((Mapping, "a section"), (list | tuple, "a list"))
@@ -92,14 +92,14 @@ def described(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """Take a string; anything else is refused."""
+    """Parse a string; refuse any other type."""
     if not isinstance(value, str):
         refuse(f"must be text in quotes, not {described(value)}")
     return value
 
 
 def flag(value: object) -> bool:
-    """Take true or false; a number or a text that might mean one of them is refused."""
+    """Parse true or false; refuse numbers and text, such as 1 or "true"."""
     if not isinstance(value, bool):
         hint = ""
         if isinstance(value, str) and value.lower() in {"true", "false"}:
@@ -109,7 +109,7 @@ def flag(value: object) -> bool:
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:
-    """Make the parser of a whole number from `low` to `high`."""
+    """Return a parser of whole numbers from `low` to `high`."""
 
     def parse(value: object) -> int:
         if isinstance(value, str):
@@ -126,7 +126,7 @@ def whole(low: int, high: int) -> Callable[[object], int]:
 
 
 def port(value: object) -> int:
-    """Take a port as a number or, as in many such files, as text."""
+    """Parse a port: a number or, as in many config files, text."""
     number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value) else value
     if isinstance(number, str):
         refuse(f"must be a port from 1 to 65535, not {quoted(number)}")
@@ -134,7 +134,7 @@ def port(value: object) -> int:
 
 
 def seconds(low: float, high: float) -> Callable[[object], float]:
-    """Make the parser of a duration from `low` to `high` seconds, as Go text or as a number."""
+    """Return a parser of durations from `low` to `high` seconds: Go's text or a number."""
 
     def parse(value: object) -> float:
         result = _go_duration(value) if isinstance(value, str) else _number(value)
@@ -147,7 +147,7 @@ def seconds(low: float, high: float) -> Callable[[object], float]:
 
 
 def spelled(duration: float) -> str:
-    """Write seconds as a person would: `1s`, `250ms`, `1h`. Exact to the nanosecond."""
+    """Return seconds as text: `1s`, `250ms`, `1h`. Exact to the nanosecond."""
     left = round(duration * NANOSECONDS["s"])
     if left == 0:
         return "0s"
@@ -170,7 +170,7 @@ def _number(value: object) -> float:
 
 
 def _go_duration(value: str) -> float:
-    """Read Go's time.ParseDuration syntax, without signs, cut to whole nanoseconds as Go does."""
+    """Parse the syntax of Go's time.ParseDuration without signs; cut to nanoseconds, as Go does."""
     if len(value) > SHOWN or not _DURATION.fullmatch(value):
         refuse(f"must be a duration, not {quoted(value)}", _duration_hint(value))
     total = 0
@@ -184,7 +184,7 @@ def _duration_hint(value: str) -> str:
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
         return f'write "{value}s", or the number {value} without the quotes'
     if value.startswith("-"):
-        return "time runs forward only: write it without the minus"
+        return "a duration is not negative: write it without the minus"
     return 'write it as "1s", "250ms" or "1m30s"; the units are h, m, s, ms, us and ns'
 
 

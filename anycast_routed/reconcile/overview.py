@@ -73,7 +73,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         "sessions": readback.sessions,
         "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
         "faults": wrong,
-        "findings": [one.facts() for one in found],
+        "findings": found,
     }
     lines = []
     if wanted is None:
@@ -105,9 +105,8 @@ def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
 
 
 def _facts(daemon: status_file.Live) -> Mapping[str, object]:
-    names = ("pid", "since", "config", "problems", "senses")
-    facts = {name: plain(getattr(daemon, name)) for name in names}
-    return {**facts, "findings": [one.facts() for one in daemon.findings]}
+    names = ("pid", "since", "config", "problems", "findings", "senses")
+    return {name: plain(getattr(daemon, name)) for name in names}
 
 
 def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
@@ -117,13 +116,13 @@ def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
         yield f"  the daemon runs: PID {daemon.pid}, since {since}"
         problems = (findings.of_problem(*one) for one in daemon.problems.items())
         yield from findings.lines(problems)
-    elif running_daemon.is_strange(run_dir):
+    elif running_daemon.has_unknown_holder(run_dir):
         detail = f"an unknown process holds the lock of {run_dir}"
         yield from findings.lines([Finding(Code.LOCK_HOLDER_UNKNOWN, "", detail, lock.UNKNOWN)])
     elif status_file.load(run_dir) is not None:
         detail = "the daemon does not run, and did not end properly"
         yield from findings.lines([Finding(Code.DAEMON_DIED, "", detail, f"see: {_JOURNAL}")])
-    elif running_daemon.was(run_dir) or record.load(run_dir) is None:
+    elif running_daemon.was_last(run_dir) or record.load(run_dir) is None:
         yield "  no daemon runs: systemctl start anycast-routed"
 
 

@@ -1,1 +1,1 @@
-"""What outlives a process: files that one process leaves for the next, or for its operator."""
+"""Files that outlive a process: health record, drains, journal, status, requests to the daemon."""

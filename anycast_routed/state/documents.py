@@ -1,4 +1,4 @@
-"""The same facts as JSON documents for programs, each with its `schema` number."""
+"""Turn values into JSON documents for programs, each with its `schema` number."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from ipaddress import (
     IPv6Network,
 )
 
+from anycast_routed.finding import Finding
+from anycast_routed.model import CheckKey
+
 SCHEMA = 1
-_NUMBERS = (
+_ADDRESSES = (
     IPv4Address,
     IPv4Interface,
     IPv4Network,
@@ -24,23 +27,36 @@ _NUMBERS = (
 
 
 def document(verb: str, **facts: object) -> dict[str, object]:
-    """One document: the schema's number, the verb, and the facts in kebab-case."""
+    """Return one document: the schema's number, the verb, and the facts with kebab-case keys."""
     return {"schema": SCHEMA, "verb": verb, **{_key(key): plain(v) for key, v in facts.items()}}
 
 
 def plain(value: object) -> object:
-    """Turn our values into what JSON has; keys become kebab-case, sets become sorted lists."""
-    if isinstance(value, _NUMBERS):
+    """Turn a value into what JSON has: objects get kebab-case keys, sets become sorted lists."""
+    if isinstance(value, _ADDRESSES):
         return str(value)
+    if isinstance(value, Finding):
+        value = value.facts()
     if is_dataclass(value) and not isinstance(value, type):
         return {_key(one.name): plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return _object(value)
     if isinstance(value, (frozenset, set)):
         return sorted(str(one) for one in value)
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     return value
+
+
+def _object(mapping: dict[object, object]) -> dict[str, object]:
+    """Return an object by key; keyed by check, an object by service of objects by check."""
+    made: dict[str, object] = {}
+    for key, value in mapping.items():
+        if isinstance(key, CheckKey):
+            made.setdefault(key.service, {})[key.check] = plain(value)  # type: ignore[index]
+        else:
+            made[str(key)] = plain(value)
+    return made
 
 
 def _key(name: str) -> str:

@@ -1,6 +1,7 @@
-"""The mark that keeps the announcements over a restart: a process that ends finds it.
+"""The handover mark: while it is valid, a daemon that stops keeps its announcements.
 
-It names the boot and a monotonic time, so it counts for that long and no longer.
+The mark has the identity of the boot and a monotonic time, so it expires at that time or at a
+reboot.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.state import record
+from anycast_routed.state import paths, record
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
@@ -19,32 +20,29 @@ _LARGEST = 4096  # octets
 
 
 def mark(run_dir: Path, seconds: float) -> None:
-    """Let who stops within so many seconds leave its announcements to a successor.
+    """Let a daemon that stops within so many seconds keep its announcements for its successor.
 
     Raises:
         CannotWriteError, AccessDeniedError: there is no mark.
     """
     until = time.monotonic() + seconds
-    files.write(_path(run_dir), f"{record.this_boot()} {until}\n", durable=False)
+    files.write(paths.handover(run_dir), f"{record.this_boot()} {until}\n", durable=False)
 
 
 def marked(run_dir: Path) -> bool:
-    """Tell whether a mark still counts; what cannot be read does not."""
+    """Return whether there is a valid mark; one that cannot be read is not valid."""
     try:
-        boot, until = (files.read_own(_path(run_dir), most=_LARGEST) or "").split()
+        text = files.read_own(paths.handover(run_dir), most=_LARGEST) or ""
+        boot, until = text.split()
         return boot == record.this_boot() and time.monotonic() < float(until)
     except (AnycastRoutedError, ValueError):
         return False
 
 
 def clear(run_dir: Path) -> None:
-    """Take the mark away: somebody has taken over, or nobody has.
+    """Delete the mark: a successor has taken over, or none has in time.
 
     Raises:
-        CannotWriteError, AccessDeniedError: it stands until its time is over.
+        CannotWriteError, AccessDeniedError: the mark stays valid until its time is over.
     """
-    files.remove(_path(run_dir))
-
-
-def _path(run_dir: Path) -> Path:
-    return run_dir / "handover"
+    files.remove(paths.handover(run_dir))

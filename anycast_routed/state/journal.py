@@ -1,6 +1,7 @@
-"""The bounded journal of changes: one JSON object a line in the state folder, newest last.
+"""The bounded journal of changes: one JSON object a line in the state directory, newest last.
 
-It is for people and their tools. No decision rests on it, so a power cut may take its last lines.
+It is for operators and their tools. No decision depends on it, so a power failure may lose its last
+lines.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from anycast_routed.state import decode, paths
 from anycast_routed.system import directories, files
 from anycast_routed.system.files import cannot_write
 
@@ -22,23 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_MOST = 1 << 20  # bytes of a file; there are two
-_NEWLINE = 1  # byte that _add may put in front
-_LONGEST = 400  # characters of a text, so that no entry crowds out the others
-_LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
-_CORRUPT = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
+_LARGEST = 1 << 20  # octets of a file; there are two files
+_NEWLINE = 1  # octet that _add may put before the text
+_LONGEST = 400  # characters of a text, so that one long entry does not displace many others
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change that the router has confirmed, or one event that explains those around it."""
+    """One change that the router has confirmed, or an event that explains the changes around it."""
 
     at: float
     """Wall clock, in seconds since the epoch."""
     kind: str
     """`announced`, `withdrawn`, `changed` or `event`."""
     prefix: str
-    """Empty for an event that is about no prefix."""
+    """Empty for an event that concerns no prefix."""
     service: str
     why: str
     seconds: float | None = None
@@ -46,22 +46,24 @@ class Entry:
 
 
 def append(state_dir: Path, entries: Iterable[Entry]) -> None:
-    """Add the entries in one write(2); a crash leaves at most one partial line, the last.
+    """Append the entries in one write(2); a crash leaves at most one partial line, the last.
 
-    The journal takes 2 MiB at most: a file that would pass 1 MiB becomes history.jsonl.1, in
-    place of the one before. It has one writer at a time: the holder of the run folder's lock.
+    The journal takes 2 MiB at most: a file that would exceed 1 MiB becomes history.jsonl.1 and
+    replaces the previous one. There is one writer at a time: the process that holds the run
+    directory's lock.
 
     Raises:
-        CannotWriteError: the disk is full or read-only, or the file there is not ours.
-        AccessDeniedError: the folder is not ours to write.
+        CannotWriteError: the disk is full or read-only, or the file is another user's.
+        AccessDeniedError: this user may not write to the directory.
+        UntrustedError: the path contains another user's link.
     """
     text = _newest_that_fit([_line(entry) for entry in entries])
     if not text:
         return
-    path = _path(state_dir)
+    path = paths.journal(state_dir)
     try:
         with directories.opened(state_dir, make=True) as handle:
-            _make_room(handle, path, len(text))
+            _make_room(handle, state_dir, len(text))
             with _opened(handle, path.name) as descriptor:
                 _add(descriptor, text)
     except OSError as error:
@@ -69,12 +71,12 @@ def append(state_dir: Path, entries: Iterable[Entry]) -> None:
 
 
 def make(state_dir: Path) -> None:
-    """Make the journal where there is none: so it is told early that nothing can be kept.
+    """Make an empty journal if there is none, so that an unwritable directory is reported early.
 
     Raises:
         CannotWriteError, AccessDeniedError: as `append`.
     """
-    path = _path(state_dir)
+    path = paths.journal(state_dir)
     try:
         with directories.opened(state_dir, make=True) as handle, _opened(handle, path.name):
             pass
@@ -83,41 +85,43 @@ def make(state_dir: Path) -> None:
 
 
 def load(state_dir: Path, most: int = 1000) -> tuple[Entry, ...]:
-    """Return the last `most` entries, the newest last; lines that are not entries are skipped.
+    """Return the last `most` entries, the newest last; damaged lines are skipped.
 
     Raises:
-        AccessDeniedError: we may not read it.
+        AccessDeniedError, HostError: a file cannot be read.
     """
-    path = _path(state_dir)
-    # Lazily, so that the older file is read only where the newer one has too few.
+    # Lazily, so that the older file is read only if the newer one has too few entries.
     newest_first = chain.from_iterable(
-        reversed((files.read_own(file, most=_MOST) or "").split("\n"))
-        for file in (path, _older(path))
+        reversed((files.read_own(file, most=_LARGEST) or "").split("\n"))
+        for file in (paths.journal(state_dir), paths.older_journal(state_dir))
     )
     entries = (entry for line in newest_first if (entry := _entry(line)) is not None)
     return tuple(reversed(list(islice(entries, most))))
 
 
-def _make_room(handle: int, path: Path, size: int) -> None:
+def _make_room(handle: int, state_dir: Path, size: int) -> None:
+    """Rename a journal to which `size` more octets do not fit."""
+    newer, older = paths.journal(state_dir).name, paths.older_journal(state_dir).name
     with contextlib.suppress(FileNotFoundError):
-        there = os.stat(path.name, dir_fd=handle, follow_symlinks=False)
-        if there.st_size + _NEWLINE + size > _MOST:
-            os.replace(path.name, _older(path).name, src_dir_fd=handle, dst_dir_fd=handle)
+        found = os.stat(newer, dir_fd=handle, follow_symlinks=False)
+        if found.st_size + _NEWLINE + size > _LARGEST:
+            os.replace(newer, older, src_dir_fd=handle, dst_dir_fd=handle)
 
 
 @contextlib.contextmanager
 def _opened(handle: int, name: str) -> Iterator[int]:
-    # Not blocking, because a FIFO at that place would wait for a reader.
+    # Not blocking: the open of a FIFO at that path would wait for a reader.
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o644, dir_fd=handle)
     try:
         found = os.fstat(descriptor)
-        is_own = directories.is_own(found, handle)
-        # A file with a second name may be any file of the machine.
-        if not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_own):
-            raise OSError(errno.EINVAL, "not a regular file of ours")
+        is_trusted = directories.has_trusted_owner(found, handle)
+        # A file with a second name may be any file of this host.
+        if not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_trusted):
+            message = "it is not a regular file with one name, or belongs to another user"
+            raise OSError(errno.EINVAL, message)
         if found.st_size == 0:
-            directories.give(descriptor, handle)
+            directories.give_to_owner(descriptor, handle)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -126,13 +130,13 @@ def _opened(handle: int, name: str) -> Iterator[int]:
 def _add(descriptor: int, text: bytes) -> None:
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        text = b"\n" + text  # What a crash has left half must not swallow the next entry.
+        text = b"\n" + text  # A partial line, left by a crash, must not absorb the next entry.
     if os.write(descriptor, text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _newest_that_fit(lines: list[bytes]) -> bytes:
-    room = _MOST - _NEWLINE
+    room = _LARGEST - _NEWLINE
     kept: list[bytes] = []
     for line in reversed(lines):
         room -= len(line)
@@ -155,22 +159,13 @@ def _entry(line: str) -> Entry | None:
         raw = json.loads(line)
         seconds = raw["seconds"]
         entry = Entry(
-            at=float(raw["at"]),
+            at=decode.wall_clock(raw["at"]),
             kind=str(raw["kind"]),
             prefix=str(raw["prefix"]),
             service=str(raw["service"]),
             why=str(raw["why"]),
             seconds=None if seconds is None else float(seconds),
         )
-    except _CORRUPT:
+    except decode.DAMAGED:
         return None
-    # NaN is not between them either.
-    return entry if 0 <= entry.at <= _LATEST and math.isfinite(entry.seconds or 0.0) else None
-
-
-def _path(state_dir: Path) -> Path:
-    return state_dir / "history.jsonl"
-
-
-def _older(path: Path) -> Path:
-    return path.with_name(f"{path.name}.1")
+    return entry if math.isfinite(entry.seconds or 0.0) else None

@@ -1,116 +1,97 @@
-"""What a one-shot run leaves for the next one of the same boot: health, and which router it met.
+"""The health record: what a run leaves for the next run of the same boot.
 
-It lives in the run folder and carries the boot's identity (random(4), `boot_id`), so that no
-verdict survives a boot even where that folder is on a disk.
+It is in the run directory, and has the identity of the boot (random(4), `boot_id`), so that no
+verdict survives a reboot even if that directory is on a disk.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from anycast_routed.errors import AccessDeniedError
-from anycast_routed.model import CheckKey, Flaps, Health, Verdict
+from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.state import decode, paths
+from anycast_routed.state.documents import plain
 from anycast_routed.system import files
 
-_SCHEMA = 2
+if TYPE_CHECKING:
+    from anycast_routed.model import CheckKey, Flaps, Health
+
+_SCHEMA = 3
+_OLDER_SCHEMA = 2  # one Health for each service, with its keys in snake_case
 _LARGEST = 4 << 20  # octets; 10,000 prefixes that are drained one by one are 0.4 MiB
-_MOST = 1e10  # no machine is up for 300 years
-_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The state between two runs of the same boot."""
+    """What one run knows for the next run of the same boot."""
 
     boot: str
     router: str
-    """The router's name and incarnation when we last reconciled."""
+    """The router's name and incarnation at the end of the run."""
     health: dict[CheckKey, Health] = field(default_factory=dict)
     flaps: dict[str, Flaps] = field(default_factory=dict)
-    """How often each service has gone down of late."""
+    """How often each service has recently gone down."""
     lowered: dict[str, float] = field(default_factory=dict)
     """When each drained service or prefix was first seen lowered, in monotonic seconds."""
     config: str = ""
-    """The digest of the config file that was last carried out; empty where that is not known."""
+    """The digest of the config file that was last applied; empty if it is not known."""
 
 
 def this_boot() -> str:
-    """Return the identity of this boot of the machine."""
+    """Return the identity of this boot of the host."""
     return _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
 def load(run_dir: Path) -> Record | None:
-    """Return the last run's record; None after a boot, or where it is missing or corrupt.
+    """Return the last run's record; None after a reboot, or if it is missing or damaged.
 
-    A lost record costs a few probes and, at most, a withdrawal before them: never a false
-    announcement.
+    A record of the older schema 2 is read too, so that an upgrade causes no withdrawal. A lost
+    record costs a few probes and, at most, a withdrawal before them: never a false announcement.
     """
     try:
-        text = files.read_own(_path(run_dir), most=_LARGEST)
-        if text is None:
-            return None
-        raw = json.loads(text)
-        health = {
-            CheckKey(str(service), str(check)): _health(one)
-            for service, checks in raw["health"].items()
-            for check, one in checks.items()
-        }
-        flaps = {
-            str(name): Flaps(_number(one["penalty"]), _number(one["at"]), _count(one["count"]))
-            for name, one in raw["flaps"].items()
-        }
-        lowered = {str(target): _number(at) for target, at in raw["lowered"].items()}
-        record = Record(
-            str(raw["boot"]), str(raw["router"]), health, flaps, lowered, str(raw["config"])
-        )
-    except (AccessDeniedError, *_CORRUPT):
+        text = files.read_own(paths.record(run_dir), most=_LARGEST)
+        record = None if text is None else _decoded(json.loads(text))
+    except (AnycastRoutedError, *decode.DAMAGED):
         return None
-    return record if raw.get("schema") == _SCHEMA and record.boot == this_boot() else None
+    return record if record is not None and record.boot == this_boot() else None
 
 
 def keep(run_dir: Path, record: Record) -> None:
-    """Write the record unless it stands there already.
+    """Write the record, unless the file has the same facts already.
 
-    A power cut ends the boot that it is about, so it need not be durable.
+    It need not be durable: a power failure ends the boot that the record is about.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: as `files.write`.
     """
     if load(run_dir) == record:
         return
-    health: dict[str, dict[str, object]] = {}
-    for key, one in record.health.items():
-        health.setdefault(key.service, {})[key.check] = asdict(one)
-    facts = {"schema": _SCHEMA, **asdict(replace(record, health={})), "health": health}
-    text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-    files.write(_path(run_dir), text, durable=False)
+    facts = {one.name: plain(getattr(record, one.name)) for one in fields(record)}
+    text = json.dumps({"schema": _SCHEMA, **facts}, indent=1, sort_keys=True) + "\n"
+    files.write(paths.record(run_dir), text, durable=False)
 
 
-def _health(one: dict[str, Any]) -> Health:
-    since = one["unknown_since"]
-    return Health(
-        verdict=Verdict(one["verdict"]),
-        passes=_count(one["passes"]),
-        fails=_count(one["fails"]),
-        reason=str(one["reason"]),
-        unknown_since=None if since is None else _number(since),
-        ever_up=one["ever_up"] is True,
+def _decoded(raw: dict[str, Any]) -> Record:
+    if raw["schema"] not in {_SCHEMA, _OLDER_SCHEMA}:
+        raise ValueError(raw["schema"])
+    is_old = raw["schema"] == _OLDER_SCHEMA
+    return Record(
+        boot=str(raw["boot"]),
+        router=str(raw["router"]),
+        health=decode.checks(_of_older_schema(raw["health"]) if is_old else raw["health"]),
+        flaps={str(name): decode.flaps(one) for name, one in raw["flaps"].items()},
+        lowered={str(target): decode.number(at) for target, at in raw["lowered"].items()},
+        config=str(raw["config"]),
     )
 
 
-def _number(value: object) -> float:
-    """Return seconds since the boot, or a penalty; NaN is not between the bounds either."""
-    if not isinstance(value, int | float) or not 0 <= value <= _MOST:
-        raise TypeError(value)
-    return float(value)
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= _MOST:
-        raise TypeError(value)
-    return value
-
-
-def _path(run_dir: Path) -> Path:
-    return run_dir / "state.json"
+def _of_older_schema(services: dict[str, dict[str, object]]) -> dict[str, object]:
+    """Return the health by service and check; each service had one DNS check."""
+    return {
+        service: {"dns": {key.replace("_", "-"): value for key, value in health.items()}}
+        for service, health in services.items()
+    }

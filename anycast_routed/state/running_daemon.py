@@ -1,4 +1,4 @@
-"""Whether a daemon runs on a run folder, and what it says of itself."""
+"""Find the daemon that runs on a run directory, its status and its PID, and send it SIGHUP."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from anycast_routed.errors import (
     LockedError,
 )
 from anycast_routed.state import status_file
-from anycast_routed.system import files, lock
+from anycast_routed.system import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-_LONGEST_NAME = 4096  # octets
-
-
 class NoDaemonError(AnycastRoutedError):
-    """A verb speaks to the daemon, and none runs."""
+    """A verb needs the running daemon, and none runs."""
 
     exit_code = Exit.UNAVAILABLE
 
 
 def pid(run_dir: Path) -> int | None:
-    """Return the PID of the daemon that holds the run folder's lock; None where none does.
+    """Return the PID of the daemon that holds the run directory's lock; None if none does.
 
-    It is a process that lives and has left its name there: it may be sent a signal.
+    The process runs and has written the file `holder` itself: it is safe to send it a signal.
+
+    Raises:
+        AccessDeniedError, HostError: the file `holder` cannot be read.
     """
     holder = lock.holder(run_dir)
     return holder.pid if holder is not None and holder.verb == "daemon" else None
 
 
 def said(run_dir: Path) -> status_file.Live | None:
-    """Return what the running daemon says of itself; what a dead one has left counts for nothing.
+    """Return the status of the running daemon; ignore the status file of one that has ended.
 
     Raises:
-        AccessDeniedError: we may not read it.
+        AccessDeniedError, HostError: the status file or `holder` cannot be read.
     """
     status = status_file.load(run_dir)
     return status if status is not None and status.pid == pid(run_dir) else None
 
 
-def is_strange(run_dir: Path) -> bool:
-    """Tell whether somebody holds the run folder's lock whom nobody knows."""
+def has_unknown_holder(run_dir: Path) -> bool:
+    """Return whether an unknown process holds the run directory's lock."""
     return lock.is_held(run_dir) is True and lock.holder(run_dir) is None
 
 
-def was(run_dir: Path) -> bool:
-    """Tell whether the last one here was a daemon; only for a hint, since nothing proves it."""
+def was_last(run_dir: Path) -> bool:
+    """Return whether a daemon last held the lock; only for a hint, since nothing proves it."""
     with contextlib.suppress(AnycastRoutedError):
-        last = files.read_own(run_dir / "holder", most=_LONGEST_NAME) or ""
-        return last.split()[2:] == ["daemon"]
+        last = lock.last_holder(run_dir)
+        return last is not None and last.verb == "daemon"
     return False
 
 
@@ -67,25 +67,25 @@ def must(run_dir: Path) -> int:
     """Return the daemon's PID.
 
     Raises:
-        NoDaemonError: none runs, or none that is known.
+        NoDaemonError: no daemon runs, or an unknown process holds the lock.
     """
     number = pid(run_dir)
-    if number is None and is_strange(run_dir):
-        message = f"somebody holds {run_dir}, who is not known"
+    if number is None and has_unknown_holder(run_dir):
+        message = f"an unknown process holds the lock of {run_dir}"
         raise NoDaemonError(message, hint=lock.UNKNOWN)
     if number is None:
-        message = f"no daemon runs here: nobody holds {run_dir}"
+        message = f"no daemon runs here: the lock of {run_dir} is free"
         raise NoDaemonError(message, hint="start it: systemctl start anycast-routed")
     return number
 
 
 def hang_up(run_dir: Path) -> int:
-    """Send SIGHUP to the daemon, and to nothing else; return its PID.
+    """Send SIGHUP to the daemon, and to no other process; return the daemon's PID.
 
     Raises:
-        NoDaemonError: none runs.
-        AccessDeniedError: it is another user's, and we are not root.
-        HostError: the kernel does not let us.
+        NoDaemonError: no daemon runs.
+        AccessDeniedError: the daemon runs as another user, and this user is not root.
+        HostError: the system call fails.
     """
     number = must(run_dir)
     try:
@@ -94,21 +94,25 @@ def hang_up(run_dir: Path) -> int:
         message = f"the daemon, PID {number}, has just ended"
         raise NoDaemonError(message) from None
     except PermissionError as error:
-        message = f"the daemon, PID {number}, is another user's"
-        raise AccessDeniedError(message, hint="run it as that user, or as root") from error
+        message = f"the daemon, PID {number}, runs as another user"
+        raise AccessDeniedError(message, hint="run the verb as that user, or with sudo") from error
     except OSError as error:
-        message = f"cannot send the daemon, PID {number}, a signal: {error.strerror}"
-        raise HostError(message, hint="it needs Linux 5.3, and descriptors") from error
+        message = f"cannot send a signal to the daemon, PID {number}: {error.strerror}"
+        raise HostError(
+            message, hint="this needs Linux 5.3 or later, and a free file descriptor (ulimit -n)"
+        ) from error
     return number
 
 
 @contextlib.contextmanager
 def alone(run_dir: Path, verb: str, *, within: float = 0.0) -> Iterator[None]:
-    """Hold the run folder's lock as `lock.hold` does, with a better hint where a daemon has it.
+    """Hold the run directory's lock as `lock.hold` does, with a better hint if a daemon holds it.
+
+    `within` is how long to wait, in seconds; there is no wait for a daemon, which does not end.
 
     Raises:
-        LockedError: another instance is at work; a daemon is named at once.
-        CannotWriteError, AccessDeniedError: the run folder cannot be used.
+        LockedError: another process holds the lock.
+        CannotWriteError, AccessDeniedError: the run directory cannot be used.
     """
     with contextlib.ExitStack() as held:
         try:
@@ -117,7 +121,7 @@ def alone(run_dir: Path, verb: str, *, within: float = 0.0) -> Iterator[None]:
         except LockedError as error:
             if pid(run_dir) is None:
                 raise
-            hint = "it reconciles by itself; `anycast-routed reload` makes it read the config"
+            hint = "it applies the config itself; `anycast-routed reload` makes it read the config"
             raise LockedError(error.message, hint=hint) from None
         yield
 
@@ -125,8 +129,8 @@ def alone(run_dir: Path, verb: str, *, within: float = 0.0) -> Iterator[None]:
 def _hang_up(run_dir: Path, number: int) -> None:
     handle = os.pidfd_open(number)
     try:
-        # Who the number's process is counts from here on: the handle is on no other one that gets
-        # the number later.
+        # Check the PID again: from here on the handle cannot refer to another process, even if
+        # that process gets the same number.
         if pid(run_dir) != number:
             raise ProcessLookupError
         signal.pidfd_send_signal(handle, signal.SIGHUP)

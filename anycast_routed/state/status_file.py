@@ -1,4 +1,4 @@
-"""The status file: what the running daemon knows that the router does not."""
+"""The status file: what the running daemon knows and the router does not report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.finding import Finding
-from anycast_routed.model import CheckKey, Drain, Health, Stage, Verdict
+from anycast_routed.state import decode, paths
 from anycast_routed.state.documents import document
 from anycast_routed.system import files
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from anycast_routed.model import CheckKey, Drain, Health
+
 _LARGEST = 8 << 20  # octets; 10,000 prefixes that four peers do not get are 4 MiB
-_LATEST = 253402300799  # the last second of the year 9999, the last that a calendar can show
-_CORRUPT = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The daemon at one moment."""
+    """What the daemon reports about itself at one moment."""
 
     pid: int
     since: float
-    """Wall clock of its start, in seconds since the epoch."""
+    """Wall clock at its start, in seconds since the epoch."""
     config: str
-    """The config file."""
+    """The path of the config file."""
     digest: str
-    """SHA-256 of the config file's content that is in force."""
+    """SHA-256 of the content of the config file that is in force."""
     problems: Mapping[str, str]
-    """What is wrong now, by what it concerns."""
+    """Present problems: a sentence for each subject, such as `config` or `journal`."""
     findings: tuple[Finding, ...]
-    """Sessions and exports that are not as they should be."""
+    """Sessions and exports that differ from the plan."""
     checks: Mapping[CheckKey, Health]
     damped: Mapping[str, str]
     drains: Mapping[str, Drain]
     senses: Mapping[str, object]
-    """Which senses of the pulse work, by service."""
+    """Which parts of the pulse work, by service."""
     router: str
 
     @property
@@ -55,15 +55,13 @@ def keep(run_dir: Path, live: Live) -> None:
     """Write the status file, whole or not at all.
 
     Raises:
-        CannotWriteError, AccessDeniedError: there is none then, since an old one would mislead.
+        CannotWriteError, AccessDeniedError: the old file was deleted, since it would mislead.
     """
     facts = {field.name: getattr(live, field.name) for field in fields(live)}
     # The combined health is for other programs; this module reads the checks.
-    facts |= {"findings": [one.facts() for one in live.findings]}
-    facts |= {"checks": _by_service(live.checks), "health": live.health}
-    text = json.dumps(document("daemon", **facts), indent=1) + "\n"
+    text = json.dumps(document("daemon", health=live.health, **facts), indent=1) + "\n"
     try:
-        files.write(_path(run_dir), text, durable=False)
+        files.write(paths.status(run_dir), text, durable=False)
     except AnycastRoutedError:
         with contextlib.suppress(AnycastRoutedError):
             forget(run_dir)
@@ -71,77 +69,59 @@ def keep(run_dir: Path, live: Live) -> None:
 
 
 def load(run_dir: Path) -> Live | None:
-    """Read the status file; None where there is none, or where it is damaged.
+    """Return the content of the status file; None if it is missing or damaged.
 
     Raises:
-        AccessDeniedError: we may not read it.
+        AccessDeniedError, HostError: the file cannot be read.
     """
-    text = files.read_own(_path(run_dir), most=_LARGEST)
+    text = files.read_own(paths.status(run_dir), most=_LARGEST)
     try:
-        return None if text is None else _live(json.loads(text))
-    except _CORRUPT:
+        return None if text is None else _decoded(json.loads(text))
+    except decode.DAMAGED:
         return None
 
 
 def forget(run_dir: Path) -> None:
-    """Delete the status file: the daemon ends."""
-    files.remove(_path(run_dir))
+    """Delete the status file, as a daemon does that ends.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: the file stays.
+    """
+    files.remove(paths.status(run_dir))
 
 
-def _live(raw: dict[str, Any]) -> Live:
+def version(run_dir: Path) -> int:
+    """Return a number that changes with each write of the status file; 0 if there is none.
+
+    It is the modification time in nanoseconds: each write makes a new file.
+    """
+    try:
+        return paths.status(run_dir).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _decoded(raw: dict[str, Any]) -> Live:
     return Live(
         pid=int(raw["pid"]),
-        since=_wall_clock(raw["since"]),
+        since=decode.wall_clock(raw["since"]),
         config=str(raw["config"]),
         digest=str(raw["digest"]),
         problems=_sentences(raw["problems"]),
-        # A daemon of version 0.1.0 has none.
+        # A daemon of version 0.1.0 has neither: it may still run after an upgrade.
         findings=tuple(Finding.of_facts(one) for one in raw.get("findings", ())),
-        checks={
-            CheckKey(service, check): Health(
-                Verdict(one["verdict"]),
-                passes=one["passes"],
-                fails=one["fails"],
-                reason=str(one["reason"]),
-                unknown_since=one["unknown-since"],
-                ever_up=one["ever-up"],
-            )
-            for service, checks in _checks(raw).items()
-            for check, one in checks.items()
-        },
+        checks=decode.checks(raw.get("checks") or _of_older_version(raw["health"])),
         damped=_sentences(raw["damped"]),
-        drains={
-            name: Drain(Stage(one["stage"]), str(one["detail"]))
-            for name, one in raw["drains"].items()
-        },
+        drains={name: decode.drain(one) for name, one in raw["drains"].items()},
         senses=dict(raw["senses"]),
         router=str(raw["router"]),
     )
 
 
-def _by_service(checks: Mapping[CheckKey, Health]) -> dict[str, dict[str, Health]]:
-    nested: dict[str, dict[str, Health]] = {}
-    for key, health in checks.items():
-        nested.setdefault(key.service, {})[key.check] = health
-    return nested
-
-
-def _checks(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the checks by service and name; a daemon of version 0.1.0 has one a service."""
-    if "checks" in raw:
-        return dict(raw["checks"])
-    return {service: {"dns": health} for service, health in raw["health"].items()}
+def _of_older_version(services: dict[str, object]) -> dict[str, object]:
+    """Return the health by service and check; each service had one DNS check."""
+    return {service: {"dns": health} for service, health in services.items()}
 
 
 def _sentences(raw: dict[str, object]) -> dict[str, str]:
     return {about: str(said) for about, said in raw.items()}
-
-
-def _wall_clock(value: float) -> float:
-    if not 0 <= value <= _LATEST:  # NaN is not between them either.
-        raise ValueError(value)
-    return float(value)
-
-
-def _path(run_dir: Path) -> Path:
-    return run_dir / "status.json"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.config import digest, password_files
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.state import drain_orders
-from anycast_routed.system import files
+from anycast_routed.state import drain_orders, paths, requests
 from anycast_routed.system.threads import beside
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from anycast_routed.facts.facts import Facts
     from anycast_routed.observe.file_watch import Watch
     from anycast_routed.supervisor.reporter import Reporter
-
-_LARGEST = 1 << 20  # octets of the names of all services
 
 
 class FileEvents:
@@ -89,14 +86,14 @@ class FileEvents:
         while True:
             await self._ordered.wait()
             self._ordered.clear()
-            drained, forgive = self._orders()
+            daemon = self._facts.config.daemon
             try:
-                orders = await beside(partial(drain_orders.load, drained.parent, 0.0))
+                orders = await beside(partial(drain_orders.load, daemon.state_dir, 0.0))
                 self._facts.order(orders, time.time())
-                if names := await beside(partial(files.read_own, forgive, most=_LARGEST)):
-                    self._facts.forgive(names.split())
-                    # The next file may have the same content, and must be noticed as a new one.
-                    await beside(partial(files.remove, forgive))
+                if names := await beside(partial(requests.read_forgive, daemon.run_dir)):
+                    self._facts.forgive(names)
+                    # The next request may have the same names, and must be noticed as a new one.
+                    await beside(partial(requests.clear_forgive, daemon.run_dir))
             except AnycastRoutedError as error:
                 self._reporter.problem("drains", error)
             else:
@@ -113,7 +110,7 @@ class FileEvents:
 
     def _orders(self) -> tuple[Path, Path]:
         daemon = self._facts.config.daemon
-        return daemon.state_dir / "drains.json", daemon.run_dir / "forgive"
+        return paths.drain_orders(daemon.state_dir), paths.forgive(daemon.run_dir)
 
     def _paths(self) -> tuple[Path, ...]:
         config = self._facts.config

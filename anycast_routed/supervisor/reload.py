@@ -12,7 +12,7 @@ from anycast_routed.config import password_files
 from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.reconcile.once import refuse_shrink
-from anycast_routed.system import files
+from anycast_routed.state import requests
 from anycast_routed.system.threads import beside
 
 if TYPE_CHECKING:
@@ -153,6 +153,5 @@ def _refuse_shrunk(
     held: Collection[Prefix], config: Config, digest: str, observed: Observed
 ) -> None:
     gone = shrinks(held, config, observed)
-    allowed = config.daemon.run_dir / "allow-shrink"
-    if gone and files.read_own(allowed, most=len(digest)) != digest:
+    if gone and requests.read_allow_shrink(config.daemon.run_dir) != digest:
         refuse_shrink(gone, "reload")

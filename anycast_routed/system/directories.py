@@ -1,8 +1,9 @@
-"""The way to a folder, and whom it belongs to: nobody may lead us, or write, elsewhere.
+"""Open a directory safely: follow no other user's link, and refuse one that others can write to.
 
-What is done in a folder goes by a handle on it (openat(2)), so that nothing that is put in its
-place meanwhile is ever touched. On the way there a link is followed only where it is root's or
-our own, as /var/run is: who may plant a link in his own folder cannot send root through it.
+Later operations in the directory go through its handle (openat(2)), so they reach the same
+directory even if another one is put in its place meanwhile. On the path, only links that belong to
+root or to this process's user are followed, as /var/run is: a user who can plant a link in a
+directory of their own cannot redirect root through that link.
 """
 
 from __future__ import annotations
@@ -15,32 +16,33 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed.errors import AccessDeniedError
+from anycast_routed.errors import AccessDeniedError, ConfigError, HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _SHARED = stat.S_IWGRP | stat.S_IWOTH
-_MOST_LINKS = 40  # as the kernel has it (path_resolution(7))
-_FOR_READERS = 0o755
+_MOST_LINKS = 40  # the kernel's limit (path_resolution(7))
+_MODE = 0o755
+_NO_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 class UntrustedError(AccessDeniedError):
-    """Others than us decide what is in a folder, or which one it is."""
+    """Other users control the content of a directory, or which directory a path leads to."""
 
 
 @contextlib.contextmanager
 def opened(path: Path, *, make: bool = False, unshared: bool = False) -> Iterator[int]:
-    """Give a handle on a folder, for `dir_fd`; with `make` it is made where it is missing.
+    """Open a directory and yield a handle on it, for `dir_fd`; `make` creates a missing one.
 
-    An `unshared` one must be ours, with nobody else who may write into it. Its owner may be root,
-    us, or anyone where we are root: that is who runs the daemon, and what he leaves there leads
-    root nowhere.
+    `unshared` refuses a directory that its group or all users can write to, or that belongs to
+    another user. Its owner may be root or this process's user. For root it may be any user: that
+    user runs the daemon, and no file in the directory can redirect root.
 
     Raises:
-        UntrustedError: the way there is over another user's link, or others may write into it.
-        OSError: it cannot be reached, made or searched.
+        UntrustedError: the path contains another user's link, or others can write to it.
+        OSError: the directory cannot be reached, made or searched.
     """
     handle = _walk(path, make=make)
     try:
@@ -52,24 +54,32 @@ def opened(path: Path, *, make: bool = False, unshared: bool = False) -> Iterato
 
 
 def refuse_shared(path: Path) -> None:
-    """Refuse a folder that is not our own, as `opened` has it; one that is missing is fine.
+    """Refuse a directory that `opened` does not accept as `unshared`; accept a missing one.
 
     Raises:
         UntrustedError: as `opened`.
-        AccessDeniedError: we cannot look.
+        AccessDeniedError: this user may not search the path.
+        ConfigError: the path does not lead to a directory.
+        HostError: the system call fails for another reason, such as a disk error.
     """
     try:
         with contextlib.suppress(FileNotFoundError), opened(path, unshared=True):
             pass
+    except PermissionError as error:
+        message = f"this user may not open the directory {path}"
+        raise AccessDeniedError(message, hint="run it with sudo") from error
     except OSError as error:
-        message = f"cannot look at {path}: {error.strerror}"
-        raise AccessDeniedError(message) from error
+        message = f"cannot open the directory {path}: {error.strerror}"
+        if error.errno in _NO_DIRECTORY:
+            hint = "move what is at this path, or name another directory in the config"
+            raise ConfigError(message, hint=hint) from error
+        raise HostError(message, hint="check the disk, and the limits (ulimit -a)") from error
 
 
 def writable_by_all(path: Path) -> bool:
-    """Tell whether any user of this host may change a file or folder, by its own mode.
+    """Return whether the mode of a file or directory lets every user of this host change it.
 
-    In a sticky folder, as /tmp is, nobody can replace another one's file.
+    A sticky directory, such as /tmp, does not count: no user can replace another user's file there.
     """
     try:
         mode = path.stat().st_mode
@@ -78,13 +88,19 @@ def writable_by_all(path: Path) -> bool:
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
-def is_own(file: os.stat_result, handle: int) -> bool:
-    """Tell whether a file in the folder of that handle is from one who may write there."""
-    return _is_root_or_us(file.st_uid) or file.st_uid == os.fstat(handle).st_uid
+def has_trusted_owner(file: os.stat_result, handle: int) -> bool:
+    """Return whether a file belongs to root, to this process's user, or to the directory's owner.
+
+    `handle` is the handle on the directory that contains the file.
+    """
+    return _is_root_or_self(file.st_uid) or file.st_uid == os.fstat(handle).st_uid
 
 
-def give(descriptor: int, handle: int) -> None:
-    """Give what root has just made to the owner of its folder, as whom the daemon runs."""
+def give_to_owner(descriptor: int, handle: int) -> None:
+    """Give a file that root has just made to the owner of its directory, the daemon's user.
+
+    Does nothing for other users than root, and where the directory is root's own.
+    """
     owner = os.fstat(handle)
     if os.geteuid() == 0 != owner.st_uid:
         with contextlib.suppress(OSError):
@@ -92,51 +108,52 @@ def give(descriptor: int, handle: int) -> None:
 
 
 def user_name(number: int) -> str:
-    """Return the name of a user, or the number of one that has none."""
+    """Return the name of a user, or the number if the user has no name."""
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
 
 
-def _is_root_or_us(user: int) -> bool:
+def _is_root_or_self(user: int) -> bool:
     return user in {0, os.geteuid()}
 
 
 def _refuse_shared(path: Path, found: os.stat_result) -> None:
-    us = os.geteuid()
-    if us != 0 and not _is_root_or_us(found.st_uid):
+    user = os.geteuid()
+    if user != 0 and not _is_root_or_self(found.st_uid):
         owner = user_name(found.st_uid)
-        message = f"{path} belongs to user {owner}, and we are {user_name(us)}"
+        message = f"{path} belongs to user {owner}, but this is user {user_name(user)}"
         raise UntrustedError(message, hint=f"run it with sudo, or as user {owner}")
     if found.st_mode & _SHARED:
-        who = "everybody" if found.st_mode & stat.S_IWOTH else "its whole group"
-        message = f"{path} may be written by {who}, who could say there what is announced"
+        writers = "everybody" if found.st_mode & stat.S_IWOTH else "its whole group"
+        message = f"{path} may be written by {writers}, who could change what is announced"
         raise UntrustedError(message, hint=f"chmod go-w {path}")
 
 
 def _walk(path: Path, *, make: bool) -> int:
+    """Return a handle on the directory; each name of the path is opened by its parent's handle."""
     handle = os.open("/" if path.is_absolute() else ".", _STEP)
-    waiting = _names(path)
+    names = _reversed_names(path)
     links = 0
     try:
-        while waiting:
-            step = _step(handle, waiting[-1], make=make)
+        while names:
+            step = _step(handle, names[-1], make=make)
             if not stat.S_ISLNK(os.fstat(step).st_mode):
-                waiting.pop()
+                names.pop()
             else:
                 links += 1
-                name, in_proc = waiting.pop(), _is_in_proc(step)
+                name, in_proc = names.pop(), _is_in_proc(step)
                 target = _target(step, links, path, name)
                 if in_proc:
-                    # Such as /proc/1/root, whose text does not say where it leads (proc(5)).
+                    # Such as /proc/1/root, whose text is not the path that it leads to (proc(5)).
                     step = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=handle)
                 else:
-                    waiting += _names(target)
+                    names += _reversed_names(target)
                     step = os.open("/" if target.is_absolute() else ".", _STEP, dir_fd=handle)
             os.close(handle)
             handle = step
-        # What is no folder has no "." in it.
+        # This fails with ENOTDIR where the handle is not one on a directory.
         os.close(os.open(".", _STEP | os.O_DIRECTORY, dir_fd=handle))
     except BaseException:
         os.close(handle)
@@ -145,48 +162,54 @@ def _walk(path: Path, *, make: bool) -> int:
 
 
 def _is_in_proc(handle: int) -> bool:
-    """Tell whether it is the kernel's own, which nobody can have planted."""
+    """Return whether a link belongs to /proc: only the kernel makes links there."""
     try:
         return os.fstat(handle).st_dev == Path("/proc").stat().st_dev
     except FileNotFoundError:
         return False
 
 
-def _names(path: Path) -> list[str]:
-    """Return the names on the way, the last one first."""
+def _reversed_names(path: Path) -> list[str]:
+    """Return the names in a path, the last one first."""
     return [name for name in reversed(path.parts) if name != "/"]
 
 
 def _step(handle: int, name: str, *, make: bool) -> int:
+    """Return a handle on a name in the directory; `make` creates a missing directory."""
     try:
         return os.open(name, _STEP, dir_fd=handle)
     except FileNotFoundError:
         if not make:
             raise
     with contextlib.suppress(FileExistsError):
-        os.mkdir(name, _FOR_READERS, dir_fd=handle)
-        _open_to_readers(handle, name)
+        os.mkdir(name, _MODE, dir_fd=handle)
+        _set_mode(handle, name)
     return os.open(name, _STEP, dir_fd=handle)
 
 
-def _open_to_readers(handle: int, name: str) -> None:
-    """Let BIRD and other readers into a folder that we have just made, whatever the umask."""
+def _set_mode(handle: int, name: str) -> None:
+    """Let BIRD and other readers into a directory that was just made, whatever the umask."""
     made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
     try:
-        os.fchmod(made, _FOR_READERS)
+        os.fchmod(made, _MODE)
     finally:
         os.close(made)
 
 
 def _target(link: int, links: int, path: Path, name: str) -> Path:
-    """Read a link by its handle, which is closed, and refuse another user's."""
+    """Return the target of a link, read by its handle, which is then closed.
+
+    Raises:
+        UntrustedError: the link belongs to another user.
+        OSError: ELOOP, after 40 links.
+    """
     try:
         owner = os.fstat(link).st_uid
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if not _is_root_or_us(owner):
-            message = f"the way to {path} leads over {name}, a link of user {owner}'s"
-            raise UntrustedError(message, hint="delete it, or have root make it")
+        if not _is_root_or_self(owner):
+            message = f"the path {path} has the link {name}, which belongs to user {owner}"
+            raise UntrustedError(message, hint="delete the link, or let root make it")
         return Path(os.readlink("", dir_fd=link))
     finally:
         os.close(link)

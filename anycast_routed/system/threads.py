@@ -1,6 +1,7 @@
-"""What may hang for ever, as a read or a write on a frozen file system does, beside the event loop.
+"""Run calls that may block forever, such as a read on a frozen file system, in daemon threads.
 
-No executor does this: its few threads would all hang one day, and Python waits for them at its end.
+An executor does not do: its few threads would all block in time, and Python waits for the threads
+of an executor when it exits.
 """
 
 from __future__ import annotations
@@ -18,37 +19,42 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def beside(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Begin the work in a thread of its own, which nobody ever waits for but who awaits this.
+def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Start `work` in a daemon thread of its own, and return a future of its result.
 
-    A caller has one at a time, so that there are never more threads than callers.
+    Only a caller that awaits the future waits for the thread. A caller starts one call at a time,
+    so that there are never more threads than callers.
 
     Raises:
-        HostError: this host lacks the memory for a thread, which passes.
+        HostError: this host has no memory or no process number left for a thread.
     """
     loop = asyncio.get_running_loop()
-    doing: asyncio.Future[T] = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
 
-    def tell(result: T | None, error: BaseException | None) -> None:
-        if doing.done():
-            return  # It was cancelled meanwhile.
+    def finish(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return  # The future was cancelled while the thread ran.
         if error is not None:
-            doing.set_exception(error)
+            future.set_exception(error)
         else:
-            doing.set_result(result)  # type: ignore[arg-type]  # without an error it is a T
+            future.set_result(result)  # type: ignore[arg-type]  # without an error it is a T
 
     def run() -> None:
-        result, problem = None, None
+        result, failure = None, None
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the work is awaited
-            problem = error
+        except BaseException as error:  # noqa: BLE001 - the future raises it where it is awaited
+            failure = error
         with contextlib.suppress(RuntimeError):  # The event loop may be closed by now.
-            loop.call_soon_threadsafe(tell, result, problem)
+            loop.call_soon_threadsafe(finish, result, failure)
 
     try:
-        threading.Thread(target=run, name="beside", daemon=True).start()
+        threading.Thread(target=run, name="daemon-thread", daemon=True).start()
     except RuntimeError as error:
-        message = f"this host does not let us work: {error}"
-        raise HostError(message, hint="see ulimit -a, and the memory") from error
-    return doing
+        message = f"cannot start a thread: {error}"
+        raise HostError(message, hint="check the limits (ulimit -a) and free memory") from error
+    return future
+
+
+beside = in_daemon_thread
+"""The former name, for callers that still use it."""

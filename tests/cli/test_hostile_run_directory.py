@@ -120,7 +120,7 @@ def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(run_dir: Path
     with lock.hold(run_dir, "daemon"):
         os.chown(run_dir / "holder", DAEMON, DAEMON)
         os.chown(run_dir, DAEMON, DAEMON)
-        with pytest.raises(running_daemon.NoDaemonError, match="who is not known") as caught:
+        with pytest.raises(running_daemon.NoDaemonError, match="unknown process") as caught:
             running_daemon.must(run_dir)
         assert "systemctl restart" in caught.value.hint
     with pytest.raises(running_daemon.NoDaemonError, match="no daemon runs here"):

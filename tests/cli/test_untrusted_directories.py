@@ -135,7 +135,7 @@ def test_a_folder_that_others_may_write_does_not_stop_withdraw(site: Site, annou
     planted(site.dns1.path("/run") / "anycast-routed", "/run/aside")
     done = site.run("withdraw", check=False)
     assert done.code == 77, done.err
-    assert f"a link of user {DAEMON}'s" in done.err
+    assert f"which belongs to user {DAEMON}" in done.err
     site.both_hold({}, within=5)
 
 
@@ -245,7 +245,7 @@ def test_another_users_drains_are_neither_obeyed_nor_taken_for_none(
     orders.write_text('{"schema": 1, "drained": []}')
     os.chown(orders, OTHER, OTHER)
     eventually(lambda: "drains" in watched.says().problems, within=5, why="it is told")
-    assert "not a regular file of ours" in watched.says().problems["drains"]
+    assert "belongs to another user" in watched.says().problems["drains"]
     assert watched.table() == announced
     orders.unlink()
     eventually(lambda: "drains" not in watched.says().problems, within=5, why="it is over")

@@ -1,15 +1,14 @@
-"""The seed's config is valid as it is, with the meaning that it had."""
+"""The config file of anycast-dns is valid unchanged, with the same meaning."""
 
-import json
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Any
 
 import pydantic
 import pytest
 
-from anycast_routed.config import Config, Dns, load, loads
+from anycast_routed.config import Config, Dns, load
+from tests.support.configs import Raw, config_of
 from tests.support.paths import ANYCAST_DNS_CONFIG
 
 TOML = """
@@ -44,7 +43,7 @@ as = 64512
 """
 
 
-def test_the_seed_is_one_service_named_dns() -> None:
+def test_the_anycast_dns_config_is_one_service_named_dns() -> None:
     config = load(ANYCAST_DNS_CONFIG)
     (service,) = config.services
     assert service.name == "dns"
@@ -60,7 +59,7 @@ def test_the_seed_is_one_service_named_dns() -> None:
     assert (service.dns.on_fail, service.dns.half_life) == ("withdraw", 900)
 
 
-def test_the_seed_s_prefixes() -> None:
+def test_the_prefixes_of_the_anycast_dns_config() -> None:
     anycast = load(ANYCAST_DNS_CONFIG).services[0].anycast
     assert (anycast.interface, anycast.prefix, anycast.nexthop_interface) == ("lo", "dns", "eth0")
     assert (anycast.localpref, anycast.decrease) == (200, 10)
@@ -71,7 +70,7 @@ def test_the_seed_s_prefixes() -> None:
     assert route.ip == IPv6Network("fd00::10:10:10:10/128")
 
 
-def test_the_seed_s_sessions() -> None:
+def test_the_sessions_of_the_anycast_dns_config() -> None:
     bgp = load(ANYCAST_DNS_CONFIG).bgp
     assert bgp is not None
     assert (bgp.id, bgp.as_) == (IPv4Address("172.17.2.1"), 64512)
@@ -94,27 +93,27 @@ def test_the_defaults_of_the_router_and_of_the_daemon() -> None:
     assert config.daemon.on_stop == "withdraw"
 
 
-def test_toml_means_the_same(tmp_path: Path) -> None:
+def test_the_same_config_in_toml_is_equal(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(TOML)
     assert load(file) == load(ANYCAST_DNS_CONFIG)
 
 
-def test_the_services_form_means_the_same(seed: dict[str, Any]) -> None:
-    service = {"name": "dns", "dns": seed.pop("dns"), "anycast": seed.pop("anycast")}
-    seed["services"] = [service]
-    assert loads(json.dumps(seed), name="test.json", toml=False) == load(ANYCAST_DNS_CONFIG)
+def test_the_same_config_in_the_services_form_is_equal(anycast_dns: Raw) -> None:
+    service = {"name": "dns", "dns": anycast_dns.pop("dns"), "anycast": anycast_dns.pop("anycast")}
+    anycast_dns["services"] = [service]
+    assert config_of(anycast_dns) == load(ANYCAST_DNS_CONFIG)
 
 
-def test_empty_sections_mean_their_defaults(seed: dict[str, Any]) -> None:
-    seed |= {"router": {}, "daemon": {}}
-    assert loads(json.dumps(seed), name="test.json", toml=False) == load(ANYCAST_DNS_CONFIG)
+def test_empty_sections_mean_their_defaults(anycast_dns: Raw) -> None:
+    anycast_dns |= {"router": {}, "daemon": {}}
+    assert config_of(anycast_dns) == load(ANYCAST_DNS_CONFIG)
 
 
 def test_a_config_is_frozen_and_can_be_hashed() -> None:
     config = load(ANYCAST_DNS_CONFIG)
     with pytest.raises(pydantic.ValidationError):
-        setattr(config.services[0].dns, "port", 54)  # noqa: B010 - mypy would see it
+        setattr(config.services[0].dns, "port", 54)  # noqa: B010 - mypy would refuse an assignment
     assert hash(config) == hash(load(ANYCAST_DNS_CONFIG))
 
 
@@ -123,12 +122,20 @@ def test_code_may_build_a_section_with_values_and_attribute_names() -> None:
     assert (dns.ip, dns.query, dns.fast_interval) == (IPv6Address("::1"), "example.com.", 0.05)
 
 
-def test_two_services(seed: dict[str, Any], faults: Callable[[object], dict[str, str]]) -> None:
-    one = {"name": "one", "dns": seed["dns"], "anycast": {"interface": "lo", "prefix": "one"}}
-    two = {"name": "two", "dns": seed["dns"], "anycast": {"routes": seed["anycast"]["routes"]}}
+def test_two_services(anycast_dns: Raw, faults: Callable[[object], dict[str, str]]) -> None:
+    one = {
+        "name": "one",
+        "dns": anycast_dns["dns"],
+        "anycast": {"interface": "lo", "prefix": "one"},
+    }
+    two = {
+        "name": "two",
+        "dns": anycast_dns["dns"],
+        "anycast": {"routes": anycast_dns["anycast"]["routes"]},
+    }
     raw = {"services": [one, two]}
     assert faults(raw) == {}
-    config = loads(json.dumps(raw), name="test.json", toml=False)
+    config = config_of(raw)
     assert isinstance(config, Config)
     assert [service.name for service in config.services] == ["one", "two"]
     assert config.bgp is None

@@ -1,4 +1,4 @@
-"""The JSON Schema and the reference say what the models say."""
+"""The JSON Schema and the reference agree with the models."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TYPES |= {"integer": int, "number": int | float}
 
 
 def valid(value: Any, form: dict[str, Any], root: dict[str, Any]) -> bool:  # noqa: ANN401
-    """Validate with the part of JSON Schema that ours uses; an unknown word is an error."""
+    """Validate with the part of JSON Schema that is used here; an unknown keyword is an error."""
     checks: dict[str, Callable[[Any], bool]] = {
         "$ref": lambda ref: valid(value, root["$defs"][ref.removeprefix("#/$defs/")], root),
         "type": lambda name: (
@@ -51,13 +51,13 @@ def accepts(raw: dict[str, Any]) -> bool:
     return valid(raw, form, form)
 
 
-def test_the_seed_is_accepted(seed: dict[str, Any]) -> None:
-    assert accepts(seed)
+def test_the_anycast_dns_config_matches_the_schema(anycast_dns: dict[str, Any]) -> None:
+    assert accepts(anycast_dns)
 
 
-def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
-    service = {"name": "dns", "dns": seed.pop("dns"), "anycast": seed.pop("anycast")}
-    assert accepts({**seed, "services": [service], "router": {"daemon": "bird"}})
+def test_the_services_form_matches_the_schema(anycast_dns: dict[str, Any]) -> None:
+    service = {"name": "dns", "dns": anycast_dns.pop("dns"), "anycast": anycast_dns.pop("anycast")}
+    assert accepts({**anycast_dns, "services": [service], "router": {"daemon": "bird"}})
 
 
 @pytest.mark.parametrize(
@@ -90,23 +90,27 @@ def test_the_services_form_is_accepted(seed: dict[str, Any]) -> None:
         ("services", "x", 1),
     ],
 )
-def test_a_wrong_value_is_not(seed: dict[str, Any], section: str, key: str, value: object) -> None:
-    seed.setdefault(section, {})[key] = value
-    assert not accepts(seed)
+def test_a_wrong_value_does_not_match_the_schema(
+    anycast_dns: dict[str, Any], section: str, key: str, value: object
+) -> None:
+    anycast_dns.setdefault(section, {})[key] = value
+    assert not accepts(anycast_dns)
 
 
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [("dns", "pulse", False), ("dns", "half-life", 0), ("anycast", "drain-time", "0s")],
 )
-def test_a_right_value_is(seed: dict[str, Any], section: str, key: str, value: object) -> None:
-    seed[section][key] = value
-    assert accepts(seed)
+def test_a_right_value_matches_the_schema(
+    anycast_dns: dict[str, Any], section: str, key: str, value: object
+) -> None:
+    anycast_dns[section][key] = value
+    assert accepts(anycast_dns)
 
 
-def test_one_of_the_two_forms_is_needed(seed: dict[str, Any]) -> None:
-    del seed["anycast"]
-    assert not accepts(seed)
+def test_one_of_the_two_forms_is_needed(anycast_dns: dict[str, Any]) -> None:
+    del anycast_dns["anycast"]
+    assert not accepts(anycast_dns)
 
 
 def test_the_schema_is_json_and_names_its_version() -> None:
@@ -116,7 +120,7 @@ def test_the_schema_is_json_and_names_its_version() -> None:
     assert "fast_interval" not in json.dumps(sorted(str(key.path) for key in every()))
 
 
-def test_every_reference_in_the_schema_leads_somewhere() -> None:
+def test_every_reference_in_the_schema_has_a_definition() -> None:
     form: dict[str, Any] = schema()
     for name in re.findall(r'"#/\$defs/([A-Za-z]+)"', json.dumps(form)):
         assert name in form["$defs"]
@@ -155,13 +159,15 @@ def test_every_default_in_the_reference_is_valid() -> None:
     assert len(rows) == len(reference())
 
 
-def test_the_defaults_are_what_the_parsers_would_give(seed: dict[str, Any]) -> None:
-    dns = {**seed["dns"]}
+def test_the_defaults_in_the_reference_equal_the_defaults_of_the_models(
+    anycast_dns: dict[str, Any],
+) -> None:
+    dns = {**anycast_dns["dns"]}
     for row in reference():
         if row.path.startswith("dns.") and row.default not in {"", "required"}:
             dns[row.path.removeprefix("dns.")] = json.loads(row.default)
-    service = {"name": "dns", "dns": dns, "anycast": seed["anycast"]}
-    plain = {"name": "dns", "dns": seed["dns"], "anycast": seed["anycast"]}
+    service = {"name": "dns", "dns": dns, "anycast": anycast_dns["anycast"]}
+    plain = {"name": "dns", "dns": anycast_dns["dns"], "anycast": anycast_dns["anycast"]}
     assert Config.model_validate({"services": [service]}) == Config.model_validate(
         {"services": [plain]}
     )

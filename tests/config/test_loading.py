@@ -1,4 +1,4 @@
-"""Files that are found, and files that cannot be read or parsed. No kind of file may hang."""
+"""Which config file is chosen, and files that cannot be read or parsed. No file may block."""
 
 import hashlib
 import os
@@ -22,6 +22,7 @@ from tests.support.paths import ANYCAST_DNS_CONFIG
 
 
 def refused(path: Path, code: int = 78) -> str:
+    """Return the message, without the path, for a file that `load` refuses."""
     with pytest.raises(InvalidConfigError) as caught:
         load(path)
     assert caught.value.file == str(path)
@@ -31,7 +32,7 @@ def refused(path: Path, code: int = 78) -> str:
 
 @contextmanager
 def an_ordinary_user() -> Iterator[None]:
-    """Give up root's right to read everything for a while."""
+    """Run the block as a user that is not root, and so may not read every file."""
     user = os.geteuid()
     os.seteuid(user or 65534)
     try:
@@ -40,13 +41,14 @@ def an_ordinary_user() -> Iterator[None]:
         os.seteuid(user)
 
 
-def parsed(text: str, *, toml: bool = False) -> str:
+def fault_of(text: str, *, toml: bool = False) -> str:
+    """Return the message for a text that `loads` refuses."""
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="x", toml=toml)
     return str(caught.value)
 
 
-def test_the_option_goes_first(tmp_path: Path) -> None:
+def test_the_config_option_overrides_the_environment(tmp_path: Path) -> None:
     chosen = tmp_path / "a.toml"
     assert locate(chosen, {"ANYCAST_ROUTED_CONFIG": "/b.toml"}) == chosen
     assert locate(None, {"ANYCAST_ROUTED_CONFIG": "/b.toml"}) == Path("/b.toml")
@@ -73,26 +75,29 @@ def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
     assert refused(tmp_path / name).startswith("has neither .json nor .toml")
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    assert refused(tmp_path / "a.json").startswith("does not exist; --config")
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path / "a.json").startswith("does not exist; name another with --config")
     (tmp_path / "loop.json").symlink_to("loop.json")
     assert refused(tmp_path / "loop.json").startswith("cannot be read: ")
     assert "null byte" in refused(Path("/a\0.json"))
 
 
-def test_a_folder_and_a_fifo(tmp_path: Path) -> None:
-    (tmp_path / "folder.json").mkdir()
-    assert refused(tmp_path / "folder.json") == "is a folder; name a file"
+def test_a_directory_and_a_fifo_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "directory.json").mkdir()
+    assert refused(tmp_path / "directory.json") == "is a directory; name a file"
     os.mkfifo(tmp_path / "fifo.toml")
     assert refused(tmp_path / "fifo.toml") == "is not a regular file; name a file"
     (tmp_path / "null.json").symlink_to("/dev/null")
     assert refused(tmp_path / "null.json") == "is not a regular file; name a file"
 
 
-def test_the_digest_is_of_what_was_read_and_hangs_on_nothing(tmp_path: Path) -> None:
-    seed = ANYCAST_DNS_CONFIG
-    assert load_with_digest(seed) == (load(seed), hashlib.sha256(seed.read_bytes()).hexdigest())
-    assert digest(seed) == load_with_digest(seed)[1]
+def test_the_digest_is_of_the_content_that_was_read_and_never_blocks(tmp_path: Path) -> None:
+    config = ANYCAST_DNS_CONFIG
+    assert load_with_digest(config) == (
+        load(config),
+        hashlib.sha256(config.read_bytes()).hexdigest(),
+    )
+    assert digest(config) == load_with_digest(config)[1]
     pipe, large = tmp_path / "pipe.json", tmp_path / "large.json"
     os.mkfifo(pipe)
     with large.open("wb") as file:
@@ -100,29 +105,29 @@ def test_the_digest_is_of_what_was_read_and_hangs_on_nothing(tmp_path: Path) -> 
     assert {digest(path) for path in (pipe, large, tmp_path, tmp_path / "none")} == {""}
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused_with_exit_code_77(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.touch(mode=0)
     with an_ordinary_user():
-        said = refused(file, code=77)
-    assert said.startswith("may not be read by this user; run it with sudo, or as a member of ")
+        message = refused(file, code=77)
+    assert message.startswith("may not be read by this user; run it with sudo, or as a member of ")
 
 
-def test_a_default_that_cannot_be_looked_at_is_taken(tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0)
+def test_a_default_path_in_a_closed_directory_is_chosen(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
     with an_ordinary_user():
-        assert locate(None, {}, (folder / "a.toml", tmp_path)) == folder / "a.toml"
+        assert locate(None, {}, (closed / "a.toml", tmp_path)) == closed / "a.toml"
 
 
-def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+def test_a_file_above_16_mebibytes_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     with file.open("wb") as writer:
         writer.truncate(LARGEST + 1)
     assert refused(file).startswith("is larger than 16 MiB")
 
 
-def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_bytes(b'{\n"dns": "\xff"}')
     assert refused(file) == "is not UTF-8 in line 2; save it as UTF-8"
@@ -132,7 +137,7 @@ def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     assert refused(file).startswith("is not UTF-8 in line 1")
 
 
-def test_the_file_s_name_cannot_hurt_a_terminal() -> None:
+def test_a_file_name_with_escapes_is_quoted() -> None:
     with pytest.raises(InvalidConfigError) as caught:
         loads("", name="a\x1b\n.json", toml=False)
     assert str(caught.value) == '"a\\x1b\\n.json": is empty'
@@ -143,26 +148,26 @@ def test_the_file_s_name_cannot_hurt_a_terminal() -> None:
     [
         ("", "is empty"),
         (" \n", "is empty"),
-        ("[]", "must be one object; put it into { }"),
-        ("3", "must be one object; put it into { }"),
+        ("[]", "must be one object; write it in { }"),
+        ("3", "must be one object; write it in { }"),
         ('{\n  "dns": {"ip": }\n}', "line 2, column 17: broken JSON: expecting value"),
-        ('{"dns": 1,\n}', "line 2, column 1: a comma stands before the end; delete it"),
-        ('{"dns": [1,]}', "line 1, column 12: a comma stands before the end; delete it"),
+        ('{"dns": 1,\n}', "line 2, column 1: there is a comma before the end; delete it"),
+        ('{"dns": [1,]}', "line 1, column 12: there is a comma before the end; delete it"),
         (
             '{"dns":',
             "line 1, column 8: the file ends too early; a bracket or a quote is still open",
         ),
-        ("{} {}", "line 1, column 4: something follows the end of the config; delete it"),
+        ("{} {}", "line 1, column 4: there is text after the end of the config; delete it"),
         (
             "{\n  // comment\n}",
             "line 2, column 3: JSON has no comments; delete it, or write the config as TOML",
         ),
-        ("[" * 100_000, "is nested far too deeply"),
-        ('{"a":' + "1" * 5000 + "}", "holds a number with far too many digits"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"a":' + "1" * 5000 + "}", "has a number with too many digits"),
     ],
 )
 def test_broken_json_is_shown_with_its_place(text: str, message: str) -> None:
-    assert parsed(text) == f"x: {message}"
+    assert fault_of(text) == f"x: {message}"
 
 
 @pytest.mark.parametrize(
@@ -177,33 +182,33 @@ def test_broken_json_is_shown_with_its_place(text: str, message: str) -> None:
     ],
 )
 def test_broken_toml_is_shown_with_its_place(text: str, place: str) -> None:
-    assert parsed(text, toml=True).startswith(f"x: {place}: broken TOML: ")
+    assert fault_of(text, toml=True).startswith(f"x: {place}: broken TOML: ")
 
 
-def test_deep_toml() -> None:
-    assert parsed("a = " + "[" * 100_000, toml=True) == "x: is nested far too deeply"
-    assert "is not a key" in parsed("[" + ".".join("a" * 250) + "]", toml=True)
-    far_too_many = "x: has a line with far too many dots"
-    assert parsed("[" + ".".join("a" * 5000) + "]", toml=True) == far_too_many
+def test_deeply_nested_toml_is_refused() -> None:
+    assert fault_of("a = " + "[" * 100_000, toml=True) == "x: is nested too deeply"
+    assert "is not a key" in fault_of("[" + ".".join("a" * 250) + "]", toml=True)
+    too_many = "x: has a line with too many dots"
+    assert fault_of("[" + ".".join("a" * 5000) + "]", toml=True) == too_many
 
 
-def test_keys_that_stand_twice_are_named() -> None:
+def test_repeated_keys_are_named() -> None:
     text = '{"dns": {"ip": "127.0.0.1", "ip": "::1"}, "bgp": {"peers": [{"as": 1, "as": 2}]}}'
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="x", toml=False)
-    twice = {fault.path for fault in caught.value.faults if fault.message == "stands twice"}
-    assert twice == {"dns.ip", "bgp.peers[0].as"}
+    repeated = {fault.path for fault in caught.value.faults if fault.message == "is repeated"}
+    assert repeated == {"dns.ip", "bgp.peers[0].as"}
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(number: str) -> None:
+def test_nan_and_infinity_are_refused(number: str) -> None:
     text = f'{{"dns": {{"timeout": {number}, "rise": {number}}}}}'
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="x", toml=False)
     assert {"dns.timeout", "dns.rise"} < {fault.path for fault in caught.value.faults}
 
 
-def test_values_that_only_toml_has() -> None:
+def test_dates_and_numbers_that_only_toml_has_are_refused() -> None:
     text = "[dns]\nip = 2020-01-01\ntimeout = nan\ninterval = inf\nrise = 0x" + "f" * 9000
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="x", toml=True)
@@ -211,4 +216,4 @@ def test_values_that_only_toml_has() -> None:
     assert found["dns.ip"] == "must be text in quotes, not a date or a time"
     assert found["dns.timeout"] == "must be a finite number of seconds, not nan"
     assert found["dns.interval"] == "must be a finite number of seconds, not inf"
-    assert found["dns.rise"] == "must be from 1 to 100, not a far larger number"
+    assert found["dns.rise"] == "must be from 1 to 100, not a much larger number"

@@ -1,4 +1,4 @@
-"""Password files: which are taken, and that nothing that is said of one gives it away."""
+"""Password files: which are accepted, and that no message shows a password."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import json
 import os
 import pickle
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.config import InvalidConfigError, loads, password_files
+from anycast_routed.config import InvalidConfigError, password_files
 from anycast_routed.config.password_files import UnreadPasswordsError
 from anycast_routed.decide.plan import plan
 from anycast_routed.model import Verdict
 from anycast_routed.password import MASK, Password
 from anycast_routed.state.documents import document
-from tests.support.dns_site import seed
+from tests.support.configs import anycast_dns, config_of
 from tests.support.plans import observed
-from tests.support.users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
+from tests.support.users import DAEMON, OTHER, acting_as, directory_for_all, needs_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,14 @@ CANARY = "cAnAry-5f2c"
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Give a folder for other users too."""
-    with folder_for_all() as made:
+    """Yield a directory that other users can enter."""
+    with directory_for_all() as made:
         yield made
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Give a good password file."""
+    """Return a password file that is accepted."""
     made = tmp_path / "edge.password"
     made.write_text(f"{CANARY}\n")
     made.chmod(0o640)
@@ -47,11 +47,11 @@ def file(tmp_path: Path) -> Path:
 
 
 def naming(*files: object) -> Config:
-    """Return a config whose peers have these password files."""
-    config: dict[str, Any] = seed()
+    """Return a config in which these are the peers' password files."""
+    config = anycast_dns()
     for peer, file in zip(config["bgp"]["peers"], files, strict=False):
         peer["password-file"] = str(file)
-    return loads(json.dumps(config), name="config.json", toml=False)
+    return config_of(config)
 
 
 def revealed(config: Config) -> list[str]:
@@ -61,7 +61,7 @@ def revealed(config: Config) -> list[str]:
 
 
 def refusal(config: Config) -> UnreadPasswordsError:
-    """Return what is said of passwords that are refused; nothing of the canary is."""
+    """Return the error for refused passwords; check that it contains nothing of the canary."""
     with pytest.raises(UnreadPasswordsError) as caught:
         password_files.needed(password_files.read(config))
     assert "nAry" not in str(caught.value)
@@ -69,7 +69,7 @@ def refusal(config: Config) -> UnreadPasswordsError:
 
 
 @pytest.mark.parametrize("content", [CANARY, f"{CANARY}\n", "x" * 80, "!%&'()*+,-./:<=>?@[]^_~"])
-def test_a_line_is_the_password(file: Path, content: str) -> None:
+def test_one_line_of_printable_ascii_is_a_password(file: Path, content: str) -> None:
     file.write_text(content)
     config = password_files.read(naming(file))
     password_files.needed(config)
@@ -93,7 +93,7 @@ def test_a_line_is_the_password(file: Path, content: str) -> None:
         "x" * 100_000,
     ],
 )
-def test_another_content_is_refused_and_not_repeated(file: Path, content: str) -> None:
+def test_other_content_is_refused_and_not_repeated(file: Path, content: str) -> None:
     file.write_text(content)
     error = refusal(naming(file))
     assert str(file) in error.message
@@ -101,7 +101,7 @@ def test_another_content_is_refused_and_not_repeated(file: Path, content: str) -
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o642, 0o641, 0o620])
-def test_a_file_that_is_open_to_others_is_refused(file: Path, mode: int) -> None:
+def test_a_password_file_open_to_other_users_is_refused(file: Path, mode: int) -> None:
     file.chmod(mode)
     error = refusal(naming(file))
     assert f"{mode:04o}" in error.message
@@ -109,19 +109,19 @@ def test_a_file_that_is_open_to_others_is_refused(file: Path, mode: int) -> None
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o440, 0o640])
-def test_a_file_that_is_closed_to_others_is_taken(file: Path, mode: int) -> None:
+def test_a_password_file_closed_to_other_users_is_accepted(file: Path, mode: int) -> None:
     file.chmod(mode)
     assert revealed(password_files.read(naming(file))) == [CANARY]
 
 
-def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_password_file_that_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("fifo", "loop", "missing", "."):
         assert str(tmp_path) in refusal(naming(f"{tmp_path}/{name}".removesuffix("/."))).message
 
 
-def test_a_link_is_judged_by_what_it_leads_to(file: Path, tmp_path: Path) -> None:
+def test_a_link_is_checked_by_the_mode_of_its_target(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(file)
     assert revealed(password_files.read(naming(link))) == [CANARY]
@@ -130,7 +130,7 @@ def test_a_link_is_judged_by_what_it_leads_to(file: Path, tmp_path: Path) -> Non
 
 
 @needs_users
-def test_only_root_and_we_may_own_it(file: Path) -> None:
+def test_a_password_file_must_belong_to_root_or_to_this_user(file: Path) -> None:
     os.chown(file, OTHER, 0)
     assert f"belongs to user {OTHER}" in refusal(naming(file)).message
     os.chown(file, 0, DAEMON)
@@ -143,16 +143,16 @@ def test_only_root_and_we_may_own_it(file: Path) -> None:
 
 
 @needs_users
-def test_root_judges_for_the_user_whose_folders_are_ours(file: Path, tmp_path: Path) -> None:
+def test_root_checks_the_mode_for_the_daemons_user(file: Path, tmp_path: Path) -> None:
     config = naming(file)
-    for folder, owner, group in (
+    for directory, owner, group in (
         (tmp_path / "none", 0, "GROUP"),
         (tmp_path / "run", DAEMON, DAEMON),
     ):
         if owner:
-            folder.mkdir()
-            os.chown(folder, owner, owner)
-        daemon = config.daemon.model_copy(update={"state_dir": folder, "run_dir": folder})
+            directory.mkdir()
+            os.chown(directory, owner, owner)
+        daemon = config.daemon.model_copy(update={"state_dir": directory, "run_dir": directory})
         config = config.model_copy(update={"daemon": daemon})
         file.chmod(0o644)
         assert f"chown root:{group} {file}" in refusal(config).faults[0].hint
@@ -167,14 +167,14 @@ def test_root_judges_for_the_user_whose_folders_are_ours(file: Path, tmp_path: P
     assert "who can change it" in refusal(config).message
 
 
-def test_all_faults_at_once(file: Path) -> None:
+def test_all_password_faults_are_reported_at_once(file: Path) -> None:
     file.chmod(0o644)
     error = refusal(naming(file, file.with_name("missing")))
     places = [fault.path for fault in error.faults]
     assert places == [f"bgp.peers[{number}].password-file" for number in (0, 1)]
 
 
-def test_a_name_is_a_credential_of_systemd(file: Path) -> None:
+def test_a_bare_name_is_a_systemd_credential(file: Path) -> None:
     config = naming(file.name)
     environ = {"CREDENTIALS_DIRECTORY": str(file.parent)}
     assert revealed(password_files.read(config, environ)) == [CANARY]
@@ -185,7 +185,7 @@ def test_a_name_is_a_credential_of_systemd(file: Path) -> None:
     assert "LoadCredential=" in error.faults[0].hint
 
 
-def test_who_changes_nothing_goes_on_without_a_credential(file: Path) -> None:
+def test_a_read_only_verb_goes_on_without_a_credential(file: Path) -> None:
     config, unknown = password_files.imagined(naming("edge", file))
     assert revealed(config) == [MASK, CANARY]
     assert len(unknown) == 1
@@ -195,35 +195,39 @@ def test_who_changes_nothing_goes_on_without_a_credential(file: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [CANARY + " x", "a/b", "", "../x", 7, None, [CANARY], "/a/../b"])
-def test_a_value_that_is_neither_is_not_repeated(value: object) -> None:
-    config = seed()
+def test_a_value_that_is_no_path_and_no_name_is_not_repeated(value: object) -> None:
+    config = anycast_dns()
     config["bgp"]["peers"][0]["password-file"] = value
     with pytest.raises(InvalidConfigError) as caught:
-        loads(json.dumps(config), name="config.json", toml=False)
+        config_of(config)
     assert "bgp.peers[0].password-file" in str(caught.value)
     assert "nAry" not in str(caught.value)
 
 
 def test_a_password_in_the_config_itself_is_not_repeated() -> None:
-    config = seed()
+    config = anycast_dns()
     config["bgp"]["peers"][0]["password"] = CANARY
     with pytest.raises(InvalidConfigError, match='did you mean "password-file"') as caught:
-        loads(json.dumps(config), name="config.json", toml=False)
+        config_of(config)
     assert "nAry" not in str(caught.value)
 
 
-def test_no_way_of_printing_gives_it_away(file: Path) -> None:
+def test_no_way_of_printing_shows_the_password(file: Path) -> None:
     config = password_files.read(naming(file))
     decision = plan(config, observed(Verdict.UP))
     assert config.bgp is not None
     secret = config.bgp.peers[0].password_file
     assert secret is not None
     assert secret.reveal() == CANARY
-    said = [repr(secret), str(secret), f"{secret:>20}", "%s" % secret, format(secret)]  # noqa: UP031
-    said += [repr(config), str(config.bgp), repr(decision), repr(replace(decision))]
-    said += [repr(asdict(decision)), repr(copy.deepcopy([secret])), repr(vars(config.bgp.peers[0]))]
-    said += [json.dumps(document("plan", plan=decision), default=str)]
-    assert not [one for one in said if "nAry" in one]
+    printed = [repr(secret), str(secret), f"{secret:>20}", "%s" % secret, format(secret)]  # noqa: UP031
+    printed += [repr(config), str(config.bgp), repr(decision), repr(replace(decision))]
+    printed += [
+        repr(asdict(decision)),
+        repr(copy.deepcopy([secret])),
+        repr(vars(config.bgp.peers[0])),
+    ]
+    printed += [json.dumps(document("plan", plan=decision), default=str)]
+    assert not [one for one in printed if "nAry" in one]
     for store in (pickle.dumps, json.dumps):
         with pytest.raises(TypeError) as caught:
             store(secret)
@@ -232,7 +236,7 @@ def test_no_way_of_printing_gives_it_away(file: Path) -> None:
         config.model_dump_json()
 
 
-def test_another_password_is_another_config(file: Path) -> None:
+def test_configs_with_different_passwords_differ(file: Path) -> None:
     before = password_files.read(naming(file))
     assert before == password_files.read(naming(file))
     file.write_text("another")

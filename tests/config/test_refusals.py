@@ -1,4 +1,4 @@
-"""What is refused, each with the path that the operator wrote."""
+"""Faults of a config are reported, each with the path of its key."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from anycast_routed.config import InvalidConfigError, loads
+from tests.support.configs import Raw, config_of
 
-Raw = dict[str, Any]
 Faults = Callable[[object], dict[str, str]]
 
 
@@ -88,42 +88,48 @@ SECTIONS = ["dns", "anycast", "bgp", "router", "daemon", "bgp.peers[0]", "anycas
     [pytest.param(*case, id=f"{case[0]}={ascii(case[1])[:90]}") for case in CASES],
 )
 def test_a_wrong_value_is_refused_at_its_path(
-    seed: Raw, faults: Faults, path: str, value: object
+    anycast_dns: Raw, faults: Faults, path: str, value: object
 ) -> None:
-    change(seed, path, value)
-    found = faults(seed)
+    change(anycast_dns, path, value)
+    found = faults(anycast_dns)
     assert list(found) == [path]
     assert not re.search("[Ii]nput|valid |pydantic", found[path])
     assert found[path].isprintable()
 
 
 @pytest.mark.parametrize("path", [*STRINGS, *NUMBERS, "dns.ip", "bgp", "router", "dns"])
-def test_null_is_refused(seed: Raw, faults: Faults, path: str) -> None:
-    change(seed, path, None)
-    assert faults(seed)[path] == "must not be null; leave the key out"
+def test_null_is_refused(anycast_dns: Raw, faults: Faults, path: str) -> None:
+    change(anycast_dns, path, None)
+    assert faults(anycast_dns)[path] == "must not be null; leave the key out"
 
 
 @pytest.mark.parametrize("path", SECTIONS)
-def test_a_section_must_be_one(seed: Raw, faults: Faults, path: str) -> None:
-    change(seed, path, [1])
-    assert faults(seed) == {path: "must be a section, not a list; "}
+def test_a_list_in_place_of_a_section_is_refused(
+    anycast_dns: Raw, faults: Faults, path: str
+) -> None:
+    change(anycast_dns, path, [1])
+    assert faults(anycast_dns) == {path: "must be a section, not a list; "}
 
 
 @pytest.mark.parametrize("value", [{}, "x", 1, True])
-def test_a_list_must_be_one(seed: Raw, faults: Faults, value: object) -> None:
-    change(seed, "bgp.peers", value)
-    assert faults(seed)["bgp.peers"].startswith("must be a list, not ")
+def test_a_value_in_place_of_a_list_is_refused(
+    anycast_dns: Raw, faults: Faults, value: object
+) -> None:
+    change(anycast_dns, "bgp.peers", value)
+    assert faults(anycast_dns)["bgp.peers"].startswith("must be a list, not ")
 
 
 @pytest.mark.parametrize(
     "path", ["dns", "anycast", "dns.ip", "dns.query", "bgp.id", "bgp.as", "bgp.peers"]
 )
-def test_a_missing_key_is_named(seed: Raw, faults: Faults, path: str) -> None:
+def test_a_missing_key_is_named(anycast_dns: Raw, faults: Faults, path: str) -> None:
     holder, last = (
-        (seed[path.split(".", maxsplit=1)[0]], path.split(".")[1]) if "." in path else (seed, path)
+        (anycast_dns[path.split(".", maxsplit=1)[0]], path.split(".")[1])
+        if "." in path
+        else (anycast_dns, path)
     )
     del holder[last]
-    (fault,) = faults(seed).items()
+    (fault,) = faults(anycast_dns).items()
     assert fault[0] == path
     assert fault[1].startswith("is missing; ")
 
@@ -144,19 +150,19 @@ def test_a_missing_key_is_named(seed: Raw, faults: Faults, path: str) -> None:
         ("bgp.peers[0].as_", 'did you mean "as"?'),
     ],
 )
-def test_an_unknown_key_comes_with_the_nearest(
-    seed: Raw, faults: Faults, path: str, hint: str
+def test_an_unknown_key_gets_the_nearest_key_as_hint(
+    anycast_dns: Raw, faults: Faults, path: str, hint: str
 ) -> None:
-    change(seed, path, 1)
-    (fault,) = faults(seed).items()
+    change(anycast_dns, path, 1)
+    (fault,) = faults(anycast_dns).items()
     assert fault[0] == path
     assert fault[1].startswith(f"is not a key of this section; {hint}")
 
 
-def test_an_unknown_key_cannot_hurt_a_terminal(seed: Raw, faults: Faults) -> None:
-    seed["\x1b[2J\ud800"] = 1
-    seed["x" * 500] = 1
-    for path in faults(seed):
+def test_an_unknown_key_with_escapes_is_quoted(anycast_dns: Raw, faults: Faults) -> None:
+    anycast_dns["\x1b[2J\ud800"] = 1
+    anycast_dns["x" * 500] = 1
+    for path in faults(anycast_dns):
         assert path.isprintable()
         assert len(path) < 100
 
@@ -181,28 +187,32 @@ def test_an_unknown_key_cannot_hurt_a_terminal(seed: Raw, faults: Faults) -> Non
         ("bgp.peers", [], "write at least one entry"),
     ],
 )
-def test_the_hint_says_what_to_write(
-    seed: Raw, faults: Faults, path: str, value: object, hint: str
+def test_the_hint_shows_what_to_write(
+    anycast_dns: Raw, faults: Faults, path: str, value: object, hint: str
 ) -> None:
-    change(seed, path, value)
-    assert hint in faults(seed)[path]
+    change(anycast_dns, path, value)
+    assert hint in faults(anycast_dns)[path]
 
 
-def test_the_two_forms_exclude_each_other(seed: Raw, faults: Faults) -> None:
-    seed["services"] = [{"name": "dns", "dns": seed["dns"], "anycast": {"routes": []}}]
-    found = faults(seed)
-    assert found.pop("services").startswith("must not stand beside dns and anycast at the top; ")
+def test_the_two_forms_exclude_each_other(anycast_dns: Raw, faults: Faults) -> None:
+    anycast_dns["services"] = [
+        {"name": "dns", "dns": anycast_dns["dns"], "anycast": {"routes": []}}
+    ]
+    found = faults(anycast_dns)
+    assert found.pop("services").startswith(
+        "must not be combined with dns and anycast at the top; "
+    )
     assert list(found) == ["services[0].anycast"]
 
 
-def test_one_of_the_forms_is_needed(seed: Raw, faults: Faults) -> None:
-    assert list(faults({"bgp": seed["bgp"]})) == ["services"]
+def test_one_of_the_forms_is_needed(anycast_dns: Raw, faults: Faults) -> None:
+    assert list(faults({"bgp": anycast_dns["bgp"]})) == ["services"]
     assert list(faults({"services": []})) == ["services"]
     assert list(faults({"services": {}})) == ["services"]
 
 
-def test_faults_in_services_have_their_own_path(seed: Raw, faults: Faults) -> None:
-    dns, routes = seed["dns"], seed["anycast"]["routes"]
+def test_faults_in_services_have_their_own_path(anycast_dns: Raw, faults: Faults) -> None:
+    dns, routes = anycast_dns["dns"], anycast_dns["anycast"]["routes"]
     services = [
         {"name": "a", "dns": dns, "anycast": {"interface": "lo", "prefix": "a"}},
         {"name": "B", "dns": dns, "anycast": {"routes": routes}},
@@ -223,9 +233,11 @@ def test_faults_in_services_have_their_own_path(seed: Raw, faults: Faults) -> No
     assert "services[1].anycast.routes[0].ip" in found["services[3].anycast.routes[0].ip"]
 
 
-def test_the_same_prefix_on_another_interface_is_fine(seed: Raw, faults: Faults) -> None:
+def test_the_same_label_prefix_on_another_interface_is_accepted(
+    anycast_dns: Raw, faults: Faults
+) -> None:
     services = [
-        {"name": name, "dns": seed["dns"], "anycast": {"interface": name, "prefix": "dns"}}
+        {"name": name, "dns": anycast_dns["dns"], "anycast": {"interface": name, "prefix": "dns"}}
         for name in ("lo", "dummy0")
     ]
     assert faults({"services": services}) == {}
@@ -242,109 +254,117 @@ def test_the_same_prefix_on_another_interface_is_fine(seed: Raw, faults: Faults)
         ({"interface": "eth0.100", "prefix": "anycast"}, "anycast.prefix"),
     ],
 )
-def test_labels_need_two_keys_and_must_fit(
-    seed: Raw, faults: Faults, anycast: Raw, path: str
+def test_labels_need_interface_and_prefix_and_at_most_15_characters(
+    anycast_dns: Raw, faults: Faults, anycast: Raw, path: str
 ) -> None:
-    seed["anycast"] = anycast
-    assert list(faults(seed)) == [path]
+    anycast_dns["anycast"] = anycast
+    assert list(faults(anycast_dns)) == [path]
 
 
-def test_a_static_prefix_stands_once(seed: Raw, faults: Faults) -> None:
-    seed["anycast"]["routes"].append({"label": "b", "ip": "FD00:0::10:10:10:10/128"})
-    found = faults(seed)
+def test_a_repeated_static_prefix_is_refused(anycast_dns: Raw, faults: Faults) -> None:
+    anycast_dns["anycast"]["routes"].append({"label": "b", "ip": "FD00:0::10:10:10:10/128"})
+    found = faults(anycast_dns)
     assert list(found) == ["anycast.routes[1].ip"]
     assert "anycast.routes[0].ip" in found["anycast.routes[1].ip"]
 
 
-def test_a_peer_stands_once_and_is_not_this_router(seed: Raw, faults: Faults) -> None:
-    peers = seed["bgp"]["peers"]
+def test_a_repeated_peer_and_this_router_as_peer_are_refused(
+    anycast_dns: Raw, faults: Faults
+) -> None:
+    peers = anycast_dns["bgp"]["peers"]
     peers += [{"ip": "172.17.2.254", "as": 0}, {"ip": "172.17.2.1", "as": 64512}]
-    found = faults(seed)
+    found = faults(anycast_dns)
     assert set(found) == {"bgp.peers[2].as", "bgp.peers[2].ip", "bgp.peers[3].ip"}
     assert "bgp.peers[0].ip" in found["bgp.peers[2].ip"]
     assert "bgp.id" in found["bgp.peers[3].ip"]
 
 
 @pytest.mark.parametrize("other", ["config-file", "control-socket"])
-def test_the_include_file_overwrites_nothing(seed: Raw, faults: Faults, other: str) -> None:
-    seed["router"] = {"include-file": "/etc/x", other: "/etc/x"}
-    assert list(faults(seed)) == ["router.include-file"]
-    seed["router"] = {other: "/run/anycast-routed/bird.conf"}
-    assert list(faults(seed)) == ["router.include-file"]
+def test_the_include_file_must_differ_from_the_routers_files(
+    anycast_dns: Raw, faults: Faults, other: str
+) -> None:
+    anycast_dns["router"] = {"include-file": "/etc/x", other: "/etc/x"}
+    assert list(faults(anycast_dns)) == ["router.include-file"]
+    anycast_dns["router"] = {other: "/run/anycast-routed/bird.conf"}
+    assert list(faults(anycast_dns)) == ["router.include-file"]
 
 
-def test_a_text_that_looks_like_a_boolean_comes_with_a_hint(seed: Raw, faults: Faults) -> None:
-    change(seed, "dns.pulse", "True")
-    said = 'must be true or false, not "True"; write true without the quotes'
-    assert faults(seed) == {"dns.pulse": said}
+def test_a_boolean_in_quotes_gets_a_hint(anycast_dns: Raw, faults: Faults) -> None:
+    change(anycast_dns, "dns.pulse", "True")
+    expected = 'must be true or false, not "True"; write true without the quotes'
+    assert faults(anycast_dns) == {"dns.pulse": expected}
 
 
-def test_lowering_needs_peers_that_see_the_local_pref(seed: Raw, faults: Faults) -> None:
-    change(seed, "dns.on-fail", "lower")
-    assert faults(seed) == {}
-    change(seed, "bgp.peers[1].as", 65001)
-    assert faults(seed) == {
+def test_on_fail_lower_is_refused_with_peers_in_another_as(
+    anycast_dns: Raw, faults: Faults
+) -> None:
+    change(anycast_dns, "dns.on-fail", "lower")
+    assert faults(anycast_dns) == {}
+    change(anycast_dns, "bgp.peers[1].as", 65001)
+    assert faults(anycast_dns) == {
         "dns.on-fail": 'must not be "lower" while bgp.peers[1].as is another AS: LocalPref does '
-        'not reach it (RFC 4271 section 5.1.5); write "withdraw": a dead service would stay as '
-        "attractive there as before"
+        'not reach it (RFC 4271 section 5.1.5); write "withdraw": that peer would still prefer '
+        "a dead service"
     }
-    change(seed, "dns.on-fail", "withdraw")
-    assert faults(seed) == {}
+    change(anycast_dns, "dns.on-fail", "withdraw")
+    assert faults(anycast_dns) == {}
 
 
-def test_lowering_is_looked_at_in_each_service(seed: Raw, faults: Faults) -> None:
-    dns = {**seed.pop("dns"), "on-fail": "lower"}
-    seed["services"] = [
-        {"name": "one", "dns": dns, "anycast": seed.pop("anycast")},
+def test_on_fail_lower_is_checked_in_each_service(anycast_dns: Raw, faults: Faults) -> None:
+    dns = {**anycast_dns.pop("dns"), "on-fail": "lower"}
+    anycast_dns["services"] = [
+        {"name": "one", "dns": dns, "anycast": anycast_dns.pop("anycast")},
         {"name": "two", "dns": dns, "anycast": {"routes": [{"label": "b", "ip": "10.0.0.1/32"}]}},
     ]
-    for peer in seed["bgp"]["peers"]:
+    for peer in anycast_dns["bgp"]["peers"]:
         peer["as"] = 65001
-    assert list(faults(seed)) == ["services[0].dns.on-fail", "services[1].dns.on-fail"]
-    del seed["bgp"]
-    assert faults(seed) == {}, "the sessions are the operator's, and so is what they carry"
+    assert list(faults(anycast_dns)) == ["services[0].dns.on-fail", "services[1].dns.on-fail"]
+    del anycast_dns["bgp"]
+    assert faults(anycast_dns) == {}, "without bgp the operator configures the sessions"
 
 
 @pytest.mark.parametrize(
     ("anycast", "least"), [({"localpref": 200}, 200), ({}, 100), ({"localpref": 0}, 0)]
 )
-def test_the_floor_is_not_above_the_local_pref(
-    seed: Raw, faults: Faults, anycast: Raw, least: int
+def test_a_floor_above_the_local_pref_is_refused(
+    anycast_dns: Raw, faults: Faults, anycast: Raw, least: int
 ) -> None:
-    del seed["anycast"]["localpref"]
-    seed["anycast"] |= {**anycast, "floor": least}
-    assert faults(seed) == {}
-    seed["anycast"]["floor"] = least + 1
-    said = f"must not be above anycast.localpref, which is {least}; a fall would be a rise"
-    assert faults(seed) == {"anycast.floor": said}
+    del anycast_dns["anycast"]["localpref"]
+    anycast_dns["anycast"] |= {**anycast, "floor": least}
+    assert faults(anycast_dns) == {}
+    anycast_dns["anycast"]["floor"] = least + 1
+    expected = (
+        f"must not be above anycast.localpref, which is {least}; floor is the lowered LocalPref"
+    )
+    assert faults(anycast_dns) == {"anycast.floor": expected}
 
 
-def test_state_does_not_stand_in_the_run_folder(seed: Raw, faults: Faults) -> None:
-    seed["daemon"] = {"state-dir": "/run/anycast-routed"}
-    assert list(faults(seed)) == ["daemon.state-dir"]
-    seed["daemon"] = {"run-dir": "/var/lib/anycast-routed"}
-    assert list(faults(seed)) == ["daemon.run-dir"]
-    seed["daemon"] = {"run-dir": "/x", "state-dir": "/x"}
-    (fault,) = faults(seed).items()
+def test_state_dir_and_run_dir_must_differ(anycast_dns: Raw, faults: Faults) -> None:
+    anycast_dns["daemon"] = {"state-dir": "/run/anycast-routed"}
+    assert list(faults(anycast_dns)) == ["daemon.state-dir"]
+    anycast_dns["daemon"] = {"run-dir": "/var/lib/anycast-routed"}
+    assert list(faults(anycast_dns)) == ["daemon.run-dir"]
+    anycast_dns["daemon"] = {"run-dir": "/x", "state-dir": "/x"}
+    (fault,) = faults(anycast_dns).items()
     assert fault[0] == "daemon.state-dir"
-    assert fault[1].startswith("must be a folder of its own, which daemon.run-dir is not; ")
+    assert fault[1].startswith("must be another directory than daemon.run-dir; ")
 
 
-def test_all_faults_come_at_once(seed: Raw) -> None:
+def test_all_faults_are_reported_at_once(anycast_dns: Raw) -> None:
     wrong = {"dns.port": 0, "dns.colour": 1, "bgp.peers[1].as": 0, "anycast.routes[0].ip": "x"}
     wrong |= {"bgp.peers[1].ip": "172.17.2.254", "router.daemon": "x", "daemon": 1}
     for path, value in wrong.items():
-        change(seed, path, value)
+        change(anycast_dns, path, value)
     with pytest.raises(InvalidConfigError) as caught:
-        loads(json.dumps(seed), name="a.json", toml=False)
+        config_of(anycast_dns)
     assert {fault.path for fault in caught.value.faults} == set(wrong)
     lines = str(caught.value).splitlines()
     assert len(lines) == len(wrong)
-    assert all(line.startswith("a.json: ") for line in lines)
+    assert all(line.startswith("config.json: ") for line in lines)
     assert caught.value.exit_code == 78
 
 
-def test_a_hopeless_file_is_not_printed_whole() -> None:
+def test_at_most_100_faults_are_printed() -> None:
     text = json.dumps({f"key{number}": 1 for number in range(1000)})
     with pytest.raises(InvalidConfigError) as caught:
         loads(text, name="a.json", toml=False)
@@ -393,6 +413,8 @@ def test_a_hopeless_file_is_not_printed_whole() -> None:
         ("router.template-dir", "/etc/anycast routed/templates"),
     ],
 )
-def test_these_are_fine(seed: Raw, faults: Faults, path: str, value: object) -> None:
-    change(seed, path, value)
-    assert faults(seed) == {}
+def test_these_values_are_accepted(
+    anycast_dns: Raw, faults: Faults, path: str, value: object
+) -> None:
+    change(anycast_dns, path, value)
+    assert faults(anycast_dns) == {}

@@ -1,4 +1,4 @@
-"""Whatever stands in a string of the config, only its alphabet comes through; and durations."""
+"""Each string of the config is within its alphabet or refused; durations are parsed exactly."""
 
 import math
 import random
@@ -40,11 +40,11 @@ ALPHABETS = {
     r"[0-9.]{7,15}": ("bgp.id",),
     r"[1-9][0-9]{0,4}": ("dns.port",),
 }
-"""The keys whose text comes through, by what may come through."""
+"""The keys that keep their text, by the pattern of the texts that may pass."""
 
 
 def hostile(dice: random.Random) -> str:
-    """Make a text of plain characters, dangerous characters, and pieces that are nearly right."""
+    """Return a text of plain characters, dangerous characters, and pieces that are nearly valid."""
     plain = string.ascii_letters + string.digits + "-."
     parts = [
         dice.choice(PIECES)
@@ -58,7 +58,7 @@ def hostile(dice: random.Random) -> str:
 
 
 def outcome(parse: Callable[[object], object], text: str) -> tuple[str, str]:
-    """Give the refusal, or else the value as text."""
+    """Return the refusal and an empty text, or an empty refusal and the value as text."""
     try:
         value = parse(text)
         return "", str(value.file if isinstance(value, Password) else value)
@@ -88,7 +88,7 @@ def test_a_duration_is_the_sum_of_its_terms(parts: list[tuple[int, int, str]]) -
 
 
 @given(st.integers(1, 10**15))
-def test_a_duration_that_is_written_is_read_again(nanoseconds: int) -> None:
+def test_a_duration_is_read_back_as_it_was_written(nanoseconds: int) -> None:
     text = values.spelled(nanoseconds / 10**9)
     assert values.seconds(0, 1e30)(text) == nanoseconds / 10**9
 
@@ -110,7 +110,7 @@ def test_a_duration_that_is_written_is_read_again(nanoseconds: int) -> None:
         ("1h0m0.000000001s", 3600.000000001),
     ],
 )
-def test_durations_as_go_has_them(text: str, seconds: float) -> None:
+def test_durations_in_go_syntax_are_read(text: str, seconds: float) -> None:
     assert values.seconds(0, 1e9)(text) == seconds
 
 
@@ -118,13 +118,13 @@ def test_durations_as_go_has_them(text: str, seconds: float) -> None:
     "text",
     ["", "s", ".s", "1", "1 s", "1S", "-1s", "1s-", "1e3s", "\u0661s", "1s\n", "1.5.5s", "1" * 99],
 )
-def test_other_texts_are_no_durations(text: str) -> None:
+def test_other_texts_are_refused_as_durations(text: str) -> None:
     with pytest.raises(values.Refused, match="must be a duration"):
         values.seconds(0, 1e9)(text)
 
 
 DANGEROUS = '"\\|;{}$#`\n\r\t\0\x0b\x0c\x1b\x7f\x85äß\u2028\ud800\U0001f600'
-"""What ends a string, a statement or a line for BIRD, FRR or vtysh, or is no printable ASCII."""
+"""Characters that end a string, a statement or a line for BIRD, FRR or vtysh, or are no ASCII."""
 SAMPLES = (
     *("a", "dns", "SOA", "/a", "/a b/c", "example.com", "1s", "53", "10.0.0.1", "fd00::1"),
     *("10.0.0.1/32", "fd00::1/128", "vtysh", "Edge 1 (left)"),
@@ -132,7 +132,7 @@ SAMPLES = (
 
 
 def kinds() -> Iterator[tuple[str, list[Value]]]:
-    """Give each key that holds no section, with the kinds of value it takes."""
+    """Yield each key that is no section, with the kinds of value that it takes."""
     for one in every():
         parts = [*one.field.metadata, *inside(one.field.annotation)]
         is_choice = any(get_origin(part) is Literal for part in parts)
@@ -141,7 +141,7 @@ def kinds() -> Iterator[tuple[str, list[Value]]]:
 
 
 def inside(annotation: object) -> list[object]:
-    """Give an annotation's parts, its own and those of its parts; what Annotated carries too."""
+    """Return an annotation and, recursively, its parts, with the metadata of Annotated."""
     parts = get_args(annotation)
     return [annotation, *(one for part in parts for one in inside(part))]
 
@@ -151,8 +151,8 @@ KINDS = dict(kinds())
 
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("alphabet", ALPHABETS, ids=lambda one: ALPHABETS[one][0])
-def test_ten_thousand_texts_are_refused_or_within_the_alphabet(alphabet: str) -> None:
-    """The parsers are those of the keys themselves."""
+def test_ten_thousand_random_texts_are_refused_or_within_the_alphabet(alphabet: str) -> None:
+    """The parsers are those that the keys use."""
     parsers = [kind.parse for path in ALPHABETS[alphabet] for kind in KINDS[path]]
     dice = random.Random(alphabet)  # noqa: S311 - the same texts in every run
     for number in range(10_000):
@@ -164,7 +164,7 @@ def test_ten_thousand_texts_are_refused_or_within_the_alphabet(alphabet: str) ->
 
 
 @pytest.mark.fault(40)
-def test_every_key_whose_text_stays_text_has_an_alphabet() -> None:
+def test_every_key_that_keeps_its_text_has_an_alphabet() -> None:
     listed = {path for paths in ALPHABETS.values() for path in paths}
     for path in KINDS.keys() - listed:
         for kind in KINDS[path]:
@@ -174,9 +174,9 @@ def test_every_key_whose_text_stays_text_has_an_alphabet() -> None:
 
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("path", KINDS)
-def test_every_key_has_an_alphabet_and_a_longest_text(path: str) -> None:
+def test_every_key_refuses_dangerous_characters_and_long_texts(path: str) -> None:
     """A new key that takes any text fails here."""
-    assert KINDS[path], f"{path} takes what no parser of ours has seen"
+    assert KINDS[path], f"{path} has no parser of `config.values`"
     for kind in KINDS[path]:
         taken = [sample for sample in SAMPLES if not outcome(kind.parse, sample)[0]]
         for sample in taken:
@@ -191,7 +191,7 @@ def test_every_key_has_an_alphabet_and_a_longest_text(path: str) -> None:
 
 
 @pytest.mark.fault(40)
-def test_every_text_of_the_schema_has_an_end() -> None:
+def test_every_string_in_the_schema_has_a_longest_length() -> None:
     def texts(form: object) -> Iterator[dict[str, object]]:
         if isinstance(form, dict):
             if form.get("type") == "string" and not form.keys() & {"enum", "const", "format"}:

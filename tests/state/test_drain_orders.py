@@ -1,10 +1,9 @@
-"""What is drained stays drained until it is lifted or over, and damage is never "nothing"."""
+"""Drain orders stay in force until lifted or expired; a damaged file is an error."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from anycast_routed.errors import CannotWriteError, ConfigError
 from anycast_routed.state import drain_orders
 from anycast_routed.state.drain_orders import Ordered
+from tests.support.full_disk import files_of_at_most
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,28 +21,28 @@ DNS = Ordered("dns", "new kernel", NOW)
 PREFIX = Ordered("10.10.10.10/32", "", NOW, NOW + 60)
 
 
-def test_orders_stand_until_they_are_lifted(tmp_path: Path) -> None:
-    folder = tmp_path / "var" / "lib"
-    assert drain_orders.load(folder, NOW) == ()
-    drain_orders.order(folder, DNS)
-    drain_orders.order(folder, PREFIX)
-    assert drain_orders.load(folder, NOW) == (PREFIX, DNS)
-    assert drain_orders.lift(folder, "dns")
-    assert drain_orders.load(folder, NOW) == (PREFIX,)
-    assert not drain_orders.lift(folder, "dns")
-    assert drain_orders.lift(folder, "10.10.10.10/32")
-    assert drain_orders.load(folder, NOW) == ()
+def test_orders_are_in_force_until_they_are_lifted(tmp_path: Path) -> None:
+    directory = tmp_path / "var" / "lib"
+    assert drain_orders.load(directory, NOW) == ()
+    drain_orders.order(directory, DNS)
+    drain_orders.order(directory, PREFIX)
+    assert drain_orders.load(directory, NOW) == (PREFIX, DNS)
+    assert drain_orders.lift(directory, "dns")
+    assert drain_orders.load(directory, NOW) == (PREFIX,)
+    assert not drain_orders.lift(directory, "dns")
+    assert drain_orders.lift(directory, "10.10.10.10/32")
+    assert drain_orders.load(directory, NOW) == ()
     assert not drain_orders.lift(tmp_path / "none", "dns")
 
 
-def test_a_new_order_for_a_target_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_a_new_order_for_a_target_replaces_the_old_one(tmp_path: Path) -> None:
     drain_orders.order(tmp_path, DNS)
     again = Ordered("dns", "disk\n\udcff", NOW + 1, NOW + 2)
     drain_orders.order(tmp_path, again)
     assert drain_orders.load(tmp_path, NOW + 1) == (again,)
 
 
-def test_an_order_ends_at_its_time_and_is_forgotten(tmp_path: Path) -> None:
+def test_an_expired_order_is_not_in_force_and_is_deleted(tmp_path: Path) -> None:
     drain_orders.order(tmp_path, PREFIX)
     assert drain_orders.load(tmp_path, NOW + 59.9) == (PREFIX,)
     assert drain_orders.load(tmp_path, NOW + 60) == ()
@@ -50,7 +50,8 @@ def test_an_order_ends_at_its_time_and_is_forgotten(tmp_path: Path) -> None:
     assert "10.10.10.10" not in (tmp_path / "drains.json").read_text()
 
 
-def one(**changed: object) -> str:
+def file_with(**changed: object) -> str:
+    """Return the text of a file with one order, with these fields changed."""
     fact = {"target": "dns", "reason": "", "since": 1.0, "until": None} | changed
     return json.dumps({"schema": 1, "drained": [fact]})
 
@@ -68,21 +69,23 @@ def one(**changed: object) -> str:
         '{"schema": 1, "drained": 7}',
         '{"schema": 1, "drained": [7]}',
         '{"schema": 1, "drained": [{"target": "dns"}]}',
-        one(target=7),
-        one(target="\x1b[2J"),
-        one(since="yesterday"),
-        one(until=float("nan")),
-        one(until="1"),
-        one(until=1.7e18),
-        one(until=253402300800),
-        one(since=-1),
-        one(until=float("inf")),
-        one(since=10**400),
+        file_with(target=7),
+        file_with(target="\x1b[2J"),
+        file_with(since="yesterday"),
+        file_with(until=float("nan")),
+        file_with(until="1"),
+        file_with(until=1.7e18),
+        file_with(until=253402300800),
+        file_with(since=-1),
+        file_with(until=float("inf")),
+        file_with(since=10**400),
         "[" * 100_000,
         "\udcff",
     ],
 )
-def test_a_damaged_file_is_an_error_and_stays(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_of_orders_is_an_error_and_is_left_unchanged(
+    tmp_path: Path, text: str
+) -> None:
     file = tmp_path / "drains.json"
     file.write_text(text, errors="surrogateescape")
     for attempt in (
@@ -96,11 +99,11 @@ def test_a_damaged_file_is_an_error_and_stays(tmp_path: Path, text: str) -> None
     assert file.read_text(errors="surrogateescape") == text
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "fifo"])
-def test_something_else_in_its_place_is_an_error(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["directory", "link", "dangling link", "fifo"])
+def test_a_file_of_orders_that_is_not_a_regular_file_is_an_error(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "drains.json"
     match kind:
-        case "folder":
+        case "directory":
             file.mkdir()
         case "link":
             file.symlink_to("/etc/hostname")
@@ -112,16 +115,12 @@ def test_something_else_in_its_place_is_an_error(tmp_path: Path, kind: str) -> N
         drain_orders.load(tmp_path, NOW)
 
 
-def test_on_a_full_disk_the_old_orders_stand(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_old_orders_stay_in_force(tmp_path: Path) -> None:
     drain_orders.order(tmp_path, DNS)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    try:
+    with files_of_at_most(10):
         with pytest.raises(CannotWriteError):
             drain_orders.order(tmp_path, PREFIX)
         with pytest.raises(CannotWriteError):
             drain_orders.lift(tmp_path, "dns")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert drain_orders.load(tmp_path, NOW) == (DNS,)
     assert [file.name for file in tmp_path.iterdir()] == ["drains.json"]

@@ -1,10 +1,8 @@
-"""The journal: bounded, and readable whatever a crash or a hand has left in it."""
+"""The journal is bounded, and readable after a crash and with damaged lines."""
 
 from __future__ import annotations
 
 import os
-import resource
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +10,9 @@ import pytest
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError
 from anycast_routed.state import journal
 from anycast_routed.state.journal import Entry
+from tests.support.full_disk import files_of_at_most
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -22,34 +20,23 @@ def entry(number: int, why: str = "dns is down: SERVFAIL") -> Entry:
     return Entry(1_700_000_000.25 + number, "withdrawn", "10.10.10.10/32", "dns", why, 0.021)
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Let the kernel refuse what would make a file longer, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_what_was_added_is_read_the_newest_last(tmp_path: Path) -> None:
-    folder = tmp_path / "var" / "lib"
+def test_appended_entries_are_read_back_newest_last(tmp_path: Path) -> None:
+    directory = tmp_path / "var" / "lib"
     start = Entry(1.0, "event", "", "dns", "the daemon has started")
-    journal.append(folder, [start, entry(1)])
-    journal.append(folder, [entry(2, 'a "quoted"\nline, \udcff and ü')])
-    assert journal.load(folder) == (start, entry(1), entry(2, 'a "quoted"\nline, \udcff and ü'))
-    assert journal.load(folder, most=1) == journal.load(folder)[-1:]
-    assert journal.load(folder, most=0) == ()
+    journal.append(directory, [start, entry(1)])
+    journal.append(directory, [entry(2, 'a "quoted"\nline, \udcff and ü')])
+    assert journal.load(directory) == (start, entry(1), entry(2, 'a "quoted"\nline, \udcff and ü'))
+    assert journal.load(directory, most=1) == journal.load(directory)[-1:]
+    assert journal.load(directory, most=0) == ()
 
 
-def test_nothing_is_no_journal_and_makes_none(tmp_path: Path) -> None:
+def test_a_missing_journal_is_empty_and_no_entries_make_no_file(tmp_path: Path) -> None:
     assert journal.load(tmp_path / "none") == ()
     journal.append(tmp_path / "none", [])
     assert not (tmp_path / "none").exists()
 
 
-def test_it_never_takes_more_than_two_mebibytes(tmp_path: Path) -> None:
+def test_the_journal_never_takes_more_than_two_mebibytes(tmp_path: Path) -> None:
     for batch in range(60):
         journal.append(tmp_path, [entry(batch * 500 + number) for number in range(500)])
         assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2 << 20
@@ -60,7 +47,7 @@ def test_it_never_takes_more_than_two_mebibytes(tmp_path: Path) -> None:
     assert [one.at for one in kept] == [entry(30_000 - n).at for n in range(len(kept), 0, -1)]
 
 
-def test_of_one_batch_that_is_too_long_the_newest_are_kept(tmp_path: Path) -> None:
+def test_a_batch_that_is_too_large_keeps_its_newest_entries(tmp_path: Path) -> None:
     journal.append(tmp_path, [entry(number, "x" * 10_000) for number in range(5000)])
     journal.append(tmp_path, [entry(5000)])
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2 << 20
@@ -84,7 +71,7 @@ def test_of_one_batch_that_is_too_long_the_newest_are_kept(tmp_path: Path) -> No
         b"9" * 100_000,
     ],
 )
-def test_damage_costs_no_other_entry(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_line_loses_no_other_entry(tmp_path: Path, damage: bytes) -> None:
     journal.append(tmp_path, [entry(1)])
     with (tmp_path / "history.jsonl").open("ab") as file:
         file.write(damage)
@@ -93,7 +80,7 @@ def test_damage_costs_no_other_entry(tmp_path: Path, damage: bytes) -> None:
     assert journal.load(tmp_path) == (entry(1), entry(2))
 
 
-def test_a_full_disk_is_said_and_costs_at_most_its_own_entry(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_loses_only_the_new_entry(tmp_path: Path) -> None:
     journal.append(tmp_path, [entry(1)])
     size = (tmp_path / "history.jsonl").stat().st_size
     for room in (0, 20):
@@ -107,25 +94,25 @@ def test_a_full_disk_is_said_and_costs_at_most_its_own_entry(tmp_path: Path) -> 
     assert journal.load(tmp_path) == (entry(1), entry(3))
 
 
-@pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
-def test_what_is_not_our_file_is_left_alone(tmp_path: Path, kind: str) -> None:
-    there = tmp_path / "history.jsonl"
+@pytest.mark.parametrize("kind", ["link", "directory", "fifo"])
+def test_a_journal_that_is_not_a_regular_file_is_left_alone(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "history.jsonl"
     other = tmp_path / "passwd"
     other.write_text("root\n")
     match kind:
         case "link":
-            there.symlink_to(other)
-        case "folder":
-            there.mkdir()
+            path.symlink_to(other)
+        case "directory":
+            path.mkdir()
         case _:
-            os.mkfifo(there)
+            os.mkfifo(path)
     with pytest.raises(CannotWriteError):
         journal.append(tmp_path, [entry(1)])
     assert other.read_text() == "root\n"
     assert journal.load(tmp_path) == ()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AnycastRoutedError):
         journal.append(tmp_path / "file" / "state", [entry(1)])

@@ -1,4 +1,4 @@
-"""What one run leaves for the next: no verdict of another boot counts, no damage does harm."""
+"""The health record: a record of another boot, and a damaged one, are ignored."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from anycast_routed.state import record
 from anycast_routed.state.record import Record
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.health import dns_of
+from tests.support.records import UP, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
     from anycast_routed.lab.bgp_receiver import Receiver
 
 STATE = "/run/anycast-routed/state.json"
-UP = Health(Verdict.UP, passes=2, reason="NOERROR")
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
-# Answers one question as the seed's server does, and is gone.
+# Answers one question as the server of the anycast-dns config does, and ends.
 ONE_ANSWER = """
 import socket
 import dns.message, dns.rrset
@@ -40,27 +41,26 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
 """
 
 
-def of(boot: str) -> Record:
-    """Make a record of this boot that says "up" of the seed's service."""
-    return Record(boot, "bird", {dns_of("dns"): UP})
-
-
 def text(**changed: object) -> str:
-    """Return a good record's text, with one service's fields changed."""
+    """Return the text of a good record of schema 3, with fields of its one Health changed."""
     health = {
         "verdict": "up",
         "passes": 2,
         "fails": 0,
         "reason": "",
-        "unknown_since": None,
-        "ever_up": True,
+        "unknown-since": None,
+        "ever-up": True,
     }
     return json.dumps(
         {
-            "schema": 2,
+            "schema": 3,
             "boot": record.this_boot(),
             "router": "bird",
-            "health": {"dns": {"dns": health | changed}},
+            "health": {
+                "dns": {
+                    "dns": health | {key.replace("_", "-"): value for key, value in changed.items()}
+                }
+            },
             "flaps": {"dns": {"penalty": 1000.0, "at": 1.5, "count": 1}},
             "lowered": {"10.10.10.10/32": 2.5},
             "config": "ab12",
@@ -69,29 +69,29 @@ def text(**changed: object) -> str:
 
 
 def link(path: Path) -> None:
-    """Make a link to a good record that is not ours."""
+    """Make a link to a good record, which this program never does."""
     path.with_name("elsewhere.json").write_text(text())
     path.symlink_to("elsewhere.json")
 
 
 def listen(path: Path) -> None:
-    """Leave a socket there. Its name is short, as such names must be."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    """Make a socket at the path, by a short name: socket names are limited to 107 octets."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     with socket.socket(socket.AF_UNIX) as one:
-        one.bind(f"/proc/self/fd/{folder}/{path.name}")
-    os.close(folder)
+        one.bind(f"/proc/self/fd/{directory}/{path.name}")
+    os.close(directory)
 
 
 def holding(content: str) -> Callable[[Path], None]:
-    """Return what writes this."""
+    """Return a function that writes this content to a path."""
 
-    def put(path: Path) -> None:
+    def write(path: Path) -> None:
         path.write_bytes(content.encode("utf-8", "surrogateescape"))
 
-    return put
+    return write
 
 
-CORRUPT: dict[str, Callable[[Path], None]] = {
+DAMAGED: dict[str, Callable[[Path], None]] = {
     "empty": holding(""),
     "garbage": holding("\x00\x01 no JSON \udcff"),
     "cut": holding(text()[:-20]),
@@ -116,19 +116,19 @@ CORRUPT: dict[str, Callable[[Path], None]] = {
     "number": holding("1"),
     "health-list": holding(text().replace('"health": {', '"health": [], "other": {')),
     "service-text": holding(text().replace('"dns": {', '"dns": "up", "other": {')),
-    "schema": holding(text().replace('"schema": 2', '"schema": 1')),
+    "schema": holding(text().replace('"schema": 3', '"schema": 1')),
     "no-schema": holding(text().replace('"schema"', '"other"')),
-    "folder": lambda path: path.mkdir(),
+    "directory": lambda path: path.mkdir(),
     "fifo": os.mkfifo,
     "link": link,
     "loop": lambda path: path.symlink_to(path.name),
     "socket": listen,
 }
-# A rename cannot take a folder's place, so these stay, and the operator is told.
-STAYS = frozenset({"folder"})
+# A rename cannot replace a directory, so it stays, and the operator gets an error.
+STAYS = frozenset({"directory"})
 
 
-def test_a_record_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
+def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     kept = Record(
         record.this_boot(),
         "frr 1-2",
@@ -139,35 +139,50 @@ def test_a_record_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     assert record.load(tmp_path) == kept
 
 
-def test_a_record_that_stands_there_is_not_written_again(tmp_path: Path) -> None:
-    record.keep(tmp_path, of(record.this_boot()))
+def test_an_unchanged_record_is_not_written_again(tmp_path: Path) -> None:
+    record.keep(tmp_path, record_of())
     before = (tmp_path / "state.json").stat().st_ino
-    record.keep(tmp_path, of(record.this_boot()))
+    record.keep(tmp_path, record_of())
     assert (tmp_path / "state.json").stat().st_ino == before
 
 
-def test_a_record_of_another_boot_is_none(tmp_path: Path) -> None:
-    record.keep(tmp_path, of(OTHER_BOOT))
+def test_a_record_of_another_boot_is_ignored_and_replaced(tmp_path: Path) -> None:
+    record.keep(tmp_path, record_of(OTHER_BOOT))
     assert OTHER_BOOT in (tmp_path / "state.json").read_text()
     assert record.load(tmp_path) is None
-    record.keep(tmp_path, of(record.this_boot()))
-    assert record.load(tmp_path) == of(record.this_boot())
+    record.keep(tmp_path, record_of())
+    assert record.load(tmp_path) == record_of()
 
 
-def test_the_text_that_is_damaged_below_is_good_as_it_stands(tmp_path: Path) -> None:
+def test_the_undamaged_text_of_a_record_is_read(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(text())
     loaded = record.load(tmp_path)
     assert loaded is not None
     assert loaded.health[dns_of("dns")].verdict is Verdict.UP
 
 
-@pytest.mark.parametrize("kind", CORRUPT)
-def test_a_corrupt_record_is_none_and_gives_way(tmp_path: Path, kind: str) -> None:
-    CORRUPT[kind](tmp_path / "state.json")
+def test_a_record_of_schema_2_is_read_so_that_an_upgrade_withdraws_nothing(tmp_path: Path) -> None:
+    snake_case = text(passes=1, unknown_since=12.5).replace('"schema": 3', '"schema": 2')
+    for key in ("unknown-since", "ever-up"):
+        snake_case = snake_case.replace(key, key.replace("-", "_"))
+    (tmp_path / "state.json").write_text(snake_case)
+    loaded = record.load(tmp_path)
+    assert loaded is not None
+    assert loaded.health[dns_of("dns")] == Health(
+        Verdict.UP, passes=1, reason="", unknown_since=12.5, ever_up=True
+    )
+    record.keep(tmp_path, replace(loaded, router="frr"))
+    assert json.loads((tmp_path / "state.json").read_text())["schema"] == 3
+    assert record.load(tmp_path) == replace(loaded, router="frr")
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_record_is_ignored_and_replaced(tmp_path: Path, kind: str) -> None:
+    DAMAGED[kind](tmp_path / "state.json")
     assert record.load(tmp_path) is None
     if kind not in STAYS:
-        record.keep(tmp_path, of(record.this_boot()))
-        assert record.load(tmp_path) == of(record.this_boot())
+        record.keep(tmp_path, record_of())
+        assert record.load(tmp_path) == record_of()
 
 
 @pytest.fixture
@@ -178,15 +193,15 @@ def site(lab: Lab) -> Site:
 
 @pytest.fixture
 def peer(site: Site) -> Receiver:
-    """Put a peer that writes down every message in gobgpd's place."""
+    """Replace gobgpd by a peer that records every message."""
     site.gobgp.daemon.kill()
     return bgp_receiver.start(
         site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
     )
 
 
-def told_all(peer: Receiver) -> bool:
-    """Tell whether BIRD has sent what it had for both families."""
+def has_end_of_rib(peer: Receiver) -> bool:
+    """Return whether BIRD has sent End-of-RIB for both address families (RFC 4724)."""
     return {event.text for event in peer.events() if event.kind == "end-of-rib"} == {
         "ipv4",
         "ipv6",
@@ -195,43 +210,43 @@ def told_all(peer: Receiver) -> bool:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("same_boot", [True, False])
-def test_one_pass_is_enough_only_beside_a_verdict_of_this_boot(
+def test_one_passed_check_announces_only_with_a_verdict_of_this_boot(
     site: Site, peer: Receiver, announced: Held, *, same_boot: bool
 ) -> None:
     site.server.daemon.kill()
-    folder = site.dns1.path("/run/anycast-routed")
-    record.keep(folder, of(record.this_boot() if same_boot else OTHER_BOOT))
+    run_dir = site.dns1.path("/run/anycast-routed")
+    record.keep(run_dir, record_of(None if same_boot else OTHER_BOOT))
     once = site.dns1.start(sys.executable, "-c", ONE_ANSWER, name="answers-once")
-    eventually(lambda: site.dns1.listens(53, protocol="udp"), within=10, why="it listens")
+    eventually(lambda: site.dns1.listens(53, protocol="udp"), within=10, why="the server listens")
     done = site.run("apply")
     assert once.wait(within=5) == 0
     assert ("+ 10.10.10.10/32" in done.out) is same_boot
-    eventually(lambda: told_all(peer), within=10, why="BIRD has told all it has")
+    eventually(lambda: has_end_of_rib(peer), within=10, why="BIRD has sent every route")
     assert peer.table().keys() == (announced.keys() if same_boot else set())
     assert any(event.kind == "announce" for event in peer.events()) is same_boot
 
 
 @pytest.mark.integration
-def test_apply_beside_a_corrupt_record_moves_nothing(
+def test_apply_with_a_damaged_record_changes_no_announcement(
     site: Site, peer: Receiver, announced: Held
 ) -> None:
     site.run("apply")
-    eventually(lambda: told_all(peer), within=10, why="BIRD has told all it has")
+    eventually(lambda: has_end_of_rib(peer), within=10, why="BIRD has sent every route")
     eventually(lambda: peer.table().keys() == announced.keys(), within=5, why="announced")
     state, mark = site.dns1.path(STATE), peer.mark()
     for kind in ("garbage", "deep", "infinity", "verdict-type", "schema", "fifo", "link"):
         state.unlink()
-        CORRUPT[kind](state)
+        DAMAGED[kind](state)
         done = site.run("apply", check=False)
         assert (kind, done.code, done.err) == (kind, 0, "")
         assert record.load(state.parent) is not None, f"{kind}: the next run has a record again"
     state.unlink()
-    CORRUPT["folder"](state)
+    DAMAGED["directory"](state)
     done = site.run("apply", check=False)
     assert done.code == 73
     assert f"cannot write {STATE}" in done.err
     assert peer.since(mark) == []
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 73
-    eventually(lambda: not peer.table(), within=5, why="withdrawn all the same")
+    eventually(lambda: not peer.table(), within=5, why="withdrawn in spite of the failed write")
     assert {event.kind for event in peer.since(mark)} == {"withdraw"}

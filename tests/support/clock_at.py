@@ -1,7 +1,7 @@
-"""Run our program under a clock that a file sets: so many seconds ahead of the machine's own.
+"""Run anycast-routed with a wall clock that is ahead of the host's, by the seconds in a file.
 
-The machine's clock is everyone's, and no namespace has one of its own (time_namespaces(7)): so the
-whole process is told another time of day. What measures durations is left alone.
+All processes of a host share its wall clock, and no namespace has its own (time_namespaces(7)). So
+`time.time` of this process is replaced. The monotonic clock, which measures durations, is not.
 
 clock_at.py FILE VERB...
 """
@@ -14,16 +14,16 @@ from pathlib import Path
 
 from anycast_routed.cli.main import main
 
-TRUE = time.time
+HOST_TIME = time.time
 
 
 def install(file: Path) -> None:
-    """Have Python tell the time that this file sets, from here on."""
+    """Replace `time.time`: add the number of seconds in this file to the host's time."""
 
-    def told() -> float:
-        return TRUE() + float(file.read_text("ascii"))
+    def shifted() -> float:
+        return HOST_TIME() + float(file.read_text("ascii"))
 
-    time.time = told
+    time.time = shifted
 
 
 if __name__ == "__main__":

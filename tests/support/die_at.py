@@ -1,8 +1,8 @@
-"""Run our program and kill it, with SIGKILL, at its N-th step that others can see.
+"""Run anycast-routed and kill it, with SIGKILL, at its N-th step that other processes can see.
 
-Steps are Python's own audit events (PEP 578), from the lock on: a file is opened for writing,
-renamed or deleted, a socket connects, a command starts. Nothing of ours is patched. Of a daemon,
-only the steps of the thread that speaks to the router count, and only once a file exists.
+Steps are Python's audit events (PEP 578), from the lock on: a file is opened for writing, renamed
+or deleted, a socket connects, a command starts. No code of the program is patched. For a daemon,
+only the steps of the thread that talks to the router count, and only once FILE exists.
 
 die_at.py STEP VERB...
 die_at.py STEP FILE daemon
@@ -22,22 +22,22 @@ LOCKED = "fcntl.flock"
 STEPS = frozenset({LOCKED, "os.remove", "os.rename", "socket.connect", "subprocess.Popen"})
 WRITING = os.O_WRONLY | os.O_RDWR
 
-
 EVERY = "ANYCAST_ROUTED_EVERY_STEP" in os.environ
+"""Whether to die at every step, as the soak does."""
 
 
 def steps(most: int, router: str) -> range:
-    """Give the steps to die at: each one in the soak, and else as many as there is time for."""
+    """Return the steps to die at, below `most`: all in the soak, else every third or fourth."""
     return range(1, most, 1 if EVERY else 4 if router == "frr" else 3)
 
 
 def is_writing(path: object, _mode: object, flags: object) -> bool:
-    """Tell whether a named file is opened for writing; a pipe to a command has a number only."""
+    """Return whether a file is opened for writing; a pipe to a command has a number and no path."""
     return isinstance(path, (str, os.PathLike)) and isinstance(flags, int) and bool(flags & WRITING)
 
 
 def install(last: int, armed: Path | None = None) -> None:
-    """Count steps from here on, and die at the last one before it happens."""
+    """Count steps from now on, and kill this process just before step `last`."""
     seen = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -54,7 +54,7 @@ def install(last: int, armed: Path | None = None) -> None:
 
 
 def is_counted(armed: Path) -> bool:
-    """Tell whether a daemon's step is one that counts."""
+    """Return whether a step of the daemon counts."""
     return threading.current_thread().name.startswith("announce") and armed.exists()
 
 

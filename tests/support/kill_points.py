@@ -1,4 +1,4 @@
-"""How often our program is killed in the middle of a change; the soak kills it at each step."""
+"""Count how often tests kill anycast-routed during a change; the soak kills it at every step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-COUNTED = "killed at so many steps"
+_PROPERTY = "times killed"
 _RELOADED = "test_killed_at_any_step_and_reloaded_before_the_next_run"
 LEAST = {
     "test_killed_at_any_step_of_a_withdrawal[bird]": 13,
@@ -23,18 +23,19 @@ LEAST = {
     f"{_RELOADED}[withdraw-bird]": 10,
     "test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again": 10,
 }
-"""The steps that each test has at the least: a change with fewer is one that we no longer see."""
+"""The fewest steps of each test: a test with fewer steps no longer sees the whole change."""
 
 
 def count(request: pytest.FixtureRequest, died: int) -> None:
-    """Write down how often a test has killed our program; in the soak, as often as it must."""
+    """Record how often a test has killed the program; in the soak, require every step."""
     name: str = request.node.name
-    request.node.user_properties.append((COUNTED, died))
+    request.node.user_properties.append((_PROPERTY, died))
     least = LEAST[name] if EVERY else min(1, LEAST[name])
-    assert died >= least, f"killed {died} times only"
+    assert died >= least, f"killed only {died} times"
 
 
 def counted(reports: Iterable[pytest.TestReport]) -> int:
-    """Return how often it was killed in all of these tests."""
-    told = (pair for report in reports for pair in report.user_properties if report.when == "call")
-    return sum(int(str(value)) for name, value in told if name == COUNTED)
+    """Return how often the program was killed in all of these tests."""
+    calls = (report for report in reports if report.when == "call")
+    pairs = (pair for report in calls for pair in report.user_properties)
+    return sum(int(str(value)) for name, value in pairs if name == _PROPERTY)

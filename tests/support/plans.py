@@ -1,27 +1,27 @@
-"""The seed's plan and rendering without a router: what its host looks like, as facts."""
+"""Observed facts of the host of the anycast-dns config, and plans rendered without a router."""
 
 from __future__ import annotations
 
-import json
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import speaker
 from anycast_routed.announce.frr import layout
 from anycast_routed.announce.render import Renderer
-from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan
 from anycast_routed.model import Health, HostAddress, Observed, Verdict
+from tests.support.configs import config_of
 from tests.support.health import checks_of
 
 if TYPE_CHECKING:
     from anycast_routed.model import Plan
+    from tests.support.configs import Raw
 
 RENDERERS = {"bird": Renderer("bird"), "frr": Renderer("frr")}
 
 
 def observed(verdict: Verdict, labels: tuple[str, ...] = ("lo:dns1", "lo:dns2")) -> Observed:
-    """Return what the seed's host looks like."""
+    """Return the facts of that host; `labels` are the labels of its addresses on `lo`."""
     own = (
         HostAddress("eth0", IPv4Interface("172.17.2.1/24")),
         HostAddress("eth0", IPv6Interface("fd00:17:2::1/64")),
@@ -35,14 +35,13 @@ def observed(verdict: Verdict, labels: tuple[str, ...] = ("lo:dns1", "lo:dns2"))
 
 
 def text_of(router: str, decision: Plan) -> str:
-    """Render a plan for `bird` or `frr`."""
+    """Return the rendered text of a plan, for `bird` or `frr`."""
     if router == "bird":
         return RENDERERS[router].render(speaker.variables(decision))
     local_as = decision.sessions.local_as if decision.sessions else 64512
     return RENDERERS[router].render(layout.variables(decision, local_as))
 
 
-def rendered(router: str, config: dict[str, Any], facts: Observed) -> str:
-    """Render a config that is a JSON object."""
-    loaded = loads(json.dumps(config), name="config.json", toml=False)
-    return text_of(router, plan(loaded, facts))
+def rendered(router: str, config: Raw, facts: Observed) -> str:
+    """Return the rendered text of a config, given as a dictionary, and facts."""
+    return text_of(router, plan(config_of(config), facts))

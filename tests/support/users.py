@@ -1,4 +1,4 @@
-"""Other users of the host, for tests of what they can and cannot do to us."""
+"""Other users of the host, for tests of what those users can and cannot do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 ROOT = os.geteuid() == 0 and Path("/proc/self/uid_map").read_text("ascii").split()[2] != "1"
 DAEMON, OTHER = 51234, 51235
-"""As whom the daemon runs, and somebody else: users that no host has."""
+"""The daemon's user, and another user. No host has users with these numbers."""
 
-needs_users = pytest.mark.skipif(not ROOT, reason="this user cannot be another one")
+needs_users = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """Do what follows as this user, without any privilege."""
+    """Run the block as this user, without privileges."""
     os.setegid(user)
     os.seteuid(user)
     try:
@@ -33,11 +33,11 @@ def acting_as(user: int) -> Iterator[None]:
 
 
 @contextmanager
-def folder_for_all() -> Iterator[Path]:
-    """Give a folder that every user can reach.
+def directory_for_all() -> Iterator[Path]:
+    """Yield a temporary directory that every user can enter.
 
-    Each run of pytest that begins closes pytest's own folders to others, those of a run at work
-    as well.
+    pytest's own `tmp_path` is not one: each new run of pytest closes those directories to other
+    users, even those of a run that has not ended.
     """
     with tempfile.TemporaryDirectory() as made:
         path = Path(made)

@@ -1,7 +1,7 @@
-"""What has been written in a folder, file by file, even what was replaced or deleted since.
+"""Read each file that was written in a directory, even if it was replaced or deleted since.
 
-An event of fanotify(7) holds the very file, where one of inotify(7) has no more than its name:
-whoever then opens that may find the next content there. Needs root.
+An event of fanotify(7) has an open descriptor of the file. An event of inotify(7) has only the
+name, and a reader that opens this name may find later content. Needs root.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CLOEXEC, _NONBLOCK = 0x1, 0x2  # fanotify_init(2)
-_ADD = 0x1  # fanotify_mark(2), as all that follows
+_ADD = 0x1  # fanotify_mark(2); the next three too
 _CLOSE_WRITE, _ON_CHILD = 0x8, 0x08000000
 _AT_FDCWD = -100
 _EVENT = struct.Struct("=IBBHQii")
-_GONE = " (deleted)"  # proc_pid_fd(5)
+_DELETED = " (deleted)"  # proc_pid_fd(5)
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.fanotify_mark.argtypes = (
@@ -31,37 +31,34 @@ _LIBC.fanotify_mark.argtypes = (
 
 
 class File(NamedTuple):
-    """One that was open for writing, and was closed."""
+    """A file that was open for writing and has been closed."""
 
     name: str
-    """What it is called, or was when it was replaced or deleted."""
+    """Its name, or the last name before it was replaced or deleted."""
     stays: bool
-    """Whether it still is there, and so may be given another name."""
+    """Whether the file still exists, and so may be renamed."""
     text: str
     descriptor: int
 
 
 class Written:
-    """The files that are written in a folder from now on."""
+    """The files that are written in a directory from now on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         reading = os.O_RDONLY | os.O_CLOEXEC
         self._events = _checked(_LIBC.fanotify_init(_CLOEXEC | _NONBLOCK, reading))
-        path = os.fsencode(folder)
+        path = os.fsencode(directory)
         mask = _CLOSE_WRITE | _ON_CHILD
         _checked(_LIBC.fanotify_mark(self._events, _ADD, mask, _AT_FDCWD, path))
         self._waiting: list[int] = []
 
     def close(self) -> None:
-        """End it."""
+        """Close the descriptors."""
         for one in (self._events, *self._waiting):
             os.close(one)
 
     def files(self) -> Iterator[File]:
-        """Return what was written since the last call, in its order.
-
-        One that `again` was said of comes once more, first.
-        """
+        """Yield the files of `again`, then the files written since the last call, oldest first."""
         waiting, self._waiting = self._waiting, []
         for one in chain(waiting, self._new()):
             yield _file(one)
@@ -69,19 +66,19 @@ class Written:
                 os.close(one)
 
     def again(self, file: File) -> None:
-        """Keep one, whose name may change, for the next call."""
+        """Yield this file once more at the next call, since its name may change."""
         self._waiting.append(file.descriptor)
 
     def _new(self) -> Iterator[int]:
         while True:
             try:
-                # Each event opens a file: a few at a time never need more than this process may.
+                # Each event opens a descriptor: a few at a time stay below the limit (ulimit -n).
                 events = os.read(self._events, 32 * _EVENT.size)
             except BlockingIOError:
                 return
             while events:
                 length, _, _, _, mask, descriptor, _ = _EVENT.unpack_from(events)
-                assert mask == _CLOSE_WRITE, f"no event is lost: {mask:#x}"
+                assert mask == _CLOSE_WRITE, f"an overflow, which loses events: {mask:#x}"
                 yield descriptor
                 events = events[length:]
 
@@ -89,9 +86,9 @@ class Written:
 def _file(descriptor: int) -> File:
     name = Path(f"/proc/self/fd/{descriptor}").readlink().name
     content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    stays = not name.endswith(_GONE)
+    stays = not name.endswith(_DELETED)
     text = content.decode("utf-8", "surrogateescape")
-    return File(name.removesuffix(_GONE), stays, text, descriptor)
+    return File(name.removesuffix(_DELETED), stays, text, descriptor)
 
 
 def _checked(value: int) -> int:

@@ -1,4 +1,4 @@
-"""No link, no folder and no file of another user's leads us anywhere, or tells us anything."""
+"""Links, directories and files of another user are refused or ignored."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError, ConfigError
-from anycast_routed.model import Health, Verdict
 from anycast_routed.state import drain_orders, handover, journal, record, status_file
 from anycast_routed.state.journal import Entry
 from anycast_routed.system import directories, files, lock
 from anycast_routed.system.directories import UntrustedError
-from tests.support.health import checks_of
-from tests.support.users import DAEMON, OTHER, acting_as, folder_for_all, needs_users
+from tests.support.records import record_of
+from tests.support.users import DAEMON, OTHER, acting_as, directory_for_all, needs_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ENTRY = Entry(1.0, "event", "", "", "something")
-KEPT = record.Record(record.this_boot(), "bird", checks_of({"dns": Health(Verdict.UP)}))
+RECORD = record_of()
 
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Give a folder for other users too."""
-    with folder_for_all() as made:
+    """Yield a directory that other users can enter."""
+    with directory_for_all() as made:
         yield made
 
 
 def take_lock(where: Path) -> None:
-    """Hold the lock of a folder for a moment."""
+    """Take the lock of a directory and release it."""
     with lock.hold(where, "apply"):
         pass
 
@@ -46,7 +45,7 @@ USES: dict[str, Callable[[Path], object]] = {
     "read": lambda where: files.read(where / "file"),
     "remove": lambda where: files.remove(where / "file"),
     "lock": take_lock,
-    "record": lambda where: record.keep(where, KEPT),
+    "record": lambda where: record.keep(where, RECORD),
     "journal": lambda where: journal.append(where, [ENTRY]),
     "drain": lambda where: drain_orders.order(where, drain_orders.Ordered("dns", "", 1.0)),
     "drains": lambda where: drain_orders.load(where, 1.0),
@@ -57,7 +56,7 @@ USES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """Make a folder that is not to be touched, with a file of each name that we use."""
+    """Make a directory that must stay unchanged, with a file of each name that the program uses."""
     made = tmp_path / "victim"
     made.mkdir()
     for name in ("file", "lock", "holder", "state.json", "history.jsonl", "drains.json"):
@@ -67,21 +66,21 @@ def victim(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def untouched(victim: Path) -> Iterator[None]:
-    """Check at the end that nobody has touched it."""
+    """Check at the end of the test that the victim directory is unchanged."""
 
-    def picture() -> dict[str, tuple[str, int, int]]:
+    def contents() -> dict[str, tuple[str, int, int]]:
         return {
             one.name: (one.read_text(), one.stat().st_uid, one.stat().st_mode)
             for one in victim.iterdir()
         }
 
-    before = picture()
+    before = contents()
     yield
-    assert picture() == before
+    assert contents() == before
 
 
 def planted(link: Path, target: str | Path, owner: int = OTHER) -> Path:
-    """Plant a link of another user's."""
+    """Make a link that belongs to another user."""
     link.symlink_to(target)
     os.lchown(link, owner, owner)
     return link
@@ -92,16 +91,16 @@ def planted(link: Path, target: str | Path, owner: int = OTHER) -> Path:
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("below", ["", "below"])
-def test_a_planted_link_leads_nowhere(victim: Path, use: str, below: str) -> None:
+def test_a_link_planted_by_another_user_is_refused(victim: Path, use: str, below: str) -> None:
     where = planted(victim.with_name("run"), "victim") / below
-    with pytest.raises(UntrustedError, match=f"run, a link of user {OTHER}'s"):
+    with pytest.raises(UntrustedError, match=f"the link run, which belongs to user {OTHER}"):
         USES[use](where)
 
 
 @needs_users
 @pytest.mark.fault(34)
 @pytest.mark.usefixtures("untouched")
-def test_links_in_a_folder_of_the_daemons_lead_root_nowhere(victim: Path) -> None:
+def test_root_follows_no_link_in_a_directory_of_the_daemons_user(victim: Path) -> None:
     run = victim.with_name("run")
     run.mkdir()
     os.chown(run, DAEMON, DAEMON)
@@ -112,12 +111,12 @@ def test_links_in_a_folder_of_the_daemons_lead_root_nowhere(victim: Path) -> Non
             use(run)
     assert files.read(run / "file") is None
     assert (run / "state.json").is_file()
-    assert record.load(run) == KEPT
+    assert record.load(run) == RECORD
 
 
 @pytest.mark.parametrize("target", ["real", "{}/real", "../{name}/real", "other/../real", "again"])
-def test_links_of_our_own_are_followed(tmp_path: Path, target: str) -> None:
-    """As /var/run is, which is root's."""
+def test_links_of_this_user_are_followed(tmp_path: Path, target: str) -> None:
+    """/var/run is such a link, of root."""
     (tmp_path / "real").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "again").symlink_to("real")
@@ -127,14 +126,14 @@ def test_links_of_our_own_are_followed(tmp_path: Path, target: str) -> None:
     assert files.read(tmp_path / "link" / "below" / "file") == "ours"
 
 
-def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("link")
     with pytest.raises(CannotWriteError, match="Too many levels of symbolic links"):
         files.write(tmp_path / "link" / "file", "ours")
     assert files.read(tmp_path / "link" / "file") is None
 
 
-def test_a_relative_path_is_below_where_we_are(
+def test_a_relative_path_starts_at_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -145,14 +144,14 @@ def test_a_relative_path_is_below_where_we_are(
 @needs_users
 @pytest.mark.fault(34)
 @pytest.mark.usefixtures("untouched")
-def test_a_link_that_is_swapped_all_the_time_is_never_followed(victim: Path) -> None:
+def test_a_link_that_is_replaced_all_the_time_is_never_followed(victim: Path) -> None:
     run, real, new = (victim.with_name(name) for name in ("run", "real", "new"))
     real.mkdir()
     run.symlink_to("real")
-    over = threading.Event()
+    stop = threading.Event()
 
     def swap() -> None:
-        while not over.is_set():
+        while not stop.is_set():
             planted(new, "victim").replace(run)
             new.symlink_to("real")
             new.replace(run)
@@ -169,15 +168,15 @@ def test_a_link_that_is_swapped_all_the_time_is_never_followed(victim: Path) -> 
             except UntrustedError:
                 refused += 1
     finally:
-        over.set()
+        stop.set()
         swapping.join()
-    assert min(written, refused) > 0, "both were met"
+    assert min(written, refused) > 0, "writes through the link of either owner were tried"
 
 
 @needs_users
 @pytest.mark.fault(34)
 @pytest.mark.usefixtures("untouched")
-def test_a_folder_that_is_swapped_meanwhile_is_not_left(victim: Path) -> None:
+def test_a_handle_stays_on_its_directory_when_a_link_takes_its_place(victim: Path) -> None:
     run = victim.with_name("run")
     run.mkdir()
     with directories.opened(run) as handle:
@@ -190,15 +189,17 @@ def test_a_folder_that_is_swapped_meanwhile_is_not_left(victim: Path) -> None:
 @needs_users
 @pytest.mark.fault(34)
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777, 0o1777, 0o2770])
-@pytest.mark.parametrize("us", [0, DAEMON])
-def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: int, us: int) -> None:
-    run = made(tmp_path, us, mode)
+@pytest.mark.parametrize("user", [0, DAEMON])
+def test_a_directory_that_other_users_can_write_to_is_refused(
+    tmp_path: Path, mode: int, user: int
+) -> None:
+    run = run_dir_of(tmp_path, user, mode)
     with (
-        acting_as(us),
+        acting_as(user),
         pytest.raises(UntrustedError, match=f"{run} may be written by") as caught,
         lock.hold(run, "apply"),
     ):
-        pytest.fail("it is not refused")
+        pytest.fail("the directory was not refused")
     assert caught.value.exit_code == 77
     assert caught.value.hint == f"chmod go-w {run}"
     assert not list(run.iterdir())
@@ -206,18 +207,18 @@ def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: int, us
 
 @needs_users
 @pytest.mark.parametrize("mode", [0o755, 0o700, 0o2755])
-def test_a_folder_of_our_own_is_taken(tmp_path: Path, mode: int) -> None:
-    run = made(tmp_path, DAEMON, mode)
-    for us in (DAEMON, 0, DAEMON):
-        with acting_as(us):
+def test_a_directory_of_this_user_is_accepted(tmp_path: Path, mode: int) -> None:
+    run = run_dir_of(tmp_path, DAEMON, mode)
+    for user in (DAEMON, 0, DAEMON):
+        with acting_as(user):
             take_lock(run)
-            record.keep(run, KEPT)
+            record.keep(run, RECORD)
 
 
 @needs_users
 @pytest.mark.fault(34)
-def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
-    run = made(tmp_path, OTHER, 0o755)
+def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    run = run_dir_of(tmp_path, OTHER, 0o755)
     with acting_as(DAEMON), pytest.raises(UntrustedError, match=f"belongs to user {OTHER}"):
         take_lock(run)
     with acting_as(DAEMON), pytest.raises(UntrustedError, match=f"belongs to user {OTHER}"):
@@ -225,8 +226,8 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     directories.refuse_shared(tmp_path / "missing")
 
 
-def made(tmp_path: Path, owner: int, mode: int) -> Path:
-    """Make a folder that every user can reach."""
+def run_dir_of(tmp_path: Path, owner: int, mode: int) -> Path:
+    """Make a run directory with this owner and mode."""
     run = tmp_path / "run"
     run.mkdir()
     os.chown(run, owner, owner)
@@ -235,20 +236,20 @@ def made(tmp_path: Path, owner: int, mode: int) -> Path:
 
 
 @needs_users
-def test_what_root_makes_is_for_the_daemon_too(tmp_path: Path) -> None:
-    run = made(tmp_path, DAEMON, 0o755)
+def test_files_that_root_makes_belong_to_the_daemons_user(tmp_path: Path) -> None:
+    run = run_dir_of(tmp_path, DAEMON, 0o755)
     before = os.umask(0o077)
     try:
         with lock.hold(run, "drain"):
             files.write(run / "bird.conf", "ours")
-            record.keep(run, KEPT)
+            record.keep(run, RECORD)
             journal.append(run, [ENTRY])
             drain_orders.order(run, drain_orders.Ordered("dns", "", 1.0))
     finally:
         os.umask(before)
     with acting_as(DAEMON), lock.hold(run, "daemon"):
         assert files.read(run / "bird.conf") == "ours"
-        assert record.load(run) == KEPT
+        assert record.load(run) == RECORD
         assert drain_orders.load(run, 1.0)
         journal.append(run, [ENTRY])
         assert journal.load(run) == (ENTRY, ENTRY)
@@ -256,10 +257,10 @@ def test_what_root_makes_is_for_the_daemon_too(tmp_path: Path) -> None:
 
 @needs_users
 @pytest.mark.fault(34)
-def test_files_of_another_user_tell_nothing(tmp_path: Path) -> None:
-    run = made(tmp_path, DAEMON, 0o755)
+def test_files_of_another_user_are_ignored(tmp_path: Path) -> None:
+    run = run_dir_of(tmp_path, DAEMON, 0o755)
     with acting_as(DAEMON):
-        record.keep(run, KEPT)
+        record.keep(run, RECORD)
         journal.append(run, [ENTRY])
         handover.mark(run, 60.0)
         drain_orders.order(run, drain_orders.Ordered("dns", "", 1.0))
@@ -267,38 +268,38 @@ def test_files_of_another_user_tell_nothing(tmp_path: Path) -> None:
         assert handover.marked(run)
     for file in run.iterdir():
         os.chown(file, OTHER, OTHER)
-    for us in (0, DAEMON):
-        with acting_as(us):
+    for user in (0, DAEMON):
+        with acting_as(user):
             assert record.load(run) is None
             assert status_file.load(run) is None
             assert journal.load(run) == ()
             assert not handover.marked(run)
-            assert files.read(run / "state.json"), "it can be read, and is not believed"
-            with pytest.raises(ConfigError, match="not a regular file of ours"):
+            assert files.read(run / "state.json"), "the file can be read, but is not trusted"
+            with pytest.raises(ConfigError, match="belongs to another user"):
                 drain_orders.load(run, 1.0)
             with pytest.raises(AnycastRoutedError, match="cannot write .*history.jsonl"):
                 journal.append(run, [ENTRY])
     with acting_as(DAEMON):
-        record.keep(run, KEPT)
-        assert record.load(run) == KEPT, "it was set aside"
+        record.keep(run, RECORD)
+        assert record.load(run) == RECORD, "the file of the other user was replaced"
 
 
 @needs_users
 @pytest.mark.fault(34)
 @pytest.mark.usefixtures("untouched")
-def test_a_second_name_of_a_file_is_not_written_to(victim: Path) -> None:
+def test_a_file_with_a_second_name_is_not_written_to(victim: Path) -> None:
     state = victim.with_name("state")
     state.mkdir()
     (state / "history.jsonl").hardlink_to(victim / "history.jsonl")
-    with pytest.raises(CannotWriteError, match="not a regular file of ours"):
+    with pytest.raises(CannotWriteError, match="not a regular file with one name"):
         journal.append(state, [ENTRY])
 
 
 @needs_users
 @pytest.mark.fault(34)
-def test_nobody_can_pass_another_users_process_off_as_the_daemon(tmp_path: Path) -> None:
-    """Or else root's `reload` would send it a signal."""
-    run = made(tmp_path, DAEMON, 0o755)
+def test_a_user_cannot_name_another_users_process_as_the_daemon(tmp_path: Path) -> None:
+    """Otherwise `reload`, run by root, would send that process a signal."""
+    run = run_dir_of(tmp_path, DAEMON, 0o755)
     with lock.hold(run, "daemon"):
         name = (run / "holder").read_text()
         assert lock.holder(run) == lock.Holder(os.getpid(), "daemon")
@@ -311,7 +312,7 @@ def test_nobody_can_pass_another_users_process_off_as_the_daemon(tmp_path: Path)
             os.chown(run / "holder", 0, 0)
 
 
-def test_a_file_without_end_is_none(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "status.json").open("wb") as file:
         file.truncate(1 << 40)
     assert files.read(tmp_path / "status.json") is None

@@ -21,7 +21,7 @@ from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
-from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, RejectedError
+from anycast_routed.errors import AnycastRoutedError, RejectedError
 from anycast_routed.finding import Code, Finding
 from anycast_routed.system import files
 
@@ -201,7 +201,7 @@ class BirdSpeaker:
 
     def notes(self) -> tuple[Finding, ...]:
         """Say when the operator's config does not include our file, as far as we may read it."""
-        with contextlib.suppress(AccessDeniedError):
+        with contextlib.suppress(AnycastRoutedError):
             text = files.read(self._config_file) if self._config_file else None
             if text is not None and not includes(text, self.file):
                 detail = f"{self._config_file} does not include {self.file}"
