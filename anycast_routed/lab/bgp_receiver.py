@@ -143,7 +143,7 @@ def start(  # noqa: PLR0913 - one value each, all by name
     for address, peer_as in peers.items():
         argv += ["--peer", f"{address}={peer_as}"]
     daemon = host.start(*argv, name="receiver", env=env)
-    daemon.wait_ready(lambda: '"ready"' in daemon.log(), within=10.0, every=0.005, why="listens")
+    daemon.wait_ready(lambda: '"ready"' in daemon.log(), within=30.0, every=0.005, why="listens")
     return Receiver(host, daemon)
 
 

@@ -47,7 +47,7 @@ class Bird:
         # A killed BIRD leaves its socket, which would look like the socket of a running BIRD.
         self.host.path(CONTROL).unlink(missing_ok=True)
         daemon = self.host.start(find("bird"), "-f", configs=(CONF,))
-        daemon.wait_ready(self._is_ready, within=10.0, every=0.002, why=f"answers on {CONTROL}")
+        daemon.wait_ready(self._is_ready, within=30.0, every=0.002, why=f"answers on {CONTROL}")
         return daemon
 
     def _is_ready(self) -> bool:

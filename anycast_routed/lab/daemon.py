@@ -52,7 +52,7 @@ class Daemon:
                 env=env,
                 start_new_session=True,
             )
-        self.pid = eventually(self._child, within=5.0, every=0.001, why=f"{name} is started")
+        self.pid = eventually(self._child, within=30.0, every=0.001, why=f"{name} is started")
 
     def _child(self) -> int:
         if self._process.poll() is not None:
@@ -72,9 +72,9 @@ class Daemon:
         return code if code is None or code <= _SIGNALLED else _SIGNALLED - code
 
     def kill(self, *, whole: bool = False) -> None:
-        """Send SIGKILL and wait at most 5 s for the end."""
+        """Send SIGKILL and wait at most 30 s for the end."""
         self._signal(signal.SIGKILL, whole=whole)
-        self.wait(5.0)
+        self.wait(30.0)
 
     def terminate(self, within: float = 5.0) -> int:
         """Send SIGTERM, wait at most `within` seconds for the end, and return the exit code.

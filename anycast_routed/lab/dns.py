@@ -42,7 +42,7 @@ class Dns(ABC):
         # An open socket queues a question until the server answers it, so no question is lost.
         daemon.wait_ready(
             lambda: self.host.listens(self._port, protocol="udp"),
-            within=10.0,
+            within=30.0,
             every=0.002,
             why=f"listens on port {self._port}",
         )

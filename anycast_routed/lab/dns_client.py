@@ -73,7 +73,7 @@ def start(  # noqa: PLR0913 - one value each, all by name
     argv, env = module("anycast_routed.lab.dns_client_process")
     argv += ["--rate", str(rate), "--ports", str(ports), "--port", str(port)]
     daemon = host.start(*argv, server, question, name="client", env=env)
-    daemon.wait_ready(lambda: "asking" in daemon.log(), within=10.0, every=0.005, why="asks")
+    daemon.wait_ready(lambda: "asking" in daemon.log(), within=30.0, every=0.005, why="asks")
     return Client(daemon)
 
 

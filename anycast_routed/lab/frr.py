@@ -66,7 +66,7 @@ class Frr:
         daemon = self.daemons[name]
         daemon.wait_ready(
             lambda: self.host.path(f"{_RUN}/{socket}").exists(),
-            within=10.0,
+            within=30.0,
             every=0.002,
             why=f"opens {_RUN}/{socket}",
         )

@@ -44,7 +44,7 @@ class Gobgp:
         daemon = self.host.start(*argv, configs=(CONF,))
         daemon.wait_ready(
             self._has_loaded_config,
-            within=10.0,
+            within=30.0,
             every=0.005,
             why=f"answers and has its {self._peers} peers",
         )

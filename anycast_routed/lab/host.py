@@ -66,7 +66,7 @@ class Host:
     def run(
         self,
         *argv: str,
-        within: float = 10.0,
+        within: float = 30.0,
         stdin: str = "",
         check: bool = True,
         env: Mapping[str, str] | None = None,
@@ -88,7 +88,7 @@ class Host:
         """
         # Entering only the network namespace is enough and takes half the time.
         command = [*self._enter[:4], "--", self._ip, *argv]
-        return self._finish(command, ("ip", *argv), 10.0, "", check=True, env=None).out
+        return self._finish(command, ("ip", *argv), 30.0, "", check=True, env=None).out
 
     def _finish(  # noqa: PLR0913 - the arguments of `run`
         self,
@@ -234,4 +234,4 @@ class Host:
         """End every process of the host. The kernel then removes its namespaces and files."""
         self._namespaces.close()
         for daemon in self.daemons:
-            daemon.wait(5.0)
+            daemon.wait(30.0)

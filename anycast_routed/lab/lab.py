@@ -124,7 +124,7 @@ def reports(values: Iterable[object]) -> str:
 def _cable(one: Host, first: str, other: Host, second: str) -> None:
     ends = ("name", first, "netns", str(one.pid), "type", "veth")
     peer = ("peer", "name", second, "netns", str(other.pid))
-    done = run([find("ip"), "link", "add", *ends, *peer], within=10.0)
+    done = run([find("ip"), "link", "add", *ends, *peer], within=30.0)
     if done.code != 0:
         message = f"cannot connect {one.name} {first} and {other.name} {second}"
         raise LabError(message, hint=done.err.strip())

@@ -81,7 +81,7 @@ _UNITS = (
     ),
     (
         "anycast-routed-withdraw.service",
-        "Withdraws everything. systemd starts it when the daemon fails again and again.",
+        "Withdraws everything. systemd starts it when the daemon fails repeatedly.",
     ),
     (
         "anycast-routed-apply.timer",

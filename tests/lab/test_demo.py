@@ -46,7 +46,8 @@ def assert_every_step_is_right(done: Completed) -> None:
     assert done.err == ""
     lines = done.out.splitlines()
     assert "nothing outside of them changes" in lines[1]
-    assert max(map(len, lines)) <= 100
+    # On a busy machine a command takes ten seconds or more, which is one digit longer.
+    assert max(len(re.sub(r"\d+\.\d\d s", "9.99 s", line)) for line in lines) <= 100
     assert 80 <= len(lines) <= 120
     assert "\x1b" not in done.out
 
