@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually, receiver
+from anycast_routed.lab import receiver
 from tests.support.die_at import steps
 from tests.support.kill_points import count
+from tests.support.long_apply import apply_in_progress
 from tests.support.paths import SUPPORT
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from tests.support.dns_site import Held, Site
@@ -26,7 +28,7 @@ MOST_STEPS = 80
 def die_at(step: int, site: Site, *arguments: str) -> bool:
     """Run a verb that is killed at this step; False where it ended before."""
     argv = (sys.executable, str(DIE_AT), str(step), *arguments)
-    return site.dns1.run(*argv, check=False, within=30).code in {-9, 137}
+    return site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
 
 
 def test_a_dry_run_writes_and_loads_nothing(site: Site) -> None:
@@ -80,22 +82,16 @@ def test_withdraw_works_without_a_readable_config(site: Site, announced: Held) -
     site.dns1.write("/etc/anycast-routed/config.json", "{")
     done = site.run("withdraw")
     assert "- 10.10.10.10/32" in done.out
-    site.both_hold({}, within=2)
+    site.both_hold({})
 
 
 @pytest.mark.fault(32)
 def test_a_second_instance_ends_with_75_and_names_the_holder(site: Site) -> None:
-    site.server.daemon.pause()  # So that the first apply is busy for two timeouts.
-    holder = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
-    name = site.dns1.path("/run/anycast-routed/holder")
-    eventually(
-        lambda: name.exists() and "apply" in name.read_text(), within=5, why="it holds the lock"
-    )
-    second = site.run("apply", check=False)
-    assert second.code == 75
-    assert "another instance is at work: apply, PID" in second.err
-    assert holder.alive, "the second one did not wait for the first"
-    assert holder.wait(within=15) == 0
+    with apply_in_progress(site) as holder:
+        second = site.run("apply", check=False)
+        assert second.code == 75
+        assert "another instance is at work: apply, PID" in second.err
+    assert holder.wait(PATIENCE) == 0
 
 
 @pytest.mark.fault(22)
@@ -113,7 +109,7 @@ def test_a_change_of_next_hop_reaches_the_peers(site: Site, announced: Held) -> 
     done = site.run("apply")
     assert "- fd00::10:10:10:10/128" in done.out
     assert "no IPv6 address" in done.out
-    site.both_hold({p: r for p, r in announced.items() if ":" not in p}, within=2)
+    site.both_hold({p: r for p, r in announced.items() if ":" not in p})
     site.dns1.address("eth0", "fd00:17:2::9/64")
     site.run("apply")
     site.both_hold({**announced, "fd00::10:10:10:10/128": (200, "fd00:17:2::9")})
@@ -127,7 +123,7 @@ def test_sessions_that_the_config_no_longer_has_are_taken_away(
     seed["bgp"]["peers"] = [peer for peer in seed["bgp"]["peers"] if peer["ip"] != "172.17.2.254"]
     site.configure(seed)
     site.run("apply")
-    eventually(lambda: site.tables() == [announced, {}], within=5, why="only gobgpd is left")
+    eventually(lambda: site.tables() == [announced, {}], why="only gobgpd is left")
 
 
 def test_a_peer_in_another_as_gets_the_route_and_a_warning(
@@ -142,7 +138,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
     seed["bgp"]["peers"] = [one for one in seed["bgp"]["peers"] if one["ip"] != "172.17.2.254"]
     site.configure(seed)
     assert "LocalPref does not reach it" in site.run("apply").err
-    eventually(lambda: listener.table().keys() == announced.keys(), within=10, why="over eBGP")
+    eventually(lambda: listener.table().keys() == announced.keys(), why="over eBGP")
     assert {
         prefix: (route.local_pref, route.next_hop, route.as_path)
         for prefix, route in listener.table().items()
@@ -150,7 +146,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
     mark = listener.mark()
     site.server.daemon.kill()
     site.run("apply")
-    eventually(lambda: not listener.table(), within=2, why="withdrawn")
+    eventually(lambda: not listener.table(), why="withdrawn")
     assert {event.kind for event in listener.changes(mark)} == {"withdraw"}
 
 
@@ -163,7 +159,7 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
         site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
     )
     site.run("apply")
-    eventually(lambda: listener.table().keys() == announced.keys(), within=15, why="announced")
+    eventually(lambda: listener.table().keys() == announced.keys(), why="announced")
     if hasattr(site.router, "write_memory"):
         site.router.write_memory()  # What an operator may do; it saves our lines too.
     site.server.daemon.kill()
@@ -174,13 +170,12 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     # The fragment brings BIRD's session, so this one is the apply's; the verdict is "down".
     eventually(
         lambda: "up" in [event.kind for event in listener.since(mark)],
-        within=20,
         why="the session is back",
     )
     healthy = time.monotonic()
     site.server.restart()
     site.run("apply")
-    eventually(lambda: listener.table().keys() == announced.keys(), within=15, why="healthy now")
+    eventually(lambda: listener.table().keys() == announced.keys(), why="healthy now")
     assert all(e.at >= healthy for e in listener.since(mark) if e.kind == "announce")
 
 
@@ -203,7 +198,7 @@ def test_killed_at_any_step_of_a_withdrawal(
         if now == up and site.tables() == [announced, announced] and killed:
             continue
         site.run("apply")
-        site.both_hold({}, within=2)
+        site.both_hold({})
         down = file.read_text()
         assert now in {up, down}
         if not killed:
@@ -211,7 +206,7 @@ def test_killed_at_any_step_of_a_withdrawal(
             return
         site.server.restart()
         site.run("apply")
-        site.both_hold(announced, within=5)
+        site.both_hold(announced)
     pytest.fail(f"apply takes more than {MOST_STEPS} steps")
 
 
@@ -230,7 +225,7 @@ def test_killed_at_any_step_of_an_announcement(
     site.run("apply")
     down = file.read_text()
     for died, step in enumerate(steps(MOST_STEPS, site.router_name)):
-        site.both_hold({}, within=2)
+        site.both_hold({})
         site.server.restart()
         killed = die_at(step, site, "apply")
         now = file.read_text()
@@ -238,7 +233,7 @@ def test_killed_at_any_step_of_an_announcement(
         site.server.daemon.kill()
         if now != down or site.tables() != [{}, {}] or not killed:
             site.run("apply")
-            site.both_hold({}, within=2)
+            site.both_hold({})
             assert file.read_text() == down
         if not killed:
             count(request, died)
@@ -249,18 +244,18 @@ def test_killed_at_any_step_of_an_announcement(
 @pytest.mark.fault(37)
 def test_a_reader_that_goes_away_stops_nothing(site: Site, announced: Held) -> None:
     ours = f"{sys.executable} -m anycast_routed"
-    site.dns1.run("sh", "-c", f"{ours} apply --diff | true")
+    site.dns1.run("sh", "-c", f"{ours} apply --diff | true", within=PATIENCE)
     site.both_hold(announced)
     site.server.daemon.kill()
-    site.dns1.run("sh", "-c", f"{ours} apply >&-")
-    site.both_hold({}, within=2)
-    full = site.dns1.run("sh", "-c", f"{ours} plan > /dev/full", check=False)
+    site.dns1.run("sh", "-c", f"{ours} apply >&-", within=PATIENCE)
+    site.both_hold({})
+    full = site.dns1.run("sh", "-c", f"{ours} plan > /dev/full", check=False, within=PATIENCE)
     assert (full.code, "No space left" in full.err) == (73, True)
 
 
-def test_many_hung_services_are_all_judged(site: Site, seed: dict[str, Any]) -> None:
+def test_many_hung_services_are_all_withdrawn(site: Site, seed: dict[str, Any]) -> None:
+    """A check that runs late on a busy machine gives no verdict: the next run repeats it."""
     anycast = {"nexthop-interface": "eth0"}
-    seed["dns"]["timeout"] = "1s"  # ample: who is late himself blames nobody
     services = [
         {
             "name": f"s{number}",
@@ -270,9 +265,18 @@ def test_many_hung_services_are_all_judged(site: Site, seed: dict[str, Any]) -> 
         for number in range(1, 101)
     ]
     site.configure({"services": services, "bgp": seed["bgp"]})
+    everything: Held = {f"10.30.0.{number}/32": (100, "172.17.2.1") for number in range(1, 101)}
+
+    def applied(wanted: Held) -> bool:
+        site.run("apply", check=False)
+        return site.tables() == [wanted, wanted]
+
+    eventually(lambda: applied(everything), why="every service is announced")
     site.server.daemon.pause()
+    eventually(lambda: applied({}), why="every service is withdrawn")
     results = site.document("check", check=False)["results"]
-    assert {result["outcome"] for result in results.values()} == {"fail"}
+    assert len(results) == len(services)
+    assert not [name for name, result in results.items() if result["outcome"] == "pass"]
 
 
 def test_json_stands_before_or_after_the_verb(site: Site) -> None:

@@ -20,6 +20,7 @@ from anycast_routed.state import running_daemon, status_file
 from anycast_routed.system import lock
 from tests.support.dns_site import seed
 from tests.support.users import DAEMON, needs_users
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def run_dir(settings: Settings) -> Path:
 def test_the_daemon_gets_the_signal(tmp_path: Path) -> None:
     with daemon(tmp_path) as made:
         assert running_daemon.hang_up(tmp_path) == made.pid
-        assert made.wait(5) == -signal.SIGHUP
+        assert made.wait(PATIENCE) == -signal.SIGHUP
 
 
 @pytest.mark.fault(34)
@@ -104,7 +105,7 @@ def test_who_has_got_the_daemons_number_since_gets_no_signal(
         def reused(pid: int) -> int:
             assert pid == made.pid
             made.kill()
-            made.wait(5)
+            made.wait(PATIENCE)
             return open_it(stranger.pid)
 
         monkeypatch.setattr(os, "pidfd_open", reused)
@@ -112,12 +113,12 @@ def test_who_has_got_the_daemons_number_since_gets_no_signal(
             running_daemon.hang_up(tmp_path)
         assert stranger.poll() is None
         stranger.kill()
-        assert stranger.wait(5) == -signal.SIGKILL
+        assert stranger.wait(PATIENCE) == -signal.SIGKILL
 
 
 @needs_users
 def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(
-    settings: Settings, run_dir: Path
+    run_dir: Path,
 ) -> None:
     with lock.hold(run_dir, "daemon"):
         os.chown(run_dir / "holder", DAEMON, DAEMON)

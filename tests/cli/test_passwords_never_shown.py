@@ -15,7 +15,6 @@ import typer
 
 from anycast_routed.announce.masking import passwords_in
 from anycast_routed.cli.main import _bug, app
-from anycast_routed.lab import Lab, eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
@@ -27,10 +26,12 @@ from tests.support.password_site import (
     write,
 )
 from tests.support.paths import SHIPPED_TEMPLATES, SUPPORT
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anycast_routed.lab import Lab
     from tests.support.dns_site import Held, Site
 
 CANARY, SECOND = "cAnAry-77e1", "cAnAry-9b20"
@@ -70,7 +71,7 @@ def command_lines(*options: str) -> Iterator[list[str]]:
 def say(site: Site, *options: str) -> dict[str, str]:
     """Run every verb; return what each of them said, which must not be the password."""
     lines = [*command_lines(*options)]
-    done = site.dns1.run(sys.executable, str(RUNNER), stdin=json.dumps(lines), within=120)
+    done = site.dns1.run(sys.executable, str(RUNNER), stdin=json.dumps(lines), within=4 * PATIENCE)
     said = {" ".join(line): text for line, _, text in json.loads(done.out)}
     assert not [line for line in said if SHOWN in said[line]]
     crashed = [text for _, code, text in json.loads(done.out) if code == 70]
@@ -114,7 +115,7 @@ def test_bird(lab: Lab, announced: Held) -> None:
     configured(site)
     daemon = at_work(site, announced)
     assert '  password "********";' in say(site, "-v")["-v render"]
-    daemon.terminate(within=10)
+    daemon.terminate(PATIENCE)
     assert SHOWN not in daemon.log()
     site.run("apply")
     write(site, CANARY)
@@ -145,7 +146,7 @@ def test_frr(lab: Lab, announced: Held) -> None:
     configured(site, vtysh="/run/vtysh")
     daemon = at_work(site, announced)
     say(site, "-v")
-    daemon.terminate(within=10)
+    daemon.terminate(PATIENCE)
     assert SHOWN not in daemon.log()
     say(site, "--json")
     nothing_is_shown(site)
@@ -163,9 +164,9 @@ def test_frr(lab: Lab, announced: Held) -> None:
 def at_work(site: Site, announced: Held) -> Any:  # noqa: ANN401 - a daemon of the lab
     """Start the daemon, and change the password under it."""
     daemon = site.daemon("-v")
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     write(site, SECOND)
-    eventually(lambda: passwords_in(own_file(site).read_text()) == {SECOND}, within=10)
+    eventually(lambda: passwords_in(own_file(site).read_text()) == {SECOND})
     peer_has(site, SECOND)
     return daemon
 

@@ -32,9 +32,9 @@ def test_apply_refuses_until_it_is_told_that_it_is_meant(
     done = site.run("apply", check=False)
     assert done.code == 78
     left = {p: r for p, r in announced.items() if ":" not in p}
-    site.both_hold(left, within=3)
+    site.both_hold(left)
     assert site.run("apply", "--allow-shrink").code == 0
-    site.both_hold({}, within=3)
+    site.both_hold({})
     assert site.run("apply").code == 0
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_change_of_the_config_is_no_mistake(
     for address in ("10.10.10.10/32", "10.10.10.11/32"):
         site.dns1.remove_address("lo", address)
     assert site.run("apply").code == 0
-    site.both_hold({p: r for p, r in announced.items() if ":" in p}, within=3)
+    site.both_hold({p: r for p, r in announced.items() if ":" in p})
     seed["dns"]["interval"] = "2s"
     site.configure(seed)
     assert site.run("apply").code == 0

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import Lab, eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.model import Verdict
 from anycast_routed.state import record
 from tests.support.router_faults import networks_in
 from tests.support.users import DAEMON, OTHER, needs_users
+from tests.support.waiting import PATIENCE, eventually
 from tests.support.watched_site import RUN_DIR, STATE_DIR, lay_out, quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from anycast_routed.lab import Lab
     from tests.support.dns_site import Held, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault(34)]
@@ -55,13 +56,13 @@ def test_in_a_folder_that_others_may_write_nothing_is_announced_and_what_is_dead
     site.both_hold(announced)
     site.server.daemon.kill()
     refused(site, "apply")
-    site.both_hold({}, within=5)
+    site.both_hold({})
     run.chmod(0o755)
     comes_back(site, announced)
     run.chmod(0o777)
     site.server.daemon.kill()
     refused(site, "daemon")
-    site.both_hold({}, within=5)
+    site.both_hold({})
 
 
 @ONLY_BIRD
@@ -84,7 +85,7 @@ def test_what_is_dead_goes_although_nobody_can_tell_what_is_drained(
     site.configure(seed)
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 78
-    site.both_hold({}, within=5)
+    site.both_hold({})
 
 
 @pytest.mark.fault(20)
@@ -97,7 +98,7 @@ def test_a_stopped_bird_keeps_nothing_dead_although_nobody_can_tell_what_is_drai
     state.mkdir()
     garbage(state / "drains.json")
     assert isinstance(site.router, Bird)
-    site.router.daemon.terminate()
+    site.router.daemon.terminate(PATIENCE)
     file = site.dns1.path(RUN_DIR) / "bird.conf"
     assert site.run("apply", check=False).code == 69
     assert networks_in(file.read_text()) == set(announced)
@@ -125,7 +126,7 @@ def test_a_folder_that_others_may_write_does_not_stop_withdraw(site: Site, annou
     assert STATE_DIR in refused(site, "drain")
     site.dns1.path(RUN_DIR).chmod(0o777)
     assert "going on without the lock" in site.run("withdraw").err
-    site.both_hold({}, within=5)
+    site.both_hold({})
     site.dns1.path(RUN_DIR).chmod(0o755)
     state.chmod(0o755)
     site.run("apply")
@@ -136,7 +137,7 @@ def test_a_folder_that_others_may_write_does_not_stop_withdraw(site: Site, annou
     done = site.run("withdraw", check=False)
     assert done.code == 77, done.err
     assert f"a link of user {DAEMON}'s" in done.err
-    site.both_hold({}, within=5)
+    site.both_hold({})
 
 
 @needs_users
@@ -163,7 +164,7 @@ def test_root_is_led_nowhere_by_a_daemons_user_that_was_taken_over(
     assert site.run("apply", check=False).code == 73
     planted(run / "bird.conf")
     site.run("withdraw", check=False)
-    site.both_hold({}, within=5)
+    site.both_hold({})
     after = victim.stat()
     assert victim.read_text() == "precious"
     assert (after.st_ino, after.st_uid, after.st_mode) == (
@@ -217,21 +218,21 @@ KINDS: dict[str, Callable[[Path], None]] = {
 @needs_users
 def test_a_daemon_sets_damaged_state_aside_and_reads_the_router(lab: Lab, announced: Held) -> None:
     watched = lay_out(lab, "bird", quick())
-    watched.begin()
+    watched.start_daemon()
     watched.holds(announced)
     for kind, damage in KINDS.items():
-        watched.at_work().kill()
+        watched.process().kill()
         mark = watched.mark()
         for name in OURS:
             damage(watched.file(STATE_DIR if "history" in name else RUN_DIR) / name)
-        watched.begin()
-        eventually(lambda: watched.says().health["dns"].verdict is Verdict.UP, within=5, why=kind)
+        watched.start_daemon()
+        eventually(lambda: watched.status().health["dns"].verdict is Verdict.UP, why=kind)
         if damage in (link, another_user):
-            assert "history.jsonl" in watched.says().problems["journal"], "it is told at once"
-        watched.nothing_is_told(0.2)
-        assert not watched.told(mark), kind
+            assert "history.jsonl" in watched.status().problems["journal"], "it is told at once"
+        watched.no_update_for(0.2)
+        assert not watched.updates(mark), kind
     watched.server.daemon.kill()
-    watched.holds({}, within=5)
+    watched.holds({})
 
 
 @needs_users
@@ -239,13 +240,13 @@ def test_another_users_drains_are_neither_obeyed_nor_taken_for_none(
     lab: Lab, announced: Held
 ) -> None:
     watched = lay_out(lab, "bird", quick())
-    watched.begin()
+    watched.start_daemon()
     watched.holds(announced)
     orders = watched.file(STATE_DIR) / "drains.json"
     orders.write_text('{"schema": 1, "drained": []}')
     os.chown(orders, OTHER, OTHER)
-    eventually(lambda: "drains" in watched.says().problems, within=5, why="it is told")
-    assert "not a regular file of ours" in watched.says().problems["drains"]
+    eventually(lambda: "drains" in watched.status().problems, why="it is told")
+    assert "not a regular file of ours" in watched.status().problems["drains"]
     assert watched.table() == announced
     orders.unlink()
-    eventually(lambda: "drains" not in watched.says().problems, within=5, why="it is over")
+    eventually(lambda: "drains" not in watched.status().problems, why="it is over")

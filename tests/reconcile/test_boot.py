@@ -13,7 +13,7 @@ from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
-from anycast_routed.lab import Lab, eventually, receiver
+from anycast_routed.lab import Lab, receiver
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Peer, Plan, Sessions
@@ -21,6 +21,7 @@ from tests.support.die_at import steps
 from tests.support.dns_site import Held, Site, lay_out, seed
 from tests.support.kill_points import count
 from tests.support.paths import SUPPORT
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab.receiver import Receiver
@@ -69,9 +70,9 @@ only_bird = pytest.mark.parametrize("router_name", ["bird"])
 only_frr = pytest.mark.parametrize("router_name", ["frr"])
 
 
-def holds(peer: Receiver, wanted: Held, within: float = 10) -> None:
+def holds(peer: Receiver, wanted: Held) -> None:
     """Wait until the peer holds just these prefixes."""
-    eventually(lambda: peer.table().keys() == wanted.keys(), within=within, why=str(wanted))
+    eventually(lambda: peer.table().keys() == wanted.keys(), why=str(wanted))
 
 
 def told_since(peer: Receiver, mark: int) -> set[str]:
@@ -81,7 +82,7 @@ def told_since(peer: Receiver, mark: int) -> set[str]:
         ends = [event.text for event in peer.since(mark) if event.kind == "end-of-rib"]
         return sorted(ends) == ["ipv4", "ipv6"]
 
-    eventually(all_told, within=15, why="a new session, with both families complete")
+    eventually(all_told, why="a new session, with both families complete")
     return {event.prefix for event in peer.since(mark) if event.kind == "announce"}
 
 
@@ -100,7 +101,7 @@ def restarted(site: Site, peer: Receiver) -> set[str]:
     """Start BIRD anew, and return what it then announces."""
     bird = bird_of(site)
     bird.daemon.kill()
-    eventually(lambda: not peer.sessions(), within=5, why="the old session is over")
+    eventually(lambda: not peer.sessions(), why="the old session is over")
     mark = peer.mark()
     bird.restart()
     return told_since(peer, mark)
@@ -125,7 +126,7 @@ def fill(site: Site) -> None:
 def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
     site: Site, peer: Receiver, announced: Held, *, healthy: bool
 ) -> None:
-    bird_of(site).daemon.terminate()
+    bird_of(site).daemon.terminate(PATIENCE)
     assert not site.dns1.path("/run/bird/bird.ctl").exists(), "it has taken its socket along"
     if not healthy:
         site.server.daemon.kill()
@@ -161,7 +162,7 @@ def test_a_stopped_bird_is_left_no_file_that_it_cannot_start_with(
 def test_a_stopped_bird_finds_no_fifo_in_the_place_of_our_file(
     site: Site, peer: Receiver, announced: Held
 ) -> None:
-    bird_of(site).daemon.terminate()
+    bird_of(site).daemon.terminate(PATIENCE)
     site.dns1.run("sh", "-c", f"rm {FILE}; mkfifo {FILE}")
     assert site.run("apply", check=False).code == 69
     assert not site.dns1.path(FILE).exists()
@@ -188,7 +189,7 @@ def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
     site.configure(healthy)
     site.run("apply")
     assert held(site.dns1.read(FILE)) == set(announced)
-    bird_of(site).daemon.terminate()
+    bird_of(site).daemon.terminate(PATIENCE)
     site.configure(config)
     assert site.run("apply", check=False).code == 69
     alive = {"10.10.10.10/32", "10.10.10.11/32"}
@@ -198,7 +199,7 @@ def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
 
 @only_bird
 def test_withdraw_while_bird_is_stopped_disarms_its_file(site: Site, peer: Receiver) -> None:
-    bird_of(site).daemon.terminate()
+    bird_of(site).daemon.terminate(PATIENCE)
     done = site.run("withdraw", check=False)
     assert done.code == 69
     assert held(site.dns1.read(FILE)) == set()
@@ -219,7 +220,7 @@ def test_a_hung_bird_cannot_bring_back_what_is_dead(site: Site, peer: Receiver, 
     if verb == "apply":
         bird_of(site).daemon.resume()
         bird_of(site).birdc("configure")
-        holds(peer, {}, within=5)
+        holds(peer, {})
     assert restarted(site, peer) == set()
 
 
@@ -239,7 +240,7 @@ def test_apply_on_a_full_disk_withdraws_and_leaves_no_file_with_the_dead(
     fill(site)
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 73
-    holds(own_disk, {}, within=3)
+    holds(own_disk, {})
     assert {event.kind for event in own_disk.since(mark)} == {"withdraw"}
     assert not site.dns1.path(FILE).exists(), "it could not be shortened, so it is gone"
     bird_of(site).birdc("configure")
@@ -252,7 +253,7 @@ def test_withdraw_on_a_full_disk_withdraws_and_leaves_no_file_with_the_dead(
 ) -> None:
     fill(site)
     done = site.run("withdraw", check=False)
-    holds(own_disk, {}, within=3)
+    holds(own_disk, {})
     assert not site.dns1.path(FILE).exists(), "it could not be shortened, so it is gone"
     bird_of(site).birdc("configure")
     assert held_by(bird_of(site)) == set()
@@ -273,7 +274,7 @@ def test_what_is_dead_is_withdrawn_where_nothing_can_be_written(
     done = site.run(verb, check=False)
     assert done.code == 73
     assert f"cannot write {FILE}" in done.err
-    holds(own_disk, {}, within=3)
+    holds(own_disk, {})
     assert {event.kind for event in own_disk.since(mark)} == {"withdraw"}
 
 
@@ -306,7 +307,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
         if verb != "withdraw" and site.server.daemon.alive:
             site.server.daemon.kill()
         argv = (sys.executable, str(DIE_AT), str(step), verb.split(maxsplit=1)[0])
-        killed = site.dns1.run(*argv, check=False, within=30).code in {-9, 137}
+        killed = site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
         now, told = file.read_text(), not held_by(bird)
         assert now == up or not held(now), "the file is the old one or the new one"
         bird.birdc("configure")
@@ -317,7 +318,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
             continue
         shortened += 1
         assert not held_by(bird)
-        holds(peer, {}, within=2)
+        holds(peer, {})
         if not told or not killed:
             assert restarted(site, peer) == set()
         if not killed:
@@ -346,20 +347,20 @@ def test_what_write_memory_saved_goes_before_anything_is_probed(site: Site, peer
     assert '"up"' in site.dns1.read(f"{RUN_DIR}/state.json")
     frr.write_memory()
     config = json.loads(site.dns1.read("/etc/anycast-routed/config.json"))
-    config["dns"]["timeout"] = "20s"
+    config["dns"]["timeout"] = "60s"
     site.configure(config)
     site.server.daemon.pause()
     frr.restart()
-    assert networks(frr) == 3
+    eventually(lambda: networks(frr) == 3, why="FRR has its saved config")
     probing = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
-    eventually(lambda: networks(frr) == 0, within=15, why="withdrawn before the first timeout")
+    eventually(lambda: networks(frr) == 0, why="withdrawn before the first timeout")
     assert probing.alive, "the server has not been judged yet"
     probing.kill()
     site.server.daemon.kill()
     done = site.run("apply")
     assert "+ " not in done.out
     assert networks(frr) == 0
-    eventually(lambda: peer.sessions() == {"172.17.2.1"}, within=15, why="the session is back")
+    eventually(lambda: peer.sessions() == {"172.17.2.1"}, why="the session is back")
     assert not peer.table()
 
 
@@ -389,7 +390,7 @@ def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(sit
     site.dns1.address("lo", new)
     text = render(speaker, ["172.17.2.253"], [stays, goes])
     speaker.load(text)
-    eventually(lambda: peer.table().keys() == {stays, goes}, within=10, why="announced")
+    eventually(lambda: peer.table().keys() == {stays, goes}, why="announced")
     many = [str(one) for one in list(ip_network("10.99.0.0/22").subnets(new_prefix=32))[:600]]
     mark = peer.mark()
     # The router's own address as a neighbor: only bgpd itself knows that this cannot be.
@@ -399,7 +400,7 @@ def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(sit
     running = Running(frr.vtysh("show running-config"))
     assert {str(prefix) for prefix in running.networks} == {stays}
     assert speaker.is_loaded(speaker.without(text, [ip_network(goes)]))
-    eventually(lambda: peer.table().keys() == {stays}, within=10, why="as before, less one")
+    eventually(lambda: peer.table().keys() == {stays}, why="as before, less one")
     announced = {event.prefix for event in peer.since(mark) if event.kind == "announce"}
     assert goes not in announced
 

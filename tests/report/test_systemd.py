@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.report.systemd import Notify
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,5 +84,5 @@ def test_systemd_that_takes_nothing_holds_us_up_only_shortly(address: str) -> No
         begun = time.monotonic()
         spent = time.process_time()
         Notify({"NOTIFY_SOCKET": address}).watchdog()
-        assert 0.01 < time.monotonic() - begun < 5.0
+        assert 0.01 < time.monotonic() - begun < PATIENCE
         assert time.process_time() - spent < 0.1  # It sleeps while it waits.

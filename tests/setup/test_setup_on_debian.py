@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, eventually
+from anycast_routed.lab import Lab
 from tests.support.machines.machine import Machine
 from tests.support.machines.package import packages
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,6 @@ def announce(machine: Machine) -> None:
     assert machine.show("anycast-routed", "ActiveState") == "active"
     eventually(
         lambda: "10.10.10.10/32" in machine.run("birdc", "show route").out,
-        within=15,
         why="BIRD holds what is announced",
     )
 

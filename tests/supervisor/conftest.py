@@ -41,15 +41,15 @@ def laid_out(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched) -> Watched:
+def running(laid_out: Watched) -> Watched:
     """Start the daemon."""
-    laid_out.begin()
+    laid_out.start_daemon()
     return laid_out
 
 
 @pytest.fixture
-def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
+def watched(running: Watched, announced: Held) -> Iterator[Watched]:
     """Wait until everything is well, and end every fault afterwards."""
-    at_work.holds(announced, within=15)
-    yield at_work
-    at_work.heal()
+    running.holds(announced)
+    yield running
+    running.end_faults()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,10 @@ import pytest
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError
 from anycast_routed.supervisor.background_writer import Writer
 from anycast_routed.system.threads import beside
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-WITHIN = 5.0  # seconds
 
 
 class Disk:
@@ -30,7 +30,7 @@ class Disk:
         """Return a write of this number."""
 
         def work() -> None:
-            assert self.goes_on.wait(WITHIN)
+            assert self.goes_on.wait(PATIENCE)
             self.written.append(number)
 
         return work
@@ -56,7 +56,7 @@ async def test_what_waits_the_longest_makes_room(disk: Disk, most: int, written:
     await asyncio.sleep(0)
     assert disk.written == []
     disk.goes_on.set()
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(PATIENCE):
         await writer.finished()
     assert disk.written == written
     assert disk.told == ["file: None"] * len(written)
@@ -74,7 +74,7 @@ async def test_a_write_that_fails_is_told_whatever_it_was(disk: Disk) -> None:
     writer = Writer("file", 9, disk.wrote)
     for write in (full, broken, disk.write(1)):
         writer.put(write)
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(PATIENCE):
         await writer.finished()
     assert disk.told == [
         "file: no space",
@@ -86,12 +86,14 @@ async def test_a_write_that_fails_is_told_whatever_it_was(disk: Disk) -> None:
 async def test_one_that_hangs_is_told_after_a_while(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hung = "anycast_routed.supervisor.background_writer._HUNG"
+    monkeypatch.setattr(hung, math.inf)
     writer = Writer("file", 1, disk.wrote)
     writer.look()
     writer.put(disk.write(1))
     writer.look()
     assert disk.told == []
-    monkeypatch.setattr("anycast_routed.supervisor.background_writer._HUNG", 0.0)
+    monkeypatch.setattr(hung, 0.0)
     writer.look()
     assert "cannot write the file: its file system does not answer" in disk.told[0]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anycast_routed.announce.masking import passwords_in
-from anycast_routed.lab import Lab, bird, eventually
+from anycast_routed.lab import Lab, bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
     FILE,
@@ -23,6 +23,7 @@ from tests.support.password_site import (
     wanted,
     write,
 )
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,13 @@ def test_one_session_follows_its_password_and_no_other_does(
 ) -> None:
     site = lay_out_guarded(lab, router_name, "pw-one")
     daemon = site.daemon()
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
-    eventually(lambda: not says(site)["troubles"], within=10)
+    eventually(lambda: not says(site)["troubles"])
 
     write(site, "pw-two")
     eventually(
         lambda: any(PEER in one and "password" in one for one in says(site)["troubles"]),
-        within=20,
         why="the peer with another password is told",
     )
     assert passwords_in(own_file(site).read_text()) == {"pw-two"}
@@ -73,7 +73,7 @@ def test_one_session_follows_its_password_and_no_other_does(
     written = own_file(site).stat()
 
     peer_has(site, "pw-two")
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     assert own_file(site).stat() == written, "nothing was loaded in between"
     assert not site.edge.sessions()[US].flaps, "no other session was touched"
 
@@ -81,9 +81,9 @@ def test_one_session_follows_its_password_and_no_other_does(
     assert not site.edge.sessions()[US].flaps
 
     site.configure(wanted())
-    eventually(lambda: not passwords_in(own_file(site).read_text()), within=5)
+    eventually(lambda: not passwords_in(own_file(site).read_text()))
     peer_has(site, "")
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     assert not site.edge.sessions()[US].flaps
     assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o644
     log = daemon.log()
@@ -93,16 +93,16 @@ def test_one_session_follows_its_password_and_no_other_does(
 def a_missing_file_keeps_nothing_announced(site: Site, announced: Held) -> None:
     """Lose the file, and then the DNS server; both come back."""
     site.dns1.path(FILE).unlink()
-    eventually(lambda: FILE in problem(site), within=10, why="it is told")
+    eventually(lambda: FILE in problem(site), why="it is told")
     assert site.tables() == [announced, announced], "the old password stays in force"
     site.server.daemon.kill()
-    site.both_hold({}, within=5)
+    site.both_hold({})
     site.server.restart()
-    site.both_hold(announced, within=10)
+    site.both_hold(announced)
     site.dns1.write(FILE, "pw-two\n", mode=0o644)
-    eventually(lambda: "0644" in problem(site), within=10)
+    eventually(lambda: "0644" in problem(site))
     site.dns1.path(FILE).chmod(0o640)
-    eventually(lambda: not says(site)["problems"], within=10, why="a mode that is right is seen")
+    eventually(lambda: not says(site)["problems"], why="a mode that is right is seen")
 
 
 def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held) -> None:
@@ -115,13 +115,13 @@ def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held)
     refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False)
     assert (refused.code, "may not be read by user" in refused.err) == (78, True)
     site.dns1.run("chown", f"root:{USER}", FILE)
-    site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=30)
+    site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=PATIENCE)
     site.both_hold(announced)
     found = own_file(site).stat()
     assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group)
     site.server.daemon.kill()
     site.dns1.run("chown", "root:root", FILE)
-    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=30)
+    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
     assert refused.code == 78
     site.both_hold({})
     assert passwords_in(own_file(site).read_text()) == {"pw-one"}
@@ -137,4 +137,4 @@ def run_as_packaged(site: Site) -> None:
     site.dns1.run("install", "-d", "-o", USER, "-g", USER, "/run/anycast-routed")
     site.dns1.run("install", "-d", "-o", USER, "-g", USER, "/var/lib/anycast-routed")
     site.dns1.start(find("bird"), "-f", "-u", "bird", "-g", "bird", configs=(bird.CONF,))
-    eventually(lambda: site.dns1.path(bird.CONTROL).exists(), within=5, why="BIRD listens")
+    eventually(lambda: site.dns1.path(bird.CONTROL).exists(), why="BIRD listens")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, bird, client, dns, eventually
+from anycast_routed.lab import Host, Lab, bird, client, dns
 from anycast_routed.state import drain_orders
 from tests.support.dns_site import INCLUDE
+from tests.support.waiting import eventually, never
 from tests.support.watched_site import QUICK
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ protocol bgp dns2 {
 }
 """
 LOCAL_PREF = {"172.17.2.1": 200, "172.17.2.2": 100}
-MOST_LOST = 200
 
 
 @dataclass
@@ -60,11 +60,10 @@ class Pair:
     edge: Bird
     asking: Host
 
-    def serves(self, address: str, within: float = 10) -> None:
+    def serves(self, address: str) -> None:
         """Wait until the edge's kernel sends the client's questions to this DNS host."""
         eventually(
             lambda: f"via {address} " in self.edge.host.ip("route", "get", SERVICE),
-            within=within,
             why=f"{address} serves",
         )
 
@@ -81,8 +80,7 @@ class Pair:
 
 def pause(seconds: float) -> None:
     """Let the client ask for so long."""
-    end = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() >= end, within=seconds + 1)
+    never(lambda: False, seconds=seconds)
 
 
 def config(address: str) -> str:
@@ -137,22 +135,24 @@ def pair(lab: Lab) -> Pair:
     dns_host(lab, "dns2", "172.17.2.2")
     made = Pair(primary, server, bird.start(edge, EDGE), asking)
     for address in LOCAL_PREF:
-        eventually(partial(made.knows, address), within=20, why=f"{address} is in")
+        eventually(partial(made.knows, address), why=f"{address} is in")
     made.serves("172.17.2.1")
     return made
 
 
 @pytest.mark.fault(1)
-def test_the_death_of_the_primary_costs_a_moment_and_its_return_nothing(
+def test_no_question_is_lost_after_the_edge_left_a_dead_primary_nor_at_its_return(
     pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """How long the edge takes is measured by bench/failover.py."""
     asking = pair.ask()
     pair.server.daemon.kill()
     pair.serves("172.17.2.2")
+    switched = time.monotonic()
     pause(0.3)
     asked = asking.stop()
     tell(capsys, "the primary died", asked)
-    assert len(client.lost(asked)) < MOST_LOST
+    assert [one for one in client.lost(asked) if one.at > switched] == []
     asking = pair.ask()
     pair.server.restart()
     pair.serves("172.17.2.1")
@@ -167,7 +167,7 @@ def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixt
     asking = pair.ask()
     drain_orders.order(folder, drain_orders.Ordered("dns", "maintenance", since=time.time()))
     pair.serves("172.17.2.2")
-    eventually(lambda: not pair.knows("172.17.2.1"), within=5, why="drained, so withdrawn")
+    eventually(lambda: not pair.knows("172.17.2.1"), why="drained, so withdrawn")
     pause(0.3)
     assert drain_orders.lift(folder, "dns")
     pair.serves("172.17.2.1")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.model import Verdict
+from tests.support.waiting import eventually
 from tests.support.watched_site import DNS, Watched, each
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def router_name(request: pytest.FixtureRequest) -> str:
 
 def gone_and_back(watched: Watched, announced: Held, mark: int) -> None:
     """Wait for the withdrawal, heal, wait for the return; nothing else has been told meanwhile."""
-    watched.holds({}, within=3)
+    watched.holds({})
     assert watched.table() == {}
-    eventually(lambda: watched.says().health["dns"].verdict is Verdict.DOWN, within=2)
-    watched.heal()
+    eventually(lambda: watched.status().health["dns"].verdict is Verdict.DOWN)
+    watched.end_faults()
     watched.holds(announced)
-    assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
+    assert watched.updates(mark) == each("withdraw", announced) + each("announce", announced)
 
 
 @pytest.mark.fault(1)
@@ -39,10 +39,10 @@ def test_a_killed_server_is_withdrawn_once_and_nothing_else_is_told(
 ) -> None:
     mark = watched.mark()
     watched.server.daemon.kill()
-    watched.holds({}, within=3)
-    watched.agrees()
+    watched.holds({})
+    watched.status_agrees()
     gone_and_back(watched, announced, mark)
-    watched.agrees()
+    watched.status_agrees()
 
 
 @pytest.mark.fault(2)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.model import Verdict
+from tests.support.waiting import eventually
 from tests.support.watched_site import Watched, each, quick
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def config() -> dict[str, Any]:
 def becomes(watched: Watched, verdict: Verdict) -> None:
     """Wait until the daemon has acted on this verdict."""
     why = f"the service is {verdict}"
-    eventually(lambda: watched.says().health["dns"].verdict is verdict, within=5, why=why)
+    eventually(lambda: watched.status().health["dns"].verdict is verdict, why=why)
 
 
 def flap(watched: Watched, times: int) -> None:
@@ -48,18 +48,18 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     mark = watched.mark()
     flap(watched, DEATHS)
     once = each("withdraw", announced) + each("announce", announced)
-    assert watched.told(mark) == once + each("withdraw", announced)
+    watched.receives(mark, once + each("withdraw", announced))
     waits = "dns has gone down 2 times: it waits until "
-    assert watched.says().damped["dns"].startswith(waits)
+    assert watched.status().damped["dns"].startswith(waits)
     assert waits in watched.run("status").out
     assert waits in watched.run("history").out
-    watched.agrees()
+    watched.status_agrees()
     watched.run("undrain")
-    watched.holds(announced, within=3)
-    assert watched.told(mark) == once + once
+    watched.holds(announced)
+    assert watched.updates(mark) == once + once
     # The peer is told first, and the status file after that.
-    eventually(lambda: not watched.says().damped, within=3, why="status says so")
+    eventually(lambda: not watched.status().damped, why="status says so")
     flap(watched, 2)
-    assert watched.table() == {}
+    watched.holds({})
     watched.run("undrain", "dns")
-    watched.holds(announced, within=3)
+    watched.holds(announced)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from tests.support.router_faults import (
     EVERYTHING,
     announced_since,
@@ -19,6 +18,7 @@ from tests.support.router_faults import (
     own_file,
     unchanged,
 )
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ QUIET = 0.4  # seconds in which nobody has made space
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab) -> Watched:
+def running(lab: Lab) -> Watched:
     """Start the daemon with a run folder on a small file system of its own."""
     made = lay_out(lab, "bird", quick())
     made.dns1.run("mkdir", "-p", RUN_DIR)
     made.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", RUN_DIR)
-    made.begin()
+    made.start_daemon()
     return made
 
 
@@ -59,7 +59,7 @@ def full(watched: Watched) -> Iterator[Watched]:
             latest = time.monotonic()
         return time.monotonic() - latest > QUIET
 
-    eventually(is_full, within=5, why="the disk is full and stays so")
+    eventually(is_full, why="the disk is full and stays so")
     yield watched
     free(watched)
 
@@ -82,29 +82,29 @@ def test_what_is_dead_goes_from_a_full_disk_and_comes_back_when_there_is_space(
 ) -> None:
     file = own_file(full)
     full.server.daemon.kill()
-    full.holds({}, within=2)
+    full.holds({})
     logged(full, "No space left on device")
     assert not file.exists() or not networks_in(file.read_text()), "it is gone, or shortened"
     bird_of(full).birdc("configure")
     unchanged(full, 0.5)
     full.server.restart()
     free(full)
-    full.holds(announced, within=8)
+    full.holds(announced)
     assert networks_in(file.read_text()) == EVERYTHING
     no_problem(full)
 
 
 def test_a_full_disk_takes_nothing_healthy_away(full: Watched, announced: Held) -> None:
     def logs(words: str) -> int:
-        return full.at_work().log().count(words)
+        return full.process().log().count(words)
 
     over = 'problem is over about="status file"'
     mark, told, before = full.mark(), logs("No space left on device"), logs(over)
     full.dns1.address("lo", NEW, label="lo:dns3")
-    eventually(lambda: logs("No space left on device") > told, within=5)
+    eventually(lambda: logs("No space left on device") > told)
     bird_of(full).birdc("configure")
     free(full)
-    eventually(lambda: NEW in full.table(), within=8, why="there is space")
+    eventually(lambda: NEW in full.table(), why="there is space")
     full.dns1.remove_address("lo", NEW)
     full.holds(announced)
     no_problem(full)
@@ -117,18 +117,16 @@ def test_what_is_dead_stays_away_although_nothing_can_be_written(
     read_only: Watched, announced: Held
 ) -> None:
     read_only.server.daemon.kill()
-    read_only.holds({}, within=2)
+    read_only.holds({})
     logged(read_only, f"cannot write {RUN_DIR}/bird.conf")
     assert networks_in(own_file(read_only).read_text()) == set(announced)
     # Any reload of the operator's takes the file at its word, for a moment.
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")
-    eventually(lambda: announced_since(read_only, mark), within=2, why="BIRD has read the file")
-    read_only.holds({}, within=5)
+    eventually(lambda: announced_since(read_only, mark), why="BIRD has read the file")
+    read_only.holds({})
     read_only.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
-    eventually(
-        lambda: not networks_in(own_file(read_only).read_text()), within=5, why="it is shortened"
-    )
+    eventually(lambda: not networks_in(own_file(read_only).read_text()), why="it is shortened")
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")
     unchanged(read_only, 0.5)

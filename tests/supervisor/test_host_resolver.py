@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import dns, eventually
+from anycast_routed.lab import dns
+from tests.support.waiting import eventually
 from tests.support.watched_site import Watched, each
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ VERBS = ("status", "explain 10.10.10.10/32", "reload", "drain dns", "undrain dns
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched) -> Watched:
+def running(laid_out: Watched) -> Watched:
     """Have the host resolve by the server, count its questions, and start the daemon."""
     dns1 = laid_out.dns1
     laid_out.server.daemon.kill()
@@ -38,7 +39,7 @@ def at_work(laid_out: Watched) -> Watched:
     dns1.write("/etc/resolv.conf", f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
     dns1.write("/etc/nsswitch.conf", "hosts: dns\n")
     dns1.run("nft", "-f", "-", stdin=RULES)
-    laid_out.begin()
+    laid_out.start_daemon()
     return laid_out
 
 
@@ -51,18 +52,18 @@ def questions(watched: Watched) -> int:
 
 
 def test_no_name_is_ever_asked_for(watched: Watched, announced: Held) -> None:
-    watched.agrees()
+    watched.status_agrees()
     mark = watched.mark()
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     for verb in VERBS:
         watched.run(*verb.split())
-    watched.end()
+    watched.stop_daemon()
     watched.run("apply")
     watched.server.restart()
-    watched.begin()
+    watched.start_daemon()
     watched.holds(announced)
-    assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
+    assert watched.updates(mark) == each("withdraw", announced) + each("announce", announced)
     assert questions(watched) == 0
     watched.dns1.run("getent", "hosts", "example.org", check=False)
-    eventually(lambda: questions(watched) > 0, within=3, why="whoever asks is counted")
+    eventually(lambda: questions(watched) > 0, why="whoever asks is counted")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import dns, eventually
+from anycast_routed.lab import dns
+from tests.support.waiting import eventually
 from tests.support.watched_site import STATE_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def second(lab: Lab, config: dict[str, Any]) -> tuple[Watched, Daemon]:
     made = lay_out(lab, "bird", config)
     server = dns.nsd(made.dns1, zones={"google.com.": ()}, port=OTHER_PORT)
     made.dns1.run("sh", "-euc", f"mkdir -p {STATE_DIR}; {MOUNT} {STATE_DIR}")
-    made.begin()
+    made.start_daemon()
     return made, server.daemon
 
 
@@ -54,11 +55,11 @@ def second(lab: Lab, config: dict[str, Any]) -> tuple[Watched, Daemon]:
 def frozen(second: tuple[Watched, Daemon]) -> Iterator[Watched]:
     """Freeze it, and thaw it again."""
     watched, _ = second
-    eventually(lambda: SECOND in watched.table(), within=15, why="all is announced")
+    eventually(lambda: SECOND in watched.table(), why="all is announced")
     watched.dns1.run("fsfreeze", "-f", STATE_DIR)
     yield watched
     watched.dns1.run("fsfreeze", "-u", STATE_DIR, check=False)
-    watched.end()
+    watched.stop_daemon()
     watched.dns1.run("umount", STATE_DIR)
 
 
@@ -66,16 +67,16 @@ def test_the_second_one_that_dies_goes_as_well(
     frozen: Watched, second: tuple[Watched, Daemon], announced: Held
 ) -> None:
     frozen.server.daemon.kill()
-    eventually(lambda: set(frozen.table()) == {SECOND}, within=2, why="the first one goes")
+    eventually(lambda: set(frozen.table()) == {SECOND}, why="the first one goes")
     # Of the first one's end the journal has not been told yet, and will not be for a while.
     second[1].kill(whole=True)
-    frozen.holds({}, within=2)
-    eventually(lambda: "journal" in frozen.says().problems, within=8, why="status says so")
-    assert "its file system does not answer" in frozen.says().problems["journal"]
+    frozen.holds({})
+    eventually(lambda: "journal" in frozen.status().problems, why="status says so")
+    assert "its file system does not answer" in frozen.status().problems["journal"]
     frozen.server.restart()
     frozen.holds(announced)
     frozen.dns1.run("fsfreeze", "-u", STATE_DIR)
-    eventually(lambda: not frozen.says().problems, within=8, why="it goes on")
+    eventually(lambda: not frozen.status().problems, why="it goes on")
     told = [(one.kind, one.prefix) for one in frozen.history()]
     for prefix in (*announced, SECOND):
         assert ("withdrawn", prefix) in told, "what waited is written"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.state import status_file
 from bench import faults
 from bench.daemon_site import RUN_DIR, Setting, Stand, seed
 from tests.support.router_faults import few_are_open
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +50,14 @@ def test_without_processes_it_does_what_it_can_and_goes_on(stand: Stand) -> None
     server.daemon.kill()
     if stand.setting.router == "bird":
         # Its socket needs no process, and so what is dead goes as fast as ever.
-        stand.ear.until(0, within=3)
+        stand.ear.until(0, within=PATIENCE)
     alarm = "Resource temporarily unavailable"
-    eventually(lambda: alarm in stand.ours.log(mark), within=8, why="it is told")
+    eventually(lambda: alarm in stand.ours.log(mark), why="it is told")
     assert stand.ours.alive
     few_are_open(stand.host.path(f"/proc/{says(stand).pid}"))
     limit(stand, "1000")
-    stand.ear.until(0, within=8)
+    stand.ear.until(0, within=PATIENCE)
     server.restart()
-    stand.ear.until(3, within=10)
-    eventually(lambda: not says(stand).problems, within=8, why="that is over")
+    stand.ear.until(3, within=PATIENCE)
+    eventually(lambda: not says(stand).problems, why="that is over")
     assert stand.ours.alive

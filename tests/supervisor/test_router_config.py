@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, bird, eventually
+from anycast_routed.lab import Lab, bird
 from tests.support.dns_site import INCLUDE
 from tests.support.paths import SHIPPED_TEMPLATES
 from tests.support.router_faults import (
@@ -23,6 +23,7 @@ from tests.support.router_faults import (
     times_told,
     unchanged,
 )
+from tests.support.waiting import eventually
 from tests.support.watched_site import PEER, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -56,25 +57,25 @@ def router_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab, router_name: str) -> Watched:
+def running(lab: Lab, router_name: str) -> Watched:
     """Start the daemon, with templates that are the operator's own copy of ours."""
     config = quick()
     config["router"] = {"template-dir": TEMPLATES}
     made = lay_out(lab, router_name, config)
     for name in ("bird.conf.j2", "frr.conf.j2"):
         made.dns1.write(f"{TEMPLATES}/{name}", (SHIPPED_TEMPLATES / name).read_text())
-    made.begin()
+    made.start_daemon()
     return made
 
 
 @pytest.fixture
-def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
+def watched(running: Watched, announced: Held) -> Iterator[Watched]:
     """Wait until everything is well, and end what this file breaks afterwards."""
-    at_work.holds(announced, within=20)
-    yield at_work
-    template(at_work, (SHIPPED_TEMPLATES / f"{at_work.router_name}.conf.j2").read_text())
-    at_work.heal()
-    no_problem(at_work)
+    running.holds(announced)
+    yield running
+    template(running, (SHIPPED_TEMPLATES / f"{running.router_name}.conf.j2").read_text())
+    running.end_faults()
+    no_problem(running)
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_dead_is_withdrawn_while_birds_config_is_broken_and_stays_so_after_its_r
     watched.dns1.write(bird.CONF, bird_conf + BROKEN)
     mark = watched.mark()
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     problem(watched, "router", "syntax error")
     watched.dns1.write(bird.CONF, bird_conf)
     bird_of(watched).birdc("configure")
@@ -118,13 +119,13 @@ def test_a_bad_rendering_changes_nothing_and_is_told_once(
     before, mark, told = file.read_bytes(), watched.mark(), times_told(watched, "router")
     good = (SHIPPED_TEMPLATES / file.with_suffix(".conf.j2").name).read_text()
     template(watched, good + BROKEN if wrong == "refused by the router" else "{% broken")
-    eventually(lambda: watched.says().problems.get("router"), within=5, why="it is told")
+    eventually(lambda: watched.status().problems.get("router"), why="it is told")
     unchanged(watched, 1.0)
     assert changes(watched, mark) == []
     assert file.read_bytes() == before
     assert times_told(watched, "router") == told + 1
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     watched.server.restart()
     template(watched, good)
     watched.holds(announced)
@@ -149,7 +150,7 @@ def test_what_frr_refuses_half_way_is_put_back(watched: Watched, announced: Held
     assert changes(watched, mark) == []
     assert "neighbor 172.17.2.1 " not in frr_of(watched).vtysh("show running-config")
     watched.server.daemon.kill()
-    watched.holds({}, within=3)
+    watched.holds({})
     template(watched, good)
     watched.server.restart()
     watched.holds(announced)
@@ -163,7 +164,7 @@ def test_a_bgpd_that_dies_and_loses_what_it_had_is_given_it_again(
     frr_of(watched).kill("bgpd")
     problem(watched, "router", "bgpd is not running")
     frr_of(watched).restart_daemon("bgpd")
-    watched.holds(announced, within=8)
+    watched.holds(announced)
     no_problem(watched)
 
 
@@ -192,10 +193,9 @@ def test_harm_to_our_file_is_put_right_before_it_matters(
         bird_of(watched).birdc("configure")
     eventually(
         lambda: file.is_file() and file.read_text() == good,
-        within=5,
         why="the file is ours again",
     )
-    watched.holds(announced, within=2)
+    watched.holds(announced)
     if harm == "a FIFO":
         assert changes(watched, mark) == []
 
@@ -203,13 +203,12 @@ def test_harm_to_our_file_is_put_right_before_it_matters(
 @pytest.mark.fault(27)
 @ONLY_FRR
 def test_what_an_operator_takes_away_comes_back(watched: Watched, announced: Held) -> None:
-    network = "no network 10.10.10.10/32"
-    frr_of(watched).configure("router bgp 64512", "address-family ipv4 unicast", network)
-    eventually(lambda: watched.table() != announced, within=2, why="FRR has obeyed him")
-    watched.holds(announced, within=5)
-    eventually(
-        lambda: "drift put right" in watched.at_work().log(), within=2, why="the drift is told"
-    )
+    mark, network = watched.mark(), "10.10.10.10/32"
+    command = f"no network {network}"
+    frr_of(watched).configure("router bgp 64512", "address-family ipv4 unicast", command)
+    eventually(lambda: ("withdraw", network) in changes(watched, mark), why="FRR has done it")
+    watched.holds(announced)
+    eventually(lambda: "drift put right" in watched.process().log(), why="the drift is told")
 
 
 @pytest.mark.fault(27)
@@ -218,7 +217,7 @@ def test_a_missing_include_line_is_named(watched: Watched, announced: Held, bird
     bird_of(watched).configure(bird_conf.replace(INCLUDE, ""))
     problem(watched, "router", "does not include")
     bird_of(watched).configure(bird_conf)
-    watched.holds(announced, within=8)
+    watched.holds(announced)
 
 
 @pytest.mark.fault(27)
@@ -233,10 +232,10 @@ def test_what_lies_about_in_our_folder_harms_nothing(watched: Watched, announced
     assert "Reconfigured" in bird_of(watched).birdc("configure")
     unchanged(watched, 0.5)
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     watched.server.restart()
     watched.holds(announced)
-    eventually(watched.says, within=5, why="the status file is one again")
+    eventually(watched.status, why="the status file is one again")
     assert [kind for kind, _ in changes(watched, mark)] == ["withdraw"] * 3 + ["announce"] * 3
     for name in ("pipe.conf", "stray.conf", "bird.bak.conf", "forgive"):
         (folder / name).unlink()
@@ -254,14 +253,14 @@ def test_no_change_is_lost_beside_a_busy_operator(watched: Watched, announced: H
     try:
         for _ in range(2):
             watched.server.daemon.kill()
-            watched.holds({}, within=4)
+            watched.holds({})
             watched.server.restart()
-            watched.holds(announced, within=5)
+            watched.holds(announced)
     finally:
         busy.kill(whole=True)
-    watched.holds(announced, within=5)
+    watched.holds(announced)
     no_problem(watched)
-    watched.agrees()
+    watched.status_agrees()
 
 
 @pytest.mark.fault(26)
@@ -273,18 +272,17 @@ def test_an_export_that_a_filter_refuses_is_told_with_the_peer(
     config = json.loads(before)
     del config["bgp"]
     watched.reconfigure(config)
-    eventually(lambda: not watched.peer.sessions(), within=8, why="our session is gone")
+    eventually(lambda: not watched.peer.sessions(), why="our session is gone")
     bird_of(watched).configure(bird_conf + OPERATORS)
     heard = {prefix for prefix in announced if prefix != "10.10.10.11/32"}
-    eventually(lambda: watched.peer.table().keys() == heard, within=8, why="all but one")
+    eventually(lambda: watched.peer.table().keys() == heard, why="all but one")
     eventually(
         lambda: any(
             "10.10.10.11/32" in one and PEER in one and "not exported" in one
-            for one in watched.says().troubles
+            for one in watched.status().troubles
         ),
-        within=8,
         why="the refused one is told",
     )
     bird_of(watched).configure(bird_conf)
     watched.replace_config(before)
-    watched.holds(announced, within=15)
+    watched.holds(announced)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, bird, eventually
+from anycast_routed.lab import Lab, bird
 from tests.support.router_faults import bird_of, own_file, unchanged
+from tests.support.waiting import eventually
 from tests.support.watched_site import PEER, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def edge(lab: Lab) -> bird.Bird:
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
+def running(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
     """Start the daemon with a peer that is not there, and one that wants one prefix."""
     config = quick()
     peers = [{"ip": one, "description": "", "as": 64512} for one in (NOBODY, LIMITED)]
@@ -60,7 +61,7 @@ def at_work(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
     made = lay_out(lab, router_name, config)
     lab.lan("lan", edge.host)
     edge.host.address("eth0", f"{LIMITED}/24")
-    made.begin()
+    made.start_daemon()
     return made
 
 
@@ -68,16 +69,16 @@ def test_peers_that_get_nothing_are_told_and_the_others_stay(
     watched: Watched, announced: Held, edge: bird.Bird
 ) -> None:
     assert watched.table() == announced
-    eventually(lambda: "limit" in edge.daemon.log(), within=10, why="the peer takes no more")
+    eventually(lambda: "limit" in edge.daemon.log(), why="the peer takes no more")
     for peer in (NOBODY, LIMITED):
         told = partial(is_trouble, watched, peer)
-        eventually(told, within=10, why=f"{peer} is told")
+        eventually(told, why=f"{peer} is told")
     loads, written = loaded(watched), own_file(watched).stat()
     unchanged(watched, 8)
     assert loaded(watched) == loads
     assert own_file(watched).stat().st_mtime_ns == written.st_mtime_ns
-    assert not watched.says().problems
-    log = watched.at_work().log()
+    assert not watched.status().problems
+    log = watched.process().log()
     # Once, and once more when BIRD has its reason; that it is tried again is no news.
     assert log.count(f"peer {NOBODY}: session is down") == log.count(f"peer {NOBODY}")
     assert log.count(f"peer {NOBODY}") <= 3
@@ -92,10 +93,10 @@ def loaded(watched: Watched) -> int:
 def is_trouble(watched: Watched, peer: str) -> bool:
     """Tell whether the daemon says what is wrong with this peer's session: FRR has no reason."""
     reasons = REASONS[peer] if watched.router_name == "bird" else ("",)
-    lines = [one for one in watched.says().troubles if f"peer {peer}: session is " in one]
+    lines = [one for one in watched.status().troubles if f"peer {peer}: session is " in one]
     return any(reason in line for line in lines for reason in reasons)
 
 
 def test_a_withdrawal_does_not_wait_for_them(watched: Watched) -> None:
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})

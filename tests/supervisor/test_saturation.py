@@ -21,17 +21,17 @@ _SECONDS = 30.0
 def test_saturated_servers_are_never_withdrawn(announced: Held) -> None:
     """Both at once, a minute of it in all: two cores are then too few for anyone."""
     with Lab() as first, Lab() as second:
-        both = [at_work(first, "unbound", announced), at_work(second, "nsd", announced)]
+        both = [running(first, "unbound", announced), running(second, "nsd", announced)]
         marks = [watched.mark() for watched in both]
         loads = [saturate(watched.dns1, _SECONDS) for watched in both]
         for watched, mark, load in zip(both, marks, loads, strict=True):
             assert load.result().lost  # else its sockets did not overflow
-            assert not watched.told(mark)
-            assert watched.says().health["dns"].verdict == "up"
+            assert not watched.updates(mark)
+            assert watched.status().health["dns"].verdict == "up"
             assert watched.server.daemon.alive
 
 
-def at_work(lab: Lab, name: str, announced: Held) -> Watched:
+def running(lab: Lab, name: str, announced: Held) -> Watched:
     """Lay out a host with this server and our daemon, and wait for its announcements."""
     config = seed()
     # Of the seed's own timeout, so that it is as patient; but five times as many checks.
@@ -41,6 +41,6 @@ def at_work(lab: Lab, name: str, announced: Held) -> Watched:
     if name == "nsd":
         watched.server.daemon.kill()
         watched.server = dns.nsd(watched.dns1, zones={"google.com.": ()})
-    watched.begin()
-    watched.holds(announced, within=15)
+    watched.start_daemon()
+    watched.holds(announced)
     return watched

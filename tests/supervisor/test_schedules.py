@@ -19,7 +19,7 @@ import pytest
 
 from anycast_routed.lab import Lab
 from tests.support.schedules.draws import Shard, draw_one, shards
-from tests.support.schedules.site import Ground
+from tests.support.schedules.site import ScheduleSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +40,17 @@ def shard(request: pytest.FixtureRequest) -> Shard:
 
 
 @pytest.fixture(scope="module")
-def ground(shard: Shard) -> Iterator[Ground]:
+def site(shard: Shard) -> Iterator[ScheduleSite]:
     """Lay out one host for all schedules of a shard."""
-    with Lab() as lab, Ground(lab, shard.router_name, half_life=shard.half_life) as made:
+    with Lab() as lab, ScheduleSite(lab, shard.router_name, half_life=shard.half_life) as made:
         yield made
 
 
-def test_the_promises_hold_through_every_schedule_of_faults(ground: Ground, shard: Shard) -> None:
+def test_the_promises_hold_through_every_schedule_of_faults(
+    site: ScheduleSite, shard: Shard
+) -> None:
     if ONE:
-        ground.run(ast.literal_eval(ONE))
+        site.run(ast.literal_eval(ONE))
         return
     for number in shard.numbers:
-        draw_one(shard, number, ground.run, salt=SEED, shrinks=SHRINKS)
+        draw_one(shard, number, site.run, salt=SEED, shrinks=SHRINKS)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.lab.frr import Frr
 from tests.support.password_site import FILE, lay_out_guarded, own_file, with_password
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
@@ -38,7 +38,7 @@ def test_a_drain_and_a_dead_server_without_the_password(
     left = own_file(site).with_name(f".{own_file(site).name}.0123abcd")
     site.dns1.write("/run/anycast-routed/" + left.name, "of one that was killed")
     site.run("apply")
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     assert not left.exists()
     said = site.run("status").out
     assert "not as planned" not in said
@@ -49,7 +49,7 @@ def test_a_drain_and_a_dead_server_without_the_password(
     assert site.tables() == [announced, announced], "what is healthy stays"
     assert ONE in site.run("drain", ONE, "--wait").out
     site.both_hold({prefix: announced[prefix] for prefix in announced if prefix != ONE})
-    eventually(lambda: f"drain of {ONE}: out" in site.run("status").out, within=5)
+    eventually(lambda: f"drain of {ONE}: out" in site.run("status").out)
     site.server.daemon.kill()
-    site.both_hold({}, within=5)
+    site.both_hold({})
     assert " 10.10.10.1" not in own_file(site).read_text(), "nor does a restart bring it back"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import dns, eventually
+from anycast_routed.lab import dns
 from anycast_routed.model import Verdict
 from tests.support.paths import SUPPORT
+from tests.support.waiting import eventually
 from tests.support.watched_site import DNS, QUICK, Watched, each, quick
 
 if TYPE_CHECKING:
@@ -75,17 +76,17 @@ def other() -> list[Nsd]:
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched, other: list[Nsd]) -> Watched:
+def running(laid_out: Watched, other: list[Nsd]) -> Watched:
     """Start the servers, and the daemon."""
     made = laid_out
     made.server.daemon.kill()
     upstream = (sys.executable, str(UPSTREAM), HOP, str(UPSTREAM_PORT), "0.3")
     slow = made.dns1.start(*upstream, name="upstream")
-    eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"), within=5)
+    eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"))
     other.append(dns.nsd(made.dns1, port=OTHER_PORT))
     all_of_them = ("127.0.0.1", "::1", ANYCAST)
     made.server = dns.unbound(made.dns1, zones=BIG, address=all_of_them, extra=RESOLVING)
-    made.begin()
+    made.start_daemon()
     return made
 
 
@@ -103,7 +104,7 @@ def without(announced: Held, *names: str) -> Held:
 
 def is_said(watched: Watched, name: str, reason: str) -> None:
     """Wait until the status gives this reason for the service."""
-    eventually(lambda: reason in watched.reason(name), within=2, why=f"{name}: {reason}")
+    eventually(lambda: reason in watched.reason(name), why=f"{name}: {reason}")
 
 
 def down_for(watched: Watched, announced: Held, mark: int, reason: str, *names: str) -> None:
@@ -111,13 +112,13 @@ def down_for(watched: Watched, announced: Held, mark: int, reason: str, *names: 
 
     `mark` is of the moment before their fault.
     """
-    watched.holds(without(announced, *names), within=4)
+    watched.holds(without(announced, *names))
     for name in names:
         is_said(watched, name, reason)
-    watched.heal()
+    watched.end_faults()
     watched.holds(announced)
     gone = [PREFIX[name] for name in names]
-    assert watched.told(mark) == each("withdraw", gone) + each("announce", gone)
+    assert watched.updates(mark) == each("withdraw", gone) + each("announce", gone)
 
 
 UNBOUNDS = ("dns", "six", "big", "anycast")
@@ -195,8 +196,8 @@ def test_without_tcp_only_what_does_not_fit_into_udp_is_withdrawn(
 
 @pytest.mark.fault(6)
 def test_a_server_that_is_slow_but_in_time_stays_announced(watched: Watched) -> None:
-    watched.nothing_is_told(2)
-    assert watched.says().health["slow"].verdict is Verdict.UP
+    watched.no_update_for(2)
+    assert watched.status().health["slow"].verdict is Verdict.UP
 
 
 @pytest.mark.fault(7)
@@ -204,7 +205,7 @@ def test_thirty_percent_loss_each_way_changes_nothing(watched: Watched) -> None:
     # Questions and replies both pass it. A reply that needs TCP needs more time than these checks.
     for way in ("dport", "sport"):
         watched.nft(f'iifname "lo" udp {way} 53 numgen random mod 100 < 30 drop')
-    watched.nothing_is_told(4)
+    watched.no_update_for(4)
 
 
 @pytest.mark.fault(12)
@@ -229,10 +230,10 @@ def test_a_server_that_no_longer_listens_on_the_anycast_address_is_withdrawn_fro
     watched.holds(without(announced, "anycast"))
     is_said(watched, "anycast", f"nothing listens on {ANYCAST} port 53")
     mark = watched.mark()
-    watched.nothing_is_told(0.3)
+    watched.no_update_for(0.3)
     watched.server.restart()
     watched.holds(announced)
-    assert ("withdraw", PREFIX["anycast"]) not in watched.told(mark)
+    assert ("withdraw", PREFIX["anycast"]) not in watched.updates(mark)
 
 
 @pytest.mark.fault(2)
@@ -241,13 +242,12 @@ def test_a_hung_server_holds_up_neither_other_services_nor_the_status(
 ) -> None:
     mark = watched.mark()
     other[0].daemon.pause(whole=True)
-    watched.holds(without(announced, "other"), within=3)
+    watched.holds(without(announced, "other"))
     watched.server.daemon.kill()
-    watched.holds({}, within=1)
+    watched.holds({})
     verdicts = dict.fromkeys(PREFIX, Verdict.DOWN)
     eventually(
-        lambda: {name: one.verdict for name, one in watched.says().health.items()} == verdicts,
-        within=1,
+        lambda: {name: one.verdict for name, one in watched.status().health.items()} == verdicts,
         why="the status says so",
     )
     watched.server.restart()
@@ -255,4 +255,4 @@ def test_a_hung_server_holds_up_neither_other_services_nor_the_status(
     other[0].daemon.resume()
     watched.holds(announced)
     everything = PREFIX.values()
-    assert watched.told(mark) == each("withdraw", everything) + each("announce", everything)
+    assert watched.updates(mark) == each("withdraw", everything) + each("announce", everything)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.lab import eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
+from tests.support.waiting import eventually, never
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +37,7 @@ def crash(watched: Watched) -> None:
         watched.router.daemon.kill()
     else:
         watched.router.kill("bgpd")
-    eventually(lambda: not watched.peer.sessions(), within=5, why="the session is over")
+    eventually(lambda: not watched.peer.sessions(), why="the session is over")
 
 
 def revive(watched: Watched, *, whole: bool = False) -> None:
@@ -49,14 +48,14 @@ def revive(watched: Watched, *, whole: bool = False) -> None:
         watched.router.restart()
 
 
-def session_is_told_all(watched: Watched, mark: int, within: float = 15) -> None:
+def session_is_told_all(watched: Watched, mark: int) -> None:
     """Wait for a new session since the mark whose first table is complete."""
 
     def complete() -> bool:
         kinds = [event.kind for event in watched.peer.since(mark)]
         return "up" in kinds and kinds.count("end-of-rib") >= 2
 
-    eventually(complete, within=within, why="a new session, with both families complete")
+    eventually(complete, why="a new session, with both families complete")
 
 
 def changes(watched: Judge, mark: int) -> list[tuple[str, str]]:
@@ -75,34 +74,32 @@ def announced_since(watched: Watched, mark: int) -> set[str]:
 
 
 def unchanged(watched: Watched, seconds: float) -> None:
-    """Watch the peer for so long: it is told nothing of any prefix."""
-    mark, end = watched.mark(), time.monotonic() + seconds
-    eventually(lambda: changes(watched, mark) or time.monotonic() > end, within=seconds + 5)
-    assert changes(watched, mark) == []
+    """Watch the peer for so many seconds, in which it may receive no message about a prefix."""
+    mark = watched.mark()
+    never(lambda: changes(watched, mark), seconds=seconds, why="the peer received")
 
 
-def problem(watched: Watched, about: str, said: str, within: float = 5) -> None:
+def problem(watched: Watched, about: str, said: str) -> None:
     """Wait until the daemon tells of this problem."""
     eventually(
-        lambda: said in watched.says().problems.get(about, ""),
-        within=within,
+        lambda: said in watched.status().problems.get(about, ""),
         why=f"a {about} problem: {said}",
     )
 
 
-def no_problem(watched: Watched, within: float = 10) -> None:
+def no_problem(watched: Watched) -> None:
     """Wait until the daemon has none."""
-    eventually(lambda: not watched.says().problems, within=within, why="no problem is left")
+    eventually(lambda: not watched.status().problems, why="no problem is left")
 
 
 def times_told(watched: Watched, about: str) -> int:
     """Count how often the daemon's log tells of a problem of this kind."""
-    return watched.at_work().log().count(f" problem about={about} ")
+    return watched.process().log().count(f" problem about={about} ")
 
 
-def logged(watched: Watched, text: str, within: float = 5) -> None:
+def logged(watched: Watched, text: str) -> None:
     """Wait until the daemon has said this in its log, where its status file cannot be written."""
-    eventually(lambda: text in watched.at_work().log(), within=within, why=f"it says: {text}")
+    eventually(lambda: text in watched.process().log(), why=f"it says: {text}")
 
 
 def nothing_piles_up(watched: Watched) -> None:
@@ -125,7 +122,7 @@ def few_are_open(process: Path) -> None:
                 raise AssertionError(message)
         return True
 
-    eventually(few, within=3, why=f"fewer than {MANY} threads and descriptors")
+    eventually(few, why=f"fewer than {MANY} threads and descriptors")
 
 
 def _shown(entry: Path) -> str:
@@ -137,7 +134,7 @@ def _shown(entry: Path) -> str:
 
 def inner_pid(watched: Watched) -> int:
     """Return the daemon's PID as the host itself sees it."""
-    return watched.says().pid
+    return watched.status().pid
 
 
 def own_file(watched: Watched) -> Path:

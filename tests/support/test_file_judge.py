@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.system import files
 from tests.support.open_files import descriptors
 from tests.support.schedules.file_judge import FileWatch
+from tests.support.waiting import eventually
 from tests.support.written_files import Written
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_however_much_was_written_few_of_it_are_open_at_once(tmp_path: Path) -> 
 
 def test_one_written_in_its_place_is_wrong(watch: FileWatch, file: Path) -> None:
     file.write_text(rendered(BODY))
-    wrong = eventually(watch.wrong, within=5)
+    wrong = eventually(watch.wrong)
     assert set(wrong) == {"bird.conf was written in its place"}
 
 

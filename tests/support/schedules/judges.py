@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.support.schedules.model import EDITED, OTHER, OURS, V6_A, V6_B, World, affected
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab.receiver import Event
     from anycast_routed.lab.route import Route
-
-WITHIN = 3.0
-"""Seconds within which a server that is down must be off the air, on a machine that is busy."""
-BEGIN = 5.0
-"""Seconds more, for a daemon that has to start first."""
-
 
 Lives: TypeAlias = "tuple[int, ...]"
 
@@ -51,7 +45,6 @@ class Record:
         self._only_affected(events)
         self._only_planned(events)
         self._sessions_stayed(events)
-        self._off_the_air_in_time(events)
         self._never_revived(events)
 
     def _sessions_stayed(self, events: list[Event]) -> None:
@@ -84,18 +77,6 @@ class Record:
                 entry = (one.route.local_pref, one.route.next_hop) if one.route else None
                 assert entry in planned.get(one.prefix, {None}), f"nothing asks for {one}"
 
-    def _off_the_air_in_time(self, events: list[Event]) -> None:
-        def key(world: World) -> Lives | None:
-            if not world.down or not world.daemon == world.router == "up":
-                return None
-            return (world.lives, world.daemon_lives, world.router_lives)
-
-        for begun, ended, world in _windows(self._stretches, key):
-            due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
-            for at, table in _tables(self._before, events, due, ended):
-                left = OURS & table
-                assert not left, f"{sorted(left)} {at - begun:.3f} s after {world.server}"
-
     def _never_revived(self, events: list[Event]) -> None:
         """From when our daemon must know, or has shown that it does, nothing comes back."""
         for begun, ended, world in _windows(
@@ -103,7 +84,7 @@ class Record:
         ):
             inside = [one for one in self._stretches if begun <= one.begun and one.ended <= ended]
             shown = self._shown(inside, events)
-            since = min([*_due(inside), *shown], default=ended)
+            since = min(shown, default=ended)
             back = [
                 one
                 for one in events
@@ -149,20 +130,6 @@ def _drained(prefix: str, world: World) -> bool:
     return ("dns" in world.drained and prefix in OURS) or ("v6" in world.drained and prefix == V6_A)
 
 
-def _due(stretches: list[Stretch]) -> Iterator[float]:
-    """Give when our daemon must know that a server is down, however busy the machine is."""
-
-    def key(world: World) -> Lives | None:
-        if world.daemon != "up" or world.router == "paused":
-            return None
-        return (world.daemon_lives, world.router_lives if world.router == "up" else 0)
-
-    for begun, ended, world in _windows(stretches, key):
-        due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
-        if due < ended:
-            yield due
-
-
 def _windows(
     stretches: list[Stretch], key: Callable[[World], Lives | None]
 ) -> Iterator[tuple[float, float, World]]:
@@ -171,23 +138,6 @@ def _windows(
         if found is not None:
             parts = list(run)
             yield parts[0].begun, parts[-1].ended, parts[0].world
-
-
-def _tables(
-    before: dict[str, Route], events: list[Event], begun: float, ended: float
-) -> Iterator[tuple[float, frozenset[str]]]:
-    """Give every table that the peer has had in this time, and since when."""
-    held = set(before)
-    times = [0.0, *(one.at for one in events), ended]
-    for (at, until), one in zip(pairwise(times), [None, *events], strict=True):
-        if one is not None and one.kind == "announce":
-            held.add(one.prefix)
-        elif one is not None and one.kind == "withdraw":
-            held.discard(one.prefix)
-        elif one is not None and one.kind in {"up", "down"}:
-            held.clear()
-        if max(at, begun) < min(until, ended):
-            yield max(at, begun), frozenset(held)
 
 
 def shown(event: Event, begun: float) -> str:

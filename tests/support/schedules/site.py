@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from anycast_routed.lab import bird, dns, eventually
+from anycast_routed.lab import bird, dns
 from anycast_routed.model import Verdict
 from tests.support.router_faults import networks_in, nothing_piles_up, own_file
 from tests.support.schedules.file_judge import FileWatch
@@ -24,7 +24,8 @@ from tests.support.schedules.model import (
     Wish,
     World,
 )
-from tests.support.schedules.steps import SETTLED, Hands
+from tests.support.schedules.steps import Hands
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.receiver import Event
 
 
-class Ground:
+class ScheduleSite:
     """The host, its peer and its healthy daemon. A context manager; the lab is the caller's."""
 
     def __init__(self, lab: Lab, router_name: str, *, half_life: int = 0) -> None:
@@ -56,7 +57,7 @@ class Ground:
         self._story = Story(self._watched)
 
     def __enter__(self) -> Self:
-        self._watched.begin()
+        self._watched.start_daemon()
         self._is_as_planned()
         return self
 
@@ -108,7 +109,7 @@ class Ground:
             else:
                 self._world = self._hands.take(step, self._world)
         if self._world.daemon == "up":
-            self._watched.at_work().check()
+            self._watched.process().check()
         assert "Traceback" not in "".join(self._story.logs()), "our daemon has no bug"
         self._files_are_well()
 
@@ -120,27 +121,31 @@ class Ground:
         """Wait until everyone who can has done what there is to do."""
         if world.daemon != "up" or world.router == "paused":
             return world
-        eventually(self._hands.begun, within=SETTLED, why="the daemon has made a pass")
+        eventually(self._hands.begun, why="the daemon has made a pass")
         if world.at_work:
             self._is_as_planned()
         if not world.down:
             return world
-        eventually(self._is_known, within=SETTLED, why="the daemon says that the server is down")
-        eventually(self._is_disarmed, within=SETTLED, why="BIRD would start with nothing dead")
+        eventually(self._is_known, why="the daemon says that the server is down")
+        eventually(self._is_disarmed, why="BIRD would start with nothing dead")
+        if world.router == "up":
+            eventually(self._is_off_the_air, why="the peer holds nothing of the dead service")
         return replace(world, known=True)
 
     def _is_known(self) -> bool:
-        return self._watched.says().health["dns"].verdict is Verdict.DOWN
+        return self._watched.status().health["dns"].verdict is Verdict.DOWN
 
     def _is_disarmed(self) -> bool:
         file = own_file(self._watched)
         return not (file.exists() and networks_in(file.read_text()) & OURS)
 
+    def _is_off_the_air(self) -> bool:
+        return not OURS & self._watched.table().keys()
+
     def _is_as_planned(self) -> None:
         tables = self._world.tables()
         eventually(
             lambda: self._watched.table() in tables,
-            within=SETTLED,
             every=0.01,
             why=f"the peer holds one of {tables}",
         )
@@ -149,10 +154,10 @@ class Ground:
         """Check that `status` says what the peer holds, and that this is still the plan."""
 
         def same() -> bool:
-            self._watched.agrees()
+            self._watched.status_agrees()
             return True
 
-        eventually(same, within=SETTLED, why="status says what the peer holds")
+        eventually(same, why="status says what the peer holds")
         self._is_as_planned()
 
     def _heal(self) -> None:
@@ -161,9 +166,9 @@ class Ground:
             self._take(step)
         self._world = NORMAL
         self._is_as_planned()
-        eventually(lambda: not self._is_known(), within=SETTLED, why="the daemon says it is up")
-        eventually(self._is_written, within=SETTLED, why="our file is the whole plan")
-        eventually(lambda: not self._watched.says().problems, within=SETTLED, why="no problem")
+        eventually(lambda: not self._is_known(), why="the daemon says it is up")
+        eventually(self._is_written, why="our file is the whole plan")
+        eventually(lambda: not self._watched.status().problems, why="no problem")
         self._is_as_planned()
         nothing_piles_up(self._watched)
         self._is_locked()

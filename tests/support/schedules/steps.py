@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.lab import bird, eventually
+from anycast_routed.lab import bird
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.dns import Unbound
 from anycast_routed.lab.frr import Frr
@@ -16,6 +16,7 @@ from anycast_routed.lab.programs import find
 from anycast_routed.state import drain_orders
 from tests.support.router_faults import frr_of, own_file, revive
 from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, WISHES, World
+from tests.support.waiting import eventually
 from tests.support.watched_site import CONFIG, RUN_DIR, STATE_DIR, Watched
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.support.schedules.file_judge import FileWatch
 
-SETTLED = 20.0
-"""Seconds within which all must be as the model has it."""
 _ZONE = "google.com."
 _TARGETS = {"dns": "dns", "v6": V6_A}
 _BROKEN = "this is not BIRD's language\n"
@@ -108,7 +107,7 @@ class Hands:
         if self._can_start():
             return
         if world.daemon == "up":
-            eventually(self._can_start, within=SETTLED, why="BIRD can start with our file")
+            eventually(self._can_start, why="BIRD can start with our file")
         else:
             own_file(self.watched).unlink()
 
@@ -118,7 +117,7 @@ class Hands:
         return self.watched.dns1.run(find("bird"), "-p", "-c", bird.CONF, check=False).code == 0
 
     def _daemon(self, how: str, world: World) -> World:
-        ours = self.watched.at_work()
+        ours = self.watched.process()
         if how == "hup":
             # Before it is ready nobody tells it anything (Type=notify).
             if world.daemon == "up" and self.begun():
@@ -131,7 +130,7 @@ class Hands:
             return replace(world, daemon=how)
         world = self._repair(world)
         (self.watched.file(RUN_DIR) / "status.json").unlink(missing_ok=True)
-        self.watched.ours = self.watched.dns1.start(*ours.argv, name="anycast-routed")
+        self.watched.daemon_process = self.watched.dns1.start(*ours.argv, name="anycast-routed")
         return replace(world, daemon=how, daemon_lives=world.daemon_lives + 1)
 
     def _label(self, what: str, world: World) -> World:
