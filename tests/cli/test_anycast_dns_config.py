@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import receiver
 from anycast_routed.lab.frr import Frr
 from tests.support.waiting import eventually
 
@@ -41,14 +40,6 @@ def test_announced_withdrawn_and_announced_again(site: Site, announced: Held) ->
     assert {ip: session.established_at for ip, session in sessions.items()} == up_since
 
 
-def listening(site: Site) -> Receiver:
-    """Put a listener that timestamps UPDATEs in gobgpd's place."""
-    site.gobgp.daemon.kill()
-    return receiver.start(
-        site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
-    )
-
-
 def quiet(site: Site, listener: Receiver, announced: Held) -> None:
     """Wait until all is announced, on FRR twice: once in its life a new map sends all again."""
     times = 2 if site.router_name == "frr" else 1
@@ -66,7 +57,7 @@ def changes(events: list[Event]) -> list[tuple[str, str]]:
 def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
     site: Site, announced: Held
 ) -> None:
-    listener = listening(site)
+    listener = site.recording_peer()
     site.run("apply")
     quiet(site, listener, announced)
     mark = listener.mark()
@@ -80,7 +71,7 @@ def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
 def test_a_changed_local_pref_is_one_update_for_that_one_route(
     site: Site, announced: Held, seed: dict[str, Any]
 ) -> None:
-    listener = listening(site)
+    listener = site.recording_peer()
     if isinstance(site.router, Frr):
         # By its own timer FRR would apply a changed route-map after ten minutes only.
         site.router.configure("bgp route-map delay-timer 600")

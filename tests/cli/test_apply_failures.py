@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import receiver
 from tests.support.die_at import steps
 from tests.support.kill_points import count
 from tests.support.long_apply import apply_in_progress
@@ -129,11 +128,7 @@ def test_sessions_that_the_config_no_longer_has_are_taken_away(
 def test_a_peer_in_another_as_gets_the_route_and_a_warning(
     site: Site, announced: Held, seed: dict[str, Any]
 ) -> None:
-    site.gobgp.daemon.kill()
-    peer = site.lab.hosts["peer"]
-    listener = receiver.start(
-        peer, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64513}
-    )
+    listener = site.recording_peer(asn=64513)
     seed["bgp"]["as"] = 64513
     seed["bgp"]["peers"] = [one for one in seed["bgp"]["peers"] if one["ip"] != "172.17.2.254"]
     site.configure(seed)
@@ -154,10 +149,7 @@ def test_a_peer_in_another_as_gets_the_route_and_a_warning(
 def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     site: Site, announced: Held
 ) -> None:
-    site.gobgp.daemon.kill()
-    listener = receiver.start(
-        site.lab.hosts["peer"], asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512}
-    )
+    listener = site.recording_peer()
     site.run("apply")
     eventually(lambda: listener.table().keys() == announced.keys(), why="announced")
     if hasattr(site.router, "write_memory"):

@@ -18,12 +18,11 @@ from anycast_routed.cli.main import _bug, app
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
-    FILE,
-    lay_out_guarded,
-    own_file,
-    peer_has,
-    with_password,
-    write,
+    PASSWORD_FILE,
+    config_with_password,
+    lay_out_with_password,
+    restart_peer,
+    write_password,
 )
 from tests.support.paths import SHIPPED_TEMPLATES, SUPPORT
 from tests.support.waiting import PATIENCE, eventually
@@ -85,7 +84,7 @@ def nothing_is_shown(site: Site) -> None:
     for folder in ("/run/anycast-routed", "/var/lib/anycast-routed", "/etc/systemd"):
         for file in site.dns1.path(folder).rglob("*"):
             if file.is_file() and SHOWN in file.read_text("utf-8", "replace"):
-                assert (file, stat.S_IMODE(file.stat().st_mode)) == (own_file(site), 0o640)
+                assert (file, stat.S_IMODE(file.stat().st_mode)) == (site.router_file(), 0o640)
     called = site.dns1.path("/run/called")
     assert not called.exists() or SHOWN not in called.read_text()
     if isinstance(site.router, Bird):
@@ -94,7 +93,7 @@ def nothing_is_shown(site: Site) -> None:
 
 def configured(site: Site, **router: str) -> None:
     """Set keys of the section `router`."""
-    config: dict[str, Any] = with_password()
+    config: dict[str, Any] = config_with_password()
     config["router"] = {"daemon": site.router_name, **router}
     site.configure(config)
 
@@ -110,7 +109,7 @@ def with_template(site: Site, old: str, new: str) -> None:
 
 @pytest.mark.integration
 def test_bird(lab: Lab, announced: Held) -> None:
-    site = lay_out_guarded(lab, "bird", CANARY)
+    site = lay_out_with_password(lab, "bird", CANARY)
     assert isinstance(site.router, Bird)
     configured(site)
     daemon = at_work(site, announced)
@@ -118,21 +117,21 @@ def test_bird(lab: Lab, announced: Held) -> None:
     daemon.terminate(PATIENCE)
     assert SHOWN not in daemon.log()
     site.run("apply")
-    write(site, CANARY)
+    write_password(site, CANARY)
     shown = site.run("apply", "--diff").out
     assert '+  password "********";' in shown
     assert SHOWN not in shown
     say(site, "--json")
     nothing_is_shown(site)
 
-    site.dns1.path(FILE).chmod(0o644)
+    site.dns1.path(PASSWORD_FILE).chmod(0o644)
     assert "has mode 0644" in say(site, "--json")["--json apply"]
-    write(site, SECOND)
+    write_password(site, SECOND)
     with_template(site, "{% if sessions %}", "# {{ peers }} {{ sessions }}\n{% if sessions %}")
     assert "elsewhere" in say(site, "-v")["-v render"]
     with_template(site, '{{ peer.password }}"', '{{ peer.password }}" {{ peer.address }}')
     assert "syntax error" in say(site, "--json")["--json apply"]
-    assert "********" in (own_file(site).parent / "bird.conf.rejected").read_text()
+    assert "********" in (site.router_file().parent / "bird.conf.rejected").read_text()
     site.router.daemon.kill()
     assert "does not answer" in say(site, "--json")["--json apply"]
     nothing_is_shown(site)
@@ -140,7 +139,7 @@ def test_bird(lab: Lab, announced: Held) -> None:
 
 @pytest.mark.integration
 def test_frr(lab: Lab, announced: Held) -> None:
-    site = lay_out_guarded(lab, "frr", CANARY)
+    site = lay_out_with_password(lab, "frr", CANARY)
     vtysh = site.dns1.write("/run/vtysh", VTYSH.format(refusal="", vtysh=find("vtysh")))
     vtysh.chmod(0o755)
     configured(site, vtysh="/run/vtysh")
@@ -151,7 +150,7 @@ def test_frr(lab: Lab, announced: Held) -> None:
     say(site, "--json")
     nothing_is_shown(site)
 
-    write(site, SECOND)
+    write_password(site, SECOND)
     vtysh.write_text(VTYSH.format(refusal=REFUSAL, vtysh=find("vtysh")))
     assert "Failure to communicate" in say(site, "--json")["--json apply"]
     with_template(site, "timers connect", "timers konnect")
@@ -165,9 +164,9 @@ def at_work(site: Site, announced: Held) -> Any:  # noqa: ANN401 - a daemon of t
     """Start the daemon, and change the password under it."""
     daemon = site.daemon("-v")
     site.both_hold(announced)
-    write(site, SECOND)
-    eventually(lambda: passwords_in(own_file(site).read_text()) == {SECOND})
-    peer_has(site, SECOND)
+    write_password(site, SECOND)
+    eventually(lambda: passwords_in(site.router_file().read_text()) == {SECOND})
+    restart_peer(site, SECOND)
     return daemon
 
 

@@ -13,24 +13,24 @@ from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
-from anycast_routed.lab import Lab, receiver
-from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Peer, Plan, Sessions
 from tests.support.die_at import steps
-from tests.support.dns_site import Held, Site, lay_out, seed
+from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, anycast_dns_config, lay_out
 from tests.support.kill_points import count
 from tests.support.paths import SUPPORT
+from tests.support.router_faults import bird_of, network_count, networks_in
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
+    from anycast_routed.lab import Lab
+    from anycast_routed.lab.bird import Bird
     from anycast_routed.lab.receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
 DIE_AT = SUPPORT / "die_at.py"
 MOST_STEPS = 60
-RUN_DIR = "/run/anycast-routed"
 FILE = f"{RUN_DIR}/bird.conf"
 OURS = 'show route table all where proto ~ "anycast_*"'
 
@@ -39,8 +39,7 @@ OURS = 'show route table all where proto ~ "anycast_*"'
 def site(lab: Lab, router_name: str) -> Site:
     """Lay out the seed's site with one peer, the receiver, in place of the two."""
     made = lay_out(lab, router_name)
-    made.gobgp.daemon.kill()
-    config = seed()
+    config = anycast_dns_config()
     config["bgp"]["peers"] = config["bgp"]["peers"][1:]
     made.configure(config)
     return made
@@ -52,15 +51,9 @@ def peer(site: Site, announced: Held) -> Receiver:
     return announcing(site, announced)
 
 
-def listening(site: Site) -> Receiver:
-    """Start the peer that writes down every message."""
-    host = site.lab.hosts["peer"]
-    return receiver.start(host, asn=64512, router_id="172.17.2.253", peers={"172.17.2.1": 64512})
-
-
 def announcing(site: Site, announced: Held) -> Receiver:
     """Apply, and wait for the peer."""
-    made = listening(site)
+    made = site.recording_peer()
     site.run("apply")
     holds(made, announced)
     return made
@@ -84,17 +77,6 @@ def told_since(peer: Receiver, mark: int) -> set[str]:
 
     eventually(all_told, why="a new session, with both families complete")
     return {event.prefix for event in peer.since(mark) if event.kind == "announce"}
-
-
-def bird_of(site: Site) -> Bird:
-    """Return dns1's BIRD."""
-    assert isinstance(site.router, Bird)
-    return site.router
-
-
-def held(text: str) -> set[str]:
-    """Read the prefixes in a text of ours for BIRD."""
-    return {line.split()[1] for line in text.splitlines() if line.startswith("  route ")}
 
 
 def restarted(site: Site, peer: Receiver) -> set[str]:
@@ -134,7 +116,7 @@ def test_a_stopped_bird_comes_back_with_what_is_healthy_and_no_more(
     assert done.code == 69
     assert "no router runs here" in done.err
     wanted = set(announced) if healthy else set()
-    assert held(site.dns1.read(FILE)) == wanted
+    assert networks_in(site.dns1.read(FILE)) == wanted
     assert restarted(site, peer) == wanted
     assert peer.table().keys() == wanted
 
@@ -174,7 +156,7 @@ def test_a_stopped_bird_finds_no_fifo_in_the_place_of_our_file(
 def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
     site: Site, peer: Receiver, announced: Held
 ) -> None:
-    config = json.loads(site.dns1.read("/etc/anycast-routed/config.json"))
+    config = json.loads(site.dns1.read(CONFIG))
     dns, routes = config.pop("dns"), config["anycast"].pop("routes")
     config["services"] = [
         {"name": "alive", "dns": dns, "anycast": config.pop("anycast")},
@@ -188,12 +170,12 @@ def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
     healthy["services"][1]["dns"]["query"] = dns["query"]
     site.configure(healthy)
     site.run("apply")
-    assert held(site.dns1.read(FILE)) == set(announced)
+    assert networks_in(site.dns1.read(FILE)) == set(announced)
     bird_of(site).daemon.terminate(PATIENCE)
     site.configure(config)
     assert site.run("apply", check=False).code == 69
     alive = {"10.10.10.10/32", "10.10.10.11/32"}
-    assert held(site.dns1.read(FILE)) == alive
+    assert networks_in(site.dns1.read(FILE)) == alive
     assert restarted(site, peer) == alive
 
 
@@ -202,7 +184,7 @@ def test_withdraw_while_bird_is_stopped_disarms_its_file(site: Site, peer: Recei
     bird_of(site).daemon.terminate(PATIENCE)
     done = site.run("withdraw", check=False)
     assert done.code == 69
-    assert held(site.dns1.read(FILE)) == set()
+    assert networks_in(site.dns1.read(FILE)) == set()
     assert restarted(site, peer) == set()
     assert not peer.table()
 
@@ -216,7 +198,7 @@ def test_a_hung_bird_cannot_bring_back_what_is_dead(site: Site, peer: Receiver, 
     done = site.run(verb, check=False)
     assert done.code == 69
     assert "did not answer" in done.err
-    assert held(site.dns1.read(FILE)) == set()
+    assert networks_in(site.dns1.read(FILE)) == set()
     if verb == "apply":
         bird_of(site).daemon.resume()
         bird_of(site).birdc("configure")
@@ -297,7 +279,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
     """
     bird, file = bird_of(site), site.dns1.path(FILE)
     up, shortened = file.read_text(), 0
-    config = site.dns1.path("/etc/anycast-routed/config.json")
+    config = site.dns1.path(CONFIG)
     good = config.read_text()
     site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", "{% broken")
     broken = {**json.loads(good), "router": {"template-dir": "/etc/anycast-routed/templates"}}
@@ -309,7 +291,7 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
         argv = (sys.executable, str(DIE_AT), str(step), verb.split(maxsplit=1)[0])
         killed = site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
         now, told = file.read_text(), not held_by(bird)
-        assert now == up or not held(now), "the file is the old one or the new one"
+        assert now == up or not networks_in(now), "the file is the old one or the new one"
         bird.birdc("configure")
         if now == up:
             assert not told, "BIRD was told before the file was shortened"
@@ -346,20 +328,20 @@ def test_what_write_memory_saved_goes_before_anything_is_probed(site: Site, peer
     assert isinstance(frr, Frr)
     assert '"up"' in site.dns1.read(f"{RUN_DIR}/state.json")
     frr.write_memory()
-    config = json.loads(site.dns1.read("/etc/anycast-routed/config.json"))
+    config = json.loads(site.dns1.read(CONFIG))
     config["dns"]["timeout"] = "60s"
     site.configure(config)
     site.server.daemon.pause()
     frr.restart()
-    eventually(lambda: networks(frr) == 3, why="FRR has its saved config")
+    eventually(lambda: network_count(frr) == 3, why="FRR has its saved config")
     probing = site.dns1.start(sys.executable, "-m", "anycast_routed", "apply", name="apply")
-    eventually(lambda: networks(frr) == 0, why="withdrawn before the first timeout")
+    eventually(lambda: network_count(frr) == 0, why="withdrawn before the first timeout")
     assert probing.alive, "the server has not been judged yet"
     probing.kill()
     site.server.daemon.kill()
     done = site.run("apply")
     assert "+ " not in done.out
-    assert networks(frr) == 0
+    assert network_count(frr) == 0
     eventually(lambda: peer.sessions() == {"172.17.2.1"}, why="the session is back")
     assert not peer.table()
 
@@ -373,18 +355,13 @@ def test_the_same_life_of_frr_is_not_withdrawn_before_it_is_probed(
     assert peer.changes(mark) == []
 
 
-def networks(frr: Frr) -> int:
-    """Count our networks in bgpd's config."""
-    return len(Running(frr.vtysh("show running-config")).networks)
-
-
 @pytest.mark.fault(25)
 @only_frr
 def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(site: Site) -> None:
     """More lines than fit an argument: FRR goes on after the refused one, and adds networks."""
     frr = site.router
     assert isinstance(frr, Frr)
-    peer = listening(site)
+    peer = site.recording_peer()
     speaker = FrrSpeaker(site.dns1.path("/run/frr"), "vtysh", site.dns1.path(f"{RUN_DIR}/frr.conf"))
     stays, goes, new = "10.10.10.10/32", "10.10.10.11/32", "10.99.0.0/32"
     site.dns1.address("lo", new)

@@ -14,14 +14,13 @@ from anycast_routed.announce.masking import passwords_in
 from anycast_routed.lab import Lab, bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
-    FILE,
+    DNS1,
+    PASSWORD_FILE,
     PEER,
-    US,
-    lay_out_guarded,
-    own_file,
-    peer_has,
-    wanted,
-    write,
+    config_without_password,
+    lay_out_with_password,
+    restart_peer,
+    write_password,
 )
 from tests.support.waiting import PATIENCE, eventually
 
@@ -57,75 +56,75 @@ def problem(site: Site) -> str:
 def test_one_session_follows_its_password_and_no_other_does(
     lab: Lab, router_name: str, announced: Held
 ) -> None:
-    site = lay_out_guarded(lab, router_name, "pw-one")
+    site = lay_out_with_password(lab, router_name, "pw-one")
     daemon = site.daemon()
     site.both_hold(announced)
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o640
     eventually(lambda: not says(site)["troubles"])
 
-    write(site, "pw-two")
+    write_password(site, "pw-two")
     eventually(
         lambda: any(PEER in one and "password" in one for one in says(site)["troubles"]),
         why="the peer with another password is told",
     )
-    assert passwords_in(own_file(site).read_text()) == {"pw-two"}
+    assert passwords_in(site.router_file().read_text()) == {"pw-two"}
     assert PEER in site.run("status").out
-    written = own_file(site).stat()
+    written = site.router_file().stat()
 
-    peer_has(site, "pw-two")
+    restart_peer(site, "pw-two")
     site.both_hold(announced)
-    assert own_file(site).stat() == written, "nothing was loaded in between"
-    assert not site.edge.sessions()[US].flaps, "no other session was touched"
+    assert site.router_file().stat() == written, "nothing was loaded in between"
+    assert not site.edge.sessions()[DNS1].flaps, "no other session was touched"
 
     a_missing_file_keeps_nothing_announced(site, announced)
-    assert not site.edge.sessions()[US].flaps
+    assert not site.edge.sessions()[DNS1].flaps
 
-    site.configure(wanted())
-    eventually(lambda: not passwords_in(own_file(site).read_text()))
-    peer_has(site, "")
+    site.configure(config_without_password())
+    eventually(lambda: not passwords_in(site.router_file().read_text()))
+    restart_peer(site, "")
     site.both_hold(announced)
-    assert not site.edge.sessions()[US].flaps
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o644
+    assert not site.edge.sessions()[DNS1].flaps
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o644
     log = daemon.log()
     assert not [one for one in ("pw-one", "pw-two") if one in log]
 
 
 def a_missing_file_keeps_nothing_announced(site: Site, announced: Held) -> None:
     """Lose the file, and then the DNS server; both come back."""
-    site.dns1.path(FILE).unlink()
-    eventually(lambda: FILE in problem(site), why="it is told")
+    site.dns1.path(PASSWORD_FILE).unlink()
+    eventually(lambda: PASSWORD_FILE in problem(site), why="it is told")
     assert site.tables() == [announced, announced], "the old password stays in force"
     site.server.daemon.kill()
     site.both_hold({})
     site.server.restart()
     site.both_hold(announced)
-    site.dns1.write(FILE, "pw-two\n", mode=0o644)
+    site.dns1.write(PASSWORD_FILE, "pw-two\n", mode=0o644)
     eventually(lambda: "0644" in problem(site))
-    site.dns1.path(FILE).chmod(0o640)
+    site.dns1.path(PASSWORD_FILE).chmod(0o640)
     eventually(lambda: not says(site)["problems"], why="a mode that is right is seen")
 
 
 def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held) -> None:
     """BIRD and we run as users without any privilege, as the packages have it."""
-    site = lay_out_guarded(lab, "bird", "pw-one")
+    site = lay_out_with_password(lab, "bird", "pw-one")
     run_as_packaged(site)
     group = grp.getgrnam("bird").gr_gid
     as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={group}")
     apply = (*as_user, "--bounding-set=-all", "--no-new-privs", "--", sys.executable)
     refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False)
     assert (refused.code, "may not be read by user" in refused.err) == (78, True)
-    site.dns1.run("chown", f"root:{USER}", FILE)
+    site.dns1.run("chown", f"root:{USER}", PASSWORD_FILE)
     site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=PATIENCE)
     site.both_hold(announced)
-    found = own_file(site).stat()
+    found = site.router_file().stat()
     assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group)
     site.server.daemon.kill()
-    site.dns1.run("chown", "root:root", FILE)
+    site.dns1.run("chown", "root:root", PASSWORD_FILE)
     refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
     assert refused.code == 78
     site.both_hold({})
-    assert passwords_in(own_file(site).read_text()) == {"pw-one"}
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
+    assert passwords_in(site.router_file().read_text()) == {"pw-one"}
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o640
 
 
 def run_as_packaged(site: Site) -> None:

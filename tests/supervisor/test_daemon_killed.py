@@ -17,7 +17,6 @@ from tests.support.router_faults import (
     bird_of,
     changes,
     networks_in,
-    own_file,
     unchanged,
 )
 from tests.support.waiting import eventually
@@ -75,7 +74,7 @@ def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
         killed = not survives(resting)
         # BIRD may have been told less than the file says, until the operator's next reload.
         bird_of(resting).birdc("configure")
-        in_file = networks_in(own_file(resting).read_text())
+        in_file = networks_in(resting.router_file().read_text())
         assert in_file in (set(), set(announced))
         resting.holds(announced if in_file else {})
         assert announced_since(resting, mark) == set()
@@ -103,7 +102,7 @@ def test_a_withdrawal_that_has_reached_one_family_is_not_undone(
     resting.holds(announced)
     resting.process().kill()
     bird_of(resting).birdc("disable anycast_dns_v4")
-    file = own_file(resting)
+    file = resting.router_file()
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith("  route ")))
     left = {prefix: route for prefix, route in announced.items() if ":" in prefix}

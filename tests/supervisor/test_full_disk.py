@@ -15,7 +15,6 @@ from tests.support.router_faults import (
     logged,
     networks_in,
     no_problem,
-    own_file,
     unchanged,
 )
 from tests.support.waiting import eventually
@@ -80,7 +79,7 @@ def read_only(watched: Watched) -> Iterator[Watched]:
 def test_what_is_dead_goes_from_a_full_disk_and_comes_back_when_there_is_space(
     full: Watched, announced: Held
 ) -> None:
-    file = own_file(full)
+    file = full.router_file()
     full.server.daemon.kill()
     full.holds({})
     logged(full, "No space left on device")
@@ -119,14 +118,14 @@ def test_what_is_dead_stays_away_although_nothing_can_be_written(
     read_only.server.daemon.kill()
     read_only.holds({})
     logged(read_only, f"cannot write {RUN_DIR}/bird.conf")
-    assert networks_in(own_file(read_only).read_text()) == set(announced)
+    assert networks_in(read_only.router_file().read_text()) == set(announced)
     # Any reload of the operator's takes the file at its word, for a moment.
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")
     eventually(lambda: announced_since(read_only, mark), why="BIRD has read the file")
     read_only.holds({})
     read_only.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
-    eventually(lambda: not networks_in(own_file(read_only).read_text()), why="it is shortened")
+    eventually(lambda: not networks_in(read_only.router_file().read_text()), why="it is shortened")
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")
     unchanged(read_only, 0.5)

@@ -18,9 +18,8 @@ from tests.support.router_faults import (
     changes,
     frr_of,
     no_problem,
-    own_file,
     problem,
-    times_told,
+    times_reported,
     unchanged,
 )
 from tests.support.waiting import eventually
@@ -115,15 +114,15 @@ def test_dead_is_withdrawn_while_birds_config_is_broken_and_stays_so_after_its_r
 def test_a_bad_rendering_changes_nothing_and_is_told_once(
     watched: Watched, announced: Held, wrong: str
 ) -> None:
-    file = own_file(watched)
-    before, mark, told = file.read_bytes(), watched.mark(), times_told(watched, "router")
+    file = watched.router_file()
+    before, mark, told = file.read_bytes(), watched.mark(), times_reported(watched, "router")
     good = (SHIPPED_TEMPLATES / file.with_suffix(".conf.j2").name).read_text()
     template(watched, good + BROKEN if wrong == "refused by the router" else "{% broken")
     eventually(lambda: watched.status().problems.get("router"), why="it is told")
     unchanged(watched, 1.0)
     assert changes(watched, mark) == []
     assert file.read_bytes() == before
-    assert times_told(watched, "router") == told + 1
+    assert times_reported(watched, "router") == told + 1
     watched.server.daemon.kill()
     watched.holds({})
     watched.server.restart()
@@ -174,7 +173,7 @@ def test_a_bgpd_that_dies_and_loses_what_it_had_is_given_it_again(
 def test_harm_to_our_file_is_put_right_before_it_matters(
     watched: Watched, announced: Held, harm: str
 ) -> None:
-    file, mark = own_file(watched), watched.mark()
+    file, mark = watched.router_file(), watched.mark()
     good = file.read_text()
     match harm:
         case "edited":
@@ -225,7 +224,7 @@ def test_a_missing_include_line_is_named(watched: Watched, announced: Held, bird
 def test_what_lies_about_in_our_folder_harms_nothing(watched: Watched, announced: Held) -> None:
     folder, mark = watched.dns1.path("/run/anycast-routed"), watched.mark()
     (folder / "stray.conf").write_text(BROKEN)
-    shutil.copy(own_file(watched), folder / "bird.bak.conf")
+    shutil.copy(watched.router_file(), folder / "bird.bak.conf")
     for name in ("pipe.conf", "state.json", "status.json", "forgive"):
         (folder / name).unlink(missing_ok=True)
         os.mkfifo(folder / name)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.lab import Lab
 from tests.support.router_faults import (
     announced_since,
@@ -15,15 +14,15 @@ from tests.support.router_faults import (
     changes,
     crash,
     frr_of,
+    network_count,
     networks_in,
     no_problem,
     nothing_piles_up,
-    own_file,
     problem,
     revive,
-    session_is_told_all,
-    times_told,
+    times_reported,
     unchanged,
+    wait_for_new_session,
 )
 from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
@@ -93,7 +92,7 @@ def test_a_router_that_comes_later_than_we_is_waited_for(resting: Watched, annou
     resting.start_daemon()
     problem(resting, "router", "no router runs here")
     unchanged(resting, 1.5)  # The daemon tries again after 0.2 s, 0.4 s, 0.8 s ...
-    assert times_told(resting, "router") == 1, "the same problem is reported once"
+    assert times_reported(resting, "router") == 1, "the same problem is reported once"
     revive(resting, whole=True)
     resting.holds(announced)
     no_problem(resting)
@@ -112,11 +111,11 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
     watched.server.daemon.kill()
     dead = "nothing that is dead is in the file of a router that is down"
     if watched.router_name == "bird":
-        eventually(lambda: not networks_in(own_file(watched).read_text()), why=dead)
+        eventually(lambda: not networks_in(watched.router_file().read_text()), why=dead)
     mark = watched.mark()
     revive(watched, whole=True)
     if watched.router_name == "bird":
-        session_is_told_all(watched, mark)
+        wait_for_new_session(watched, mark)
     unchanged(watched, 0.5)
     watched.server.restart()
     watched.holds(announced)
@@ -131,7 +130,7 @@ def test_what_others_made_of_our_file_does_not_keep_bird_down(
 ) -> None:
     crash(watched)
     watched.server.daemon.kill()
-    file = own_file(watched)
+    file = watched.router_file()
     eventually(lambda: not networks_in(file.read_text()), why="nothing dead is in it")
     text = file.read_text()
     assert text.endswith("}\n")
@@ -165,10 +164,12 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     revive(watched, whole=True)
     if watched.router_name == "frr":
         saved = len(announced)
-        eventually(lambda: networks(watched) == saved, why="FRR announces what was saved")
+        eventually(
+            lambda: network_count(frr_of(watched)) == saved, why="FRR announces what was saved"
+        )
     watched.start_daemon()
     if watched.router_name == "frr":
-        eventually(lambda: networks(watched) == 0, why="our first pass has taken them")
+        eventually(lambda: network_count(frr_of(watched)) == 0, why="our first pass has taken them")
     eventually(watched.peer.sessions, why="the session is back")
     mark = watched.mark()
     unchanged(watched, 0.5)
@@ -176,11 +177,6 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     watched.server.restart()
     watched.holds(announced)
     assert announced_since(watched, mark) == set(announced)
-
-
-def networks(watched: Watched) -> int:
-    """Count our networks in bgpd's config."""
-    return len(Running(frr_of(watched).vtysh("show running-config")).networks)
 
 
 @pytest.mark.fault(21)
@@ -192,7 +188,7 @@ def test_frr_restarts_with_our_saved_lines_while_dns_is_dead(
     crash(watched)
     watched.server.daemon.kill()
     revive(watched)
-    eventually(lambda: networks(watched) == 0, why="they are taken at once")
+    eventually(lambda: network_count(frr_of(watched)) == 0, why="they are taken at once")
     mark = watched.mark()
     unchanged(watched, 1.0)
     watched.server.restart()
@@ -207,7 +203,7 @@ def test_a_hung_bird_costs_time_and_nothing_else(watched: Watched, announced: He
     problem(watched, "router", "did not answer")
     watched.server.daemon.kill()
     eventually(
-        lambda: not networks_in(own_file(watched).read_text()),
+        lambda: not networks_in(watched.router_file().read_text()),
         why="BIRD finds nothing dead in the file, whenever it goes on",
     )
     nothing_piles_up(watched)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab import Lab, bird
-from tests.support.router_faults import bird_of, own_file, unchanged
+from tests.support.router_faults import bird_of, unchanged
 from tests.support.waiting import eventually
 from tests.support.watched_site import PEER, Watched, lay_out, quick
 
@@ -73,10 +73,10 @@ def test_peers_that_get_nothing_are_told_and_the_others_stay(
     for peer in (NOBODY, LIMITED):
         told = partial(is_trouble, watched, peer)
         eventually(told, why=f"{peer} is told")
-    loads, written = loaded(watched), own_file(watched).stat()
+    loads, written = loaded(watched), watched.router_file().stat()
     unchanged(watched, 8)
     assert loaded(watched) == loads
-    assert own_file(watched).stat().st_mtime_ns == written.st_mtime_ns
+    assert watched.router_file().stat().st_mtime_ns == written.st_mtime_ns
     assert not watched.status().problems
     log = watched.process().log()
     # Once, and once more when BIRD has its reason; that it is tried again is no news.

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from anycast_routed.lab import Host, Lab, bird, dns, frr, gobgp
+from anycast_routed.lab import Host, Lab, bird, dns, frr, gobgp, receiver
 from anycast_routed.lab import eventually as lab_eventually
 from tests.support.paths import ANYCAST_DNS_CONFIG
 from tests.support.waiting import PATIENCE, eventually
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.dns import Dns
     from anycast_routed.lab.frr import Frr
     from anycast_routed.lab.gobgp import Gobgp
+    from anycast_routed.lab.receiver import Receiver
     from anycast_routed.system.commands import Completed
 
 Held = dict[str, tuple[int | None, str]]
@@ -86,7 +87,7 @@ class DnsHost:
         """Return the path by which the test sees a file of the host."""
         return self.dns1.path(path)
 
-    def own_file(self) -> Path:
+    def router_file(self) -> Path:
         """Return the path of the router's config file that anycast-routed writes."""
         return self.file(f"{RUN_DIR}/{self.router_name}.conf")
 
@@ -118,6 +119,12 @@ class Site(DnsHost):
             }
             for peer in (self.gobgp, self.edge)
         ]
+
+    def recording_peer(self, *, asn: int = 64512) -> Receiver:
+        """Replace GoBGP by a peer that records every message; `asn` is the AS of dns1."""
+        self.gobgp.daemon.kill()
+        host, peers = self.gobgp.host, {"172.17.2.1": asn}
+        return receiver.start(host, asn=64512, router_id="172.17.2.253", peers=peers)
 
     def both_hold(self, wanted: Held, within: float = PATIENCE) -> None:
         """Wait until both peers hold exactly these routes."""

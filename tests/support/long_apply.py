@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.dns_site import CONFIG, RUN_DIR
 from tests.support.paths import SHIPPED_TEMPLATES
+from tests.support.router_faults import TEMPLATES
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.lab import Daemon
     from tests.support.dns_site import DnsHost
-
-TEMPLATES = "/etc/anycast-routed/templates"
 
 
 @contextlib.contextmanager

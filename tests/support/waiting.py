@@ -10,7 +10,7 @@ from anycast_routed import lab
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which an event that has not happened fails a test.
 
 It ends the wait for a program that is broken, and promises no speed: the benchmarks measure that.

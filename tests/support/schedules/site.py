@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from anycast_routed.lab import bird, dns
 from anycast_routed.model import Verdict
-from tests.support.router_faults import networks_in, nothing_piles_up, own_file
+from tests.support.router_faults import networks_in, nothing_piles_up
 from tests.support.schedules.file_judge import FileWatch
 from tests.support.schedules.judges import Record, Stretch, shown
 from tests.support.schedules.model import (
@@ -49,7 +49,7 @@ class ScheduleSite:
         self._other = dns.nsd(host, zones={"google.com.": ()}, port=PORT_OTHER)
         run_dir = host.path(RUN_DIR)
         run_dir.mkdir()
-        self._files = FileWatch(own_file(self._watched))
+        self._files = FileWatch(self._watched.router_file())
         conf = host.read(bird.CONF) if router_name == "bird" else ""
         self._hands = Hands(self._watched, self._files, conf, half_life)
         self._world = NORMAL
@@ -136,7 +136,7 @@ class ScheduleSite:
         return self._watched.status().health["dns"].verdict is Verdict.DOWN
 
     def _is_disarmed(self) -> bool:
-        file = own_file(self._watched)
+        file = self._watched.router_file()
         return not (file.exists() and networks_in(file.read_text()) & OURS)
 
     def _is_off_the_air(self) -> bool:
@@ -176,7 +176,7 @@ class ScheduleSite:
         assert self._files.has_seen
 
     def _is_written(self) -> bool:
-        text = own_file(self._watched).read_text()
+        text = self._watched.router_file().read_text()
         return networks_in(text) == set(self._watched.table()) and self._files.is_whole(text)
 
     def _is_locked(self) -> None:

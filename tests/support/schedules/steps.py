@@ -14,7 +14,7 @@ from anycast_routed.lab.dns import Unbound
 from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.programs import find
 from anycast_routed.state import drain_orders
-from tests.support.router_faults import frr_of, own_file, revive
+from tests.support.router_faults import frr_of, revive
 from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, WISHES, World
 from tests.support.waiting import eventually
 from tests.support.watched_site import CONFIG, RUN_DIR, STATE_DIR, Watched
@@ -109,7 +109,7 @@ class Hands:
         if world.daemon == "up":
             eventually(self._can_start, why="BIRD can start with our file")
         else:
-            own_file(self.watched).unlink()
+            self.watched.router_file().unlink()
 
     def _can_start(self) -> bool:
         if isinstance(self.watched.router, Frr):
@@ -204,7 +204,7 @@ class Hands:
         return replace(world, operator="well") if how == "repairs" else world
 
     def _harm(self, how: str, world: World) -> World:
-        file = own_file(self.watched)
+        file = self.watched.router_file()
         if how == "missing" or not file.exists():
             file.unlink(missing_ok=True)
             return world
