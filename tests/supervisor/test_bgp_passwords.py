@@ -1,4 +1,4 @@
-"""TCP MD5 with real peers: the right password, another one, and one that is changed at work."""
+"""TCP MD5 with real peers: the right password, a wrong one, and one that changes at run time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ USER = "51234"
 
 @pytest.fixture(name="lab")
 def _lab() -> Iterator[Lab]:
-    """Lay out a lab for each test: the sites differ."""
+    """Lay out an empty lab for each test."""
     with Lab() as made:
         yield made
 
@@ -48,12 +48,12 @@ def says(site: Site) -> dict[str, Any]:
 
 
 def problem(site: Site) -> str:
-    """Return what is wrong with the config, in the daemon's words."""
+    """Return the problem that the daemon reports about its config."""
     return str(says(site)["problems"].get("config", ""))
 
 
 @pytest.mark.parametrize("router_name", ["bird", "frr"])
-def test_one_session_follows_its_password_and_no_other_does(
+def test_a_changed_password_resets_its_own_session_and_no_other(
     lab: Lab, router_name: str, announced: Held
 ) -> None:
     site = lay_out_with_password(lab, router_name, "pw-one")
@@ -65,7 +65,7 @@ def test_one_session_follows_its_password_and_no_other_does(
     write_password(site, "pw-two")
     eventually(
         lambda: any(PEER in one and "password" in one for one in says(site)["troubles"]),
-        why="the peer with another password is told",
+        why="the peer with another password is reported",
     )
     assert passwords_in(site.router_file().read_text()) == {"pw-two"}
     assert PEER in site.run("status").out
@@ -76,7 +76,7 @@ def test_one_session_follows_its_password_and_no_other_does(
     assert site.router_file().stat() == written, "nothing was loaded in between"
     assert not site.edge.sessions()[DNS1].flaps, "no other session was touched"
 
-    a_missing_file_keeps_nothing_announced(site, announced)
+    check_a_missing_password_file(site, announced)
     assert not site.edge.sessions()[DNS1].flaps
 
     site.configure(config_without_password())
@@ -89,10 +89,10 @@ def test_one_session_follows_its_password_and_no_other_does(
     assert not [one for one in ("pw-one", "pw-two") if one in log]
 
 
-def a_missing_file_keeps_nothing_announced(site: Site, announced: Held) -> None:
-    """Lose the file, and then the DNS server; both come back."""
+def check_a_missing_password_file(site: Site, announced: Held) -> None:
+    """Delete the password file and then kill the DNS server; restore both."""
     site.dns1.path(PASSWORD_FILE).unlink()
-    eventually(lambda: PASSWORD_FILE in problem(site), why="it is told")
+    eventually(lambda: PASSWORD_FILE in problem(site), why="the missing file is reported")
     assert site.tables() == [announced, announced], "the old password stays in force"
     site.server.daemon.kill()
     site.both_hold({})
@@ -101,11 +101,11 @@ def a_missing_file_keeps_nothing_announced(site: Site, announced: Held) -> None:
     site.dns1.write(PASSWORD_FILE, "pw-two\n", mode=0o644)
     eventually(lambda: "0644" in problem(site))
     site.dns1.path(PASSWORD_FILE).chmod(0o640)
-    eventually(lambda: not says(site)["problems"], why="a mode that is right is seen")
+    eventually(lambda: not says(site)["problems"], why="the corrected file mode is noticed")
 
 
-def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held) -> None:
-    """BIRD and we run as users without any privilege, as the packages have it."""
+def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) -> None:
+    """BIRD and anycast-routed run as unprivileged users, as with the Debian packages."""
     site = lay_out_with_password(lab, "bird", "pw-one")
     run_as_packaged(site)
     group = grp.getgrnam("bird").gr_gid
@@ -128,7 +128,7 @@ def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held)
 
 
 def run_as_packaged(site: Site) -> None:
-    """Run BIRD as Debian does, and give our folders to our user."""
+    """Run BIRD as Debian does, and give the run and state directories to the daemon's user."""
     assert isinstance(site.router, bird.Bird)
     site.router.daemon.kill()
     site.dns1.path(bird.CONTROL).unlink(missing_ok=True)

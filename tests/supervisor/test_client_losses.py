@@ -1,4 +1,4 @@
-"""What clients notice, at 1,000 questions a second: a death, a return, and a drain."""
+"""What a client with 1,000 questions a second notices of a death, a return and a drain."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LOCAL_PREF = {"172.17.2.1": 200, "172.17.2.2": 100}
 
 @dataclass
 class Pair:
-    """Two DNS hosts, a router that knows both, and a client behind it."""
+    """Two DNS hosts, an edge router with sessions to both, and a client behind the edge."""
 
     primary: Host
     server: Dns
@@ -72,14 +72,14 @@ class Pair:
         return f"via {address} " in self.edge.birdc(f"show route for {SERVICE} all")
 
     def ask(self) -> client.Client:
-        """Begin to ask, and go on for a while before anything happens."""
+        """Start a client, and let it ask for a while before the test changes anything."""
         asking = client.start(self.asking, SERVICE)
         pause(0.3)
         return asking
 
 
 def pause(seconds: float) -> None:
-    """Let the client ask for so long."""
+    """Let the client ask for so many seconds."""
     never(lambda: False, seconds=seconds)
 
 
@@ -110,7 +110,7 @@ def config(address: str) -> str:
 
 
 def dns_host(lab: Lab, name: str, address: str) -> tuple[Host, Dns]:
-    """Start a DNS host, and our daemon on it."""
+    """Start a DNS host, with the daemon on it."""
     host = lab.host(name)
     lab.lan("lan", host)
     host.address("eth0", f"{address}/24").address("lo", f"{SERVICE}/32")
@@ -124,7 +124,7 @@ def dns_host(lab: Lab, name: str, address: str) -> tuple[Host, Dns]:
 
 @pytest.fixture(scope="module")
 def pair(lab: Lab) -> Pair:
-    """Lay it all out, and wait for both announcements."""
+    """Lay out both DNS hosts, the edge and the client, and wait for both announcements."""
     edge, asking = lab.host("edge"), lab.host("client")
     lab.lan("lan", edge)
     lab.link(edge, asking)
@@ -135,7 +135,7 @@ def pair(lab: Lab) -> Pair:
     dns_host(lab, "dns2", "172.17.2.2")
     made = Pair(primary, server, bird.start(edge, EDGE), asking)
     for address in LOCAL_PREF:
-        eventually(partial(made.knows, address), why=f"{address} is in")
+        eventually(partial(made.knows, address), why=f"{address} announces the service")
     made.serves("172.17.2.1")
     return made
 
@@ -151,34 +151,36 @@ def test_no_question_is_lost_after_the_edge_left_a_dead_primary_nor_at_its_retur
     switched = time.monotonic()
     pause(0.3)
     asked = asking.stop()
-    tell(capsys, "the primary died", asked)
+    print_losses(capsys, "the primary died", asked)
     assert [one for one in client.lost(asked) if one.at > switched] == []
     asking = pair.ask()
     pair.server.restart()
     pair.serves("172.17.2.1")
     pause(0.3)
     asked = asking.stop()
-    tell(capsys, "the primary came back", asked)
+    print_losses(capsys, "the primary came back", asked)
     assert client.failed(asked) == []
 
 
-def test_a_drain_and_its_end_cost_nothing(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = pair.primary.path(STATE_DIR)
+def test_no_question_is_lost_when_a_drain_begins_or_ends(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state_dir = pair.primary.path(STATE_DIR)
     asking = pair.ask()
-    drain_orders.order(folder, drain_orders.Ordered("dns", "maintenance", since=time.time()))
+    drain_orders.order(state_dir, drain_orders.Ordered("dns", "maintenance", since=time.time()))
     pair.serves("172.17.2.2")
-    eventually(lambda: not pair.knows("172.17.2.1"), why="drained, so withdrawn")
+    eventually(lambda: not pair.knows("172.17.2.1"), why="the drained service is withdrawn")
     pause(0.3)
-    assert drain_orders.lift(folder, "dns")
+    assert drain_orders.lift(state_dir, "dns")
     pair.serves("172.17.2.1")
     pause(0.3)
     asked = asking.stop()
-    tell(capsys, "drained, and back", asked)
+    print_losses(capsys, "drained, and back", asked)
     assert client.failed(asked) == []
 
 
-def tell(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Asked]) -> None:
-    """Print how many questions were lost, for whoever reads the log of the tests."""
+def print_losses(capsys: pytest.CaptureFixture[str], what: str, asked: Sequence[Asked]) -> None:
+    """Print how many questions were lost, into the log of the tests."""
     with capsys.disabled():
         gone = client.lost(asked)
         sys.stdout.write(f"{what}: {len(gone)} of {len(asked)} questions lost\n")

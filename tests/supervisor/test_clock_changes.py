@@ -1,4 +1,4 @@
-"""The clock of the host is set while we run: no promise of ours hangs on it."""
+"""The clock of the host is set while the daemon runs; only the times in the history change."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault(36)]
 
 DAY = 86_400
 JUMPS = ("+86400", "-86400", "-3600")
-"""Seconds from the true time."""
+"""Seconds from the machine's clock."""
 V6 = "fd00::10:10:10:10/128"
 
 
 @pytest.fixture(scope="module")
 def running(laid_out: Watched) -> Watched:
-    """Start the daemon under a clock of its own."""
+    """Start the daemon under a clock that the test sets."""
     set_clock(laid_out, "+0")
     begin(laid_out)
     return laid_out
@@ -39,7 +39,7 @@ def begin(watched: Watched) -> None:
     eventually(lambda: daemon.check() and verdict in daemon.log())
 
 
-def test_the_clock_jumps_and_nothing_changes_but_the_times_in_the_history(
+def test_a_clock_jump_changes_nothing_but_the_times_in_the_history(
     watched: Watched, announced: Held
 ) -> None:
     mark, dates = watched.mark(), set()
@@ -59,9 +59,7 @@ def test_the_clock_jumps_and_nothing_changes_but_the_times_in_the_history(
     assert len(dates) >= 2
 
 
-def test_drains_last_and_processes_succeed_each_other_whatever_the_clock_says(
-    watched: Watched, announced: Held
-) -> None:
+def test_drains_and_handovers_survive_clock_jumps(watched: Watched, announced: Held) -> None:
     mark = watched.mark()
     set_clock(watched, JUMPS[1])
     watched.run("drain", "dns")
@@ -84,7 +82,9 @@ def test_drains_last_and_processes_succeed_each_other_whatever_the_clock_says(
     assert not watched.updates(mark)
 
 
-def test_a_service_that_flaps_waits_as_long_as_ever(watched: Watched, announced: Held) -> None:
+def test_a_clock_jump_does_not_shorten_the_wait_of_a_flapping_service(
+    watched: Watched, announced: Held
+) -> None:
     config = quick()
     del config["dns"]["half-life"]
     watched.reconfigure(config)
@@ -97,7 +97,7 @@ def test_a_service_that_flaps_waits_as_long_as_ever(watched: Watched, announced:
         watched.server.restart()
         if offset == JUMPS[0]:
             watched.holds(announced)
-    eventually(lambda: watched.status().damped, why="it waits")
+    eventually(lambda: watched.status().damped, why="the flapping service waits")
     set_clock(watched, JUMPS[0])
     watched.no_update_for(0.6)
     watched.run("undrain", "dns")

@@ -1,4 +1,4 @@
-"""The daemon is killed at each step of a withdrawal: what is dead never comes back."""
+"""The daemon is killed at each step of a withdrawal: a dead service never comes back."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
         resting.dns1.path(ARMED).touch()
         resting.server.daemon.kill()
         killed = not survives(resting)
-        # BIRD may have been told less than the file says, until the operator's next reload.
+        # BIRD may hold more routes than its file has, until the operator's next reload.
         bird_of(resting).birdc("configure")
         in_file = networks_in(resting.router_file().read_text())
         assert in_file in (set(), set(announced))
@@ -97,7 +97,7 @@ def test_killed_at_any_step_of_a_withdrawal_nothing_dead_is_announced_again(
 def test_a_withdrawal_that_has_reached_one_family_is_not_undone(
     resting: Watched, announced: Held
 ) -> None:
-    """What is left where BIRD's own config is broken, and we were killed between two families."""
+    """BIRD's config is broken, and the daemon was killed after it had withdrawn one family."""
     begin(resting, MOST_STEPS)
     resting.holds(announced)
     resting.process().kill()
@@ -115,7 +115,7 @@ def test_a_withdrawal_that_has_reached_one_family_is_not_undone(
 
 
 def hang(watched: Watched) -> None:
-    """Have a server that is neither dead nor alive, until the time of its check is over."""
+    """Restart the server and stop it at once: its check has no verdict before the timeout."""
     if watched.server.daemon.alive:
         watched.server.daemon.kill()
     watched.server.restart()
@@ -123,7 +123,7 @@ def hang(watched: Watched) -> None:
 
 
 def survives(watched: Watched) -> bool:
-    """Wait until the daemon has been killed, or has told of the withdrawal."""
+    """Wait until the daemon is killed or has logged the withdrawal; tell whether it lives."""
     told = " withdrawn "
     eventually(
         lambda: not watched.process().alive or watched.process().log().count(told) == 3,

@@ -1,4 +1,4 @@
-"""The daemon's own life: stopped, killed, upgraded, hung, doubled, unheard, without its state."""
+"""The daemon's process: stopped, killed, upgraded, hung, started twice, without log or state."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ pytestmark = pytest.mark.integration
 OURS = (sys.executable, "-m", "anycast_routed", "daemon")
 ONLY_BIRD = pytest.mark.parametrize("router_name", ["bird"], scope="module")
 TWENTY = 20
-# A pipe that is full, and whose reader never reads.
+# stderr is a full pipe, whose reader never reads.
 ASLEEP = '2> >(exec sleep 60); head -c 65536 /dev/zero >&2; exec "$@"'
 
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
 def running(lab: Lab, router_name: str) -> Watched:
-    """Lay out the host and its peer; each test starts the daemon in its own way."""
+    """Lay out the host and its peer; each test starts the daemon itself."""
     return lay_out(lab, router_name, quick())
 
 
 @pytest.fixture
 def watched(running: Watched, announced: Held) -> Iterator[Watched]:
-    """Wait until everything is announced; in the end all is withdrawn, and the daemon gone."""
+    """Wait until everything is announced; stop the daemon and withdraw everything afterwards."""
     running.reconfigure(quick())
     if not running.server.daemon.alive:
         running.server.restart()
@@ -73,14 +73,14 @@ def watched(running: Watched, announced: Held) -> Iterator[Watched]:
 
 
 def restart(watched: Watched, *argv: str) -> None:
-    """End the daemon without a trace at the peer, and start it again by this command."""
+    """Kill the daemon, and start it again by this command; the peer sees nothing."""
     watched.process().kill()
     watched.dns1.path(f"{RUN_DIR}/status.json").unlink(missing_ok=True)
     watched.daemon_process = watched.dns1.start(*argv, name="anycast-routed")
 
 
 def has_judged(watched: Watched, verdict: Verdict = Verdict.UP) -> None:
-    """Wait until the running daemon has a verdict of its own."""
+    """Wait until the running daemon has a verdict from its own checks."""
     eventually(
         lambda: f"verdict service=dns verdict={verdict}" in watched.process().log(),
         why="a verdict of this process",
@@ -97,7 +97,7 @@ def test_sigterm_withdraws(watched: Watched, announced: Held) -> None:
 
 
 @pytest.mark.fault(31)
-def test_no_update_at_an_upgrade_that_leaves_a_mark(watched: Watched) -> None:
+def test_an_upgrade_with_a_handover_mark_sends_no_update(watched: Watched) -> None:
     mark = watched.mark()
     handover.mark(watched.dns1.path(RUN_DIR), 30)
     watched.stop_daemon()
@@ -106,14 +106,14 @@ def test_no_update_at_an_upgrade_that_leaves_a_mark(watched: Watched) -> None:
     has_judged(watched)
     unchanged(watched, 0.5)
     assert changes(watched, mark) == []
-    assert not handover.marked(watched.dns1.path(RUN_DIR)), "it has been taken over"
+    assert not handover.marked(watched.dns1.path(RUN_DIR)), "the new daemon has taken the mark"
     watched.stop_daemon()
     watched.holds({})
 
 
 @pytest.mark.fault(31)
 @ONLY_BIRD
-def test_a_mark_whose_time_is_over_keeps_nothing(watched: Watched) -> None:
+def test_an_expired_handover_mark_does_not_keep_the_routes(watched: Watched) -> None:
     handover.mark(watched.dns1.path(RUN_DIR), 0)
     watched.stop_daemon()
     watched.holds({})
@@ -121,7 +121,7 @@ def test_a_mark_whose_time_is_over_keeps_nothing(watched: Watched) -> None:
 
 @pytest.mark.fault(31)
 @ONLY_BIRD
-def test_sigterm_keeps_where_the_config_says_so(watched: Watched) -> None:
+def test_sigterm_keeps_the_routes_with_on_stop_keep(watched: Watched) -> None:
     config = quick()
     config["daemon"] = {"on-stop": "keep"}
     mark = watched.mark()
@@ -136,7 +136,7 @@ def test_sigterm_keeps_where_the_config_says_so(watched: Watched) -> None:
 
 
 @pytest.mark.fault(31)
-def test_after_sigkill_the_routes_stay_and_only_what_died_meanwhile_goes(
+def test_after_sigkill_the_routes_stay_until_the_next_daemon_finds_a_dead_service(
     watched: Watched, announced: Held
 ) -> None:
     mark = watched.mark()
@@ -183,7 +183,7 @@ def test_only_passes_that_end_feed_the_watchdog(watched: Watched, announced: Hel
 
 @contextmanager
 def never_ending_pass(template: Path) -> Iterator[None]:
-    """Replace the template by a FIFO, so that the pass that reads it lasts as long as this."""
+    """Replace the template by a FIFO, so that a pass that reads it lasts as long as the context."""
     text, fifo = template.read_text(), template.with_name("fifo")
     os.mkfifo(fifo)
     fifo.replace(template)
@@ -212,7 +212,7 @@ def test_a_second_instance_ends_with_75_while_the_daemon_runs(watched: Watched) 
 
 @pytest.mark.fault(32)
 @ONLY_BIRD
-def test_of_twenty_in_parallel_one_works(watched: Watched) -> None:
+def test_of_twenty_daemons_in_parallel_one_works(watched: Watched) -> None:
     mark = watched.mark()
     watched.process().kill()
     with ThreadPoolExecutor(TWENTY) as pool:
@@ -229,7 +229,7 @@ def test_of_twenty_in_parallel_one_works(watched: Watched) -> None:
 @pytest.mark.fault(37)
 @ONLY_BIRD
 @pytest.mark.parametrize("to", ["2>&-", "2> >(true)", "2>/dev/full", ASLEEP])
-def test_it_works_without_anyone_who_reads_its_log(
+def test_the_daemon_works_when_nothing_reads_its_log(
     watched: Watched, announced: Held, to: str
 ) -> None:
     mark = watched.mark()
@@ -246,7 +246,9 @@ def test_it_works_without_anyone_who_reads_its_log(
 
 @pytest.mark.fault(37)
 @ONLY_BIRD
-def test_it_works_without_a_state_folder_and_says_so(watched: Watched, announced: Held) -> None:
+def test_the_daemon_works_without_a_state_directory_and_reports_it(
+    watched: Watched, announced: Held
+) -> None:
     watched.dns1.run("mkdir", "-p", STATE_DIR)
     watched.dns1.run("mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", STATE_DIR)
     mark = watched.mark()

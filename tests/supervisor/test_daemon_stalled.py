@@ -1,4 +1,4 @@
-"""Our own process stands still, or may open nothing more: that is no fault of the DNS server's."""
+"""The daemon is stopped, or out of descriptors or ports: no fault of the DNS server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.integration
 RESERVED = "net.ipv4.ip_local_reserved_ports"
 
 
-def new(watched: Watched, before: str) -> str:
-    """Return what the log has beside what it had."""
+def new_log(watched: Watched, before: str) -> str:
+    """Return the lines that the log has gained."""
     return watched.process().log().removeprefix(before)
 
 
-def well_again(watched: Watched) -> None:
-    """Wait until the daemon says so: it looks every few seconds."""
+def check_runs_again(watched: Watched) -> None:
+    """Wait until the daemon has a good answer and no problem; it tries every few seconds."""
     eventually(
         lambda: watched.reason() == "NOERROR" and not watched.status().problems,
         why="the check runs again",
@@ -33,7 +33,7 @@ def well_again(watched: Watched) -> None:
 
 
 @pytest.mark.fault(36)
-def test_a_process_of_ours_that_stood_still_blames_nobody(watched: Watched) -> None:
+def test_a_daemon_that_was_stopped_does_not_blame_the_server(watched: Watched) -> None:
     mark = watched.mark()
     for seconds in (0.3, 0.5, 2.0):
         watched.process().pause()
@@ -45,7 +45,7 @@ def test_a_process_of_ours_that_stood_still_blames_nobody(watched: Watched) -> N
 
 
 @pytest.mark.fault(36)
-def test_what_died_while_we_stood_still_is_withdrawn_when_we_go_on(
+def test_a_server_that_died_while_the_daemon_was_stopped_is_withdrawn_on_resume(
     watched: Watched, announced: Held
 ) -> None:
     mark = watched.mark()
@@ -60,7 +60,7 @@ def test_what_died_while_we_stood_still_is_withdrawn_when_we_go_on(
 
 
 @pytest.mark.fault(36)
-def test_a_host_that_was_suspended_goes_on_as_it_was(watched: Watched) -> None:
+def test_a_suspended_host_resumes_without_updates(watched: Watched) -> None:
     # The daemon, which started last, stops first and resumes last: it never sees others stopped.
     mark, daemons = watched.mark(), [one for one in watched.dns1.daemons if one.alive]
     for seconds in (0.5, 2.0):
@@ -75,26 +75,26 @@ def test_a_host_that_was_suspended_goes_on_as_it_was(watched: Watched) -> None:
 
 
 @pytest.mark.fault(14)
-def test_without_descriptors_nothing_changes_and_the_log_says_so(watched: Watched) -> None:
+def test_without_descriptors_nothing_changes_and_the_log_reports_it(watched: Watched) -> None:
     mark, pid, said = watched.mark(), watched.process().pid, watched.process().log()
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
     try:
         alarm = "the check cannot run service=dns"
-        eventually(lambda: alarm in new(watched, said), why="the alarm")
+        eventually(lambda: alarm in new_log(watched, said), why="the alarm")
         watched.no_update_for(1)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     over = 'problem is over about="status file"'
-    eventually(lambda: over in new(watched, said), why="it can be written again")
-    well_again(watched)
+    eventually(lambda: over in new_log(watched, said), why="it can be written again")
+    check_runs_again(watched)
     assert not watched.updates(mark)
-    assert "verdict" not in new(watched, said)
+    assert "verdict" not in new_log(watched, said)
 
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize("returns", [True, False])
-def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
+def test_a_server_that_dies_while_descriptors_are_missing_is_judged_afterwards(
     watched: Watched, announced: Held, *, returns: bool
 ) -> None:
     mark, pid, said = watched.mark(), watched.process().pid, watched.process().log()
@@ -105,30 +105,30 @@ def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
         if returns:
             watched.server.restart()
         alarm = "problem about=router"
-        eventually(lambda: alarm in new(watched, said), why="it is told")
+        eventually(lambda: alarm in new_log(watched, said), why="the problem is reported")
         watched.no_update_for(0.3)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     over = "problem is over about=router"
-    eventually(lambda: over in new(watched, said), why="it goes on")
+    eventually(lambda: over in new_log(watched, said), why="the problem is over")
     if not returns:
         watched.holds({})
         watched.end_faults()
     watched.holds(announced)
-    well_again(watched)
+    check_runs_again(watched)
     assert ("withdraw" in {kind for kind, _ in watched.updates(mark)}) is not returns
 
 
 @pytest.mark.fault(14)
-def test_without_free_ports_nothing_changes_and_log_and_status_say_so(watched: Watched) -> None:
+def test_without_free_ports_nothing_changes_and_log_and_status_report_it(watched: Watched) -> None:
     mark, said, host = watched.mark(), watched.process().log(), watched.dns1
     host.sysctl(RESERVED, "1024-65535")
     try:
         alarm, reason = "the check cannot run service=dns", "the check could not run: "
-        eventually(lambda: alarm in new(watched, said), why="the alarm")
+        eventually(lambda: alarm in new_log(watched, said), why="the alarm")
         eventually(lambda: watched.reason().startswith(reason), why="status")
         assert watched.status().health["dns"].verdict is Verdict.UP
     finally:
         host.sysctl(RESERVED, "\n")  # none
-    well_again(watched)
+    check_runs_again(watched)
     assert not watched.updates(mark)

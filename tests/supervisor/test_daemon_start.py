@@ -29,7 +29,7 @@ HELD = (sys.executable, str(SUPPORT / "held_while_loading.py"), FIFO, "daemon")
 
 @pytest.fixture(scope="module")
 def running(lab: Lab) -> Watched:
-    """Lay out the host and its peer."""
+    """Lay out the host and its peer; the daemon does not run yet."""
     made = lay_out(lab, "bird", quick())
     os.mkfifo(made.file(FIFO))
     return made
@@ -64,7 +64,7 @@ def loading(running: Watched, announced: Held) -> Iterator[Loading]:
     running.holds({})
 
 
-def test_sigterm_while_it_is_loading_withdraws_what_its_predecessor_has_left(
+def test_sigterm_while_the_daemon_loads_withdraws_the_routes_of_its_predecessor(
     loading: Loading,
 ) -> None:
     loading.watched.process().signal(signal.SIGTERM)
@@ -73,7 +73,7 @@ def test_sigterm_while_it_is_loading_withdraws_what_its_predecessor_has_left(
     loading.watched.holds({})
 
 
-def test_sighup_while_it_is_loading_is_survived(loading: Loading) -> None:
+def test_sighup_while_the_daemon_loads_does_not_kill_it(loading: Loading) -> None:
     mark = loading.watched.mark()
     loading.watched.process().signal(signal.SIGHUP)
     loading.go_on()
@@ -81,7 +81,7 @@ def test_sighup_while_it_is_loading_is_survived(loading: Loading) -> None:
     assert not loading.watched.updates(mark)
 
 
-def test_it_ends_with_75_when_its_run_directory_is_gone(loading: Loading) -> None:
+def test_the_daemon_ends_with_75_when_its_run_directory_is_deleted(loading: Loading) -> None:
     watched = loading.watched
     loading.go_on()
     eventually(lambda: "verdict service=dns" in watched.process().log())

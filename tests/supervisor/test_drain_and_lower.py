@@ -1,4 +1,4 @@
-"""An operator drains, or a service that fails is lowered: each step is one UPDATE a prefix."""
+"""A drain, and a failed service that is lowered: each step is one UPDATE per prefix."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ pytestmark = pytest.mark.integration
 
 FLOOR = 5
 DRAIN_TIME = 1.0
-"""Seconds, as `quick` has it."""
+"""Seconds: the `drain-time` of `quick`."""
 GRACEFUL_SHUTDOWN = "65535:0"
 
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have a service that is lowered when it fails."""
+    """Return a config whose service is lowered when it fails."""
     made = quick()
     made["dns"]["on-fail"] = "lower"
     made["anycast"]["floor"] = FLOOR
@@ -41,19 +41,19 @@ def config() -> dict[str, Any]:
 
 
 def drain(watched: Watched, target: str) -> None:
-    """Order what `drain` orders."""
+    """Write the drain order that the verb `drain` writes."""
     drain_orders.order(
         watched.file(STATE_DIR), drain_orders.Ordered(target, "a new kernel", time.time())
     )
 
 
 def undrain(watched: Watched, target: str) -> None:
-    """Lift the order, as `undrain` does."""
+    """Remove the drain order, as the verb `undrain` does."""
     assert drain_orders.lift(watched.file(STATE_DIR), target)
 
 
-def at(local_pref: int, announced: Held) -> Held:
-    """Return the same prefixes with this LocalPref."""
+def with_local_pref(local_pref: int, announced: Held) -> Held:
+    """Return the same routes with this LocalPref."""
     return {prefix: (local_pref, next_hop) for prefix, (_, next_hop) in announced.items()}
 
 
@@ -94,7 +94,7 @@ def test_a_drained_service_is_lowered_then_withdrawn_and_stays_so_over_a_restart
     assert not marked(watched)
 
 
-def test_a_drained_prefix_takes_no_other_along(watched: Watched, announced: Held) -> None:
+def test_a_drained_prefix_does_not_affect_other_prefixes(watched: Watched, announced: Held) -> None:
     one = "10.10.10.11/32"
     others = {prefix: route for prefix, route in announced.items() if prefix != one}
     mark = watched.mark()
@@ -114,7 +114,7 @@ def test_a_drain_that_is_lifted_while_it_is_lowered_withdraws_nothing(
     watched.reconfigure(slow)
     mark = watched.mark()
     drain(watched, "dns")
-    watched.holds(at(0, announced))
+    watched.holds(with_local_pref(0, announced))
     undrain(watched, "dns")
     watched.holds(announced)
     assert watched.updates(mark) == each("announce", announced) + each("announce", announced)
@@ -123,7 +123,7 @@ def test_a_drain_that_is_lifted_while_it_is_lowered_withdraws_nothing(
     watched.no_update_for(0.3)
 
 
-def test_orders_that_cannot_be_read_leave_things_as_they_are(
+def test_an_unreadable_file_of_drain_orders_changes_nothing(
     watched: Watched, announced: Held
 ) -> None:
     drain(watched, "dns")
@@ -131,12 +131,12 @@ def test_orders_that_cannot_be_read_leave_things_as_they_are(
     file = watched.file(STATE_DIR) / "drains.json"
     text = file.read_text()
     file.write_text(text[:20])
-    eventually(lambda: "drains" in watched.status().problems, why="it is told")
+    eventually(lambda: "drains" in watched.status().problems, why="the problem is reported")
     watched.no_update_for(0.3)
     file.write_text(text)
     undrain(watched, "dns")
     watched.holds(announced)
-    eventually(lambda: not watched.status().problems, why="that is over")
+    eventually(lambda: not watched.status().problems, why="the problem is over")
 
 
 def test_a_service_that_fails_is_lowered_to_the_floor_at_once(
@@ -144,7 +144,7 @@ def test_a_service_that_fails_is_lowered_to_the_floor_at_once(
 ) -> None:
     mark = watched.mark()
     watched.server.daemon.kill()
-    watched.holds(at(FLOOR, announced))
+    watched.holds(with_local_pref(FLOOR, announced))
     assert watched.updates(mark) == each("announce", announced)
     watched.status_agrees()
     watched.server.restart()

@@ -1,4 +1,4 @@
-"""A server that comes and goes: its neighbours see little of it, and its operator all."""
+"""A server that goes down and up again and again: few UPDATEs, and every change in the history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEATHS = 6
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have a service that waits longer each time, as by default."""
+    """Return a config with the default damping of flapping services."""
     made = quick()
     del made["dns"]["half-life"]
     return made
@@ -57,7 +57,7 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     watched.run("undrain")
     watched.holds(announced)
     assert watched.updates(mark) == once + once
-    # The peer is told first, and the status file after that.
+    # The daemon writes the status file after the UPDATE.
     eventually(lambda: not watched.status().damped, why="status says so")
     flap(watched, 2)
     watched.holds({})

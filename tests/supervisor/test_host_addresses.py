@@ -1,4 +1,4 @@
-"""Labels come and go, and so do next hops: the plan follows, with one UPDATE a prefix."""
+"""Labels and next hops appear and disappear: the plan follows, with one UPDATE per prefix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 HOPS = ("192.0.2.5", "fd00:99::5")
-"""What the next hops are: on an interface of their own, so that the session never suffers."""
+"""The next hops, on an interface of their own: the BGP session does not depend on it."""
 SECOND = "198.51.100.7"
 DUPLICATE = "fd00:99::1"
 V4 = ("10.10.10.10/32", "10.10.10.11/32")
@@ -30,7 +30,7 @@ MANY = [f"{IPv4Address('10.50.0.0') + number}/32" for number in range(1, 1001)]
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Give every prefix the same LocalPref, and next hops on another interface."""
+    """Return a config with one LocalPref, and next hops on the interface hop0."""
     made = quick()
     made["anycast"] |= {"nexthop-interface": "hop0", "decrease": 0}
     return made
@@ -42,7 +42,7 @@ def running(laid_out: Watched) -> Watched:
     dns1 = laid_out.dns1
     laid_out.lab.link(dns1, laid_out.lab.hosts["peer"], names=("hop0", "hop0"))
     dns1.address("hop0", f"{HOPS[0]}/24").address("hop0", f"{HOPS[1]}/64")
-    # So that it comes up again as it was.
+    # Keep the IPv6 address when the interface goes down.
     dns1.sysctl("net.ipv6.conf.hop0.keep_addr_on_down", 1)
     laid_out.start_daemon()
     return laid_out
@@ -50,22 +50,22 @@ def running(laid_out: Watched) -> Watched:
 
 @pytest.fixture
 def announced() -> Held:
-    """Return what is announced while all is well."""
+    """Return the routes without any fault."""
     return {**dict.fromkeys(V4, (200, HOPS[0])), V6: (200, HOPS[1])}
 
 
 def batch(host: Host, lines: Iterable[str]) -> None:
-    """Have the kernel told all of this at once."""
+    """Make these changes of addresses in one run of ip(8)."""
     host.run("ip", "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
 
 
 def label(change: str, prefix: str, name: str) -> str:
-    """Return the line that adds or deletes a labelled address."""
+    """Return the ip(8) command that adds or deletes a labelled address."""
     return f"address {change} {prefix} dev lo label lo:{name}"
 
 
 @pytest.mark.fault(15)
-def test_a_label_that_comes_or_goes_is_announced_or_withdrawn_at_once(
+def test_a_new_label_is_announced_and_a_removed_one_withdrawn(
     watched: Watched, announced: Held
 ) -> None:
     new, mark = "10.10.10.12/32", watched.mark()
@@ -77,7 +77,9 @@ def test_a_label_that_comes_or_goes_is_announced_or_withdrawn_at_once(
 
 
 @pytest.mark.fault(15)
-def test_a_renamed_label_counts_by_its_new_name(watched: Watched, announced: Held) -> None:
+def test_a_renamed_label_is_withdrawn_if_the_new_name_does_not_match(
+    watched: Watched, announced: Held
+) -> None:
     prefix, host, mark = V4[1], watched.dns1, watched.mark()
     batch(host, [label("del", prefix, "dns2"), label("add", prefix, "web1")])
     watched.holds({one: route for one, route in announced.items() if one != prefix})
@@ -87,7 +89,7 @@ def test_a_renamed_label_counts_by_its_new_name(watched: Watched, announced: Hel
 
 
 @pytest.mark.fault(15)
-def test_a_thousand_labels_at_once_are_a_few_reloads_and_one_update_each(
+def test_a_thousand_labels_at_once_need_few_reloads_and_one_update_each(
     watched: Watched, announced: Held
 ) -> None:
     many = dict.fromkeys(MANY, (200, HOPS[0]))
@@ -143,7 +145,7 @@ def test_without_a_next_hop_only_that_family_is_withdrawn(
 
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("whose", ["dns1", "peer"])
-def test_an_interface_that_goes_down_takes_its_prefixes_along_once(
+def test_an_interface_that_goes_down_withdraws_its_prefixes_once(
     watched: Watched, announced: Held, whose: str
 ) -> None:
     mark, host = watched.mark(), watched.lab.hosts[whose]
@@ -184,7 +186,7 @@ def test_an_address_that_fails_duplicate_detection_is_no_next_hop_and_no_service
 
 
 @pytest.mark.fault(19)
-def test_after_an_overrun_of_netlink_everything_is_read_anew(
+def test_after_a_netlink_overrun_all_addresses_are_read_again(
     watched: Watched, announced: Held
 ) -> None:
     new, mark, daemon = "10.10.10.12/32", watched.mark(), watched.process()
@@ -200,7 +202,7 @@ def test_after_an_overrun_of_netlink_everything_is_read_anew(
 
 
 def dropped(watched: Watched) -> int:
-    """Count what the kernel could not tell the netlink sockets of the host."""
+    """Count the messages that the kernel dropped at the host's netlink sockets."""
     lines = watched.dns1.run("cat", "/proc/net/netlink").out.splitlines()
     column = lines[0].split().index("Drops")
     return sum(int(line.split()[column]) for line in lines[1:])

@@ -1,4 +1,4 @@
-"""The host's own resolver is the very server that we watch: nothing of ours ever asks it a name."""
+"""The host's resolver is the checked DNS server: anycast-routed never resolves a name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.fault(38)]
 
 RESOLVER = "127.0.0.53"
-"""Another address of the server, which no check of ours asks."""
+"""Another address of the server, which no check asks."""
 RULES = f"""\
 table inet asked {{
   chain out {{
@@ -31,7 +31,7 @@ VERBS = ("status", "explain 10.10.10.10/32", "reload", "drain dns", "undrain dns
 
 @pytest.fixture(scope="module")
 def running(laid_out: Watched) -> Watched:
-    """Have the host resolve by the server, count its questions, and start the daemon."""
+    """Make the server the host's resolver, count the host's questions, and start the daemon."""
     dns1 = laid_out.dns1
     laid_out.server.daemon.kill()
     both = ("127.0.0.1", RESOLVER)
@@ -44,14 +44,14 @@ def running(laid_out: Watched) -> Watched:
 
 
 def questions(watched: Watched) -> int:
-    """Count what the host has asked its resolver."""
+    """Count the questions of the host to its resolver."""
     rules = json.loads(watched.dns1.run("nft", "--json", "list", "table", "inet", "asked").out)
     (rule,) = (one["rule"] for one in rules["nftables"] if "rule" in one)
     counts: list[int] = [one["counter"]["packets"] for one in rule["expr"] if "counter" in one]
     return counts[0]
 
 
-def test_no_name_is_ever_asked_for(watched: Watched, announced: Held) -> None:
+def test_anycast_routed_never_resolves_a_name(watched: Watched, announced: Held) -> None:
     watched.status_agrees()
     mark = watched.mark()
     watched.server.daemon.kill()
@@ -66,4 +66,4 @@ def test_no_name_is_ever_asked_for(watched: Watched, announced: Held) -> None:
     assert watched.updates(mark) == each("withdraw", announced) + each("announce", announced)
     assert questions(watched) == 0
     watched.dns1.run("getent", "hosts", "example.org", check=False)
-    eventually(lambda: questions(watched) > 0, why="whoever asks is counted")
+    eventually(lambda: questions(watched) > 0, why="the counter counts questions")

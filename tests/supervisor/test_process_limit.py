@@ -1,4 +1,4 @@
-"""The daemon, an ordinary user, may start no process and no thread any more (RLIMIT_NPROC)."""
+"""The daemon, run by an ordinary user, can start no process and no thread (RLIMIT_NPROC)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault(22)]
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
-    """Lay out a host whose daemon is to have no privileges; for root there is no such limit."""
+    """Lay out a host whose daemon has no privileges; the limit does not apply to root."""
     router: Literal["bird", "frr"] = request.param
     with Stand(Setting(router, shipped=True), seed()) as made:
         yield made
@@ -35,29 +35,29 @@ def says(stand: Stand) -> status_file.Live:
 
 
 def limit(stand: Stand, processes: str) -> None:
-    """Let the daemon have so many, as its own user may."""
+    """Set the daemon's limit of processes, as its own user can."""
     owner = stand.host.path(RUN_DIR).stat()
     ids = ("--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups")
     prlimit = ("prlimit", f"--nproc={processes}:", "--pid", str(says(stand).pid))
     stand.host.run("setpriv", *ids, "--", *prlimit)
 
 
-def test_without_processes_it_does_what_it_can_and_goes_on(stand: Stand) -> None:
+def test_a_daemon_that_cannot_start_processes_withdraws_and_recovers(stand: Stand) -> None:
     server = faults.unbound(stand.host)
     stand.start()
     limit(stand, "0")
     mark = len(stand.ours.log())
     server.daemon.kill()
     if stand.setting.router == "bird":
-        # Its socket needs no process, and so what is dead goes as fast as ever.
+        # BIRD's socket needs no process, so the withdrawal is not delayed.
         stand.ear.until(0, within=PATIENCE)
     alarm = "Resource temporarily unavailable"
-    eventually(lambda: alarm in stand.ours.log(mark), why="it is told")
+    eventually(lambda: alarm in stand.ours.log(mark), why="the problem is reported")
     assert stand.ours.alive
     few_are_open(stand.host.path(f"/proc/{says(stand).pid}"))
     limit(stand, "1000")
     stand.ear.until(0, within=PATIENCE)
     server.restart()
     stand.ear.until(3, within=PATIENCE)
-    eventually(lambda: not says(stand).problems, why="that is over")
+    eventually(lambda: not says(stand).problems, why="the problem is over")
     assert stand.ours.alive

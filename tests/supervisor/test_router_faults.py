@@ -1,4 +1,4 @@
-"""The router is not there, dies, comes back, or does not answer; the daemon puts it right."""
+"""The router is missing, dies, restarts or does not answer; the daemon recovers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.integration
 
 ONLY_BIRD = pytest.mark.parametrize("router_name", ["bird"])
 ONLY_FRR = pytest.mark.parametrize("router_name", ["frr"])
-# It greets as BIRD does, and then hangs up in the middle of its first answer, or leaves it open.
+# It greets as BIRD does, and stops in the middle of its first answer: it closes or hangs.
 HALF = """
 import socket, sys
 listening = socket.socket(socket.AF_UNIX)
@@ -57,21 +57,21 @@ while True:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """Lay out an empty lab for each story: what happens to routers here stays here."""
+    """Lay out an empty lab for each test: these faults outlast a test."""
     with Lab() as made:
         yield made
 
 
 @pytest.fixture(params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def resting(lab: Lab, router_name: str) -> Watched:
-    """Lay out the host and its peer; the daemon has not begun."""
+    """Lay out the host and its peer; the daemon does not run yet."""
     return lay_out(lab, router_name, quick())
 
 
@@ -84,7 +84,7 @@ def watched(resting: Watched, announced: Held) -> Watched:
 
 
 @pytest.mark.fault(20)
-def test_a_router_that_comes_later_than_we_is_waited_for(resting: Watched, announced: Held) -> None:
+def test_the_daemon_waits_for_a_router_that_starts_later(resting: Watched, announced: Held) -> None:
     for daemon in resting.dns1.daemons:
         if daemon is not resting.server.daemon:
             daemon.kill()
@@ -99,7 +99,7 @@ def test_a_router_that_comes_later_than_we_is_waited_for(resting: Watched, annou
 
 
 @pytest.mark.fault(20)
-def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
+def test_a_restarted_router_announces_healthy_services_and_no_dead_ones(
     watched: Watched, announced: Held
 ) -> None:
     crash(watched)
@@ -109,7 +109,7 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
     no_problem(watched)
     crash(watched)
     watched.server.daemon.kill()
-    dead = "nothing that is dead is in the file of a router that is down"
+    dead = "the file of a stopped router has no dead service"
     if watched.router_name == "bird":
         eventually(lambda: not networks_in(watched.router_file().read_text()), why=dead)
     mark = watched.mark()
@@ -125,17 +125,15 @@ def test_a_router_that_restarts_has_everything_back_and_nothing_dead(
 
 @pytest.mark.fault(20, 27)
 @ONLY_BIRD
-def test_what_others_made_of_our_file_does_not_keep_bird_down(
-    watched: Watched, announced: Held
-) -> None:
+def test_a_damaged_file_does_not_keep_bird_from_starting(watched: Watched, announced: Held) -> None:
     crash(watched)
     watched.server.daemon.kill()
     file = watched.router_file()
-    eventually(lambda: not networks_in(file.read_text()), why="nothing dead is in it")
+    eventually(lambda: not networks_in(file.read_text()), why="the file has no dead service")
     text = file.read_text()
     assert text.endswith("}\n")
     file.write_text(text.removesuffix("}\n"))
-    eventually(lambda: file.read_text() == "", why="BIRD could not start with that")
+    eventually(lambda: file.read_text() == "", why="the file that BIRD cannot read is emptied")
     revive(watched)
     eventually(watched.peer.sessions, why="a new session")
     watched.server.restart()
@@ -169,7 +167,7 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
         )
     watched.start_daemon()
     if watched.router_name == "frr":
-        eventually(lambda: network_count(frr_of(watched)) == 0, why="our first pass has taken them")
+        eventually(lambda: network_count(frr_of(watched)) == 0, why="the first pass withdraws them")
     eventually(watched.peer.sessions, why="the session is back")
     mark = watched.mark()
     unchanged(watched, 0.5)
@@ -188,7 +186,7 @@ def test_frr_restarts_with_our_saved_lines_while_dns_is_dead(
     crash(watched)
     watched.server.daemon.kill()
     revive(watched)
-    eventually(lambda: network_count(frr_of(watched)) == 0, why="they are taken at once")
+    eventually(lambda: network_count(frr_of(watched)) == 0, why="they are withdrawn")
     mark = watched.mark()
     unchanged(watched, 1.0)
     watched.server.restart()
@@ -198,13 +196,13 @@ def test_frr_restarts_with_our_saved_lines_while_dns_is_dead(
 
 @pytest.mark.fault(22)
 @ONLY_BIRD
-def test_a_hung_bird_costs_time_and_nothing_else(watched: Watched, announced: Held) -> None:
+def test_a_hung_bird_only_delays_the_daemon(watched: Watched, announced: Held) -> None:
     bird_of(watched).daemon.pause()
     problem(watched, "router", "did not answer")
     watched.server.daemon.kill()
     eventually(
         lambda: not networks_in(watched.router_file().read_text()),
-        why="BIRD finds nothing dead in the file, whenever it goes on",
+        why="the file has no dead service when BIRD resumes",
     )
     nothing_piles_up(watched)
     bird_of(watched).daemon.resume()
@@ -216,12 +214,12 @@ def test_a_hung_bird_costs_time_and_nothing_else(watched: Watched, announced: He
 
 @pytest.mark.fault(22)
 @ONLY_BIRD
-def test_a_socket_that_is_not_for_us_or_gone_is_told_and_then_used_again(
+def test_a_control_socket_without_permission_or_missing_is_reported_and_then_used(
     resting: Watched, announced: Held
 ) -> None:
     resting.dns1.run("chown", "12345:12345", "/run/bird/bird.ctl")
     resting.dns1.run("chmod", "660", "/run/bird/bird.ctl")
-    # Root without its power over files is a stranger to the socket, but may read our Python.
+    # Without these capabilities, root may not use the socket, but may read the Python files.
     powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
     ours = (sys.executable, "-m", "anycast_routed", "daemon")
     resting.daemon_process = resting.dns1.start(*powerless, *ours, name="anycast-routed")
@@ -239,7 +237,7 @@ def test_a_socket_that_is_not_for_us_or_gone_is_told_and_then_used_again(
 
 @pytest.mark.fault(22)
 @ONLY_BIRD
-def test_half_an_answer_ends_a_pass_in_time(resting: Watched, announced: Held) -> None:
+def test_half_an_answer_of_bird_ends_the_pass(resting: Watched, announced: Held) -> None:
     config = quick()
     config["router"] = {"daemon": "bird", "control-socket": "/run/half.ctl"}
     resting.reconfigure(config)

@@ -1,12 +1,13 @@
-"""Schedules of faults, drawn at random: whatever happens in whatever order, the promises hold.
+"""Random schedules of faults: the guarantees hold for any faults in any order.
 
-The peer's table is the plan's once all is quiet, nothing of a server that is down is announced,
-no file is ever seen in part, and nobody is told what does not concern him.
+Once the host is quiet, the peer's table equals the plan. No prefix of a server that is known to be
+down is announced, no file is ever visible in part, and the peer receives no message about a prefix
+that no step concerns.
 
-`ANYCAST_ROUTED_SCHEDULES=N` runs N of them, and `ANYCAST_ROUTED_SEED=S` draws others. A failing
-one is printed as a list of steps with times; `ANYCAST_ROUTED_SCHEDULE="[(0.1, 'server dead')]"`
-runs that one alone, and `ANYCAST_ROUTED_SHRINK=1` looks for the smallest that still fails, for at
-most five minutes.
+`ANYCAST_ROUTED_SCHEDULES=N` runs N schedules, and `ANYCAST_ROUTED_SEED=S` draws others. A schedule
+that fails is printed as a list of steps with times; `ANYCAST_ROUTED_SCHEDULE="[(0.1, 'server
+dead')]"` runs only that one. `ANYCAST_ROUTED_SHRINK=1` searches the smallest schedule that still
+fails, for at most five minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SHRINKS = "ANYCAST_ROUTED_SHRINK" in os.environ
 
 @pytest.fixture(scope="module", params=shards(MANY), ids=str)
 def shard(request: pytest.FixtureRequest) -> Shard:
-    """Take one after the other."""
+    """Return the shards, one after the other."""
     one: Shard = request.param
     return one
 
@@ -46,7 +47,7 @@ def site(shard: Shard) -> Iterator[ScheduleSite]:
         yield made
 
 
-def test_the_promises_hold_through_every_schedule_of_faults(
+def test_the_guarantees_hold_in_random_schedules_of_faults(
     site: ScheduleSite, shard: Shard
 ) -> None:
     if ONE:

@@ -1,4 +1,4 @@
-"""What is down or drained goes where nothing can be rendered: only a load could lower it."""
+"""Dead and drained services are withdrawn even if no config can be rendered."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ONE = "10.10.10.11/32"
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
-def test_a_drain_and_a_dead_server_without_the_password(
+def test_a_drain_and_a_death_withdraw_without_the_password_file(
     lab: Lab, router_name: str, announced: Held
 ) -> None:
     site = lay_out_with_password(lab, router_name, "pw-one")
@@ -46,10 +46,12 @@ def test_a_drain_and_a_dead_server_without_the_password(
 
     site.dns1.path(PASSWORD_FILE).unlink()
     site.daemon()
-    assert site.tables() == [announced, announced], "what is healthy stays"
+    assert site.tables() == [announced, announced], "healthy services stay announced"
     assert ONE in site.run("drain", ONE, "--wait").out
     site.both_hold({prefix: announced[prefix] for prefix in announced if prefix != ONE})
     eventually(lambda: f"drain of {ONE}: out" in site.run("status").out)
     site.server.daemon.kill()
     site.both_hold({})
-    assert " 10.10.10.1" not in site.router_file().read_text(), "nor does a restart bring it back"
+    assert " 10.10.10.1" not in site.router_file().read_text(), (
+        "a restart of the router does not bring it back"
+    )
