@@ -1,4 +1,4 @@
-"""The seed's own use: its JSON unchanged, on BIRD and on FRR, judged by the peers' tables."""
+"""The anycast-dns config unchanged, on BIRD and on FRR, judged by the peers' tables."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_announced_withdrawn_and_announced_again(site: Site, announced: Held) ->
     assert {ip: session.established_at for ip, session in sessions.items()} == up_since
 
 
-def quiet(site: Site, listener: Receiver, announced: Held) -> None:
-    """Wait until all is announced, on FRR twice: once in its life a new map sends all again."""
+def all_announced(site: Site, listener: Receiver, announced: Held) -> None:
+    """Wait until all is announced, on FRR twice: it sends all again after a new route-map."""
     times = 2 if site.router_name == "frr" else 1
     eventually(
         lambda: [e.kind for e in listener.events()].count("announce") == times * len(announced),
@@ -59,7 +59,7 @@ def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
 ) -> None:
     listener = site.recording_peer()
     site.run("apply")
-    quiet(site, listener, announced)
+    all_announced(site, listener, announced)
     mark = listener.mark()
     site.server.daemon.kill()
     site.run("apply")
@@ -69,19 +69,19 @@ def test_each_prefix_is_withdrawn_exactly_once_and_nothing_else_is_sent(
 
 
 def test_a_changed_local_pref_is_one_update_for_that_one_route(
-    site: Site, announced: Held, seed: dict[str, Any]
+    site: Site, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     listener = site.recording_peer()
     if isinstance(site.router, Frr):
-        # By its own timer FRR would apply a changed route-map after ten minutes only.
+        # FRR's own timer applies a changed route-map only after ten minutes.
         site.router.configure("bgp route-map delay-timer 600")
     site.run("apply")
     eventually(lambda: listener.table().keys() == announced.keys(), why="announced")
     mark = listener.mark()
-    seed["anycast"]["routes"][0]["localpref"] = 150
-    site.configure(seed)
+    dns_config["anycast"]["routes"][0]["localpref"] = 150
+    site.configure(dns_config)
     site.run("apply")
-    eventually(lambda: changes(listener.since(mark)), why="not by FRR's timer")
+    eventually(lambda: changes(listener.since(mark)), why="an UPDATE before FRR's timer")
     assert changes(listener.since(mark)) == [("announce", "fd00::10:10:10:10/128")]
     assert listener.table()["fd00::10:10:10:10/128"].local_pref == 150
 

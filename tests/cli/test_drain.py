@@ -1,4 +1,4 @@
-"""`drain` and `undrain`, with a daemon and without; the judge is what the peers have."""
+"""`drain` and `undrain`, with and without a daemon, judged by the peers' tables."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.integration
 
 ONE = "10.10.10.10/32"
 GIVES_UP_AFTER = 11.0
-"""Seconds that `--wait` waits for a daemon that does nothing: drain-time, and 10 s more."""
+"""Seconds that `--wait` waits for a daemon that does nothing: drain-time plus 10 s."""
 
 
 @pytest.fixture
-def quick(site: Site, seed: dict[str, Any]) -> Site:
-    """Give the site a drain-time that a test can wait for."""
-    seed["anycast"]["drain-time"] = "1s"
-    site.configure(seed)
+def quick(site: Site, dns_config: dict[str, Any]) -> Site:
+    """Set a short drain-time."""
+    dns_config["anycast"]["drain-time"] = "1s"
+    site.configure(dns_config)
     return site
 
 
@@ -56,7 +56,7 @@ def test_with_the_daemon_a_drain_is_lowered_then_withdrawn_and_lifted(
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_one_prefix_and_its_service_are_drained_apart(quick: Site, announced: Held) -> None:
+def test_a_prefix_and_its_service_have_separate_drain_orders(quick: Site, announced: Held) -> None:
     site = quick
     site.daemon()
     site.both_hold(announced)
@@ -75,7 +75,7 @@ def test_one_prefix_and_its_service_are_drained_apart(quick: Site, announced: He
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_a_drain_is_over_when_its_time_is(quick: Site, announced: Held) -> None:
+def test_a_drain_ends_at_its_time(quick: Site, announced: Held) -> None:
     site = quick
     set_clock(site, "+0")
     start_daemon(site)
@@ -87,7 +87,7 @@ def test_a_drain_is_over_when_its_time_is(quick: Site, announced: Held) -> None:
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_nobody_waits_for_longer_than_a_drain_lasts(quick: Site, announced: Held) -> None:
+def test_wait_ends_when_the_drain_itself_ends(quick: Site, announced: Held) -> None:
     site = quick
     ours = site.daemon()
     site.both_hold(announced)
@@ -101,7 +101,7 @@ def test_nobody_waits_for_longer_than_a_drain_lasts(quick: Site, announced: Held
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_without_a_daemon_wait_runs_both_steps_itself(quick: Site, announced: Held) -> None:
+def test_without_a_daemon_drain_wait_does_both_steps(quick: Site, announced: Held) -> None:
     site = quick
     site.run("apply")
     site.both_hold(announced)
@@ -113,7 +113,7 @@ def test_without_a_daemon_wait_runs_both_steps_itself(quick: Site, announced: He
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_without_a_daemon_two_runs_of_apply_do_it(quick: Site, announced: Held) -> None:
+def test_without_a_daemon_two_runs_of_apply_drain(quick: Site, announced: Held) -> None:
     site = quick
     site.run("apply")
     site.both_hold(announced)
@@ -131,7 +131,9 @@ def test_without_a_daemon_two_runs_of_apply_do_it(quick: Site, announced: Held) 
 
 
 @pytest.mark.parametrize("router_name", ["bird"])
-def test_undrain_that_cannot_be_done_says_why(quick: Site, announced: Held) -> None:
+def test_undrain_of_a_dead_service_reports_why_it_stays_withdrawn(
+    quick: Site, announced: Held
+) -> None:
     site = quick
     site.run("apply")
     site.both_hold(announced)

@@ -1,4 +1,4 @@
-"""`status` and `explain` beside a daemon, beside a dead one, and as they change."""
+"""`status` and `explain` with a daemon, with a dead daemon, and with --watch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE = "10.10.10.10/32"
 
 @pytest.fixture(params=["bird"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """The verbs are the same on both."""
+    """Run each test on BIRD only: the verbs are the same on both."""
     name: str = request.param
     return name
 
@@ -39,7 +39,7 @@ def test_status_begins_with_the_daemon(site: Site, announced: Held) -> None:
     assert f"+ {ONE}" in "\n".join(lines)
 
 
-def test_what_a_dead_daemon_has_left_counts_for_nothing(site: Site, announced: Held) -> None:
+def test_the_status_file_of_a_dead_daemon_is_ignored(site: Site, announced: Held) -> None:
     daemon = site.daemon()
     site.both_hold(announced)
     daemon.kill()
@@ -54,7 +54,7 @@ def test_what_a_dead_daemon_has_left_counts_for_nothing(site: Site, announced: H
     assert holder.wait(PATIENCE) == 0
 
 
-def test_a_broken_config_and_a_clean_stop_are_told(site: Site, announced: Held) -> None:
+def test_status_shows_a_broken_config_and_a_clean_stop(site: Site, announced: Held) -> None:
     daemon = site.daemon()
     site.both_hold(announced)
     file = site.dns1.path("/etc/anycast-routed/config.json")
@@ -75,7 +75,7 @@ def test_a_broken_config_and_a_clean_stop_are_told(site: Site, announced: Held) 
     assert "  service dns: no verdict on record\n" in site.run("status").out
 
 
-def test_explain_asks_the_daemon_and_probes_nothing(site: Site, announced: Held) -> None:
+def test_explain_uses_the_verdict_of_the_daemon(site: Site, announced: Held) -> None:
     site.daemon()
     site.both_hold(announced)
     chain = site.document("explain", ONE)["chain"]
@@ -87,7 +87,7 @@ def test_explain_asks_the_daemon_and_probes_nothing(site: Site, announced: Held)
     assert next(one["name"] for one in chain if one["holds"] is False) == "check"
 
 
-def test_status_without_a_router_still_tells_what_the_daemon_knows(
+def test_status_without_a_router_still_shows_the_daemons_status(
     site: Site, announced: Held
 ) -> None:
     site.daemon()
@@ -106,7 +106,7 @@ def test_watch_shows_each_change_until_it_is_interrupted(site: Site, announced: 
     site.both_hold(announced)
     argv = (sys.executable, "-m", "anycast_routed", "status", "--watch")
     watch = site.dns1.start(*argv, name="watch")
-    eventually(lambda: watch.check() and f"+ {ONE}" in watch.log(), why="as it is")
+    eventually(lambda: watch.check() and f"+ {ONE}" in watch.log(), why="the present state")
     site.server.daemon.kill()
     eventually(lambda: f"! {ONE}" in watch.log(), why="the change")
     assert "\x1b" not in watch.log(), "no escape codes where there is no terminal"
@@ -118,7 +118,7 @@ def test_watch_redraws_a_terminal(site: Site, announced: Held) -> None:
     site.daemon()
     site.both_hold(announced)
     ours = f"exec {sys.executable} -m anycast_routed status --watch"
-    # script(1) gives it a terminal.
+    # script(1) provides a terminal.
     terminal = site.dns1.start("script", "-qefc", ours, "/dev/null", name="terminal")
     eventually(lambda: terminal.check() and f"\x1b[32m+\x1b[0m {ONE}" in terminal.log())
     never(lambda: terminal.log().count("\x1b[H") > 1, seconds=2, why="nothing has changed")
@@ -128,11 +128,13 @@ def test_watch_redraws_a_terminal(site: Site, announced: Held) -> None:
     terminal.wait(PATIENCE)
 
 
-def test_a_sense_that_is_missing_is_told(site: Site, seed: dict[str, Any]) -> None:
+def test_status_reports_a_pulse_that_cannot_see_its_server(
+    site: Site, dns_config: dict[str, Any]
+) -> None:
     dns.unbound(site.lab.hosts["edge"], address=("172.17.2.254",))
-    seed["dns"]["ip"] = "172.17.2.254"  # Nothing of it can be seen here.
-    seed["dns"]["pulse"] = True
-    site.configure(seed)
+    dns_config["dns"]["ip"] = "172.17.2.254"  # This server runs on another host.
+    dns_config["dns"]["pulse"] = True
+    site.configure(dns_config)
     site.daemon()
     eventually(lambda: "dns: up" in site.run("status").out, why="up")
     assert "! service dns: the pulse does not have all its senses: " in site.run("status").out
