@@ -39,7 +39,7 @@ def withholding(reason: Reason, detail: str) -> Plan:
 
 
 def router(*local_prefs: int) -> Readback:
-    """Return the read-back of a router that exports the prefix with this LocalPref, or without it."""
+    """Return the read-back of a router that exports the prefix with this LocalPref, or lacks it."""
     routes = tuple(Route(PREFIX, local_pref, HOP) for local_pref in local_prefs)
     session = Session("edge", PEER, 64512, ours=True, state="Established", established=True)
     return Readback("BIRD 2.0.12", (session,), routes, {PEER: routes})

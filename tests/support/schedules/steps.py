@@ -1,4 +1,4 @@
-"""What the steps of a schedule do to a real host, and what it is like after each."""
+"""Take the steps of a schedule on a real host, and return its state after each."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _LOCKED = 75
 
 
 @dataclass
-class Hands:
-    """Takes steps on the host; what is so already, or cannot be now, is left as it is."""
+class StepTaker:
+    """Takes steps on the host. A step that is already done, or impossible now, changes nothing."""
 
     watched: Watched
     files: FileWatch
     bird_conf: str
-    """What the operator has in it."""
+    """The text of the operator."""
     half_life: int
     """Seconds, of the service's penalty for its flapping."""
 
     def take(self, step: str, world: World) -> World:
-        """Take one step, and return what the host is like after it."""
+        """Take one step, and return the state of the host after it."""
         verb, _, what = step.partition(" ")
         takes: dict[str, Callable[[str, World], World]] = {
             "server": self._server,
@@ -60,7 +60,7 @@ class Hands:
         return takes[verb](what, world)
 
     def begun(self) -> bool:
-        """Tell whether our daemon has made its first pass."""
+        """Tell whether the daemon has made its first pass."""
         return (self.watched.file(RUN_DIR) / "status.json").exists()
 
     def _server(self, how: str, world: World) -> World:
@@ -103,7 +103,7 @@ class Hands:
         return replace(world, router=how, router_lives=world.router_lives + 1)
 
     def _wait_until_it_can_start(self, world: World) -> None:
-        """Our daemon puts right what others made of our file; or else the operator deletes it."""
+        """Wait until the daemon has repaired its file; without a daemon, delete it."""
         if self._can_start():
             return
         if world.daemon == "up":
@@ -119,7 +119,7 @@ class Hands:
     def _daemon(self, how: str, world: World) -> World:
         ours = self.watched.process()
         if how == "hup":
-            # Before it is ready nobody tells it anything (Type=notify).
+            # systemd sends no SIGHUP to a daemon that is not ready (Type=notify).
             if world.daemon == "up" and self.begun():
                 ours.signal(signal.SIGHUP)
             return world
@@ -145,7 +145,7 @@ class Hands:
 
     def _hop(self, which: str, world: World) -> World:
         wanted = {"both": frozenset(HOPS), "none": frozenset[str]()}.get(which, frozenset({which}))
-        # The first one comes first and goes last, so that the kernel tells of no world between.
+        # Add the first one first and delete it last: the kernel then reports no state between.
         changes = [("add", name) for name in sorted(wanted - world.hops)]
         changes += [("del", name) for name in sorted(world.hops - wanted, reverse=True)]
         lines = (f"address {verb} {HOPS[name]}/24 dev hop0\n" for verb, name in changes)
@@ -170,7 +170,7 @@ class Hands:
         return replace(world, file=how)
 
     def _repair(self, world: World) -> World:
-        """Put back what was in the config file before it was broken."""
+        """Restore the config file as it was before it was broken."""
         return world if world.file == "well" else self._write(world.wanting(world.wishes[-1]))
 
     def _write(self, world: World) -> World:
@@ -179,13 +179,13 @@ class Hands:
 
     def _drain(self, what: str, world: World) -> World:
         target, how = what.split()
-        folder = self.watched.file(STATE_DIR)
+        state_dir = self.watched.file(STATE_DIR)
         if how == "on":
             drain_orders.order(
-                folder, drain_orders.Ordered(_TARGETS[target], "a schedule", time.time())
+                state_dir, drain_orders.Ordered(_TARGETS[target], "a schedule", time.time())
             )
             return replace(world, drained=world.drained | {target})
-        drain_orders.lift(folder, _TARGETS[target])
+        drain_orders.lift(state_dir, _TARGETS[target])
         return replace(world, drained=world.drained - {target})
 
     def _operator(self, how: str, world: World) -> World:
@@ -217,7 +217,7 @@ class Hands:
         return world
 
     def _apply(self, _: str, world: World) -> World:
-        """Run our program beside our daemon, which keeps it out."""
+        """Run `apply` while the daemon runs: the daemon's lock keeps it out."""
         if world.daemon == "up" and self.begun() and world.file == "well":
             done = self.watched.run("apply", check=False)
             assert done.code == _LOCKED, done
