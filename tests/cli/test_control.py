@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import sys
@@ -31,10 +30,6 @@ def router_name(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def status_of(site: Site) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(site.dns1.read("/run/anycast-routed/status.json"))
-
-
 def start(site: Site, *arguments: str) -> Daemon:
     argv = (sys.executable, "-m", "anycast_routed", *arguments)
     return site.dns1.start(*argv, name=arguments[0])
@@ -49,8 +44,8 @@ def test_reload_proves_which_config_the_daemon_has_loaded(
     dns_config["anycast"]["localpref"] = 300
     site.configure(dns_config)
     document = site.document("reload")
-    status = status_of(site)
-    assert (document["pid"], document["digest"]) == (status["pid"], status["digest"])
+    status = site.status()
+    assert (document["pid"], document["digest"]) == (status.pid, status.digest)
     eventually(lambda: site.tables()[0][ONE][0] == 300, why="the new LocalPref")
 
 
@@ -60,7 +55,7 @@ def test_reload_of_a_broken_config_does_not_affect_the_daemon(
 ) -> None:
     site.daemon()
     site.both_hold(announced)
-    good = status_of(site)["digest"]
+    good = site.status().digest
     dns_config["anycast"]["nexthop-interfaces"] = 1
     dns_config["bgp"]["as"] = 0
     site.configure(dns_config)
@@ -68,10 +63,8 @@ def test_reload_of_a_broken_config_does_not_affect_the_daemon(
     assert done.code == 78
     assert "anycast.nexthop-interfaces" in done.err
     assert "bgp.as" in done.err
-    eventually(
-        lambda: "config" in status_of(site)["problems"], why="the daemon notices it by itself"
-    )
-    assert status_of(site)["digest"] == good
+    eventually(lambda: "config" in site.status().problems, why="the daemon notices it by itself")
+    assert site.status().digest == good
     shown = site.run("status", check=False)
     assert shown.code == 78
     assert "the daemon runs" in shown.out
@@ -110,7 +103,7 @@ def test_without_a_daemon_reload_and_handover_end_with_69(site: Site) -> None:
 def test_apply_and_withdraw_end_with_75_while_the_daemon_runs(site: Site, announced: Held) -> None:
     daemon = site.daemon()
     site.both_hold(announced)
-    pid = status_of(site)["pid"]
+    pid = site.status().pid
     done = site.run("apply", check=False)
     assert done.code == 75
     assert f"another instance is at work: daemon, PID {pid}" in done.err
@@ -134,15 +127,15 @@ def test_apply_and_withdraw_end_with_75_while_the_daemon_runs(site: Site, announ
 def test_a_handover_keeps_the_announcements_over_a_restart(site: Site, announced: Held) -> None:
     old = site.daemon()
     site.both_hold(announced)
-    first = status_of(site)["pid"]
-    handover = start(site, "handover")
+    first = site.status().pid
+    handover = start(site, "handover", "--within", "10m")
     mark = site.dns1.path("/run/anycast-routed/handover")
     eventually(lambda: handover.check() and mark.exists(), why="the handover mark exists")
     assert old.terminate(PATIENCE) == 0
     assert site.tables() == [announced, announced]
     site.daemon()
     assert handover.wait(PATIENCE) == 0
-    second = status_of(site)["pid"]
+    second = site.status().pid
     assert second != first
     assert f"the daemon, PID {second}, has taken over" in handover.log()
     assert site.tables() == [announced, announced]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import grp
-import json
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -41,15 +40,9 @@ def _lab() -> Iterator[Lab]:
         yield made
 
 
-def says(site: Site) -> dict[str, Any]:
-    """Return the daemon's status file."""
-    said: dict[str, Any] = json.loads(site.dns1.read("/run/anycast-routed/status.json"))
-    return said
-
-
 def problem(site: Site) -> str:
     """Return the problem that the daemon reports about its config."""
-    return str(says(site)["problems"].get("config", ""))
+    return site.status().problems.get("config", "")
 
 
 @pytest.mark.parametrize("router_name", ["bird", "frr"])
@@ -60,11 +53,11 @@ def test_a_changed_password_resets_its_own_session_and_no_other(
     daemon = site.daemon()
     site.both_hold(announced)
     assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o640
-    eventually(lambda: not says(site)["troubles"])
+    eventually(lambda: not site.status().troubles)
 
     write_password(site, "pw-two")
     eventually(
-        lambda: any(PEER in one and "password" in one for one in says(site)["troubles"]),
+        lambda: any(PEER in one and "password" in one for one in site.status().troubles),
         why="the peer with another password is reported",
     )
     assert passwords_in(site.router_file().read_text()) == {"pw-two"}
@@ -101,7 +94,7 @@ def check_a_missing_password_file(site: Site, announced: Held) -> None:
     site.dns1.write(PASSWORD_FILE, "pw-two\n", mode=0o644)
     eventually(lambda: "0644" in problem(site))
     site.dns1.path(PASSWORD_FILE).chmod(0o640)
-    eventually(lambda: not says(site)["problems"], why="the corrected file mode is noticed")
+    eventually(lambda: not site.status().problems, why="the corrected file mode is noticed")
 
 
 def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) -> None:

@@ -71,7 +71,7 @@ def test_drains_and_handovers_survive_clock_jumps(watched: Watched, announced: H
     both = each("announce", announced)
     assert watched.updates(mark) == both + each("withdraw", announced) + both
     mark = watched.mark()
-    handover.mark(watched.dns1.path(RUN_DIR), 30)
+    handover.mark(watched.dns1.path(RUN_DIR), 600)
     watched.stop_daemon()
     set_clock(watched, JUMPS[1])
     begin(watched)

@@ -99,7 +99,7 @@ def test_sigterm_withdraws(watched: Watched, announced: Held) -> None:
 @pytest.mark.fault(31)
 def test_an_upgrade_with_a_handover_mark_sends_no_update(watched: Watched) -> None:
     mark = watched.mark()
-    handover.mark(watched.dns1.path(RUN_DIR), 30)
+    handover.mark(watched.dns1.path(RUN_DIR), 600)
     watched.stop_daemon()
     unchanged(watched, 0.5)
     watched.start_daemon()

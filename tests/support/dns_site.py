@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anycast_routed.lab import Host, Lab, bird, dns, frr, gobgp, receiver
 from anycast_routed.lab import eventually as lab_eventually
+from anycast_routed.state import status_file
 from tests.support.paths import ANYCAST_DNS_CONFIG
 from tests.support.waiting import PATIENCE, eventually
 
@@ -82,6 +83,12 @@ class DnsHost:
     def document(self, *arguments: str, check: bool = True) -> Any:  # noqa: ANN401 - JSON
         """Run anycast-routed with --json and return the document."""
         return json.loads(self.run("--json", *arguments, check=check).out)
+
+    def status(self) -> status_file.Live:
+        """Return the daemon's status file."""
+        found = status_file.load(self.file(RUN_DIR))
+        assert found is not None
+        return found
 
     def file(self, path: str) -> Path:
         """Return the path by which the test sees a file of the host."""

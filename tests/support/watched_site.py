@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anycast_routed.lab import eventually as lab_eventually
 from anycast_routed.lab import receiver
 from anycast_routed.lab.dns import Unbound
-from anycast_routed.state import journal, status_file
+from anycast_routed.state import journal
 from tests.support.dns_site import (
     CONFIG,
     RUN_DIR,
@@ -115,12 +115,6 @@ class Watched(Judge, DnsHost):
         """Return the process of the daemon."""
         assert self.daemon_process is not None
         return self.daemon_process
-
-    def status(self) -> status_file.Live:
-        """Return the daemon's status file."""
-        found = status_file.load(self.file(RUN_DIR))
-        assert found is not None
-        return found
 
     def reason(self, service: str = "dns") -> str:
         """Return the latest reason of a service's verdict."""
