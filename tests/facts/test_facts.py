@@ -135,10 +135,10 @@ def test_each_change_of_a_verdict_needs_a_new_plan(
     facts.held = HELD if held else Held()
     for second, result in enumerate(seen):
         before, version = verdict(facts), facts.version
-        told = facts.fold("dns", ASKED, result, began=second, at=second)
+        changed = facts.fold("dns", ASKED, result, began=second, at=second)
         if verdict(facts) is not before:
-            assert told
-        assert (facts.version != version) == told
+            assert changed
+        assert (facts.version != version) == changed
 
 
 @given(st.lists(st.tuples(results, st.booleans()), max_size=30))
@@ -327,10 +327,10 @@ def test_the_first_evidence_of_a_turn_is_kept_until_the_turn_is_reported() -> No
     facts.told(facts.evidence)
     facts.fold("dns", ASKED, FAIL, began=10.5, at=10.9)
     assert facts.evidence == {"dns": 10.0}
-    told = facts.evidence
+    reported = facts.evidence
     facts.died("dns", ASKED, "gone", seen=11.0, at=11.0)
     folded(facts, [PASS, PASS], 12.0)
-    facts.told(told)
+    facts.told(reported)
     assert facts.evidence == {"dns": 12.0}, "a later turn is not reported yet"
 
 

@@ -294,18 +294,18 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
             site.server.daemon.kill()
         argv = (sys.executable, str(DIE_AT), str(step), verb.split(maxsplit=1)[0])
         killed = site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
-        now, told = file.read_text(), not held_by(bird)
+        now, withdrawn = file.read_text(), not held_by(bird)
         assert now == up or not networks_in(now), "the file is the old one or the new one"
         bird.birdc("configure")
         if now == up:
-            assert not told, "BIRD had withdrawn before the file had no routes"
+            assert not withdrawn, "BIRD had withdrawn before the file had no routes"
             assert held_by(bird) == set(announced)
             assert killed
             continue
         shortened += 1
         assert not held_by(bird)
         holds(peer, {})
-        if not told or not killed:
+        if not withdrawn or not killed:
             assert restarted(site, peer) == set()
         if not killed:
             assert shortened > 1, "it was killed after the file was shortened, too"
@@ -392,10 +392,10 @@ def render(speaker: FrrSpeaker, peers: list[str], prefixes: list[str]) -> str:
     """Render for FRR what announces these prefixes to these peers."""
     hop = ip_address("172.17.2.1")
     listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
-    wish = Plan(
+    plan = Plan(
         ("dns",),
         Sessions(64512, IPv4Address("172.17.2.1"), listed),
         tuple(Announcement(ip_network(p), "dns", p, 200, hop, on_host=True) for p in prefixes),
         (),
     )
-    return Renderer("frr").render(speaker.variables(wish))
+    return Renderer("frr").render(speaker.variables(plan))

@@ -104,7 +104,7 @@ def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) 
     group = grp.getgrnam("bird").gr_gid
     as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={group}")
     apply = (*as_user, "--bounding-set=-all", "--no-new-privs", "--", sys.executable)
-    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False)
+    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
     assert (refused.code, "may not be read by user" in refused.err) == (78, True)
     site.dns1.run("chown", f"root:{USER}", PASSWORD_FILE)
     site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=PATIENCE)

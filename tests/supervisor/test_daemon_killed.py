@@ -124,9 +124,9 @@ def hang(watched: Watched) -> None:
 
 def survives(watched: Watched) -> bool:
     """Wait until the daemon is killed or has logged the withdrawal; tell whether it lives."""
-    told = " withdrawn "
+    line = " withdrawn "
     eventually(
-        lambda: not watched.process().alive or watched.process().log().count(told) == 3,
+        lambda: not watched.process().alive or watched.process().log().count(line) == 3,
         why="the withdrawal has ended, or the daemon",
     )
     return watched.process().alive

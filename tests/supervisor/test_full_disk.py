@@ -100,9 +100,9 @@ def test_a_full_disk_withdraws_nothing_healthy(full: Watched, announced: Held) -
         return full.process().log().count(words)
 
     over = 'problem is over about="status file"'
-    mark, told, before = full.mark(), logs("No space left on device"), logs(over)
+    mark, reported, before = full.mark(), logs("No space left on device"), logs(over)
     full.dns1.address("lo", NEW, label="lo:dns3")
-    eventually(lambda: logs("No space left on device") > told)
+    eventually(lambda: logs("No space left on device") > reported)
     bird_of(full).birdc("configure")
     free(full)
     eventually(lambda: NEW in full.table(), why="there is space")

@@ -77,6 +77,6 @@ def test_two_services_that_die_are_withdrawn_while_the_journal_hangs(
     frozen.holds(announced)
     frozen.dns1.run("fsfreeze", "-u", STATE_DIR)
     eventually(lambda: not frozen.status().problems, why="the journal is written")
-    told = [(one.kind, one.prefix) for one in frozen.history()]
+    written = [(one.kind, one.prefix) for one in frozen.history()]
     for prefix in (*announced, SECOND):
-        assert ("withdrawn", prefix) in told, "the waiting entries are written"
+        assert ("withdrawn", prefix) in written, "the waiting entries are written"

@@ -115,14 +115,14 @@ def test_a_wrong_template_changes_nothing_and_is_reported_once(
     watched: Watched, announced: Held, wrong: str
 ) -> None:
     file = watched.router_file()
-    before, mark, told = file.read_bytes(), watched.mark(), times_reported(watched, "router")
+    before, mark, reported = file.read_bytes(), watched.mark(), times_reported(watched, "router")
     good = (SHIPPED_TEMPLATES / file.with_suffix(".conf.j2").name).read_text()
     replace_template(watched, good + BROKEN if wrong == "refused by the router" else "{% broken")
     eventually(lambda: watched.status().problems.get("router"), why="the problem is reported")
     unchanged(watched, 1.0)
     assert changes(watched, mark) == []
     assert file.read_bytes() == before
-    assert times_reported(watched, "router") == told + 1
+    assert times_reported(watched, "router") == reported + 1
     watched.server.daemon.kill()
     watched.holds({})
     watched.server.restart()

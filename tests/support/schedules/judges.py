@@ -110,9 +110,9 @@ class Record:
 
 def _planned(worlds: list[World]) -> dict[str, set[tuple[int | None, str] | None]]:
     """Return the entries of each prefix in any plan: the daemon learns each fact separately."""
-    wishes = {wish for world in worlds for wish in world.wishes}
+    configs = {config for world in worlds for config in world.configs}
     well = {replace(world, server="up", drained=frozenset()) for world in worlds}
-    tables = [world.table(wish) for world in well for wish in wishes]
+    tables = [world.table(config) for world in well for config in configs]
     found: dict[str, set[tuple[int | None, str] | None]] = {}
     for prefix in {*OURS, OTHER}:
         entries = {table.get(prefix) for table in tables}

@@ -53,7 +53,7 @@ _STEPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConfigVariant:
     """The keys of the config file that schedules change."""
 
     local_pref: int = 200
@@ -84,7 +84,11 @@ class Wish:
         return {"services": [service, other], **made}
 
 
-WISHES = {"normal": Wish(), "preferred": Wish(local_pref=250), "renamed": Wish(label="web")}
+VARIANTS = {
+    "normal": ConfigVariant(),
+    "preferred": ConfigVariant(local_pref=250),
+    "renamed": ConfigVariant(label="web"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class World:
     server: str = "up"
     labels: frozenset[str] = frozenset({"dns1", "dns2", "web1"})
     hops: frozenset[str] = frozenset({"first"})
-    wishes: tuple[Wish, ...] = (Wish(),)
+    configs: tuple[ConfigVariant, ...] = (ConfigVariant(),)
     """The configs that may be in force: only the last one, unless the file is broken."""
     file: str = "well"
     """The state of the config file."""
@@ -119,29 +123,29 @@ class World:
         """Whether the daemon and the router run, and the router's config is valid."""
         return (self.daemon, self.router, self.operator) == ("up", "up", "well")
 
-    def wanting(self, wish: Wish) -> World:
+    def with_config(self, config: ConfigVariant) -> World:
         """Return the world with this config in an intact file."""
-        return replace(self, wishes=(*self.wishes, wish), file="well")
+        return replace(self, configs=(*self.configs, config), file="well")
 
     def tables(self) -> list[Held]:
         """Return the tables that the peer may hold when the host is quiet, one for each config."""
-        wishes = self.wishes if self.file != "well" else self.wishes[-1:]
-        return [self.table(wish) for wish in dict.fromkeys(wishes)]
+        configs = self.configs if self.file != "well" else self.configs[-1:]
+        return [self.table(config) for config in dict.fromkeys(configs)]
 
-    def table(self, wish: Wish) -> Held:
+    def table(self, config: ConfigVariant) -> Held:
         """Return the peer's table when the host is quiet and this config is in force."""
         held: Held = {OTHER: (150, HOP_OTHER)}
         if self.down or "dns" in self.drained:
             return held
         if "v6" not in self.drained:
             held[V6_A] = (180, HOP6)
-        held[V6_B] = (wish.local_pref, HOP6)
+        held[V6_B] = (config.local_pref, HOP6)
         if self.hops:
             hop = min(HOPS[name] for name in self.hops)
-            held[V4] = (wish.local_pref, hop)
-            matching = sorted(one for one in self.labels if one.startswith(wish.label))
+            held[V4] = (config.local_pref, hop)
+            matching = sorted(one for one in self.labels if one.startswith(config.label))
             for place, label in enumerate(matching):
-                held[LABELS[label]] = (wish.local_pref - 10 * place, hop)
+                held[LABELS[label]] = (config.local_pref - 10 * place, hop)
         return held
 
 

@@ -20,8 +20,8 @@ from tests.support.schedules.model import (
     NORMAL,
     OURS,
     PORT_OTHER,
+    ConfigVariant,
     Schedule,
-    Wish,
     World,
 )
 from tests.support.schedules.steps import StepTaker
@@ -40,7 +40,7 @@ class ScheduleSite:
     """The host, its peer and its daemon. A context manager; the caller owns the lab."""
 
     def __init__(self, lab: Lab, router_name: str, *, half_life: int = 0) -> None:
-        self._watched = lay_out(lab, router_name, Wish().config(half_life))
+        self._watched = lay_out(lab, router_name, ConfigVariant().config(half_life))
         host, peer = self._watched.dns1, self._watched.peer.host
         lab.link(host, peer, names=("hop0", "hop0"))
         for address in (f"{HOP6}/64", f"{HOPS['first']}/24"):

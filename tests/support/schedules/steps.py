@@ -15,7 +15,7 @@ from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.programs import find
 from anycast_routed.state import drain_orders
 from tests.support.router_faults import frr_of, revive
-from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, WISHES, World
+from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, VARIANTS, World
 from tests.support.waiting import eventually
 from tests.support.watched_site import CONFIG, RUN_DIR, STATE_DIR, Watched
 
@@ -159,22 +159,22 @@ class StepTaker:
             case "broken":
                 self.watched.replace_config("{")
             case "half":
-                text = json.dumps(world.wishes[-1].config(self.half_life))
+                text = json.dumps(world.configs[-1].config(self.half_life))
                 file.write_text(text[: len(text) // 2])
             case "missing":
                 file.unlink(missing_ok=True)
             case "repaired":
                 return self._repair(world)
             case _:
-                return self._write(world.wanting(WISHES[how]))
+                return self._write(world.with_config(VARIANTS[how]))
         return replace(world, file=how)
 
     def _repair(self, world: World) -> World:
         """Restore the config file as it was before it was broken."""
-        return world if world.file == "well" else self._write(world.wanting(world.wishes[-1]))
+        return world if world.file == "well" else self._write(world.with_config(world.configs[-1]))
 
     def _write(self, world: World) -> World:
-        self.watched.reconfigure(world.wishes[-1].config(self.half_life))
+        self.watched.reconfigure(world.configs[-1].config(self.half_life))
         return world
 
     def _drain(self, what: str, world: World) -> World:
