@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.model import Stage
 from tests.support.shifted_clock import set_clock, start_daemon
 from tests.support.waiting import eventually
 
@@ -42,6 +43,7 @@ def test_with_the_daemon_a_drain_is_lowered_then_withdrawn_and_lifted(
     assert "dns is drained: new kernel, until 20" in said
     assert said.index(f"~ {ONE}  LocalPref 200 -> 0") < said.index(f"- {ONE}  withdrawn")
     site.both_hold({})
+    eventually(lambda: site.status().drains["dns"].stage is Stage.OUT, why="the status has it")
     shown = site.run("status").out
     assert "! drain of dns: out, new kernel, until 20" in shown
     assert f"! {ONE}" in shown

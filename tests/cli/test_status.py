@@ -11,6 +11,7 @@ import pytest
 
 from anycast_routed.lab import dns
 from anycast_routed.lab.bird import Bird
+from anycast_routed.model import Verdict
 from tests.support.long_apply import apply_in_progress
 from tests.support.waiting import PATIENCE, eventually, never
 
@@ -32,6 +33,7 @@ def router_name(request: pytest.FixtureRequest) -> str:
 def test_status_begins_with_the_daemon(site: Site, announced: Held) -> None:
     site.daemon()
     site.both_hold(announced)
+    site.status_has(Verdict.UP)
     lines = site.run("status").out.splitlines()
     pid = site.document("status")["daemon"]["pid"]
     assert lines[0].startswith(f"  the daemon runs: PID {pid}, since 20")
@@ -42,6 +44,7 @@ def test_status_begins_with_the_daemon(site: Site, announced: Held) -> None:
 def test_the_status_file_of_a_dead_daemon_is_ignored(site: Site, announced: Held) -> None:
     daemon = site.daemon()
     site.both_hold(announced)
+    site.status_has(Verdict.UP)
     daemon.kill()
     assert site.dns1.path("/run/anycast-routed/status.json").exists()
     assert site.document("status")["daemon"] is None
@@ -57,6 +60,7 @@ def test_the_status_file_of_a_dead_daemon_is_ignored(site: Site, announced: Held
 def test_status_shows_a_broken_config_and_a_clean_stop(site: Site, announced: Held) -> None:
     daemon = site.daemon()
     site.both_hold(announced)
+    site.status_has(Verdict.UP)
     file = site.dns1.path("/etc/anycast-routed/config.json")
     whole = file.read_text()
     file.write_text("{")
@@ -78,11 +82,13 @@ def test_status_shows_a_broken_config_and_a_clean_stop(site: Site, announced: He
 def test_explain_uses_the_verdict_of_the_daemon(site: Site, announced: Held) -> None:
     site.daemon()
     site.both_hold(announced)
+    site.status_has(Verdict.UP)
     chain = site.document("explain", ONE)["chain"]
     assert all(one["holds"] for one in chain)
     assert [one["name"] for one in chain][:3] == ["source", "check", "plan"]
     site.server.daemon.kill()
     site.both_hold({})
+    site.status_has(Verdict.DOWN)
     chain = site.document("explain", ONE)["chain"]
     assert next(one["name"] for one in chain if one["holds"] is False) == "check"
 
@@ -92,6 +98,7 @@ def test_status_without_a_router_still_shows_the_daemons_status(
 ) -> None:
     site.daemon()
     site.both_hold(announced)
+    site.status_has(Verdict.UP)
     assert isinstance(site.router, Bird)
     site.router.daemon.kill()
     site.dns1.path("/run/bird/bird.ctl").unlink(missing_ok=True)

@@ -26,19 +26,13 @@ def config() -> dict[str, Any]:
     return made
 
 
-def becomes(watched: Watched, verdict: Verdict) -> None:
-    """Wait until the daemon has acted on this verdict."""
-    why = f"the service is {verdict}"
-    eventually(lambda: watched.status().health["dns"].verdict is verdict, why=why)
-
-
 def flap(watched: Watched, times: int) -> None:
     """Kill and restart the server so many times, each time as soon as the daemon has noticed."""
     for _ in range(times):
         watched.server.daemon.kill()
-        becomes(watched, Verdict.DOWN)
+        watched.status_has(Verdict.DOWN)
         watched.server.restart()
-        becomes(watched, Verdict.UP)
+        watched.status_has(Verdict.UP)
 
 
 @pytest.mark.fault(13)

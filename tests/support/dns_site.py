@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab.frr import Frr
     from anycast_routed.lab.gobgp import Gobgp
     from anycast_routed.lab.receiver import Receiver
+    from anycast_routed.model import Verdict
     from anycast_routed.system.commands import Completed
 
 Held = dict[str, tuple[int | None, str]]
@@ -89,6 +90,11 @@ class DnsHost:
         found = status_file.load(self.file(RUN_DIR))
         assert found is not None
         return found
+
+    def status_has(self, verdict: Verdict, service: str = "dns") -> None:
+        """Wait until the daemon's status file has this verdict; the routes change before it."""
+        why = f"the status of {service} is {verdict}"
+        eventually(lambda: self.status().health[service].verdict is verdict, why=why)
 
     def file(self, path: str) -> Path:
         """Return the path by which the test sees a file of the host."""
