@@ -1,4 +1,4 @@
-"""What every test shares: the lab, and the seed's own site with either router on dns1."""
+"""Fixtures of all tests: the lab, and the DNS site with BIRD or FRR on dns1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from anycast_routed.lab import Lab, reports
 from tests.support import kill_points
-from tests.support.dns_site import Held, Site, lay_out, seed
+from tests.support.dns_site import Held, Site, anycast_dns_config, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how often our program was killed in the middle of a change."""
+    """Print how often anycast-routed was killed in the middle of a change."""
     reports = terminalreporter.getreports("passed")
     if died := kill_points.counted(one for one in reports if isinstance(one, pytest.TestReport)):
         terminalreporter.write_line(f"killed at {died} steps of its changes")
@@ -34,19 +34,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """Lay out an empty lab; all of it is gone when the test ends."""
+    """Lay out an empty lab, and remove it after the test."""
     with Lab() as made:
         yield made
 
 
+@pytest.fixture(name="dns_config")
+def _dns_config() -> dict[str, Any]:
+    return anycast_dns_config()
+
+
 @pytest.fixture(name="seed")
 def _seed() -> dict[str, Any]:
-    return seed()
+    return anycast_dns_config()
 
 
 @pytest.fixture
 def announced() -> Held:
-    """What the seed's config announces while the DNS server is healthy."""
+    """Return the routes of the anycast-dns config while the DNS server is healthy."""
     return {
         "10.10.10.10/32": (200, "172.17.2.1"),
         "10.10.10.11/32": (190, "172.17.2.1"),
@@ -56,12 +61,12 @@ def announced() -> Held:
 
 @pytest.fixture(params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Either router; a test that names one parametrizes this away."""
+    """Run each test on BIRD and on FRR; a test for one router overrides this."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def site(lab: Lab, router_name: str) -> Site:
-    """Lay out the seed's site; nothing has been applied yet."""
+    """Lay out the DNS site; nothing has been applied yet."""
     return lay_out(lab, router_name)

@@ -1,4 +1,4 @@
-"""What `drain` refuses; in process, no daemon."""
+"""What `drain` refuses; in the process of the test, without a daemon."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.paths import ANYCAST_DNS_CONFIG
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    """Return the path of the seed's config with folders of its own."""
-    seed = json.loads(ANYCAST_DNS_CONFIG.read_text())
-    seed["daemon"] = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
+    """Return the path of an anycast-dns config with its own run and state directories."""
+    dns_config = json.loads(ANYCAST_DNS_CONFIG.read_text())
+    dns_config["daemon"] = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
     file = tmp_path / "config.json"
-    file.write_text(json.dumps(seed))
+    file.write_text(json.dumps(dns_config))
     return str(file)
 
 
@@ -62,7 +62,7 @@ def test_orders_can_be_given_while_no_router_runs(
     assert json.loads(capsys.readouterr().out)["lifted"] == ["dns", "fd00::10:10:10:10/128"]
 
 
-def test_a_drain_that_ends_before_it_withdraws_is_warned_of(
+def test_a_drain_shorter_than_drain_time_gives_a_warning(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--config", config, "drain", "--for", "5s"]) == 0
@@ -70,20 +70,20 @@ def test_a_drain_that_ends_before_it_withdraws_is_warned_of(
     assert warning in capsys.readouterr().err
     assert (tmp_path / "state" / "drains.json").exists()
     other = Path(config).with_name("other.json")
-    seed = json.loads(Path(config).read_text())
-    dns, quick = seed.pop("dns"), seed.pop("anycast")
+    dns_config = json.loads(Path(config).read_text())
+    dns, quick = dns_config.pop("dns"), dns_config.pop("anycast")
     route = {"label": "web", "ip": "10.20.20.20/32"}
     slow = {"nexthop-interface": "eth0", "drain-time": "1m", "routes": [route]}
-    seed["services"] = [
+    dns_config["services"] = [
         {"name": "quick", "dns": dns, "anycast": quick},
         {"name": "slow", "dns": dns, "anycast": slow},
     ]
-    other.write_text(json.dumps(seed))
+    other.write_text(json.dumps(dns_config))
     assert main(["--config", str(other), "drain", "quick", "--for", "6s"]) == 0
     assert "warning" not in capsys.readouterr().err
 
 
-def test_the_history_is_shown_as_it_was_written(
+def test_history_shows_the_entries_of_the_journal(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--config", config, "history"]) == 0

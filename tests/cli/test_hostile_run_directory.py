@@ -1,4 +1,4 @@
-"""Who owns the run folder writes what he likes there: it leads no signal and no terminal astray."""
+"""A hostile owner of the run directory cannot misdirect signals or inject terminal escapes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from anycast_routed.reconcile import overview
 from anycast_routed.report import text
 from anycast_routed.state import running_daemon, status_file
 from anycast_routed.system import lock
-from tests.support.dns_site import seed
+from tests.support.dns_site import anycast_dns_config
 from tests.support.users import DAEMON, needs_users
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ STATUS: dict[str, Any] = {
 
 @contextmanager
 def daemon(run: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that holds the lock as the daemon does, and dies of SIGHUP."""
+    """Run a process that holds the daemon's lock and dies of SIGHUP."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     argv = [sys.executable, "-c", HOLD, str(run)]
     pipe = subprocess.PIPE
@@ -75,27 +76,27 @@ def daemon(run: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Name a config whose folders are below the test's own."""
+    """Return settings whose run and state directories are below the test's directory."""
     config = tmp_path / "config.json"
-    folders = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
-    config.write_text(json.dumps(seed() | {"daemon": folders}))
+    directories = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
+    config.write_text(json.dumps(anycast_dns_config() | {"daemon": directories}))
     return Settings(config=config)
 
 
 @pytest.fixture
 def run_dir(settings: Settings) -> Path:
-    """Return the run folder of that config."""
+    """Return the run directory of that config."""
     return settings.load().daemon.run_dir
 
 
-def test_the_daemon_gets_the_signal(tmp_path: Path) -> None:
+def test_reload_sends_sighup_to_the_daemon(tmp_path: Path) -> None:
     with daemon(tmp_path) as made:
         assert running_daemon.hang_up(tmp_path) == made.pid
-        assert made.wait(5) == -signal.SIGHUP
+        assert made.wait(PATIENCE) == -signal.SIGHUP
 
 
 @pytest.mark.fault(34)
-def test_who_has_got_the_daemons_number_since_gets_no_signal(
+def test_a_process_that_reuses_the_daemons_pid_gets_no_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_it = os.pidfd_open
@@ -104,7 +105,7 @@ def test_who_has_got_the_daemons_number_since_gets_no_signal(
         def reused(pid: int) -> int:
             assert pid == made.pid
             made.kill()
-            made.wait(5)
+            made.wait(PATIENCE)
             return open_it(stranger.pid)
 
         monkeypatch.setattr(os, "pidfd_open", reused)
@@ -112,11 +113,13 @@ def test_who_has_got_the_daemons_number_since_gets_no_signal(
             running_daemon.hang_up(tmp_path)
         assert stranger.poll() is None
         stranger.kill()
-        assert stranger.wait(5) == -signal.SIGKILL
+        assert stranger.wait(PATIENCE) == -signal.SIGKILL
 
 
 @needs_users
-def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(run_dir: Path) -> None:
+def test_a_daemon_is_still_found_after_its_run_directory_changed_owner(
+    run_dir: Path,
+) -> None:
     with lock.hold(run_dir, "daemon"):
         os.chown(run_dir / "holder", DAEMON, DAEMON)
         os.chown(run_dir, DAEMON, DAEMON)
@@ -129,7 +132,7 @@ def test_a_daemon_whose_folder_changed_hands_is_not_taken_for_none(run_dir: Path
 
 
 @pytest.mark.fault(34)
-def test_what_the_daemon_has_said_is_shown_without_its_escapes(
+def test_the_status_file_is_shown_without_terminal_escapes(
     settings: Settings, run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lock.hold(run_dir, "daemon"):
@@ -151,7 +154,7 @@ def test_what_the_daemon_has_said_is_shown_without_its_escapes(
         ("a\u202eb\x9bc\udcffd\re", r"a\u202eb\x9bc\udcffd\re"),
     ],
 )
-def test_a_message_keeps_its_lines_and_its_letters_alone(message: str, shown: str) -> None:
+def test_a_message_is_printed_without_control_characters(message: str, shown: str) -> None:
     assert text.printable(message) == shown
 
 
@@ -159,7 +162,7 @@ def test_a_message_keeps_its_lines_and_its_letters_alone(message: str, shown: st
     "absurd",
     [{"since": 1e300}, {"since": float("nan")}, {"pid": float("inf")}, {"problems": [1]}],
 )
-def test_a_status_that_is_absurd_is_none(run_dir: Path, absurd: dict[str, Any]) -> None:
+def test_a_status_file_with_absurd_values_is_ignored(run_dir: Path, absurd: dict[str, Any]) -> None:
     run_dir.mkdir()
     (run_dir / "status.json").write_text(json.dumps(STATUS))
     assert status_file.load(run_dir)
@@ -168,7 +171,7 @@ def test_a_status_that_is_absurd_is_none(run_dir: Path, absurd: dict[str, Any]) 
 
 
 @pytest.mark.fault(34)
-def test_more_than_we_would_write_is_not_read(run_dir: Path) -> None:
+def test_an_oversized_file_is_not_read(run_dir: Path) -> None:
     with lock.hold(run_dir, "daemon"):
         (run_dir / "status.json").write_text(json.dumps(STATUS))
         assert running_daemon.said(run_dir)

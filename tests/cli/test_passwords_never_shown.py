@@ -1,6 +1,6 @@
-"""A password that is easy to find: no verb and no file shows it, whatever state things are in.
+"""No verb and no file shows a BGP password, in any state of the router and the config.
 
-The verbs and their flags are read from the program itself, so that a new one is tried as well.
+The test reads the verbs and their flags from the program itself, so that it covers new ones.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ import typer
 
 from anycast_routed.announce.masking import passwords_in
 from anycast_routed.cli.main import _bug, app
-from anycast_routed.lab import Lab, eventually
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
-    FILE,
-    lay_out_guarded,
-    own_file,
-    peer_has,
-    with_password,
-    write,
+    PASSWORD_FILE,
+    config_with_password,
+    lay_out_with_password,
+    restart_peer,
+    write_password,
 )
 from tests.support.paths import SHIPPED_TEMPLATES, SUPPORT
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anycast_routed.lab import Lab
     from tests.support.dns_site import Held, Site
 
 CANARY, SECOND = "cAnAry-77e1", "cAnAry-9b20"
 SHOWN = "nAry"
-"""What is looked for: a part is as bad."""
+"""The part of both passwords that must not appear."""
 RUNNER = SUPPORT / "verbs_runner.py"
 TEMPLATES = "/etc/anycast-routed/templates"
-# Writes down with what it was called, and with what environment.
+# Records its arguments and its environment.
 VTYSH = """#!/bin/sh
 {{ tr '\\0' ' ' < /proc/$$/cmdline; env; echo; }} >> /run/called
 {refusal}exec {vtysh} "$@"
 """
-# What vtysh says of a line that bgpd does not take.
+# The message of vtysh about a line that bgpd refuses.
 REFUSAL = """case "$*" in *'-C -f'*) ;; *-f*)
   sed 's/^/line 4: Failure to communicate[13] to bgpd, line: /' >&2; exit 13 ;;
 esac
@@ -51,9 +51,9 @@ esac
 
 
 def command_lines(*options: str) -> Iterator[list[str]]:
-    """Give each verb with these options and what it needs; and with all of its flags, as text."""
+    """Yield each verb with these options and its arguments; without --json with all its flags."""
 
-    # typer brings a click of its own, or not, as its version has it.
+    # The type belongs to click, which some versions of typer include.
     def below(command: Any, words: list[str]) -> Iterator[list[str]]:  # noqa: ANN401 - see above
         if verbs := getattr(command, "commands", None):
             for name, child in verbs.items():
@@ -67,10 +67,10 @@ def command_lines(*options: str) -> Iterator[list[str]]:
     yield from below(typer.main.get_command(app), [])
 
 
-def say(site: Site, *options: str) -> dict[str, str]:
-    """Run every verb; return what each of them said, which must not be the password."""
+def run_all_verbs(site: Site, *options: str) -> dict[str, str]:
+    """Run every verb; return the output of each, which must not contain the password."""
     lines = [*command_lines(*options)]
-    done = site.dns1.run(sys.executable, str(RUNNER), stdin=json.dumps(lines), within=120)
+    done = site.dns1.run(sys.executable, str(RUNNER), stdin=json.dumps(lines), within=4 * PATIENCE)
     said = {" ".join(line): text for line, _, text in json.loads(done.out)}
     assert not [line for line in said if SHOWN in said[line]]
     crashed = [text for _, code, text in json.loads(done.out) if code == 70]
@@ -80,11 +80,11 @@ def say(site: Site, *options: str) -> dict[str, str]:
 
 
 def nothing_is_shown(site: Site) -> None:
-    """Look into all that has been written, and into what a process was called with."""
-    for folder in ("/run/anycast-routed", "/var/lib/anycast-routed", "/etc/systemd"):
-        for file in site.dns1.path(folder).rglob("*"):
+    """Check all files that were written, and the arguments of all processes."""
+    for directory in ("/run/anycast-routed", "/var/lib/anycast-routed", "/etc/systemd"):
+        for file in site.dns1.path(directory).rglob("*"):
             if file.is_file() and SHOWN in file.read_text("utf-8", "replace"):
-                assert (file, stat.S_IMODE(file.stat().st_mode)) == (own_file(site), 0o640)
+                assert (file, stat.S_IMODE(file.stat().st_mode)) == (site.router_file(), 0o640)
     called = site.dns1.path("/run/called")
     assert not called.exists() or SHOWN not in called.read_text()
     if isinstance(site.router, Bird):
@@ -93,13 +93,13 @@ def nothing_is_shown(site: Site) -> None:
 
 def configured(site: Site, **router: str) -> None:
     """Set keys of the section `router`."""
-    config: dict[str, Any] = with_password()
+    config: dict[str, Any] = config_with_password()
     config["router"] = {"daemon": site.router_name, **router}
     site.configure(config)
 
 
 def with_template(site: Site, old: str, new: str) -> None:
-    """Have a template of the operator's own."""
+    """Use a changed template in the operator's directory."""
     name = f"{site.router_name}.conf.j2"
     text = (SHIPPED_TEMPLATES / name).read_text()
     assert old in text
@@ -108,51 +108,51 @@ def with_template(site: Site, old: str, new: str) -> None:
 
 
 @pytest.mark.integration
-def test_bird(lab: Lab, announced: Held) -> None:
-    site = lay_out_guarded(lab, "bird", CANARY)
+def test_no_verb_and_no_file_shows_a_password_with_bird(lab: Lab, announced: Held) -> None:
+    site = lay_out_with_password(lab, "bird", CANARY)
     assert isinstance(site.router, Bird)
     configured(site)
-    daemon = at_work(site, announced)
-    assert '  password "********";' in say(site, "-v")["-v render"]
-    daemon.terminate(within=10)
+    daemon = run_daemon_with_changed_password(site, announced)
+    assert '  password "********";' in run_all_verbs(site, "-v")["-v render"]
+    daemon.terminate(PATIENCE)
     assert SHOWN not in daemon.log()
     site.run("apply")
-    write(site, CANARY)
+    write_password(site, CANARY)
     shown = site.run("apply", "--diff").out
     assert '+  password "********";' in shown
     assert SHOWN not in shown
-    say(site, "--json")
+    run_all_verbs(site, "--json")
     nothing_is_shown(site)
 
-    site.dns1.path(FILE).chmod(0o644)
-    assert "has mode 0644" in say(site, "--json")["--json apply"]
-    write(site, SECOND)
+    site.dns1.path(PASSWORD_FILE).chmod(0o644)
+    assert "has mode 0644" in run_all_verbs(site, "--json")["--json apply"]
+    write_password(site, SECOND)
     with_template(site, "{% if sessions %}", "# {{ peers }} {{ sessions }}\n{% if sessions %}")
-    assert "elsewhere" in say(site, "-v")["-v render"]
+    assert "elsewhere" in run_all_verbs(site, "-v")["-v render"]
     with_template(site, '{{ peer.password }}"', '{{ peer.password }}" {{ peer.address }}')
-    assert "syntax error" in say(site, "--json")["--json apply"]
-    assert "********" in (own_file(site).parent / "bird.conf.rejected").read_text()
+    assert "syntax error" in run_all_verbs(site, "--json")["--json apply"]
+    assert "********" in (site.router_file().parent / "bird.conf.rejected").read_text()
     site.router.daemon.kill()
-    assert "does not answer" in say(site, "--json")["--json apply"]
+    assert "does not answer" in run_all_verbs(site, "--json")["--json apply"]
     nothing_is_shown(site)
 
 
 @pytest.mark.integration
-def test_frr(lab: Lab, announced: Held) -> None:
-    site = lay_out_guarded(lab, "frr", CANARY)
+def test_no_verb_and_no_file_shows_a_password_with_frr(lab: Lab, announced: Held) -> None:
+    site = lay_out_with_password(lab, "frr", CANARY)
     vtysh = site.dns1.write("/run/vtysh", VTYSH.format(refusal="", vtysh=find("vtysh")))
     vtysh.chmod(0o755)
     configured(site, vtysh="/run/vtysh")
-    daemon = at_work(site, announced)
-    say(site, "-v")
-    daemon.terminate(within=10)
+    daemon = run_daemon_with_changed_password(site, announced)
+    run_all_verbs(site, "-v")
+    daemon.terminate(PATIENCE)
     assert SHOWN not in daemon.log()
-    say(site, "--json")
+    run_all_verbs(site, "--json")
     nothing_is_shown(site)
 
-    write(site, SECOND)
+    write_password(site, SECOND)
     vtysh.write_text(VTYSH.format(refusal=REFUSAL, vtysh=find("vtysh")))
-    assert "Failure to communicate" in say(site, "--json")["--json apply"]
+    assert "Failure to communicate" in run_all_verbs(site, "--json")["--json apply"]
     with_template(site, "timers connect", "timers konnect")
     refused = site.run("apply", "--diff", check=False)
     assert "Unknown command" in refused.err
@@ -160,17 +160,17 @@ def test_frr(lab: Lab, announced: Held) -> None:
     nothing_is_shown(site)
 
 
-def at_work(site: Site, announced: Held) -> Any:  # noqa: ANN401 - a daemon of the lab
-    """Start the daemon, and change the password under it."""
+def run_daemon_with_changed_password(site: Site, announced: Held) -> Any:  # noqa: ANN401 - a daemon of the lab
+    """Start the daemon, and change the password while it runs."""
     daemon = site.daemon("-v")
-    site.both_hold(announced, within=20)
-    write(site, SECOND)
-    eventually(lambda: passwords_in(own_file(site).read_text()) == {SECOND}, within=10)
-    peer_has(site, SECOND)
+    site.both_hold(announced)
+    write_password(site, SECOND)
+    eventually(lambda: passwords_in(site.router_file().read_text()) == {SECOND})
+    restart_peer(site, SECOND)
     return daemon
 
 
-def test_a_bug_is_told_without_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_report_has_no_password(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(password: str) -> int:
         return int("x" * len(password))
 

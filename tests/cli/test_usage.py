@@ -1,4 +1,4 @@
-"""What a user gets for a wrong word, a wrong file, or a fault of ours; in process, no daemon."""
+"""Wrong usage and wrong config files; in the process of the test, without a daemon."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def test_no_verb_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Commands:" in said.out + said.err
 
 
-def test_the_seed_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_anycast_dns_config_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(ANYCAST_DNS_CONFIG), "validate"]) == 0
     assert "the config is valid" in capsys.readouterr().out
 
 
-def test_every_fault_at_once_as_text_and_as_json(
+def test_validate_reports_all_faults_at_once_as_text_and_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = json.loads(ANYCAST_DNS_CONFIG.read_text())
@@ -116,20 +116,20 @@ OPTIONS = st.sampled_from(sorted(FLAG_OPTIONS)) | st.sampled_from(
 
 
 @given(st.lists(WORDS | OPTIONS))
-def test_moving_the_options_first_loses_nothing_and_keeps_the_order(arguments: list[str]) -> None:
-    moved = move_options_first(arguments)
-    assert sorted(moved) == sorted(arguments)
+def test_options_move_before_the_verb_and_all_words_keep_their_order(arguments: list[str]) -> None:
+    hoisted = move_options_first(arguments)
+    assert sorted(hoisted) == sorted(arguments)
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     words = [
         a
         for a in arguments[:cut]
         if a not in FLAG_OPTIONS and a.partition("=")[0] not in VALUE_OPTIONS
     ]
-    assert moved[len(moved) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]
+    assert hoisted[len(hoisted) - len(words) - len(arguments[cut:]) :] == words + arguments[cut:]
 
 
-@pytest.mark.parametrize("which", ["file", "folder", "template"])
-def test_a_config_that_any_user_may_change_is_warned_of(
+@pytest.mark.parametrize("which", ["file", "directory", "template"])
+def test_a_config_that_any_user_can_change_gives_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
     own = json.loads(ANYCAST_DNS_CONFIG.read_text()) | {
@@ -141,7 +141,7 @@ def test_a_config_that_any_user_may_change_is_warned_of(
     template.write_text("")
     assert main(["--config", str(file), "validate"]) == 0
     assert capsys.readouterr().err == ""
-    opened = {"file": file, "folder": tmp_path, "template": template}[which]
+    opened = {"file": file, "directory": tmp_path, "template": template}[which]
     opened.chmod(0o777)
     assert main(["--config", str(file), "validate"]) == 0
     warning = f"warning: any user may change {opened}: chmod o-w {opened}\n"

@@ -1,4 +1,4 @@
-"""Laws of what the daemon knows: nothing is revived, what stands stands, and waits end in time."""
+"""Facts: nothing dead is announced again, held routes stay until a verdict, and waits end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ results = st.sampled_from([PASS, FAIL, BLIND])
 
 
 def config(*names: str) -> Config:
-    """Give a config with services of these names."""
+    """Return a config with services of these names."""
     services = (
         Service(
             name=name,
@@ -67,36 +67,36 @@ def config(*names: str) -> Config:
 
 
 def known(health: Health | None = None, **more: dict[str, Flaps] | dict[str, float]) -> Record:
-    """Give what an earlier process has left of the service `dns`."""
+    """Return the record of an earlier process about the service `dns`."""
     return Record("boot", "", {} if health is None else checks_of({"dns": health}), **more)  # type: ignore[arg-type]
 
 
 def fresh(health: Health | None = None) -> Facts:
-    """Give a daemon's facts at its start."""
+    """Return the facts of a daemon at its start."""
     return Facts(config("dns"), known(health), HOST)
 
 
 def folded(facts: Facts, seen: Iterable[CheckResult], at: float = 0.0) -> Facts:
-    """Give the facts after these results of `dns`, a second apart."""
+    """Return the facts after these results of `dns`, one per second."""
     for second, result in enumerate(seen):
         facts.fold(DNS, ASKED, result, began=at + second, at=at + second)
     return facts
 
 
 def verdict(facts: Facts, at: float = 0.0) -> Verdict:
-    """Return what a plan would rest on."""
+    """Return the verdict that a plan would use."""
     return facts.observed(at).checks[DNS].verdict
 
 
 @given(healths, st.lists(st.just(BLIND), max_size=3))
-def test_what_is_not_held_is_not_up_before_a_verdict_of_this_process(
+def test_a_prefix_that_is_not_held_is_not_up_before_a_verdict_of_this_process(
     health: Health, seen: list[CheckResult]
 ) -> None:
     assert verdict(folded(fresh(health), seen)) is not Verdict.UP
 
 
 @given(healths)
-def test_what_is_held_stands_until_a_verdict_unless_it_is_known_to_be_down(health: Health) -> None:
+def test_a_held_prefix_stays_up_until_a_verdict_unless_the_record_says_down(health: Health) -> None:
     facts = fresh(health)
     facts.held = HELD
     stands = health.verdict is not Verdict.DOWN
@@ -104,7 +104,7 @@ def test_what_is_held_stands_until_a_verdict_unless_it_is_known_to_be_down(healt
 
 
 @given(health=healths, held=st.booleans())
-def test_enough_results_in_a_row_are_a_verdict_whatever_was_before(
+def test_enough_equal_results_in_a_row_are_a_verdict_in_any_state(
     health: Health, *, held: bool
 ) -> None:
     for result, wanted in ((PASS, Verdict.UP), (FAIL, Verdict.DOWN)):
@@ -115,39 +115,39 @@ def test_enough_results_in_a_row_are_a_verdict_whatever_was_before(
 
 
 @given(healths)
-def test_the_proof_that_a_server_is_gone_is_a_verdict_at_once(health: Health) -> None:
+def test_the_proof_that_a_server_died_is_a_verdict_at_once(health: Health) -> None:
     facts = fresh(health)
     facts.held = HELD
     facts.died(DNS, ASKED, "its last socket has closed", seen=0.0, at=0.0)
     assert verdict(facts) is Verdict.DOWN
-    assert verdict(folded(facts, [PASS])) is Verdict.DOWN, "a whole rise away from UP"
+    assert verdict(folded(facts, [PASS])) is Verdict.DOWN, "one pass is not enough for UP"
 
 
 @given(healths)
-def test_one_run_after_another_goes_on_where_the_last_one_ended(health: Health) -> None:
+def test_a_run_continues_with_the_health_of_the_run_before(health: Health) -> None:
     facts = Facts(config("dns"), known(health), HOST, Recorded.CONTINUED)
     assert facts.observed(0.0).checks[DNS] == health
 
 
 @given(health=healths, seen=st.lists(results, max_size=12), held=st.booleans())
-def test_a_plan_is_made_anew_whenever_a_verdict_changes(
+def test_each_change_of_a_verdict_needs_a_new_plan(
     health: Health, seen: list[CheckResult], *, held: bool
 ) -> None:
     facts = fresh(health)
     facts.held = HELD if held else Held()
     for second, result in enumerate(seen):
         before, version = verdict(facts), facts.version
-        told = facts.fold(DNS, ASKED, result, began=second, at=second)
+        changed = facts.fold(DNS, ASKED, result, began=second, at=second)
         if verdict(facts) is not before:
-            assert told
-        assert (facts.version != version) == told
+            assert changed
+        assert (facts.version != version) == changed
 
 
 @given(st.lists(st.tuples(results, st.booleans()), max_size=30))
-def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
+def test_only_a_prefix_that_may_be_announced_counts_as_withdrawn(
     steps: list[tuple[CheckResult, bool]],
 ) -> None:
-    """The router's word comes after the announcement: a death between the two counts as well."""
+    """The read-back follows the announcement: a death between the two counts, too."""
     facts, withdrawals = fresh(UP), 0
     for second, (result, held) in enumerate(steps):
         facts.held = HELD if held else Held()
@@ -160,7 +160,7 @@ def test_what_may_be_on_the_air_is_counted_as_a_withdrawal_and_nothing_else(
     assert (count > 0) == (withdrawals > 0)
 
 
-def test_who_is_drained_may_restart_without_a_penalty() -> None:
+def test_a_restart_while_drained_has_no_penalty() -> None:
     facts = folded(fresh(), [PASS, PASS])
     facts.order((DRAINED,), 0.0)
     facts.died(DNS, ASKED, "restarted", seen=3.0, at=3.0)
@@ -174,7 +174,7 @@ def test_a_verdict_takes_a_whole_rise_of_this_process() -> None:
     assert "dns" not in folded(facts, [PASS]).unproved
 
 
-def test_another_server_under_the_same_name_has_no_verdict_yet() -> None:
+def test_a_service_with_another_server_has_no_verdict_yet() -> None:
     facts = folded(fresh(), [PASS, PASS])
     before = facts.config.services[0]
     dns = before.dns.model_copy(update={"port": 5353})
@@ -184,7 +184,7 @@ def test_another_server_under_the_same_name_has_no_verdict_yet() -> None:
 
 
 def flapping() -> Facts:
-    """Give the facts after two withdrawals, the second at 20 s."""
+    """Return the facts after two withdrawals, the second at 20 s."""
     facts = fresh(UP)
     facts.held = HELD
     for at in (10.0, 20.0):
@@ -193,7 +193,7 @@ def flapping() -> Facts:
     return folded(facts, [PASS, PASS], 21.0)
 
 
-def test_a_service_that_has_flapped_waits_and_then_returns_by_itself() -> None:
+def test_a_flapping_service_waits_and_then_returns_by_itself() -> None:
     facts = flapping()
     assert "dns went down 2 times" in facts.observed(22.0).damped["dns"]
     until = facts.next_change(22.0)
@@ -204,14 +204,14 @@ def test_a_service_that_has_flapped_waits_and_then_returns_by_itself() -> None:
     assert facts.next_change(until) is None
 
 
-def test_a_service_that_waits_and_dies_again_waits_no_longer_for_it() -> None:
+def test_a_death_during_the_wait_does_not_extend_it() -> None:
     facts = flapping()
     until = facts.next_change(22.0)
     facts.died(DNS, ASKED, "gone", seen=30.0, at=30.0)
     assert facts.next_change(30.0) == until, "nothing was withdrawn"
 
 
-def test_a_pardon_ends_the_wait_and_survives_in_the_record() -> None:
+def test_forgiving_ends_the_wait_and_is_recorded() -> None:
     facts = flapping()
     version = facts.version
     facts.forgive(["dns", "another"])
@@ -220,7 +220,7 @@ def test_a_pardon_ends_the_wait_and_survives_in_the_record() -> None:
     assert not facts.record("").flaps
 
 
-def test_waits_are_known_to_the_next_process() -> None:
+def test_the_next_process_continues_the_wait() -> None:
     before = flapping()
     after = Facts(config("dns"), before.record("router"), HOST)
     assert after.observed(22.0).damped == before.observed(22.0).damped
@@ -228,7 +228,7 @@ def test_waits_are_known_to_the_next_process() -> None:
 
 
 def announcing(*, lowered: bool) -> Plan:
-    """Give a plan that announces both services, lowered or not."""
+    """Return a plan that announces both services, lowered or not."""
     hop = IPv4Address("172.17.2.1")
     made = tuple(
         Announcement(prefix, name, name, 100, hop, on_host=False, graceful_shutdown=lowered)
@@ -238,7 +238,7 @@ def announcing(*, lowered: bool) -> Plan:
 
 
 @pytest.mark.parametrize("target", ["dns", str(PREFIX["dns"])])
-def test_a_drain_is_lowered_from_the_routers_word_on_and_then_out(target: str) -> None:
+def test_the_drain_time_begins_when_the_router_confirms_the_lowered_routes(target: str) -> None:
     facts = fresh(UP)
     facts.held = HELD
     facts.order((Ordered(target, "a new kernel", 0.0),), 0.0)
@@ -253,16 +253,18 @@ def test_a_drain_is_lowered_from_the_routers_word_on_and_then_out(target: str) -
     after = Facts(config("dns"), facts.record(""), HOST)
     after.held = HELD
     after.order((Ordered(target, "a new kernel", 0.0),), 0.0)
-    assert after.observed(17.0).drains[target].stage is Stage.OUT, "it goes on where it was"
+    assert after.observed(17.0).drains[target].stage is Stage.OUT, (
+        "the next process continues the drain"
+    )
 
 
-def test_what_nobody_hears_is_out_at_once() -> None:
+def test_a_drain_of_a_prefix_that_is_not_held_is_out_at_once() -> None:
     facts = fresh(UP)
     facts.order((DRAINED,), 0.0)
     assert facts.observed(0.0).drains["dns"].stage is Stage.OUT
 
 
-def test_a_drain_that_was_lifted_begins_anew() -> None:
+def test_a_drain_that_was_lifted_begins_again() -> None:
     facts = fresh(UP)
     facts.held = HELD
     facts.order((DRAINED,), 0.0)
@@ -273,7 +275,7 @@ def test_a_drain_that_was_lifted_begins_anew() -> None:
     assert facts.observed(100.0).drains["dns"].stage is Stage.LOWERED
 
 
-def test_a_drain_ends_with_its_time() -> None:
+def test_a_drain_ends_at_its_time() -> None:
     facts = fresh(UP)
     facts.order((Ordered("dns", "", 0.0, until=1000.0),), 0.0)
     facts.expire(999.9)
@@ -283,7 +285,7 @@ def test_a_drain_ends_with_its_time() -> None:
     assert facts.observed(0.0).drains == {}
     assert facts.version > version
     facts.expire(500.0)
-    assert "dns" in facts.observed(0.0).drains, "a clock that was wrong ends nothing for good"
+    assert "dns" in facts.observed(0.0).drains, "a wrong clock ends no drain permanently"
 
 
 @given(st.floats(0, 300), st.floats(0, 1))
@@ -315,10 +317,10 @@ def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
     assert not facts.fold(DNS, ASKED, FAIL, began=9.0, at=9.0)
     assert not facts.died(DNS, ASKED, "gone", seen=9.0, at=9.0)
     facts.adopt(config("dns", "web"))
-    assert verdict(facts) is Verdict.UNKNOWN, "who has been away has to prove itself"
+    assert verdict(facts) is Verdict.UNKNOWN, "a service that was removed needs a new verdict"
 
 
-def test_the_first_sign_of_a_turn_is_kept_until_the_turn_is_told() -> None:
+def test_the_first_evidence_of_a_turn_is_kept_until_the_turn_is_reported() -> None:
     facts = folded(fresh(), [PASS, PASS])
     assert facts.evidence == {"dns": 0.0}
     facts.forget_evidence(facts.evidence)
@@ -327,27 +329,27 @@ def test_the_first_sign_of_a_turn_is_kept_until_the_turn_is_told() -> None:
     facts.forget_evidence(facts.evidence)
     facts.fold(DNS, ASKED, FAIL, began=10.5, at=10.9)
     assert facts.evidence == {"dns": 10.0}
-    told = facts.evidence
+    reported = facts.evidence
     facts.died(DNS, ASKED, "gone", seen=11.0, at=11.0)
     folded(facts, [PASS, PASS], 12.0)
-    facts.forget_evidence(told)
-    assert facts.evidence == {"dns": 12.0}, "a later turn is still to be told"
+    facts.forget_evidence(reported)
+    assert facts.evidence == {"dns": 12.0}, "a later turn is not reported yet"
 
 
-def test_a_death_that_a_failed_check_has_announced_began_with_it() -> None:
+def test_the_evidence_of_a_death_begins_with_the_failed_check_before_it() -> None:
     facts = folded(fresh(), [PASS, PASS])
     facts.fold(DNS, ASKED, FAIL, began=10.0, at=10.4)
     facts.died(DNS, ASKED, "gone", seen=10.6, at=10.7)
     assert facts.evidence == {"dns": 10.0}
 
 
-def test_turns_are_told_once_and_in_their_order() -> None:
+def test_turns_are_reported_once_and_in_order() -> None:
     facts = folded(fresh(), [PASS, PASS, FAIL, PASS, FAIL, FAIL])
     assert [health.verdict for _, health in facts.take_turns()] == [Verdict.UP, Verdict.DOWN]
     assert facts.take_turns() == []
 
 
-def test_the_same_addresses_are_no_news() -> None:
+def test_unchanged_addresses_change_nothing() -> None:
     facts = fresh()
     assert not facts.see(Host(frozenset({"lo"}), ()))
     assert facts.see(Host(frozenset({"lo", "eth0"}), ()))

@@ -1,4 +1,4 @@
-"""What the daemon says on stderr, and that nothing there can stop it."""
+"""The daemon's log on stderr; a full, closed or slow stderr never stops the daemon."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_line_is_a_text_and_its_fields() -> None:
         ("\udcff ü", '"\\udcff \\xfc"'),
     ],
 )
-def test_what_comes_from_outside_is_one_harmless_value(hostile: str, shown: str) -> None:
+def test_a_hostile_text_is_one_quoted_value(hostile: str, shown: str) -> None:
     assert said(why=hostile) == f"withdrawn why={shown}"
 
 
@@ -50,7 +50,7 @@ def test_a_line_is_bounded() -> None:
     assert len(said(**fields)) == 2000
 
 
-def test_off_the_journal_the_time_stands_in_front() -> None:
+def test_without_the_journal_each_line_begins_with_the_time() -> None:
     stream = io.StringIO()
     Log(stream, {"JOURNAL_STREAM": "8:1234"}).warning("slow", seconds=2)
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
@@ -70,7 +70,7 @@ def test_the_journal_gets_priorities_and_no_time() -> None:
         assert journald.recv(1000) == b"<3>e\n<4>w\n<6>i\n<7>d why=x\n"
 
 
-def test_only_what_is_urgent_enough_is_said(tmp_path: Path) -> None:
+def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as stream:
         for level in (Level.WARNING, Level.INFO):
             log = Log(stream, {}, most=level)
@@ -88,7 +88,7 @@ def closed() -> IO[str]:
 
 
 @pytest.mark.fault(37)
-def test_lines_that_nobody_takes_are_forgotten() -> None:
+def test_lines_that_cannot_be_written_are_dropped() -> None:
     with Path("/dev/full").open("w") as full:
         reader, writer = os.pipe()
         os.close(reader)
@@ -99,7 +99,7 @@ def test_lines_that_nobody_takes_are_forgotten() -> None:
 
 
 @pytest.mark.fault(37)
-def test_a_reader_that_sleeps_does_not_stop_us() -> None:
+def test_a_reader_that_does_not_read_does_not_stop_the_log() -> None:
     reader, writer = os.pipe()
     with open(reader, "rb", 0) as pipe, open(writer, "w") as stream:  # noqa: PTH123
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)

@@ -1,4 +1,4 @@
-"""How a prefix that is drained, damped or lowered is told of, and how explained."""
+"""How a drained, damped or lowered prefix is shown and explained."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def withholding(reason: Reason, detail: str) -> Plan:
 
 
 def router(*local_prefs: int) -> Readback:
-    """Give the word of a router that exports the prefix with this LocalPref, or not."""
+    """Return the read-back of a router that exports the prefix with this LocalPref, or lacks it."""
     routes = tuple(Route(PREFIX, local_pref, HOP) for local_pref in local_prefs)
     session = Session("edge", PEER, 64512, ours=True, state="Established", established=True)
     return Readback("BIRD 2.0.12", (session,), routes, {PEER: routes})
 
 
-def test_a_prefix_that_is_lowered_tells_why_once_it_happens_and_as_long_as_it_lasts() -> None:
+def test_a_lowered_prefix_is_shown_with_its_reason() -> None:
     low = announcing(LOW)
     happens = "~ 10.0.0.1/32  LocalPref 200 -> 0  next hop 172.17.2.1  lo:dns1  " + WHY
     assert change_lines(low, changes(low, router(200))) == [happens]
@@ -55,12 +55,12 @@ def test_a_prefix_that_is_lowered_tells_why_once_it_happens_and_as_long_as_it_la
     assert change_lines(announcing(OWN), ()) == []
 
 
-def test_what_an_operator_has_written_cannot_hurt_a_terminal() -> None:
+def test_an_operators_reason_is_printed_without_escapes() -> None:
     low = announcing(replace(LOW, note="draining: \x1b[2J\n"))
     assert all(line.isprintable() for line in [*announced_lines(low), *change_lines(low, ())])
 
 
-def test_one_that_is_lowered_is_announced_although_its_check_says_no() -> None:
+def test_a_lowered_prefix_is_announced_although_its_check_fails() -> None:
     chain = explain(PREFIX, announcing(LOW), DOWN, router(0))
     assert [(link.name, link.holds) for link in chain] == [
         ("source", True),
@@ -72,13 +72,13 @@ def test_one_that_is_lowered_is_announced_although_its_check_says_no() -> None:
     assert chain[2].fact == f"LocalPref 0, next hop 172.17.2.1 ({WHY})"
 
 
-def test_one_that_is_lowered_and_missing_at_the_router_is_the_routers_no() -> None:
+def test_a_lowered_prefix_that_the_router_lacks_fails_at_the_router() -> None:
     chain = explain(PREFIX, announcing(LOW), DOWN, router())
     assert [link.name for link in chain if link.holds is False] == ["router"]
 
 
 @pytest.mark.parametrize("health", [UP, DOWN])
-def test_a_drain_is_the_first_no_whatever_the_check_says(health: dict[str, Health]) -> None:
+def test_a_drain_is_the_first_failing_link(health: dict[str, Health]) -> None:
     drained = withholding(Reason.DRAINED, "dns is drained: new disk")
     chain = explain(PREFIX, drained, health, router())
     assert [(link.name, link.holds) for link in chain] == [
@@ -89,7 +89,7 @@ def test_a_drain_is_the_first_no_whatever_the_check_says(health: dict[str, Healt
     assert chain[1].fact == "dns is drained: new disk"
 
 
-def test_flapping_is_a_no_behind_a_check_that_passes() -> None:
+def test_flapping_is_a_failing_link_after_a_passing_check() -> None:
     damped = withholding(Reason.DAMPED, "dns has gone down 3 times")
     chain = explain(PREFIX, damped, UP, router())
     assert [(link.name, link.holds) for link in chain] == [

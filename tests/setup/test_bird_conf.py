@@ -1,4 +1,4 @@
-"""The include line in the operator's bird.conf: read as BIRD reads it, and taken out alone."""
+"""The include line in the operator's bird.conf: found as BIRD finds it, and removed alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINE = include_line(FILE)
 
 @pytest.fixture
 def remove(tmp_path: Path) -> Callable[[str], tuple[int, str]]:
-    """Take the line out of this bird.conf; the exit code, and what is there then."""
+    """Return a function that removes the line from a bird.conf: exit code, and the new text."""
     bird_conf, config = tmp_path / "bird.conf", tmp_path / "config.json"
     router = {"config-file": str(bird_conf)}
     config.write_text(json.dumps(json.loads(ANYCAST_DNS_CONFIG.read_text()) | {"router": router}))
@@ -46,7 +46,7 @@ def remove(tmp_path: Path) -> Callable[[str], tuple[int, str]]:
         f"/* a comment that\n ends */\n{LINE}",
     ],
 )
-def test_it_is_there(text: str) -> None:
+def test_the_include_line_is_found(text: str) -> None:
     assert includes(f"router id 192.0.2.1;\n{text}\n", FILE)
 
 
@@ -61,17 +61,19 @@ def test_it_is_there(text: str) -> None:
         LINE.removesuffix(";"),
     ],
 )
-def test_it_is_not_there(text: str) -> None:
+def test_a_line_that_bird_does_not_include_is_not_found(text: str) -> None:
     assert not includes(f"router id 192.0.2.1;\n{text}\n", FILE)
 
 
 @pytest.mark.parametrize("line", [LINE, f"{LINE}  # anycast", f'include "{FILE}";'])
-def test_the_line_alone_is_taken_out(remove: Callable[[str], tuple[int, str]], line: str) -> None:
+def test_only_the_include_line_is_removed(
+    remove: Callable[[str], tuple[int, str]], line: str
+) -> None:
     own = "router id 192.0.2.1;\n# caf\N{LINE SEPARATOR}anycast\nprotocol device {}\n"
     assert remove(f"{own}{line}\n") == (0, own)
 
 
-def test_what_else_is_on_that_line_stays(
+def test_a_line_with_other_statements_stays(
     remove: Callable[[str], tuple[int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = f"router id 192.0.2.1;\n{LINE} protocol static keepme {{ ipv4; }}\n"

@@ -1,4 +1,4 @@
-"""The paths of the config within the sandbox of the units."""
+"""The paths of the config in the sandbox of the systemd units."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_usual_paths_need_nothing() -> None:
     assert (usual.lines, usual.commands, usual.faults, usual.doubts) == ([], [], [], [])
 
 
-def test_folders_elsewhere_are_opened_and_made() -> None:
+def test_directories_elsewhere_are_made_and_opened_in_the_sandbox() -> None:
     other = found(
         daemon={"run-dir": "/run/no-such/run", "state-dir": "/srv/no such/state"},
         router={"include-file": "/run/no-such/run/inner/bird.conf"},
@@ -60,26 +60,26 @@ def test_folders_elsewhere_are_opened_and_made() -> None:
         ({"router": {"control-socket": "/home/bird.ctl"}}, "router.control-socket: /home/bird.ctl"),
     ],
 )
-def test_what_no_line_helps_is_named(sections: dict[str, Any], said: str) -> None:
+def test_a_path_that_no_setting_can_open_is_reported(sections: dict[str, Any], said: str) -> None:
     assert said in found(**sections).faults[0]
 
 
-def test_another_users_folder_in_run_is_not_taken_from_him() -> None:
+def test_a_run_directory_of_another_user_is_refused() -> None:
     there = (one for one in Path("/run").iterdir() if one.is_dir() and not one.is_symlink())
-    folder = next(one for one in there if one.stat().st_uid != NOBODY and one.name != "user")
-    other = found(daemon={"run-dir": str(folder)})
+    directory = next(one for one in there if one.stat().st_uid != NOBODY and one.name != "user")
+    other = found(daemon={"run-dir": str(directory)})
     assert (other.lines, other.faults) == (
         [],
-        [f"daemon.run-dir: {folder} does not belong to user nobody"],
+        [f"daemon.run-dir: {directory} does not belong to user nobody"],
     )
 
 
-def test_what_the_user_may_not_use_is_said() -> None:
+def test_paths_that_the_user_cannot_use_are_reported() -> None:
     password, pid = "/etc/shadow", "/etc/gshadow"
-    seed = json.loads(text(daemon={"state-dir": "/usr/share"}))
-    seed["bgp"]["peers"][0]["password-file"] = password
-    seed["dns"]["pid-file"] = pid
-    other = needs(config.loads(json.dumps(seed), name="config.json", toml=False), "nobody")
+    own = json.loads(text(daemon={"state-dir": "/usr/share"}))
+    own["bgp"]["peers"][0]["password-file"] = password
+    own["dns"]["pid-file"] = pid
+    other = needs(config.loads(json.dumps(own), name="config.json", toml=False), "nobody")
     assert other.doubts == [
         "daemon.state-dir: user nobody may not write to /usr/share",
         f"bgp.peers[0].password-file: user nobody may not read {password}",
@@ -87,7 +87,7 @@ def test_what_the_user_may_not_use_is_said() -> None:
     ]
 
 
-def test_setup_puts_the_lines_into_every_unit(
+def test_setup_writes_the_lines_into_every_unit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "config.json"

@@ -1,4 +1,4 @@
-"""`setup` on a Debian 12 that never saw our package: what `pipx install` leaves to be done."""
+"""`setup` on a Debian 12 without our package, as after `pipx install`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, eventually
+from anycast_routed.lab import Lab
 from tests.support.machines.machine import Machine
 from tests.support.machines.package import packages
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ server:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """Boot a machine with the program alone: its files, but no user, no folder and no unit."""
+    """Boot a machine with the program only: without its user, directories and units."""
     with Lab() as lab:
         host, peer = lab.host("dns1"), lab.host("peer")
         lab.lan("lan", host, peer)
@@ -60,7 +61,7 @@ def machine() -> Iterator[Machine]:
             package = made.copy(packages().current, "/var/cache")
             made.run("dpkg-deb", "-x", package, "/var/cache/package")
             made.run("cp", "-R", "/var/cache/package/usr", "/")
-            # Each run of it would compile everything anew: pip does that once.
+            # Compile the program once, as pip does; otherwise each run compiles it.
             library = "PYTHONPATH=/usr/lib/anycast-routed"
             made.run("env", library, "python3", "-S", "-m", "anycast_routed", "setup", "--systemd")
             yield made
@@ -73,7 +74,7 @@ def said(machine: Machine, *options: str, code: int = 0, user: str = "root") -> 
 
 
 def serve(machine: Machine, config: str) -> str:
-    """Start BIRD and a DNS server, and write our config; what is in bird.conf before us."""
+    """Start BIRD and a DNS server, and write our config; return the bird.conf before `setup`."""
     machine.write("/etc/anycast-routed/config.toml", config)
     machine.write("/etc/unbound/unbound.conf.d/zone.conf", ZONE)
     stock = machine.read(BIRD_CONF).replace("#router id 198.51.100.1", "router id 172.17.2.1")
@@ -84,19 +85,18 @@ def serve(machine: Machine, config: str) -> str:
 
 
 def announce(machine: Machine) -> None:
-    """Start the daemon, until BIRD has what it announces."""
+    """Start the daemon, and wait until BIRD holds the prefix."""
     machine.run("birdc", "configure")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "enable", "--now", "anycast-routed")
     assert machine.show("anycast-routed", "ActiveState") == "active"
     eventually(
         lambda: "10.10.10.10/32" in machine.run("birdc", "show route").out,
-        within=15,
         why="BIRD holds what is announced",
     )
 
 
-def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> None:
+def test_setup_does_what_the_package_does_and_remove_undoes_it(machine: Machine) -> None:
     shown = said(machine, "--systemd")
     assert "+ systemd-sysusers /etc/sysusers.d/anycast-routed.conf" in shown
     assert "+ install -d -m 0750 -o root -g anycast-routed /etc/anycast-routed" in shown
@@ -128,7 +128,7 @@ def test_it_does_what_the_package_does_and_takes_it_back(machine: Machine) -> No
     assert said(machine, "--remove", "--write") == "there is nothing to remove\n"
 
 
-def test_it_opens_the_sandbox_for_folders_elsewhere(machine: Machine) -> None:
+def test_setup_opens_the_sandbox_for_directories_elsewhere(machine: Machine) -> None:
     said(machine, "--systemd", "--write")
     home = '[daemon]\nstate-dir = "/home/x"\n'
     serve(machine, CONFIG + home)
@@ -148,19 +148,19 @@ def test_it_opens_the_sandbox_for_folders_elsewhere(machine: Machine) -> None:
     machine.run("rm", "/etc/anycast-routed/config.toml")
 
 
-def test_one_drop_in_is_for_all_units(machine: Machine) -> None:
+def test_one_drop_in_applies_to_all_units(machine: Machine) -> None:
     said(machine, "--systemd", "--write")
-    folder = f"{UNITS}/anycast-.service.d"
-    machine.write(f"{folder}/paths.conf", DROP_IN)
+    drop_ins = f"{UNITS}/anycast-.service.d"
+    machine.write(f"{drop_ins}/paths.conf", DROP_IN)
     machine.run("systemctl", "daemon-reload")
     for name in ("anycast-routed", "anycast-routed-withdraw", "anycast-routed-handover"):
         assert machine.show(name, "ReadWritePaths") == "/srv/anycast"
         assert machine.show(name, "RuntimeDirectory") == "anycast-routed elsewhere"
-    machine.run("rm", "-r", folder)
+    machine.run("rm", "-r", drop_ins)
     said(machine, "--remove", "--write")
 
 
-def test_an_edited_unit_is_kept_and_a_masked_one_left_alone(machine: Machine) -> None:
+def test_an_edited_unit_is_saved_and_a_masked_unit_stays_masked(machine: Machine) -> None:
     unit, kept = f"{UNITS}/anycast-routed.service", "before-anycast-routed"
     said(machine, "--systemd", "--write")
     machine.write(unit, machine.read(unit).replace("WatchdogSec=30", "WatchdogSec=77"))

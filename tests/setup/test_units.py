@@ -1,4 +1,4 @@
-"""`setup --systemd`: the units that we ship, with the program and the config that were meant."""
+"""`setup --systemd`: the shipped units, with the program and the config file of the operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNITS = "/etc/systemd/system/"
 
 
-def test_the_command_line_survives_odd_names(
+def test_paths_with_special_characters_are_quoted_in_the_units(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / 'a "b" 100% $x.json'
@@ -39,9 +39,7 @@ def test_the_command_line_survives_odd_names(
 
 
 @pytest.mark.parametrize("options", [[], ["--timer"]])
-def test_a_user_stands_in_every_unit(
-    capsys: pytest.CaptureFixture[str], options: list[str]
-) -> None:
+def test_every_unit_has_the_user(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
     words = [
         "--config",
         str(ANYCAST_DNS_CONFIG),
@@ -61,7 +59,7 @@ def test_a_user_stands_in_every_unit(
         assert "\nGroup=" not in text
 
 
-def test_what_is_missing_needs_no_config(
+def test_setup_needs_no_config(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANYCAST_ROUTED_CONFIG", str(tmp_path / "none.toml"))
@@ -79,7 +77,7 @@ def test_what_is_missing_needs_no_config(
         ["--remove", "--user", "nobody"],
     ],
 )
-def test_what_makes_no_sense_is_wrong_usage(words: list[str]) -> None:
+def test_options_that_exclude_each_other_are_wrong_usage(words: list[str]) -> None:
     assert main(["--config", str(ANYCAST_DNS_CONFIG), "setup", *words]) == 64
 
 

@@ -1,4 +1,4 @@
-"""One host with the daemon for all tests of a file; each begins and ends with everything well."""
+"""One host with a daemon for all tests of a file; each test begins and ends without faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def router_name() -> str:
-    """Return the router of the file, where it does not say otherwise."""
+    """Return the router of the file; a file may override it."""
     return "bird"
 
 
@@ -30,26 +30,26 @@ def lab(router_name: str) -> Iterator[Lab]:  # noqa: ARG001 - another one, anoth
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Return the config of the file, where it does not say otherwise."""
+    """Return the config of the file; a file may override it."""
     return quick()
 
 
 @pytest.fixture(scope="module")
 def laid_out(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
-    """Lay out the host and its peer."""
+    """Lay out the host and its peer; the daemon does not run yet."""
     return lay_out(lab, router_name, config)
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched) -> Watched:
+def running(laid_out: Watched) -> Watched:
     """Start the daemon."""
-    laid_out.begin()
+    laid_out.start_daemon()
     return laid_out
 
 
 @pytest.fixture
-def watched(at_work: Watched, announced: Held) -> Iterator[Watched]:
-    """Wait until everything is well, and end every fault afterwards."""
-    at_work.holds(announced, within=15)
-    yield at_work
-    at_work.heal()
+def watched(running: Watched, announced: Held) -> Iterator[Watched]:
+    """Wait until everything is announced, and end all faults afterwards."""
+    running.holds(announced)
+    yield running
+    running.end_faults()

@@ -1,28 +1,27 @@
-"""TCP MD5 with real peers: the right password, another one, and one that is changed at work."""
+"""TCP MD5 with real peers: the right password, a wrong one, and one that changes at run time."""
 
 from __future__ import annotations
 
 import grp
-import json
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from anycast_routed.announce.masking import passwords_in
-from anycast_routed.lab import Lab, bird, eventually
+from anycast_routed.lab import Lab, bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
-    FILE,
+    DNS1,
+    PASSWORD_FILE,
     PEER,
-    US,
-    lay_out_guarded,
-    own_file,
-    peer_has,
-    wanted,
-    write,
+    config_without_password,
+    lay_out_with_password,
+    restart_peer,
+    write_password,
 )
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,102 +35,93 @@ USER = "51234"
 
 @pytest.fixture(name="lab")
 def _lab() -> Iterator[Lab]:
-    """Lay out a lab for each test: the sites differ."""
+    """Lay out an empty lab for each test."""
     with Lab() as made:
         yield made
 
 
-def says(site: Site) -> dict[str, Any]:
-    """Return the daemon's status file."""
-    said: dict[str, Any] = json.loads(site.dns1.read("/run/anycast-routed/status.json"))
-    return said
-
-
 def problem(site: Site) -> str:
-    """Return what is wrong with the config, in the daemon's words."""
-    return str(says(site)["problems"].get("config", ""))
+    """Return the problem that the daemon reports about its config."""
+    return site.status().problems.get("config", "")
 
 
 @pytest.mark.parametrize("router_name", ["bird", "frr"])
-def test_one_session_follows_its_password_and_no_other_does(
+def test_a_changed_password_resets_its_own_session_and_no_other(
     lab: Lab, router_name: str, announced: Held
 ) -> None:
-    site = lay_out_guarded(lab, router_name, "pw-one")
+    site = lay_out_with_password(lab, router_name, "pw-one")
     daemon = site.daemon()
-    site.both_hold(announced, within=20)
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
-    eventually(lambda: not says(site)["findings"], within=10)
+    site.both_hold(announced)
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o640
+    eventually(lambda: not site.status().findings)
 
-    write(site, "pw-two")
+    write_password(site, "pw-two")
     eventually(
-        lambda: any(
-            PEER in one["about"] and "password" in one["fix"] for one in says(site)["findings"]
-        ),
-        within=20,
-        why="the peer with another password is told",
+        lambda: any(PEER in one.about and "password" in one.fix for one in site.status().findings),
+        why="the peer with another password is reported",
     )
-    assert passwords_in(own_file(site).read_text()) == {"pw-two"}
+    assert passwords_in(site.router_file().read_text()) == {"pw-two"}
     assert PEER in site.run("status").out
-    written = own_file(site).stat()
+    written = site.router_file().stat()
 
-    peer_has(site, "pw-two")
-    site.both_hold(announced, within=20)
-    assert own_file(site).stat() == written, "nothing was loaded in between"
-    assert not site.edge.sessions()[US].flaps, "no other session was touched"
+    restart_peer(site, "pw-two")
+    site.both_hold(announced)
+    assert site.router_file().stat() == written, "nothing was loaded in between"
+    assert not site.edge.sessions()[DNS1].flaps, "no other session was touched"
 
-    a_missing_file_keeps_nothing_announced(site, announced)
-    assert not site.edge.sessions()[US].flaps
+    check_a_missing_password_file(site, announced)
+    assert not site.edge.sessions()[DNS1].flaps
 
-    site.configure(wanted())
-    eventually(lambda: not passwords_in(own_file(site).read_text()), within=5)
-    peer_has(site, "")
-    site.both_hold(announced, within=20)
-    assert not site.edge.sessions()[US].flaps
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o644
+    site.configure(config_without_password())
+    eventually(lambda: not passwords_in(site.router_file().read_text()))
+    restart_peer(site, "")
+    site.both_hold(announced)
+    assert not site.edge.sessions()[DNS1].flaps
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o644
     log = daemon.log()
     assert not [one for one in ("pw-one", "pw-two") if one in log]
 
 
-def a_missing_file_keeps_nothing_announced(site: Site, announced: Held) -> None:
-    """Lose the file, and then the DNS server; both come back."""
-    site.dns1.path(FILE).unlink()
-    eventually(lambda: FILE in problem(site), within=10, why="it is told")
+def check_a_missing_password_file(site: Site, announced: Held) -> None:
+    """Delete the password file and then kill the DNS server; restore both."""
+    site.dns1.path(PASSWORD_FILE).unlink()
+    eventually(lambda: PASSWORD_FILE in problem(site), why="the missing file is reported")
     assert site.tables() == [announced, announced], "the old password stays in force"
     site.server.daemon.kill()
-    site.both_hold({}, within=5)
+    site.both_hold({})
     site.server.restart()
-    site.both_hold(announced, within=10)
-    site.dns1.write(FILE, "pw-two\n", mode=0o644)
-    eventually(lambda: "0644" in problem(site), within=10)
-    site.dns1.path(FILE).chmod(0o640)
-    eventually(lambda: not says(site)["problems"], within=10, why="a mode that is right is seen")
+    site.both_hold(announced)
+    site.dns1.write(PASSWORD_FILE, "pw-two\n", mode=0o644)
+    eventually(lambda: "0644" in problem(site))
+    site.dns1.path(PASSWORD_FILE).chmod(0o640)
+    eventually(lambda: not site.status().problems, why="the corrected file mode is noticed")
 
 
-def test_who_is_only_in_birds_group_gives_it_the_file(lab: Lab, announced: Held) -> None:
-    """BIRD and we run as users without any privilege, as the packages have it."""
-    site = lay_out_guarded(lab, "bird", "pw-one")
+def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) -> None:
+    """BIRD and anycast-routed run as unprivileged users, as with the Debian packages."""
+    site = lay_out_with_password(lab, "bird", "pw-one")
     run_as_packaged(site)
     group = grp.getgrnam("bird").gr_gid
     as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={group}")
     apply = (*as_user, "--bounding-set=-all", "--no-new-privs", "--", sys.executable)
-    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False)
+    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
     assert (refused.code, "may not be read by user" in refused.err) == (78, True)
-    site.dns1.run("chown", f"root:{USER}", FILE)
-    site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=30)
+    site.dns1.run("chown", f"root:{USER}", PASSWORD_FILE)
+    site.dns1.run(*apply, "-m", "anycast_routed", "apply", within=PATIENCE)
     site.both_hold(announced)
-    found = own_file(site).stat()
+    found = site.router_file().stat()
     assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group)
     site.server.daemon.kill()
-    site.dns1.run("chown", "root:root", FILE)
-    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=30)
+    site.dns1.run("chown", "root:root", PASSWORD_FILE)
+    refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
     assert refused.code == 78
     site.both_hold({})
-    assert passwords_in(own_file(site).read_text()) == {"pw-one"}
-    assert stat.S_IMODE(own_file(site).stat().st_mode) == 0o640
+    assert passwords_in(site.router_file().read_text()) == {"pw-one"}
+    assert stat.S_IMODE(site.router_file().stat().st_mode) == 0o640
 
 
 def run_as_packaged(site: Site) -> None:
-    """Run BIRD as Debian does, and give our folders to our user."""
+    """Run BIRD as Debian does, and give the run and state directories to the daemon's user."""
     assert isinstance(site.router, bird.Bird)
     site.router.daemon.kill()
     site.dns1.path(bird.CONTROL).unlink(missing_ok=True)
@@ -139,4 +129,4 @@ def run_as_packaged(site: Site) -> None:
     site.dns1.run("install", "-d", "-o", USER, "-g", USER, "/run/anycast-routed")
     site.dns1.run("install", "-d", "-o", USER, "-g", USER, "/var/lib/anycast-routed")
     site.dns1.start(find("bird"), "-f", "-u", "bird", "-g", "bird", configs=(bird.CONF,))
-    eventually(lambda: site.dns1.path(bird.CONTROL).exists(), within=5, why="BIRD listens")
+    eventually(lambda: site.dns1.path(bird.CONTROL).exists(), why="BIRD listens")

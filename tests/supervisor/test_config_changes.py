@@ -1,18 +1,17 @@
-"""The config file breaks, or is replaced in any of the ways in which files are replaced."""
+"""The config file is broken, missing, or replaced by a write, a rename or a symbolic link."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.model import Verdict
+from tests.support.notify_socket import NOTIFY_SOCKET, NotifySocket
+from tests.support.waiting import eventually
 from tests.support.watched_site import CONFIG, Watched, each
 
 if TYPE_CHECKING:
@@ -23,106 +22,79 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 LABELLED = ("10.10.10.10/32", "10.10.10.11/32")
-NOTIFY = "/run/notify"
-
-
-class Systemd:
-    """What systemd has been told, over its datagram socket; it reads at once, as systemd does."""
-
-    def __init__(self, server: socket.socket) -> None:
-        self.said: list[str] = []
-        self._server = server
-
-    def read(self) -> None:
-        """Read until the socket is shut down."""
-        while said := self._server.recv(4096):
-            self.said.append(said.decode("ascii"))
-
-    def status(self) -> str:
-        """Return the latest line for `systemctl status`."""
-        lines = [one for one in self.said if one.startswith("STATUS=")]
-        return lines[-1].removeprefix("STATUS=")
 
 
 @pytest.fixture(scope="module")
-def systemd(laid_out: Watched) -> Iterator[Systemd]:
+def systemd(laid_out: Watched) -> Iterator[NotifySocket]:
     """Listen as systemd does."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        server.bind(str(laid_out.file(NOTIFY)))
-        made = Systemd(server)
-        reading = threading.Thread(target=made.read)
-        reading.start()
+    with NotifySocket(laid_out.file(NOTIFY_SOCKET)) as made:
         yield made
-        server.shutdown(socket.SHUT_RD)
-        reading.join()
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched, systemd: Systemd) -> Watched:
+def running(laid_out: Watched, systemd: NotifySocket) -> Watched:
     """Start the daemon as systemd does."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("NOTIFY_SOCKET", NOTIFY)
-        laid_out.begin()
-    eventually(lambda: "READY=1" in systemd.said, within=2, why="systemd is told")
+        environment.setenv("NOTIFY_SOCKET", NOTIFY_SOCKET)
+        laid_out.start_daemon()
+    eventually(lambda: "READY=1" in systemd.received, why="systemd has the status")
     return laid_out
 
 
 @pytest.fixture
-def watched(at_work: Watched, announced: Held, config: dict[str, Any]) -> Iterator[Watched]:
-    """Begin and end with the config of the file in force."""
-    at_work.holds(announced)
-    yield at_work
-    at_work.file(CONFIG).unlink(missing_ok=True)
-    at_work.reconfigure(config)
-    settled(at_work)
-    at_work.holds(announced)
+def watched(running: Watched, announced: Held, config: dict[str, Any]) -> Iterator[Watched]:
+    """Begin and end each test with the config of this file in force."""
+    running.holds(announced)
+    yield running
+    running.file(CONFIG).unlink(missing_ok=True)
+    running.reconfigure(config)
+    settled(running)
+    running.holds(announced)
 
 
 def settled(watched: Watched) -> None:
     """Wait until the config file is in force."""
-    eventually(lambda: "config" not in watched.says().problems, within=5, why="it is in force")
+    eventually(lambda: "config" not in watched.status().problems, why="it is in force")
 
 
 def judged(watched: Watched, service: str) -> None:
-    """Wait until the config with just this service is in force, and its server is well."""
+    """Wait until a config with only this service is in force, and the service is up."""
     up = {service: Verdict.UP}
-    eventually(
-        lambda: {name: one.verdict for name, one in watched.says().health.items()} == up, within=5
-    )
+    eventually(lambda: {name: one.verdict for name, one in watched.status().health.items()} == up)
 
 
-def falls_silent(watched: Watched) -> None:
-    """Wait until the peer is told no more: BIRD sends again what has another service's name."""
+def wait_for_silence(watched: Watched) -> None:
+    """Wait until no more messages arrive: BIRD sends routes again when their service is renamed."""
     marks = [watched.mark()]
 
     def silent() -> bool:
         marks.append(watched.mark())
         return len(marks) > 2 and marks[-1] == marks[-2]
 
-    eventually(silent, within=5, every=0.3)
+    eventually(silent, every=0.3)
 
 
-def preferring(config: dict[str, Any], local_pref: int) -> str:
+def config_with_local_pref(config: dict[str, Any], local_pref: int) -> str:
     """Return the config with another LocalPref."""
     return json.dumps({**config, "anycast": {**config["anycast"], "localpref": local_pref}})
 
 
-def preferred(announced: Held, local_pref: int) -> Held:
-    """Return what is announced then: the route that has its own LocalPref keeps it."""
+def routes_with_local_pref(announced: Held, local_pref: int) -> Held:
+    """Return the routes under that config; the route with a LocalPref of its own keeps it."""
     lower = dict(zip(LABELLED, (local_pref, local_pref - 10), strict=True))
     return {
         prefix: (lower.get(prefix, own), next_hop) for prefix, (own, next_hop) in announced.items()
     }
 
 
-def stays_with_the_old_one(watched: Watched, systemd: Systemd, said: str) -> None:
-    """Wait until status, systemd and the log say what is wrong, and nothing else happens."""
+def old_config_stays_in_force(watched: Watched, systemd: NotifySocket, said: str) -> None:
+    """Wait until status, systemd and the log report the problem, and nothing else happens."""
     mark = watched.mark()
-    eventually(lambda: said in watched.says().problems["config"], within=5, why=said)
-    eventually(lambda: "config problem" in systemd.status(), within=2, why="systemd is told")
-    assert "problem about=config" in watched.at_work().log()
-    watched.nothing_is_told(0.3)
-    assert not watched.told(mark)
+    eventually(lambda: said in watched.status().problems["config"], why=said)
+    eventually(lambda: "config problem" in systemd.status(), why="systemd has the status")
+    assert "problem about=config" in watched.process().log()
+    watched.no_update_for(0.3)
+    assert not watched.updates(mark)
 
 
 @pytest.mark.fault(35)
@@ -135,8 +107,8 @@ def stays_with_the_old_one(watched: Watched, systemd: Systemd, said: str) -> Non
         ("key", "intervall"),
     ],
 )
-def test_a_broken_config_changes_nothing_and_is_told(
-    watched: Watched, systemd: Systemd, config: dict[str, Any], broken: str, said: str
+def test_a_broken_config_changes_nothing_and_is_reported(
+    watched: Watched, systemd: NotifySocket, config: dict[str, Any], broken: str, said: str
 ) -> None:
     text = json.dumps(config)
     texts = {
@@ -146,154 +118,156 @@ def test_a_broken_config_changes_nothing_and_is_told(
         "key": json.dumps({**config, "dns": {**config["dns"], "intervall": "1s"}}),
     }
     watched.file(CONFIG).write_text(texts[broken])
-    stays_with_the_old_one(watched, systemd, said)
+    old_config_stays_in_force(watched, systemd, said)
     mark = watched.mark()
     watched.reconfigure(config)
     settled(watched)
-    eventually(lambda: "config problem" not in systemd.status(), within=2, why="systemd is told")
-    assert not watched.told(mark)
+    eventually(lambda: "config problem" not in systemd.status(), why="systemd has the status")
+    assert not watched.updates(mark)
 
 
 @pytest.mark.fault(35)
-def test_a_config_that_is_gone_changes_nothing_until_another_one_is_there(
-    watched: Watched, systemd: Systemd, config: dict[str, Any], announced: Held
+def test_a_deleted_config_changes_nothing_until_a_new_one_exists(
+    watched: Watched, systemd: NotifySocket, config: dict[str, Any], announced: Held
 ) -> None:
     watched.file(CONFIG).unlink()
-    stays_with_the_old_one(watched, systemd, "")
+    old_config_stays_in_force(watched, systemd, "")
     mark = watched.mark()
-    watched.reconfigure(json.loads(preferring(config, 250)))
-    watched.holds(preferred(announced, 250), within=5)
-    assert watched.told(mark) == each("announce", LABELLED)
+    watched.reconfigure(json.loads(config_with_local_pref(config, 250)))
+    watched.holds(routes_with_local_pref(announced, 250))
+    assert watched.updates(mark) == each("announce", LABELLED)
 
 
 @pytest.mark.fault(35)
-def test_a_config_written_slowly_is_taken_once_it_is_whole(
+def test_a_config_written_slowly_is_loaded_once_it_is_complete(
     watched: Watched, config: dict[str, Any], announced: Held
 ) -> None:
-    mark, text = watched.mark(), preferring(config, 260)
+    mark, text = watched.mark(), config_with_local_pref(config, 260)
     with watched.file(CONFIG).open("w") as file:
         for part in (text[:100], text[100:200]):
             file.write(part)
             file.flush()
-            watched.nothing_is_told(0.2)
+            watched.no_update_for(0.2)
         file.write(text[200:])
-    watched.holds(preferred(announced, 260), within=5)
+    watched.holds(routes_with_local_pref(announced, 260))
     settled(watched)
-    assert watched.told(mark) == each("announce", LABELLED)
+    assert watched.updates(mark) == each("announce", LABELLED)
 
 
 @pytest.mark.fault(35)
-def test_a_config_swapped_by_rename_and_by_symbolic_link_is_taken(
+def test_a_config_replaced_by_rename_or_by_symbolic_link_is_loaded(
     watched: Watched, config: dict[str, Any], announced: Held
 ) -> None:
-    folder = watched.file(CONFIG).parent
+    directory = watched.file(CONFIG).parent
     mark = watched.mark()
-    watched.replace_config(preferring(config, 300))
-    watched.holds(preferred(announced, 300), within=5)
+    watched.replace_config(config_with_local_pref(config, 300))
+    watched.holds(routes_with_local_pref(announced, 300))
     for local_pref in (310, 320):
-        (folder / f"{local_pref}").mkdir()
-        (folder / f"{local_pref}" / "config.json").write_text(preferring(config, local_pref))
-    # As Kubernetes does: a link to a file below a link to a folder, and only that is swapped.
-    (folder / "data").symlink_to("310")
-    (folder / "link").symlink_to("data/config.json")
-    (folder / "link").rename(folder / "config.json")
-    watched.holds(preferred(announced, 310), within=5)
-    (folder / "new").symlink_to("320")
-    (folder / "new").rename(folder / "data")
-    watched.holds(preferred(announced, 320), within=5)
+        (directory / f"{local_pref}").mkdir()
+        (directory / f"{local_pref}" / "config.json").write_text(
+            config_with_local_pref(config, local_pref)
+        )
+    # As Kubernetes does: a link to a file below a link to a directory; only the latter is replaced.
+    (directory / "data").symlink_to("310")
+    (directory / "link").symlink_to("data/config.json")
+    (directory / "link").rename(directory / "config.json")
+    watched.holds(routes_with_local_pref(announced, 310))
+    (directory / "new").symlink_to("320")
+    (directory / "new").rename(directory / "data")
+    watched.holds(routes_with_local_pref(announced, 320))
     three = each("announce", LABELLED) + each("announce", LABELLED) + each("announce", LABELLED)
-    assert watched.told(mark) == three
+    assert watched.updates(mark) == three
 
 
 @pytest.mark.fault(35)
-def test_a_config_that_drops_most_prefixes_is_refused_until_it_is_allowed(
-    watched: Watched, systemd: Systemd, config: dict[str, Any], announced: Held
+def test_a_config_that_withdraws_most_prefixes_needs_allow_shrink(
+    watched: Watched, systemd: NotifySocket, config: dict[str, Any], announced: Held
 ) -> None:
     shrunk = json.loads(json.dumps(config))
     shrunk["anycast"]["prefix"] = "web"
     watched.reconfigure(shrunk)
-    stays_with_the_old_one(watched, systemd, "would withdraw most of what is announced")
-    watched.at_work().signal(signal.SIGHUP)
-    watched.nothing_is_told(0.3)
+    old_config_stays_in_force(watched, systemd, "would withdraw most of what is announced")
+    watched.process().signal(signal.SIGHUP)
+    watched.no_update_for(0.3)
     mark = watched.mark()
     watched.run("reload", "--allow-shrink")
     left = {prefix: route for prefix, route in announced.items() if prefix not in LABELLED}
-    watched.holds(left, within=5)
-    assert watched.told(mark) == each("withdraw", LABELLED)
+    watched.holds(left)
+    assert watched.updates(mark) == each("withdraw", LABELLED)
 
 
-def test_a_run_folder_cannot_be_another_one_while_the_daemon_runs(
-    watched: Watched, systemd: Systemd, config: dict[str, Any]
+def test_the_run_directory_cannot_change_while_the_daemon_runs(
+    watched: Watched, systemd: NotifySocket, config: dict[str, Any]
 ) -> None:
     watched.reconfigure({**config, "daemon": {"run-dir": "/run/elsewhere"}})
-    stays_with_the_old_one(watched, systemd, "daemon.run-dir cannot change")
+    old_config_stays_in_force(watched, systemd, "daemon.run-dir cannot change")
 
 
 @pytest.mark.fault(35)
-def test_a_fifo_in_the_place_of_the_config_stops_nothing(
-    watched: Watched, systemd: Systemd, announced: Held
+def test_a_fifo_in_place_of_the_config_file_does_not_block_the_daemon(
+    watched: Watched, systemd: NotifySocket, announced: Held
 ) -> None:
     watched.file(CONFIG).unlink()
     os.mkfifo(watched.file(CONFIG))
-    stays_with_the_old_one(watched, systemd, "not a regular file")
+    old_config_stays_in_force(watched, systemd, "not a regular file")
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     watched.server.restart()
     watched.holds(announced)
 
 
-def test_what_is_drained_cannot_lose_its_name(
-    watched: Watched, systemd: Systemd, config: dict[str, Any], announced: Held
+def test_a_drained_service_cannot_be_renamed(
+    watched: Watched, systemd: NotifySocket, config: dict[str, Any], announced: Held
 ) -> None:
     renamed = {name: value for name, value in config.items() if name not in {"dns", "anycast"}}
     service = {"name": "resolver", "dns": config["dns"], "anycast": config["anycast"]}
     watched.run("drain", "dns", "--wait")
     watched.holds({})
     watched.reconfigure({**renamed, "services": [service]})
-    stays_with_the_old_one(watched, systemd, "dns is drained, and the new config has no such")
+    old_config_stays_in_force(watched, systemd, "dns is drained, and the new config has no such")
     watched.run("undrain", "dns")
     settled(watched)
     judged(watched, "resolver")
     watched.holds(announced)
     watched.reconfigure(config)
     judged(watched, "dns")
-    falls_silent(watched)
+    wait_for_silence(watched)
 
 
-def test_the_same_router_in_other_words_keeps_what_it_has(
+def test_router_settings_that_mean_the_same_router_keep_its_routes(
     watched: Watched, config: dict[str, Any], announced: Held
 ) -> None:
-    mark, logged = watched.mark(), len(watched.at_work().log())
+    mark, logged = watched.mark(), len(watched.process().log())
     watched.reconfigure({**config, "router": {"daemon": "bird", "vtysh": "/usr/bin/vtysh"}})
-    eventually(lambda: "config in force" in watched.at_work().log(logged), within=5)
-    watched.nothing_is_told(0.5)
-    assert not watched.told(mark)
+    eventually(lambda: "config in force" in watched.process().log(logged))
+    watched.no_update_for(0.5)
+    assert not watched.updates(mark)
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})
     watched.server.restart()
     watched.holds(announced)
 
 
-def test_systemd_is_told_what_is_exported_now_and_what_is_down(
-    watched: Watched, systemd: Systemd, announced: Held
+def test_the_systemd_status_line_shows_exports_and_services_that_are_down(
+    watched: Watched, systemd: NotifySocket, announced: Held
 ) -> None:
     watched.dns1.remove_address("lo", LABELLED[1])
-    eventually(lambda: "exports 2 prefixes" in systemd.status(), within=5, why="one has gone")
+    eventually(lambda: "exports 2 prefixes" in systemd.status(), why="one has gone")
     watched.dns1.address("lo", LABELLED[1], label="lo:dns2")
     watched.holds(announced)
-    eventually(lambda: "exports 3 prefixes" in systemd.status(), within=5, why="it is back")
+    eventually(lambda: "exports 3 prefixes" in systemd.status(), why="it is back")
     watched.server.daemon.kill()
-    eventually(lambda: systemd.status().startswith("dns is down: "), within=5, why="it is down")
+    eventually(lambda: systemd.status().startswith("dns is down: "), why="it is down")
     watched.server.restart()
     watched.holds(announced)
 
 
-def test_a_config_that_appears_in_another_place_is_not_taken(watched: Watched) -> None:
+def test_a_config_file_in_another_place_is_not_loaded(watched: Watched) -> None:
     mark, toml = watched.mark(), watched.file(CONFIG).with_name("config.toml")
     toml.write_text("this is no config")
-    logged = len(watched.at_work().log())
-    watched.at_work().signal(signal.SIGHUP)
-    watched.nothing_is_told(0.5)
-    assert "config.toml" not in watched.at_work().log(logged)
-    assert not watched.told(mark)
+    logged = len(watched.process().log())
+    watched.process().signal(signal.SIGHUP)
+    watched.no_update_for(0.5)
+    assert "config.toml" not in watched.process().log(logged)
+    assert not watched.updates(mark)
     toml.unlink()

@@ -1,4 +1,4 @@
-"""Our own process stands still, or may open nothing more: that is no fault of the DNS server's."""
+"""The daemon is stopped, or out of descriptors or ports: no fault of the DNS server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import LateError, eventually
 from anycast_routed.model import Verdict
+from tests.support.waiting import eventually
 from tests.support.watched_site import Watched, each
 
 if TYPE_CHECKING:
@@ -19,86 +19,85 @@ pytestmark = pytest.mark.integration
 RESERVED = "net.ipv4.ip_local_reserved_ports"
 
 
-def new(watched: Watched, before: str) -> str:
-    """Return what the log has beside what it had."""
-    return watched.at_work().log().removeprefix(before)
+def new_log(watched: Watched, before: str) -> str:
+    """Return the lines that the log has gained."""
+    return watched.process().log().removeprefix(before)
 
 
-def well_again(watched: Watched) -> None:
-    """Wait until the daemon says so: it looks every few seconds."""
+def check_runs_again(watched: Watched) -> None:
+    """Wait until the daemon has a good answer and no problem; it tries every few seconds."""
     eventually(
-        lambda: watched.reason() == "NOERROR" and not watched.says().problems,
-        within=8,
+        lambda: watched.reason() == "NOERROR" and not watched.status().problems,
         why="the check runs again",
     )
 
 
 @pytest.mark.fault(36)
-def test_a_process_of_ours_that_stood_still_blames_nobody(watched: Watched) -> None:
+def test_a_daemon_that_was_stopped_does_not_blame_the_server(watched: Watched) -> None:
     mark = watched.mark()
     for seconds in (0.3, 0.5, 2.0):
-        watched.at_work().pause()
-        watched.nothing_is_told(seconds)
-        watched.at_work().resume()
-        watched.nothing_is_told(0.3)
-    assert not watched.told(mark)
-    assert watched.says().health["dns"].verdict is Verdict.UP
+        watched.process().pause()
+        watched.no_update_for(seconds)
+        watched.process().resume()
+        watched.no_update_for(0.3)
+    assert not watched.updates(mark)
+    assert watched.status().health["dns"].verdict is Verdict.UP
 
 
 @pytest.mark.fault(36)
-def test_what_died_while_we_stood_still_is_withdrawn_when_we_go_on(
+def test_a_server_that_died_while_the_daemon_was_stopped_is_withdrawn_on_resume(
     watched: Watched, announced: Held
 ) -> None:
     mark = watched.mark()
-    watched.at_work().pause()
+    watched.process().pause()
     watched.server.daemon.kill()
-    with pytest.raises(LateError):
-        watched.holds({}, within=0.5)
-    watched.at_work().resume()
-    watched.holds({}, within=3)
-    watched.heal()
+    watched.no_update_for(0.5)
+    watched.process().resume()
+    watched.holds({})
+    watched.end_faults()
     watched.holds(announced)
-    assert watched.told(mark) == each("withdraw", announced) + each("announce", announced)
+    assert watched.updates(mark) == each("withdraw", announced) + each("announce", announced)
 
 
 @pytest.mark.fault(36)
-def test_a_host_that_was_suspended_goes_on_as_it_was(watched: Watched) -> None:
+def test_a_suspended_host_resumes_without_updates(watched: Watched) -> None:
+    # The daemon, which started last, stops first and resumes last: it never sees others stopped.
     mark, daemons = watched.mark(), [one for one in watched.dns1.daemons if one.alive]
     for seconds in (0.5, 2.0):
-        for one in daemons:
+        for one in reversed(daemons):
             one.pause(whole=True)
-        watched.nothing_is_told(seconds)
+        watched.no_update_for(seconds)
         for one in daemons:
             one.resume()
-        watched.nothing_is_told(0.5)
-    assert not watched.told(mark)
-    assert watched.says().health["dns"].verdict is Verdict.UP
+        watched.no_update_for(0.5)
+    assert not watched.updates(mark)
+    assert watched.status().health["dns"].verdict is Verdict.UP
 
 
 @pytest.mark.fault(14)
-def test_without_descriptors_nothing_changes_and_the_log_says_so(watched: Watched) -> None:
-    mark, pid, said = watched.mark(), watched.at_work().pid, watched.at_work().log()
+def test_without_descriptors_nothing_changes_and_the_log_reports_it(watched: Watched) -> None:
+    mark, pid, said = watched.mark(), watched.process().pid, watched.process().log()
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
     try:
         alarm = "the check cannot run service=dns"
-        eventually(lambda: alarm in new(watched, said), within=5, why="the alarm")
-        watched.nothing_is_told(1)
+        eventually(lambda: alarm in new_log(watched, said), why="the alarm")
+        watched.no_update_for(1)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     over = 'problem is over about="status file"'
-    eventually(lambda: over in new(watched, said), within=8, why="it can be written again")
-    well_again(watched)
-    assert not watched.told(mark)
-    assert "verdict" not in new(watched, said)
+    eventually(lambda: over in new_log(watched, said), why="it can be written again")
+    check_runs_again(watched)
+    assert not watched.updates(mark)
+    assert "verdict" not in new_log(watched, said)
 
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize("returns", [True, False])
-def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
+def test_a_server_that_dies_while_descriptors_are_missing_is_judged_afterwards(
     watched: Watched, announced: Held, *, returns: bool
 ) -> None:
-    mark, pid, said = watched.mark(), watched.at_work().pid, watched.at_work().log()
+    mark, pid, said = watched.mark(), watched.process().pid, watched.process().log()
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
     try:
@@ -106,30 +105,30 @@ def test_what_dies_while_there_are_no_descriptors_is_judged_once_there_are(
         if returns:
             watched.server.restart()
         alarm = "problem about=router"
-        eventually(lambda: alarm in new(watched, said), within=8, why="it is told")
-        watched.nothing_is_told(0.3)
+        eventually(lambda: alarm in new_log(watched, said), why="the problem is reported")
+        watched.no_update_for(0.3)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     over = "problem is over about=router"
-    eventually(lambda: over in new(watched, said), within=8, why="it goes on")
+    eventually(lambda: over in new_log(watched, said), why="the problem is over")
     if not returns:
-        watched.holds({}, within=5)
-        watched.heal()
+        watched.holds({})
+        watched.end_faults()
     watched.holds(announced)
-    well_again(watched)
-    assert ("withdraw" in {kind for kind, _ in watched.told(mark)}) is not returns
+    check_runs_again(watched)
+    assert ("withdraw" in {kind for kind, _ in watched.updates(mark)}) is not returns
 
 
 @pytest.mark.fault(14)
-def test_without_free_ports_nothing_changes_and_log_and_status_say_so(watched: Watched) -> None:
-    mark, said, host = watched.mark(), watched.at_work().log(), watched.dns1
+def test_without_free_ports_nothing_changes_and_log_and_status_report_it(watched: Watched) -> None:
+    mark, said, host = watched.mark(), watched.process().log(), watched.dns1
     host.sysctl(RESERVED, "1024-65535")
     try:
         alarm, reason = "the check cannot run service=dns", "the check could not run: "
-        eventually(lambda: alarm in new(watched, said), within=5, why="the alarm")
-        eventually(lambda: watched.reason().startswith(reason), within=1, why="status")
-        assert watched.says().health["dns"].verdict is Verdict.UP
+        eventually(lambda: alarm in new_log(watched, said), why="the alarm")
+        eventually(lambda: watched.reason().startswith(reason), why="status")
+        assert watched.status().health["dns"].verdict is Verdict.UP
     finally:
         host.sysctl(RESERVED, "\n")  # none
-    well_again(watched)
-    assert not watched.told(mark)
+    check_runs_again(watched)
+    assert not watched.updates(mark)

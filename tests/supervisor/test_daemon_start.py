@@ -1,16 +1,18 @@
-"""The daemon is told something while it begins, and loses its run folder while it works."""
+"""The daemon gets a signal while Python loads it, or loses its run directory while it runs."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
+from tests.support.paths import SUPPORT
+from tests.support.waiting import PATIENCE, eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -21,61 +23,77 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault(31)]
 
-OURS = (sys.executable, "-m", "anycast_routed", "daemon")
+FIFO = "/run/loading"
+HELD = (sys.executable, str(SUPPORT / "held_while_loading.py"), FIFO, "daemon")
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab) -> Watched:
-    """Lay out the host and its peer."""
-    return lay_out(lab, "bird", quick())
+def running(lab: Lab) -> Watched:
+    """Lay out the host and its peer; the daemon does not run yet."""
+    made = lay_out(lab, "bird", quick())
+    os.mkfifo(made.file(FIFO))
+    return made
 
 
-def catches_sigterm(watched: Watched) -> bool:
-    """Tell whether SIGTERM would not just end the daemon (proc_pid_status(5), SigCgt)."""
-    text = Path(f"/proc/{watched.at_work().pid}/status").read_text("ascii")
-    caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
-    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+@dataclass
+class Loading:
+    """A daemon that Python has not loaded yet; its signal handlers are in place."""
+
+    watched: Watched
+    fifo: int
+
+    def go_on(self) -> None:
+        """Let Python load the rest of the daemon."""
+        os.close(self.fifo)
 
 
 @pytest.fixture
-def beginning(at_work: Watched, announced: Held) -> Iterator[Watched]:
-    """Kill a daemon that has announced everything, and start another one: it is loading."""
-    at_work.begin()
-    at_work.holds(announced, within=15)
-    at_work.at_work().kill()
-    at_work.ours = at_work.dns1.start(*OURS, name="anycast-routed")
-    eventually(lambda: catches_sigterm(at_work), within=5, every=0.002, why="Python has begun")
-    yield at_work
-    at_work.ours.terminate(within=10)
-    at_work.holds({}, within=5)
+def loading(running: Watched, announced: Held) -> Iterator[Loading]:
+    """Kill a daemon that has announced everything, and start another, held while it loads."""
+    running.start_daemon()
+    running.holds(announced)
+    running.process().kill()
+    running.daemon_process = running.dns1.start(*HELD, name="anycast-routed")
+
+    def opened() -> int:
+        # Until the daemon has opened the FIFO for reading, this raises an error (fifo(7)).
+        return os.open(running.file(FIFO), os.O_WRONLY | os.O_NONBLOCK)
+
+    yield Loading(running, eventually(opened, why="Python loads the daemon"))
+    running.process().terminate(PATIENCE)
+    running.holds({})
 
 
-def test_sigterm_while_it_is_loading_withdraws_what_its_predecessor_has_left(
-    beginning: Watched,
+def test_sigterm_while_the_daemon_loads_withdraws_the_routes_of_its_predecessor(
+    loading: Loading,
 ) -> None:
-    assert "starting" not in beginning.at_work().log()
-    beginning.end()
-    beginning.holds({}, within=2)
+    loading.watched.process().signal(signal.SIGTERM)
+    loading.go_on()
+    assert loading.watched.process().wait(PATIENCE) == 0
+    loading.watched.holds({})
 
 
-def test_sighup_while_it_is_loading_is_survived(beginning: Watched) -> None:
-    mark = beginning.mark()
-    beginning.at_work().signal(signal.SIGHUP)
-    eventually(lambda: "verdict service=dns" in beginning.at_work().log(), within=5)
-    assert not beginning.told(mark)
+def test_sighup_while_the_daemon_loads_does_not_kill_it(loading: Loading) -> None:
+    mark = loading.watched.mark()
+    loading.watched.process().signal(signal.SIGHUP)
+    loading.go_on()
+    eventually(lambda: "verdict service=dns" in loading.watched.process().log())
+    assert not loading.watched.updates(mark)
 
 
-def test_it_ends_with_75_when_its_run_folder_is_gone(beginning: Watched) -> None:
-    eventually(lambda: "verdict service=dns" in beginning.at_work().log(), within=5)
-    mark = beginning.mark()
-    folder = beginning.dns1.path(RUN_DIR)
+def test_the_daemon_ends_with_75_when_its_run_directory_is_deleted(loading: Loading) -> None:
+    watched = loading.watched
+    loading.go_on()
+    eventually(lambda: "verdict service=dns" in watched.process().log())
+    mark = watched.mark()
+    directory = watched.file(RUN_DIR)
 
     def removed() -> bool:
-        shutil.rmtree(folder, ignore_errors=True)  # the daemon may write into it meanwhile
-        return not folder.exists()
+        shutil.rmtree(directory, ignore_errors=True)  # the daemon may write into it meanwhile
+        return not directory.exists()
 
-    eventually(removed, within=1)
-    assert beginning.at_work().wait(5.0) == 75
-    assert "was replaced or deleted under us" in beginning.at_work().log()
-    assert not beginning.told(mark)
-    beginning.begin()
+    eventually(removed)
+    assert watched.process().wait(PATIENCE) == 75
+    assert "was replaced or deleted under us" in watched.process().log()
+    assert not watched.updates(mark)
+    watched.start_daemon()

@@ -1,15 +1,16 @@
-"""An operator drains, or a service that fails is lowered: each step is one UPDATE a prefix."""
+"""A drain, and a failed service that is lowered: each step is one UPDATE per prefix."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.model import Drain, Stage
 from anycast_routed.state import drain_orders
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, STATE_DIR, Watched, each, quick
 
 if TYPE_CHECKING:
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 FLOOR = 5
+DRAIN_TIME = 1.0
+"""Seconds: the `drain-time` of `quick`."""
 GRACEFUL_SHUTDOWN = "65535:0"
 
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have a service that is lowered when it fails."""
+    """Return a config whose service is lowered when it fails."""
     made = quick()
     made["dns"]["on-fail"] = "lower"
     made["anycast"]["floor"] = FLOOR
@@ -38,20 +41,26 @@ def config() -> dict[str, Any]:
 
 
 def drain(watched: Watched, target: str) -> None:
-    """Order what `drain` orders."""
+    """Write the drain order that the verb `drain` writes."""
     drain_orders.order(
         watched.file(STATE_DIR), drain_orders.Ordered(target, "a new kernel", time.time())
     )
 
 
 def undrain(watched: Watched, target: str) -> None:
-    """Lift the order, as `undrain` does."""
+    """Remove the drain order, as the verb `undrain` does."""
     assert drain_orders.lift(watched.file(STATE_DIR), target)
 
 
-def at(local_pref: int, announced: Held) -> Held:
-    """Return the same prefixes with this LocalPref."""
+def with_local_pref(local_pref: int, announced: Held) -> Held:
+    """Return the same routes with this LocalPref."""
     return {prefix: (local_pref, next_hop) for prefix, (_, next_hop) in announced.items()}
+
+
+def local_prefs(watched: Watched, mark: int, prefix: str) -> list[int | None]:
+    """Return the LocalPref of each message about a prefix since the mark; None withdraws it."""
+    events = [event for event in watched.peer.since(mark) if event.prefix == prefix]
+    return [event.route.local_pref if event.route else None for event in events]
 
 
 def marked(watched: Watched) -> set[str]:
@@ -63,65 +72,71 @@ def marked(watched: Watched) -> set[str]:
 def test_a_drained_service_is_lowered_then_withdrawn_and_stays_so_over_a_restart(
     watched: Watched, announced: Held
 ) -> None:
-    mark = watched.mark()
+    mark, began = watched.mark(), time.monotonic()
     drain(watched, "dns")
-    watched.holds(at(0, announced), within=3)
-    lowered = time.monotonic()
-    assert marked(watched) == announced.keys()
-    watched.holds({}, within=5)
-    assert time.monotonic() - lowered > 0.8, "it was lowered for the drain time"
-    assert watched.told(mark) == each("announce", announced) + each("withdraw", announced)
+    watched.holds({})
+    assert time.monotonic() - began > DRAIN_TIME
+    assert watched.updates(mark) == each("announce", announced) + each("withdraw", announced)
+    for prefix in announced:
+        assert local_prefs(watched, mark, prefix) == [0, None]
+    lowered = [event.route for event in watched.peer.since(mark) if event.route]
+    assert all(GRACEFUL_SHUTDOWN in route.communities for route in lowered)
     out = Drain(Stage.OUT, "a new kernel")
-    eventually(lambda: watched.says().drains == {"dns": out}, within=2, why="the status says so")
-    watched.agrees()
+    eventually(lambda: watched.status().drains == {"dns": out}, why="the status says so")
+    watched.status_agrees()
     mark = watched.mark()
-    watched.end()
-    watched.begin()
-    watched.nothing_is_told(0.5)
+    watched.stop_daemon()
+    watched.start_daemon()
+    watched.no_update_for(0.5)
     undrain(watched, "dns")
     watched.holds(announced)
-    assert watched.told(mark) == each("announce", announced)
+    assert watched.updates(mark) == each("announce", announced)
     assert not marked(watched)
 
 
-def test_a_drained_prefix_takes_no_other_along(watched: Watched, announced: Held) -> None:
+def test_a_drained_prefix_does_not_affect_other_prefixes(watched: Watched, announced: Held) -> None:
     one = "10.10.10.11/32"
     others = {prefix: route for prefix, route in announced.items() if prefix != one}
     mark = watched.mark()
     drain(watched, one)
-    watched.holds({**announced, one: (0, "172.17.2.1")}, within=3)
-    watched.holds(others, within=5)
+    watched.holds(others)
     undrain(watched, one)
     watched.holds(announced)
-    assert watched.told(mark) == each("announce", [one, one]) + each("withdraw", [one])
+    assert local_prefs(watched, mark, one) == [0, None, 190]
+    assert watched.updates(mark) == each("announce", [one, one]) + each("withdraw", [one])
 
 
 def test_a_drain_that_is_lifted_while_it_is_lowered_withdraws_nothing(
-    watched: Watched, announced: Held
+    watched: Watched, announced: Held, config: dict[str, Any]
 ) -> None:
+    slow = json.loads(json.dumps(config))
+    slow["anycast"]["drain-time"] = "1h"
+    watched.reconfigure(slow)
     mark = watched.mark()
     drain(watched, "dns")
-    watched.holds(at(0, announced), within=3)
+    watched.holds(with_local_pref(0, announced))
     undrain(watched, "dns")
     watched.holds(announced)
-    assert watched.told(mark) == each("announce", announced) + each("announce", announced)
+    assert watched.updates(mark) == each("announce", announced) + each("announce", announced)
     assert not marked(watched)
+    watched.reconfigure(config)
+    watched.no_update_for(0.3)
 
 
-def test_orders_that_cannot_be_read_leave_things_as_they_are(
+def test_an_unreadable_file_of_drain_orders_changes_nothing(
     watched: Watched, announced: Held
 ) -> None:
     drain(watched, "dns")
-    watched.holds({}, within=6)
+    watched.holds({})
     file = watched.file(STATE_DIR) / "drains.json"
     text = file.read_text()
     file.write_text(text[:20])
-    eventually(lambda: "drains" in watched.says().problems, within=3, why="it is told")
-    watched.nothing_is_told(0.3)
+    eventually(lambda: "drains" in watched.status().problems, why="the problem is reported")
+    watched.no_update_for(0.3)
     file.write_text(text)
     undrain(watched, "dns")
     watched.holds(announced)
-    eventually(lambda: not watched.says().problems, within=2, why="that is over")
+    eventually(lambda: not watched.status().problems, why="the problem is over")
 
 
 def test_a_service_that_fails_is_lowered_to_the_floor_at_once(
@@ -129,24 +144,24 @@ def test_a_service_that_fails_is_lowered_to_the_floor_at_once(
 ) -> None:
     mark = watched.mark()
     watched.server.daemon.kill()
-    watched.holds(at(FLOOR, announced), within=3)
-    assert watched.told(mark) == each("announce", announced)
-    watched.agrees()
+    watched.holds(with_local_pref(FLOOR, announced))
+    assert watched.updates(mark) == each("announce", announced)
+    watched.status_agrees()
     watched.server.restart()
     watched.holds(announced)
-    assert watched.told(mark) == each("announce", announced) + each("announce", announced)
+    assert watched.updates(mark) == each("announce", announced) + each("announce", announced)
 
 
 def test_a_service_that_has_never_been_up_is_not_lowered_but_withheld(
     watched: Watched, announced: Held
 ) -> None:
-    watched.end()
+    watched.stop_daemon()
     watched.holds({})
     watched.server.daemon.kill()
     (watched.file(RUN_DIR) / "state.json").unlink()  # as after a boot
     mark = watched.mark()
-    watched.begin()
-    watched.nothing_is_told(0.5)
+    watched.start_daemon()
+    watched.no_update_for(0.5)
     watched.server.restart()
     watched.holds(announced)
-    assert watched.told(mark) == each("announce", announced)
+    assert watched.updates(mark) == each("announce", announced)

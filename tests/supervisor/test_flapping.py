@@ -1,4 +1,4 @@
-"""A server that comes and goes: its neighbours see little of it, and its operator all."""
+"""A server that goes down and up again and again: few UPDATEs, and every change in the history."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.model import Verdict
+from tests.support.waiting import eventually
 from tests.support.watched_site import Watched, each, quick
 
 if TYPE_CHECKING:
@@ -20,25 +20,19 @@ DEATHS = 6
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have a service that waits longer each time, as by default."""
+    """Return a config with the default damping of flapping services."""
     made = quick()
     del made["dns"]["half-life"]
     return made
-
-
-def becomes(watched: Watched, verdict: Verdict) -> None:
-    """Wait until the daemon has acted on this verdict."""
-    why = f"the service is {verdict}"
-    eventually(lambda: watched.says().health["dns"].verdict is verdict, within=5, why=why)
 
 
 def flap(watched: Watched, times: int) -> None:
     """Kill and restart the server so many times, each time as soon as the daemon has noticed."""
     for _ in range(times):
         watched.server.daemon.kill()
-        becomes(watched, Verdict.DOWN)
+        watched.status_has(Verdict.DOWN)
         watched.server.restart()
-        becomes(watched, Verdict.UP)
+        watched.status_has(Verdict.UP)
 
 
 @pytest.mark.fault(13)
@@ -48,18 +42,18 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     mark = watched.mark()
     flap(watched, DEATHS)
     once = each("withdraw", announced) + each("announce", announced)
-    assert watched.told(mark) == once + each("withdraw", announced)
+    watched.receives(mark, once + each("withdraw", announced))
     waits = "dns went down 2 times: withheld until "
-    assert watched.says().damped["dns"].startswith(waits)
+    assert watched.status().damped["dns"].startswith(waits)
     assert waits in watched.run("status").out
     assert waits in watched.run("history").out
-    watched.agrees()
+    watched.status_agrees()
     watched.run("undrain")
-    watched.holds(announced, within=3)
-    assert watched.told(mark) == once + once
-    # The peer is told first, and the status file after that.
-    eventually(lambda: not watched.says().damped, within=3, why="status says so")
+    watched.holds(announced)
+    assert watched.updates(mark) == once + once
+    # The daemon writes the status file after the UPDATE.
+    eventually(lambda: not watched.status().damped, why="status says so")
     flap(watched, 2)
-    assert watched.table() == {}
+    watched.holds({})
     watched.run("undrain", "dns")
-    watched.holds(announced, within=3)
+    watched.holds(announced)

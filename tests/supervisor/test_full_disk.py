@@ -1,4 +1,4 @@
-"""The run folder's file system is full, or read-only: what is dead goes, and stays away."""
+"""The run directory's file system is full or read-only: a dead service stays withdrawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from tests.support.router_faults import (
     EVERYTHING,
     announced_since,
@@ -16,9 +15,9 @@ from tests.support.router_faults import (
     logged,
     networks_in,
     no_problem,
-    own_file,
     unchanged,
 )
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -30,27 +29,27 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.fault(33)]
 
 NEW = "10.10.10.12/32"
-QUIET = 0.4  # seconds in which nobody has made space
+QUIET = 0.4  # seconds in which the disk stays full
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab) -> Watched:
-    """Start the daemon with a run folder on a small file system of its own."""
+def running(lab: Lab) -> Watched:
+    """Start the daemon with a run directory on a small file system of its own."""
     made = lay_out(lab, "bird", quick())
     made.dns1.run("mkdir", "-p", RUN_DIR)
     made.dns1.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", RUN_DIR)
-    made.begin()
+    made.start_daemon()
     return made
 
 
 @pytest.fixture
 def full(watched: Watched) -> Iterator[Watched]:
-    """Leave no space on it, and then a little again."""
+    """Fill the file system, and free space after the test."""
     filler = f"{RUN_DIR}/filler"
     latest = time.monotonic()
 
     def is_full() -> bool:
-        # What the daemon was writing as we filled it up may leave a little space.
+        # A file that the daemon was writing meanwhile may leave a little space.
         nonlocal latest
         watched.dns1.run("sh", "-c", f"cat /dev/zero > {RUN_DIR}/more", check=False)
         more = watched.dns1.path(f"{RUN_DIR}/more")
@@ -59,75 +58,77 @@ def full(watched: Watched) -> Iterator[Watched]:
             latest = time.monotonic()
         return time.monotonic() - latest > QUIET
 
-    eventually(is_full, within=5, why="the disk is full and stays so")
+    eventually(is_full, why="the disk is full and stays so")
     yield watched
     free(watched)
 
 
 def free(watched: Watched) -> None:
-    """Make space again."""
+    """Free the space again."""
     watched.dns1.run("sh", "-c", f"rm -f {RUN_DIR}/filler* {RUN_DIR}/more")
 
 
 @pytest.fixture
 def read_only(watched: Watched) -> Iterator[Watched]:
-    """Let nobody write to it, and then again."""
+    """Remount the file system read-only, and writable after the test."""
     watched.dns1.run("mount", "-o", "remount,ro", RUN_DIR)
     yield watched
     watched.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
 
 
-def test_what_is_dead_goes_from_a_full_disk_and_comes_back_when_there_is_space(
+def test_a_full_disk_does_not_stop_a_withdrawal_and_free_space_brings_the_routes_back(
     full: Watched, announced: Held
 ) -> None:
-    file = own_file(full)
+    file = full.router_file()
     full.server.daemon.kill()
-    full.holds({}, within=2)
+    full.holds({})
     logged(full, "No space left on device")
-    assert not file.exists() or not networks_in(file.read_text()), "it is gone, or shortened"
+    assert not file.exists() or not networks_in(file.read_text()), (
+        "the file is deleted or has no routes"
+    )
     bird_of(full).birdc("configure")
     unchanged(full, 0.5)
     full.server.restart()
     free(full)
-    full.holds(announced, within=8)
+    full.holds(announced)
     assert networks_in(file.read_text()) == EVERYTHING
     no_problem(full)
 
 
-def test_a_full_disk_takes_nothing_healthy_away(full: Watched, announced: Held) -> None:
+def test_a_full_disk_withdraws_nothing_healthy(full: Watched, announced: Held) -> None:
     def logs(words: str) -> int:
-        return full.at_work().log().count(words)
+        return full.process().log().count(words)
 
     over = 'problem is over about="status file"'
-    mark, told, before = full.mark(), logs("No space left on device"), logs(over)
+    mark, reported, before = full.mark(), logs("No space left on device"), logs(over)
     full.dns1.address("lo", NEW, label="lo:dns3")
-    eventually(lambda: logs("No space left on device") > told, within=5)
+    eventually(lambda: logs("No space left on device") > reported)
     bird_of(full).birdc("configure")
     free(full)
-    eventually(lambda: NEW in full.table(), within=8, why="there is space")
+    eventually(lambda: NEW in full.table(), why="there is space")
     full.dns1.remove_address("lo", NEW)
     full.holds(announced)
     no_problem(full)
     assert set(changes(full, mark)) == {("announce", NEW), ("withdraw", NEW)}
-    # Once more where a file that was being replaced has left space for this one.
-    assert logs(over) - before <= 2, "it is not told again and again"
+    # Twice if a file that was being replaced left space for the status file.
+    assert logs(over) - before <= 2, "the log does not repeat it"
 
 
-def test_what_is_dead_stays_away_although_nothing_can_be_written(
+def test_a_dead_service_stays_withdrawn_on_a_read_only_file_system(
     read_only: Watched, announced: Held
 ) -> None:
     read_only.server.daemon.kill()
-    read_only.holds({}, within=2)
+    read_only.holds({})
     logged(read_only, f"cannot write {RUN_DIR}/bird.conf")
-    assert networks_in(own_file(read_only).read_text()) == set(announced)
-    # Any reload of the operator's takes the file at its word, for a moment.
+    assert networks_in(read_only.router_file().read_text()) == set(announced)
+    # A reload by the operator announces the routes of the file, for a moment.
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")
-    eventually(lambda: announced_since(read_only, mark), within=2, why="BIRD has read the file")
-    read_only.holds({}, within=5)
+    eventually(lambda: announced_since(read_only, mark), why="BIRD has read the file")
+    read_only.holds({})
     read_only.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
     eventually(
-        lambda: not networks_in(own_file(read_only).read_text()), within=5, why="it is shortened"
+        lambda: not networks_in(read_only.router_file().read_text()), why="the file has no routes"
     )
     mark = read_only.mark()
     bird_of(read_only).birdc("configure")

@@ -1,4 +1,4 @@
-"""The state folder's file system hangs, as it does under fsfreeze(8): nothing waits for it."""
+"""The state directory's file system hangs under fsfreeze(8): the daemon does not wait for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import dns, eventually
+from anycast_routed.lab import dns
+from tests.support.waiting import eventually
 from tests.support.watched_site import STATE_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ MOUNT = "truncate -s 16M /run/img; mkfs.ext4 -q /run/img; mount -o loop /run/img
 def config() -> dict[str, Any]:
     """Add a second service, with a server of its own."""
     made = quick()
-    seed, anycast = made.pop("dns"), made.pop("anycast")
-    one = {"name": "dns", "dns": seed, "anycast": anycast}
+    check, anycast = made.pop("dns"), made.pop("anycast")
+    one = {"name": "dns", "dns": check, "anycast": anycast}
     two = {
         "name": "two",
-        "dns": {**seed, "port": str(OTHER_PORT)},
+        "dns": {**check, "port": str(OTHER_PORT)},
         "anycast": {
             "nexthop-interface": "eth0",
             "drain-time": "1s",
@@ -42,40 +43,40 @@ def config() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def second(lab: Lab, config: dict[str, Any]) -> tuple[Watched, Daemon]:
-    """Start the daemon and both servers, with a state folder on a file system of its own."""
+    """Start the daemon and both servers, with a state directory on a file system of its own."""
     made = lay_out(lab, "bird", config)
     server = dns.nsd(made.dns1, zones={"google.com.": ()}, port=OTHER_PORT)
     made.dns1.run("sh", "-euc", f"mkdir -p {STATE_DIR}; {MOUNT} {STATE_DIR}")
-    made.begin()
+    made.start_daemon()
     return made, server.daemon
 
 
 @pytest.fixture
 def frozen(second: tuple[Watched, Daemon]) -> Iterator[Watched]:
-    """Freeze it, and thaw it again."""
+    """Freeze the file system, and thaw it after the test."""
     watched, _ = second
-    eventually(lambda: SECOND in watched.table(), within=15, why="all is announced")
+    eventually(lambda: SECOND in watched.table(), why="all is announced")
     watched.dns1.run("fsfreeze", "-f", STATE_DIR)
     yield watched
     watched.dns1.run("fsfreeze", "-u", STATE_DIR, check=False)
-    watched.end()
+    watched.stop_daemon()
     watched.dns1.run("umount", STATE_DIR)
 
 
-def test_the_second_one_that_dies_goes_as_well(
+def test_two_services_that_die_are_withdrawn_while_the_journal_hangs(
     frozen: Watched, second: tuple[Watched, Daemon], announced: Held
 ) -> None:
     frozen.server.daemon.kill()
-    eventually(lambda: set(frozen.table()) == {SECOND}, within=2, why="the first one goes")
-    # Of the first one's end the journal has not been told yet, and will not be for a while.
+    eventually(lambda: set(frozen.table()) == {SECOND}, why="the first service is withdrawn")
+    # The journal cannot record the first withdrawal while the file system is frozen.
     second[1].kill(whole=True)
-    frozen.holds({}, within=2)
-    eventually(lambda: "journal" in frozen.says().problems, within=8, why="status says so")
-    assert "its file system does not answer" in frozen.says().problems["journal"]
+    frozen.holds({})
+    eventually(lambda: "journal" in frozen.status().problems, why="status says so")
+    assert "its file system does not answer" in frozen.status().problems["journal"]
     frozen.server.restart()
     frozen.holds(announced)
     frozen.dns1.run("fsfreeze", "-u", STATE_DIR)
-    eventually(lambda: not frozen.says().problems, within=8, why="it goes on")
-    told = [(one.kind, one.prefix) for one in frozen.history()]
+    eventually(lambda: not frozen.status().problems, why="the journal is written")
+    written = [(one.kind, one.prefix) for one in frozen.history()]
     for prefix in (*announced, SECOND):
-        assert ("withdrawn", prefix) in told, "what waited is written"
+        assert ("withdrawn", prefix) in written, "the waiting entries are written"

@@ -1,4 +1,4 @@
-"""A peer that is down, or takes no more: the others are served, it is told, and nothing storms."""
+"""A peer is down or accepts no more prefixes: reported, and the other peers stay served."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, bird, eventually
-from tests.support.router_faults import bird_of, own_file, unchanged
+from anycast_routed.lab import Lab, bird
+from tests.support.router_faults import bird_of, unchanged
+from tests.support.waiting import eventually
 from tests.support.watched_site import PEER, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -40,62 +41,64 @@ protocol bgp {
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take both routers, one after the other."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
 def edge(lab: Lab) -> bird.Bird:
-    """Start the peer that wants one prefix."""
+    """Start the peer that accepts one prefix."""
     return bird.start(lab.host("edge"), EDGE)
 
 
 @pytest.fixture(scope="module")
-def at_work(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
-    """Start the daemon with a peer that is not there, and one that wants one prefix."""
+def running(lab: Lab, router_name: str, edge: bird.Bird) -> Watched:
+    """Start the daemon with a peer that does not exist, and one that accepts one prefix."""
     config = quick()
     peers = [{"ip": one, "description": "", "as": 64512} for one in (NOBODY, LIMITED)]
     config["bgp"]["peers"] += peers
     made = lay_out(lab, router_name, config)
     lab.lan("lan", edge.host)
     edge.host.address("eth0", f"{LIMITED}/24")
-    made.begin()
+    made.start_daemon()
     return made
 
 
-def test_peers_that_get_nothing_are_told_and_the_others_stay(
+def test_peers_that_get_nothing_are_reported_and_the_others_stay_up(
     watched: Watched, announced: Held, edge: bird.Bird
 ) -> None:
     assert watched.table() == announced
-    eventually(lambda: "limit" in edge.daemon.log(), within=10, why="the peer takes no more")
+    eventually(lambda: "limit" in edge.daemon.log(), why="the peer takes no more")
     for peer in (NOBODY, LIMITED):
-        told = partial(is_trouble, watched, peer)
-        eventually(told, within=10, why=f"{peer} is told")
-    loads, written = loaded(watched), own_file(watched).stat()
+        reported = partial(is_trouble, watched, peer)
+        eventually(reported, why=f"{peer} is reported")
+    loads, written = loaded(watched), watched.router_file().stat()
     unchanged(watched, 8)
     assert loaded(watched) == loads
-    assert own_file(watched).stat().st_mtime_ns == written.st_mtime_ns
-    assert not watched.says().problems
-    log = watched.at_work().log()
-    # Once, and once more when BIRD has its reason; that it is tried again is no news.
+    assert watched.router_file().stat().st_mtime_ns == written.st_mtime_ns
+    assert not watched.status().problems
+    log = watched.process().log()
+    # Once, and again when BIRD knows the reason; further attempts are not reported.
     assert log.count(f"peer {NOBODY}: session is down") == log.count(f"peer {NOBODY}")
     assert log.count(f"peer {NOBODY}") <= 3
     assert PEER not in log.partition(" finding ")[2]
 
 
 def loaded(watched: Watched) -> int:
-    """Count how often the router was given a config, as far as it says so."""
+    """Count how often the router loaded a config; FRR does not log it."""
     return watched.router_name == "bird" and bird_of(watched).daemon.log().count("Reconfigured")
 
 
 def is_trouble(watched: Watched, peer: str) -> bool:
-    """Tell whether the daemon says what is wrong with this peer's session: FRR has no reason."""
+    """Tell whether the daemon reports this peer's session with its reason; FRR gives none."""
     reasons = REASONS[peer] if watched.router_name == "bird" else ("",)
-    lines = [one for one in map(str, watched.says().findings) if f"peer {peer}: session is " in one]
+    lines = [
+        one for one in map(str, watched.status().findings) if f"peer {peer}: session is " in one
+    ]
     return any(reason in line for line in lines for reason in reasons)
 
 
-def test_a_withdrawal_does_not_wait_for_them(watched: Watched) -> None:
+def test_a_withdrawal_does_not_wait_for_these_peers(watched: Watched) -> None:
     watched.server.daemon.kill()
-    watched.holds({}, within=2)
+    watched.holds({})

@@ -1,12 +1,13 @@
-"""Schedules of faults, drawn at random: whatever happens in whatever order, the promises hold.
+"""Random schedules of faults: the guarantees hold for any faults in any order.
 
-The peer's table is the plan's once all is quiet, nothing of a server that is down is announced,
-no file is ever seen in part, and nobody is told what does not concern him.
+Once the host is quiet, the peer's table equals the plan. No prefix of a server that is known to be
+down is announced, no file is ever visible in part, and the peer receives no message about a prefix
+that no step concerns.
 
-`ANYCAST_ROUTED_SCHEDULES=N` runs N of them, and `ANYCAST_ROUTED_SEED=S` draws others. A failing
-one is printed as a list of steps with times; `ANYCAST_ROUTED_SCHEDULE="[(0.1, 'server dead')]"`
-runs that one alone, and `ANYCAST_ROUTED_SHRINK=1` looks for the smallest that still fails, for at
-most five minutes.
+`ANYCAST_ROUTED_SCHEDULES=N` runs N schedules, and `ANYCAST_ROUTED_SEED=S` draws others. A schedule
+that fails is printed as a list of steps with times; `ANYCAST_ROUTED_SCHEDULE="[(0.1, 'server
+dead')]"` runs only that one. `ANYCAST_ROUTED_SHRINK=1` searches the smallest schedule that still
+fails, for at most five minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pytest
 
 from anycast_routed.lab import Lab
 from tests.support.schedules.draws import Shard, draw_one, shards
-from tests.support.schedules.site import Ground
+from tests.support.schedules.site import ScheduleSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,21 +35,23 @@ SHRINKS = "ANYCAST_ROUTED_SHRINK" in os.environ
 
 @pytest.fixture(scope="module", params=shards(MANY), ids=str)
 def shard(request: pytest.FixtureRequest) -> Shard:
-    """Take one after the other."""
+    """Return the shards, one after the other."""
     one: Shard = request.param
     return one
 
 
 @pytest.fixture(scope="module")
-def ground(shard: Shard) -> Iterator[Ground]:
+def site(shard: Shard) -> Iterator[ScheduleSite]:
     """Lay out one host for all schedules of a shard."""
-    with Lab() as lab, Ground(lab, shard.router_name, half_life=shard.half_life) as made:
+    with Lab() as lab, ScheduleSite(lab, shard.router_name, half_life=shard.half_life) as made:
         yield made
 
 
-def test_the_promises_hold_through_every_schedule_of_faults(ground: Ground, shard: Shard) -> None:
+def test_the_guarantees_hold_in_random_schedules_of_faults(
+    site: ScheduleSite, shard: Shard
+) -> None:
     if ONE:
-        ground.run(ast.literal_eval(ONE))
+        site.run(ast.literal_eval(ONE))
         return
     for number in shard.numbers:
-        draw_one(shard, number, ground.run, salt=SEED, shrinks=SHRINKS)
+        draw_one(shard, number, site.run, salt=SEED, shrinks=SHRINKS)

@@ -1,4 +1,4 @@
-"""What is down or drained goes where nothing can be rendered: only a load could lower it."""
+"""Dead and drained services are withdrawn even if no config can be rendered."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.lab.frr import Frr
-from tests.support.password_site import FILE, lay_out_guarded, own_file, with_password
+from tests.support.password_site import PASSWORD_FILE, config_with_password, lay_out_with_password
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
@@ -21,35 +21,37 @@ ONE = "10.10.10.11/32"
 
 @pytest.fixture(scope="module", params=["bird", "frr"])
 def router_name(request: pytest.FixtureRequest) -> str:
-    """Take either router."""
+    """Run each test on BIRD and on FRR."""
     name: str = request.param
     return name
 
 
-def test_a_drain_and_a_dead_server_without_the_password(
+def test_a_drain_and_a_death_withdraw_without_the_password_file(
     lab: Lab, router_name: str, announced: Held
 ) -> None:
-    site = lay_out_guarded(lab, router_name, "pw-one")
-    config = with_password()
+    site = lay_out_with_password(lab, router_name, "pw-one")
+    config = config_with_password()
     config["dns"]["on-fail"], config["anycast"]["floor"] = "lower", 10
     site.configure(config)
     if isinstance(site.router, Frr):
         site.router.vtysh("configure terminal\nlog commands")
-    left = own_file(site).with_name(f".{own_file(site).name}.0123abcd")
+    left = site.router_file().with_name(f".{site.router_file().name}.0123abcd")
     site.dns1.write("/run/anycast-routed/" + left.name, "of one that was killed")
     site.run("apply")
-    site.both_hold(announced, within=20)
+    site.both_hold(announced)
     assert not left.exists()
     said = site.run("status").out
     assert "not as planned" not in said
     assert ("log commands" in said) == (router_name == "frr")
 
-    site.dns1.path(FILE).unlink()
+    site.dns1.path(PASSWORD_FILE).unlink()
     site.daemon()
-    assert site.tables() == [announced, announced], "what is healthy stays"
+    assert site.tables() == [announced, announced], "healthy services stay announced"
     assert ONE in site.run("drain", ONE, "--wait").out
     site.both_hold({prefix: announced[prefix] for prefix in announced if prefix != ONE})
-    eventually(lambda: f"drain of {ONE}: out" in site.run("status").out, within=5)
+    eventually(lambda: f"drain of {ONE}: out" in site.run("status").out)
     site.server.daemon.kill()
-    site.both_hold({}, within=5)
-    assert " 10.10.10.1" not in own_file(site).read_text(), "nor does a restart bring it back"
+    site.both_hold({})
+    assert " 10.10.10.1" not in site.router_file().read_text(), (
+        "a restart of the router does not bring it back"
+    )

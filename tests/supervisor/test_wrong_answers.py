@@ -1,4 +1,4 @@
-"""Several services, whose servers answer wrongly, late, or by some ways only: each has its own."""
+"""Several services whose servers answer wrongly, late, or over some protocols only."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import dns, eventually
+from anycast_routed.lab import dns
 from anycast_routed.model import Verdict
 from tests.support.paths import SUPPORT
+from tests.support.waiting import eventually
 from tests.support.watched_site import DNS, QUICK, Watched, each, quick
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ PREFIX = {
 
 
 def service(name: str, **asked: object) -> dict[str, Any]:
-    """Configure a service that holds up one prefix."""
+    """Return the config of a service with one prefix."""
     question = {"ip": "127.0.0.1", "query": "google.com", **QUICK, **asked}
     routes = [{"label": name, "ip": PREFIX[name]}]
     return {
@@ -56,7 +57,7 @@ def service(name: str, **asked: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    """Have six services: of one server by all ways, and one of another server."""
+    """Return six services: five of one server, over all protocols, and one of another."""
     services = [
         service("dns"),
         service("six", ip="::1"),
@@ -70,54 +71,56 @@ def config() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def other() -> list[Nsd]:
-    """Hold the other server."""
+    """Return a list for the other server, which tests replace."""
     return []
 
 
 @pytest.fixture(scope="module")
-def at_work(laid_out: Watched, other: list[Nsd]) -> Watched:
+def running(laid_out: Watched, other: list[Nsd]) -> Watched:
     """Start the servers, and the daemon."""
     made = laid_out
     made.server.daemon.kill()
     upstream = (sys.executable, str(UPSTREAM), HOP, str(UPSTREAM_PORT), "0.3")
     slow = made.dns1.start(*upstream, name="upstream")
-    eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"), within=5)
+    eventually(lambda: slow.check() and made.dns1.listens(UPSTREAM_PORT, protocol="udp"))
     other.append(dns.nsd(made.dns1, port=OTHER_PORT))
     all_of_them = ("127.0.0.1", "::1", ANYCAST)
     made.server = dns.unbound(made.dns1, zones=BIG, address=all_of_them, extra=RESOLVING)
-    made.begin()
+    made.start_daemon()
     return made
 
 
 @pytest.fixture
 def announced() -> Held:
-    """Return what is announced while all are well."""
+    """Return the routes while all services are up."""
     return {prefix: (100, "fd00:17:2::1" if ":" in prefix else HOP) for prefix in PREFIX.values()}
 
 
 def without(announced: Held, *names: str) -> Held:
-    """Return what is announced when these services are down."""
+    """Return the routes while these services are down."""
     gone = {PREFIX[name] for name in names}
     return {prefix: route for prefix, route in announced.items() if prefix not in gone}
 
 
-def is_said(watched: Watched, name: str, reason: str) -> None:
-    """Wait until the status gives this reason for the service."""
-    eventually(lambda: reason in watched.reason(name), within=2, why=f"{name}: {reason}")
+def wait_for_reason(watched: Watched, name: str, reason: str) -> None:
+    """Wait until the status shows this reason for the service."""
+    eventually(lambda: reason in watched.reason(name), why=f"{name}: {reason}")
 
 
-def down_for(watched: Watched, announced: Held, mark: int, reason: str, *names: str) -> None:
-    """Wait until just these services are withdrawn for this reason, each once; heal them.
+def withdrawn_and_announced_again(
+    watched: Watched, announced: Held, mark: int, reason: str, *names: str
+) -> None:
+    """Wait until only these services are withdrawn for this reason, each once; end the fault.
 
-    `mark` is of the moment before their fault.
+    `mark` is from before the fault.
     """
-    watched.holds(without(announced, *names), within=4)
+    watched.holds(without(announced, *names))
     for name in names:
-        is_said(watched, name, reason)
-    watched.heal()
+        wait_for_reason(watched, name, reason)
+    watched.end_faults()
     watched.holds(announced)
     gone = [PREFIX[name] for name in names]
-    assert watched.told(mark) == each("withdraw", gone) + each("announce", gone)
+    assert watched.updates(mark) == each("withdraw", gone) + each("announce", gone)
 
 
 UNBOUNDS = ("dns", "six", "big", "anycast")
@@ -133,16 +136,16 @@ UNBOUNDS = ("dns", "six", "big", "anycast")
         ("always_nodata", "NODATA: google.com. has no "),
     ],
 )
-def test_an_answer_that_does_not_help_withdraws_with_its_reason(
+def test_a_negative_answer_withdraws_and_reports_its_reason(
     watched: Watched, announced: Held, kind: str, reason: str
 ) -> None:
     mark = watched.mark()
     watched.dns1.run("unbound-control", "-c", UNBOUND_CONF, "local_zone", "google.com.", kind)
-    down_for(watched, announced, mark, reason, *UNBOUNDS)
+    withdrawn_and_announced_again(watched, announced, mark, reason, *UNBOUNDS)
 
 
 @pytest.mark.fault(4)
-def test_a_server_that_says_why_it_refuses_is_withdrawn_with_the_extended_error(
+def test_an_extended_dns_error_is_reported_with_the_withdrawal(
     watched: Watched, announced: Held
 ) -> None:
     conf = watched.dns1.read(UNBOUND_CONF)
@@ -151,14 +154,14 @@ def test_a_server_that_says_why_it_refuses_is_withdrawn_with_the_extended_error(
     watched.dns1.write(UNBOUND_CONF, conf)
     reason = "REFUSED, EDE 18 (Prohibited)"
     for name in ("dns", "big"):
-        is_said(watched, name, reason)
+        wait_for_reason(watched, name, reason)
     watched.holds(without(announced, "dns", "big", "slow"))
     watched.server.restart()
     watched.holds(announced)
 
 
 @pytest.mark.fault(4)
-def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
+def test_a_lame_server_is_withdrawn_and_its_referral_reported(
     watched: Watched, announced: Held, other: list[Nsd]
 ) -> None:
     [healthy] = other
@@ -170,7 +173,7 @@ def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
     )
     watched.holds(without(announced, "other"))
     reason = "lame: referral to google.com."
-    is_said(watched, "other", reason)
+    wait_for_reason(watched, "other", reason)
     lame.daemon.kill(whole=True)
     other[0] = dns.nsd(watched.dns1, port=OTHER_PORT)
     watched.holds(announced)
@@ -185,69 +188,68 @@ def test_a_lame_server_is_withdrawn_and_says_whom_it_refers_to(
         ("reject with tcp reset", "truncated over UDP, and TCP failed: connection refused"),
     ],
 )
-def test_without_tcp_only_what_does_not_fit_into_udp_is_withdrawn(
+def test_without_tcp_only_a_service_with_truncated_answers_is_withdrawn(
     watched: Watched, announced: Held, verdict: str, reason: str
 ) -> None:
     mark = watched.mark()
     watched.nft(f"tcp dport 53 {verdict}")
-    down_for(watched, announced, mark, reason, "big")
+    withdrawn_and_announced_again(watched, announced, mark, reason, "big")
 
 
 @pytest.mark.fault(6)
-def test_a_server_that_is_slow_but_in_time_stays_announced(watched: Watched) -> None:
-    watched.nothing_is_told(2)
-    assert watched.says().health["slow"].verdict is Verdict.UP
+def test_a_slow_server_that_answers_before_the_timeout_stays_announced(watched: Watched) -> None:
+    watched.no_update_for(2)
+    assert watched.status().health["slow"].verdict is Verdict.UP
 
 
 @pytest.mark.fault(7)
-def test_thirty_percent_loss_each_way_changes_nothing(watched: Watched) -> None:
-    # Questions and replies both pass it. A reply that needs TCP needs more time than these checks.
+def test_thirty_percent_packet_loss_in_each_direction_changes_nothing(watched: Watched) -> None:
+    # Both questions and replies are dropped; TCP is not, as its retries exceed the timeout.
     for way in ("dport", "sport"):
         watched.nft(f'iifname "lo" udp {way} 53 numgen random mod 100 < 30 drop')
-    watched.nothing_is_told(4)
+    watched.no_update_for(4)
 
 
 @pytest.mark.fault(12)
-def test_ipv6_alone_dead_withdraws_only_what_is_checked_over_it(
+def test_without_ipv6_only_the_service_that_is_checked_over_it_is_withdrawn(
     watched: Watched, announced: Held
 ) -> None:
     mark = watched.mark()
     watched.nft(f"meta nfproto ipv6 {DNS} drop")
-    down_for(watched, announced, mark, "", "six")
+    withdrawn_and_announced_again(watched, announced, mark, "", "six")
 
 
 @pytest.mark.fault(11)
-def test_a_server_that_no_longer_listens_on_the_anycast_address_is_withdrawn_from_there(
+def test_a_server_that_does_not_listen_on_the_anycast_address_is_withdrawn_there(
     watched: Watched, announced: Held
 ) -> None:
     conf = watched.dns1.read(UNBOUND_CONF)
     watched.dns1.write(UNBOUND_CONF, conf.replace(f"  interface: {ANYCAST}\n", ""))
     watched.server.daemon.kill()
-    watched.holds({PREFIX["other"]: announced[PREFIX["other"]]})  # another server's
+    watched.holds({PREFIX["other"]: announced[PREFIX["other"]]})  # this service has another server
     watched.server.restart()
     watched.dns1.write(UNBOUND_CONF, conf)
     watched.holds(without(announced, "anycast"))
-    is_said(watched, "anycast", f"nothing listens on {ANYCAST} port 53")
+    wait_for_reason(watched, "anycast", f"nothing listens on {ANYCAST} port 53")
     mark = watched.mark()
-    watched.nothing_is_told(0.3)
+    watched.no_update_for(0.3)
     watched.server.restart()
     watched.holds(announced)
-    assert ("withdraw", PREFIX["anycast"]) not in watched.told(mark)
+    assert ("withdraw", PREFIX["anycast"]) not in watched.updates(mark)
 
 
 @pytest.mark.fault(2)
-def test_a_hung_server_holds_up_neither_other_services_nor_the_status(
+def test_a_hung_server_delays_neither_other_services_nor_the_status(
     watched: Watched, announced: Held, other: list[Nsd]
 ) -> None:
     mark = watched.mark()
     other[0].daemon.pause(whole=True)
-    watched.holds(without(announced, "other"), within=3)
+    watched.holds(without(announced, "other"))
     watched.server.daemon.kill()
-    watched.holds({}, within=1)
+    watched.holds({})
     verdicts = dict.fromkeys(PREFIX, Verdict.DOWN)
     eventually(
-        lambda: {name: one.verdict for name, one in watched.says().health.items()} == verdicts,
-        within=1,
+        lambda: {name: one.verdict for name, one in watched.status().health.items()} == verdicts,
         why="the status says so",
     )
     watched.server.restart()
@@ -255,4 +257,4 @@ def test_a_hung_server_holds_up_neither_other_services_nor_the_status(
     other[0].daemon.resume()
     watched.holds(announced)
     everything = PREFIX.values()
-    assert watched.told(mark) == each("withdraw", everything) + each("announce", everything)
+    assert watched.updates(mark) == each("withdraw", everything) + each("announce", everything)

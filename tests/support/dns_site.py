@@ -1,4 +1,4 @@
-"""The seed's site: dns1 with its two peers on one LAN, unbound on dns1, and our program there."""
+"""A DNS site: dns1 with unbound, a router and anycast-routed, and two BGP peers on its LAN."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from anycast_routed.lab import Host, Lab, bird, dns, eventually, frr, gobgp
+from anycast_routed.lab import Host, Lab, bgp_receiver, bird, dns, frr, gobgp
+from anycast_routed.lab import eventually as lab_eventually
+from anycast_routed.state import status_file
 from tests.support.paths import ANYCAST_DNS_CONFIG
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anycast_routed.lab import Daemon
+    from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.bird import Bird
     from anycast_routed.lab.dns import Dns
     from anycast_routed.lab.frr import Frr
     from anycast_routed.lab.gobgp import Gobgp
+    from anycast_routed.model import Verdict
     from anycast_routed.system.commands import Completed
 
 Held = dict[str, tuple[int | None, str]]
 """A peer's table: prefix -> LocalPref, next hop."""
 
+CONFIG = "/etc/anycast-routed/config.json"
+RUN_DIR = "/run/anycast-routed"
+STATE_DIR = "/var/lib/anycast-routed"
 INCLUDE = 'include "/run/anycast-route[d]/bird.conf";\n'
 EDGE = """\
 router bgp 64512
@@ -36,7 +46,7 @@ router bgp 64512
 exit
 """
 ADDRESSES = ("10.10.10.10/32", "10.10.10.11/32")
-# The state folder is below /var/lib, which is the machine's own: here it is of links to that.
+# The machine itself owns /var/lib: the host gets one of its own, with links to the machine's.
 _OWN_STATE = """
 mkdir /run/.lab/lib
 mount -n --rbind /var/lib /run/.lab/lib
@@ -48,8 +58,8 @@ _FAMILIES: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4", "ipv6")
 
 
 @dataclass
-class Node:
-    """A DNS host: its router, unbound, and our program; dns1 of the seed's site."""
+class DnsHost:
+    """A DNS host: its router, unbound, and anycast-routed."""
 
     lab: Lab
     router_name: str
@@ -57,40 +67,57 @@ class Node:
     router: Bird | Frr
     server: Dns
 
-    def run(self, *arguments: str, check: bool = True, within: float = 30) -> Completed:
-        """Run our program on dns1, as cron would."""
+    def run(self, *arguments: str, check: bool = True, within: float = PATIENCE) -> Completed:
+        """Run anycast-routed on dns1, as cron would."""
         argv = (sys.executable, "-m", "anycast_routed", *arguments)
         return self.dns1.run(*argv, check=check, within=within)
 
     def daemon(self, *options: str) -> Daemon:
-        """Start our daemon on dns1, and wait until it has made its first pass."""
-        status = self.dns1.path("/run/anycast-routed/status.json")
+        """Start the daemon on dns1, and wait until it has made its first pass."""
+        status = self.file(f"{RUN_DIR}/status.json")
         status.unlink(missing_ok=True)
         argv = (sys.executable, "-m", "anycast_routed", *options, "daemon")
         daemon = self.dns1.start(*argv, name="anycast-routed")
-        eventually(
-            lambda: daemon.check() and status.exists(), within=15, why="the daemon has begun"
-        )
+        eventually(lambda: daemon.check() and status.exists(), why="the daemon has made a pass")
         return daemon
 
     def document(self, *arguments: str, check: bool = True) -> Any:  # noqa: ANN401 - JSON
-        """Run it with --json and return the document."""
+        """Run anycast-routed with --json and return the document."""
         return json.loads(self.run("--json", *arguments, check=check).out)
+
+    def status(self) -> status_file.Live:
+        """Return the daemon's status file."""
+        found = status_file.load(self.file(RUN_DIR))
+        assert found is not None
+        return found
+
+    def status_has(self, verdict: Verdict, service: str = "dns") -> None:
+        """Wait until the daemon's status file has this verdict; the routes change before it."""
+        why = f"the status of {service} is {verdict}"
+        eventually(lambda: self.status().health[service].verdict is verdict, why=why)
+
+    def file(self, path: str) -> Path:
+        """Return the path by which the test sees a file of the host."""
+        return self.dns1.path(path)
+
+    def router_file(self) -> Path:
+        """Return the path of the router's config file that anycast-routed writes."""
+        return self.file(f"{RUN_DIR}/{self.router_name}.conf")
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the config file."""
-        self.dns1.write("/etc/anycast-routed/config.json", json.dumps(config))
+        self.dns1.write(CONFIG, json.dumps(config))
 
     def undamped(self) -> None:
-        """Have the service return at once, however often it dies: many deaths are one test."""
-        config = seed()
+        """Let the service return at once, however often it dies: one test has many deaths."""
+        config = anycast_dns_config()
         config["dns"]["half-life"] = 0
         self.configure(config)
 
 
 @dataclass
-class Site(Node):
-    """The seed's site: dns1 with its two peers on one LAN, and unbound on dns1."""
+class Site(DnsHost):
+    """dns1 with two peers on its LAN: GoBGP, and an edge router with FRR."""
 
     gobgp: Gobgp
     edge: Frr
@@ -106,29 +133,38 @@ class Site(Node):
             for peer in (self.gobgp, self.edge)
         ]
 
-    def both_hold(self, wanted: Held, within: float = 10) -> None:
-        """Wait until both peers hold exactly this."""
-        eventually(lambda: self.tables() == [wanted, wanted], within=within, why=str(wanted))
+    def recording_peer(self, *, asn: int = 64512) -> Receiver:
+        """Replace GoBGP by a peer that records every message; `asn` is the AS of dns1."""
+        self.gobgp.daemon.kill()
+        host, peers = self.gobgp.host, {"172.17.2.1": asn}
+        return bgp_receiver.start(host, asn=64512, router_id="172.17.2.253", peers=peers)
+
+    def both_hold(self, wanted: Held, within: float = PATIENCE) -> None:
+        """Wait until both peers hold exactly these routes."""
+        lab_eventually(lambda: self.tables() == [wanted, wanted], within=within, why=str(wanted))
 
 
-def seed() -> dict[str, Any]:
-    """Return the seed's config, to be changed by a test."""
+def anycast_dns_config() -> dict[str, Any]:
+    """Return the anycast-dns config, for a test to change."""
     loaded: dict[str, Any] = json.loads(ANYCAST_DNS_CONFIG.read_text())
     return loaded
+
+
+seed = anycast_dns_config
 
 
 def lay_out(
     lab: Lab, router_name: str, *, own: str = "", addresses: tuple[str, ...] = ADDRESSES
 ) -> Site:
-    """Lay out the site with the seed's config unchanged; nothing has been applied yet.
+    """Lay out the site with the anycast-dns config unchanged; nothing has been applied yet.
 
-    `own` is what the operator of dns1 has in his router's config beside our include line.
+    `own` is what the operator of dns1 has in the router's config after the include line.
     """
     dns1, edge, peer = lab.host("dns1"), lab.host("edge"), lab.host("peer")
     lab.lan("lan", dns1, edge, peer)
     edge.address("eth0", "172.17.2.254/24").address("eth0", "fd00:17:2::fe/64")
     peer.address("eth0", "172.17.2.253/24").address("eth0", "fd00:17:2::fd/64")
-    settle(dns1, addresses)
+    prepare(dns1, addresses)
     router, server = start(dns1, router_name, own)
     return Site(
         lab=lab,
@@ -141,13 +177,13 @@ def lay_out(
     )
 
 
-def settle(dns1: Host, addresses: tuple[str, ...] = ADDRESSES) -> None:
-    """Give the host, on its LAN already, the seed's addresses, its config, and a state folder."""
+def prepare(dns1: Host, addresses: tuple[str, ...] = ADDRESSES) -> None:
+    """Give a host that is on its LAN its addresses, a config file and a state directory."""
     dns1.run("/bin/sh", "-euc", _OWN_STATE)
     dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     for number, address in enumerate(addresses, start=1):
         dns1.address("lo", address, label=f"lo:dns{number}")
-    dns1.write("/etc/anycast-routed/config.json", ANYCAST_DNS_CONFIG.read_text())
+    dns1.write(CONFIG, ANYCAST_DNS_CONFIG.read_text())
 
 
 def start(dns1: Host, router_name: str, own: str = "") -> tuple[Bird | Frr, Dns]:

@@ -1,37 +1,36 @@
-"""The faults that anycast-routed must stand, and what must happen then; tests name them by number.
-
-`A` and `W` are short for announced and withdrawn, as in the table that is made of this.
-"""
+"""The faults that anycast-routed must withstand, and what must happen; tests name the rows."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 PREFACE = """\
-# What it withstands
+# Faults that anycast-routed withstands
 
-Each line is a fault, what must happen then, and the tests that bring it about.
-**A** is announced, **W** withdrawn.
+Each row names a fault, what must happen, and the tests that cause the fault.
 
-- The judge is always the table of a BGP peer that writes down every message, wherever a route is at
-  stake; `anycast-routed status` must say the same.
-- Routers and DNS servers are the real ones: BIRD, FRR, unbound, NSD and Knot in network namespaces.
-  What has to fail at a rare moment is made to fail by the kernel wherever it can: signals, limits,
-  full disks, nftables.
-- A withdrawal is told once of each prefix. No other prefix is told of, and the sessions stay up.
-- `make test` runs all of them, with short intervals, and of some a part; `make soak` those that
-  need time, in full.
-- Beside them schedules of faults that overlap are drawn at random, for both routers: 13 in
-  `make test`, 200 in `make soak` ([test_schedules.py](../tests/daemon/test_schedules.py)). In each
-  second one the server dies or hangs beside another fault, of the daemon, the router or the config.
+- Where a route is at stake, the tests judge by the table of a BGP peer that records every message;
+  `anycast-routed status` must agree with that table.
+- The tests run real routers and DNS servers in network namespaces: BIRD, FRR, unbound, NSD and
+  Knot. Where a fault must occur at a rare moment, the kernel causes it if it can: by signals,
+  resource limits, full disks or nftables.
+- A withdrawal is one message for each prefix. The peer receives no message about other prefixes,
+  and the BGP sessions stay established.
+- A busy machine makes these tests slower, and does not make them fail: they wait for events. How
+  fast a withdrawal is, is measured by the benchmarks ([performance.md](performance.md)).
+- `make test` runs all tests, with short intervals, and runs only a part of the long ones.
+  `make soak` runs the long ones in full.
+- In addition, random schedules of overlapping faults run on both routers: 13 in `make test` and
+  200 in `make soak` ([test_schedules.py](../tests/supervisor/test_schedules.py)). In every second
+  schedule the server dies or hangs together with a fault of the daemon, the router or the config.
 
-`make reliability` writes this file from the markers in the tests (`pytest.mark.fault`).
+`make reliability` generates this file from the markers of the tests (`pytest.mark.fault`).
 
 """
 
 
 class Row(NamedTuple):
-    """One fault; `later` says what a coming version adds."""
+    """One fault; `later` says what a later version adds."""
 
     fault: str
     required: str
@@ -39,108 +38,151 @@ class Row(NamedTuple):
 
 
 ROWS: dict[str, Row] = {
-    "1": Row("The DNS server is killed", "W, each prefix once; sessions stay up"),
-    "2": Row("The DNS server hangs, its port open", "W; nothing of ours waits for it"),
-    "3": Row("No packet reaches the DNS server", "W"),
-    "4": Row(
-        "It answers SERVFAIL, REFUSED, NXDOMAIN, nothing of the type, or a referral",
-        "W, with the reason and the extended error (RFC 8914)",
+    "1": Row("The DNS server is killed", "Withdrawn, one message per prefix; the sessions stay up"),
+    "2": Row(
+        "The DNS server hangs, and its port stays open",
+        "Withdrawn; nothing else in the daemon waits for the server",
     ),
-    "5": Row("Its answer is cut short over UDP, and TCP is dead", "TCP is tried; then W"),
-    "6": Row("It is slow, but in time", "A"),
+    "3": Row("No packet reaches the DNS server", "Withdrawn"),
+    "4": Row(
+        "The DNS server answers SERVFAIL, REFUSED, NXDOMAIN, NODATA or a referral",
+        "Withdrawn; the reason and the extended DNS error (RFC 8914) are reported",
+    ),
+    "5": Row(
+        "The answer is truncated over UDP, and TCP does not work",
+        "The check tries TCP; then withdrawn",
+    ),
+    "6": Row("The DNS server is slow, but answers before the timeout", "Announced"),
     "7": Row("30 % of the packets are lost for five minutes", "No change"),
-    "8": Row("Forged replies come before the true one", "They are ignored; A"),
-    "9": Row("Malformed packets come", "They are ignored, and cost no time"),
+    "8": Row(
+        "Forged replies arrive before the genuine one", "The forged replies are ignored; announced"
+    ),
+    "9": Row("Malformed packets arrive", "They are ignored and do not delay the check"),
     "10": Row(
-        "The zone is stale or expired, its signatures broken",
-        "W or lowered, where the config asks for it",
+        "The zone is stale or expired, or its signatures are invalid",
+        "Withdrawn or lowered, if the config asks for it",
         "Comes with a later version",
     ),
-    "11": Row("The server does not listen on the anycast address itself", "W where that is asked"),
-    "12": Row("TCP alone is dead, or IPv6 alone", "W for what is checked that way, A for all else"),
-    "13": Row("The server comes and goes each second", "Few UPDATEs; W in the end, and it is told"),
+    "11": Row(
+        "The DNS server does not listen on the anycast address itself",
+        "Withdrawn, if the check asks that address",
+    ),
+    "12": Row(
+        "Only TCP, or only IPv6, does not work",
+        "Services that are checked that way are withdrawn; all others stay announced",
+    ),
+    "13": Row(
+        "The DNS server goes down and comes up every second",
+        "Few UPDATEs; in the end the service stays withdrawn, and this is reported",
+    ),
     "14": Row(
-        "A check cannot run: no descriptors, no ports",
-        "It is told, and nothing changes for 30 s; after that it counts as down",
+        "A check cannot run: no file descriptors or no free ports are left",
+        "Reported; nothing changes for 30 s, then the service counts as down",
     ),
     "15": Row(
-        "Labels come, go, are renamed; a thousand at once",
-        "A or W at once, one UPDATE for each prefix, a few reloads in all",
+        "Labels appear, disappear or are renamed; a thousand change at once",
+        "Announced or withdrawn at once, with one UPDATE per prefix and a few reloads in all",
     ),
     "16": Row(
-        "A label or description is hostile", "Refused or skipped, never in a router's config"
+        "A label or a description is hostile", "Refused or skipped; never in a router's config"
     ),
     "17": Row(
-        "The next hop's interface is down, or has another address, none, or two",
-        "Planned anew at once, one UPDATE; always the same choice",
+        "The interface of the next hop goes down, or has another address, none, or two",
+        "Planned again at once, with one UPDATE; the choice is always the same",
     ),
-    "18": Row("An IPv6 address is tentative, or another host has it", "Not A"),
-    "19": Row("The kernel drops news of addresses", "All is read anew at once"),
+    "18": Row(
+        "An IPv6 address is tentative, or another host has the same address", "Not announced"
+    ),
+    "19": Row("The kernel drops notifications of address changes", "All addresses are read again"),
     "20": Row(
-        "The router is not there, is killed, restarts, while DNS lives or dies",
-        "Waited for; what is healthy is A within 5 s, what died meanwhile W from the start",
+        "The router is missing, is killed or restarts, while DNS is up or goes down",
+        "The daemon waits for the router. Healthy services are announced within 5 s; a service "
+        "that died meanwhile is withdrawn from the start",
     ),
     "21": Row(
-        "Reboot with a late DNS server; FRR has saved our lines", "W until a healthy verdict"
+        "The host reboots and the DNS server starts late; FRR has saved our lines",
+        "Withdrawn until the first healthy verdict",
     ),
     "22": Row(
-        "The router's socket hangs, is missing, refuses us, breaks off; no process can be started",
-        "Each call ends in time: exit 69 or 77 with a hint; nothing piles up",
+        "The router's socket hangs, is missing, refuses us or breaks off; no process can be "
+        "started",
+        "Each call has a deadline: exit code 69 or 77 with a hint; no threads or descriptors "
+        "accumulate",
     ),
-    "23": Row("bird.conf is broken while DNS dies, and then mended", "W at once, and still W then"),
-    "24": Row("Our text is bad, by the operator's template", "The file is as before; not loaded"),
+    "23": Row(
+        "bird.conf is broken when the DNS server dies, and is repaired afterwards",
+        "Withdrawn at once, and still withdrawn after the repair",
+    ),
+    "24": Row(
+        "The operator's template renders a wrong config",
+        "The router's config file stays as it was; nothing is loaded",
+    ),
     "25": Row(
-        "FRR takes a part of it, or bgpd is dead behind exit code 0",
-        "Seen by the read-back and put back; exit 4 or 69",
+        "FRR loads a part of the config, or bgpd is dead and the exit code is 0",
+        "The read-back detects it, and the change is undone; exit code 4 or 69",
     ),
-    "26": Row("A filter refuses the export", "Told, with the prefix and the peer; exit 4"),
+    "26": Row(
+        "An export filter refuses a prefix",
+        "Reported with the prefix and the peer; exit code 4",
+    ),
     "27": Row(
-        "Our file is edited, emptied, deleted, a FIFO; the include line is gone; strays lie about",
-        "Put right, or named with the fix; nothing hangs",
+        "Our config file is edited, emptied, deleted or a FIFO; the include line is missing; "
+        "other files are in the run directory",
+        "Repaired, or reported with the fix; nothing hangs",
     ),
     "28": Row("The operator reconfigures the router all the time", "No change is lost"),
     "29": Row(
-        "A peer is down, has another password, or takes no more prefixes",
-        "A at the others; told with the session's state, and the reason where BIRD says it; "
-        "nothing is loaded again and again",
+        "A peer is down, has another password, or accepts no more prefixes",
+        "Announced to the other peers; reported with the state of the session, and with the "
+        "reason if BIRD gives one; no repeated loads",
     ),
     "30": Row(
-        "We are killed at any step of a change",
-        "The file is the old or the new one; the next run brings all in order. `make soak`: at "
-        "every step, a hundred in all; `make test`: at each third of BIRD's, each fourth of FRR's",
+        "anycast-routed is killed at any step of a change",
+        "The file is either the old or the new one; the next run completes the change. "
+        "`make soak` kills at every step, at least a hundred in all; `make test` at every third "
+        "step with BIRD and every fourth with FRR",
     ),
     "31": Row(
         "SIGTERM; too many restarts; a hung loop; an upgrade",
-        "As `on-stop` says; W by the guard unit; no sign of life to systemd; no UPDATE",
+        "As `on-stop` says; withdrawn by the guard unit; the watchdog is not fed; no UPDATE",
     ),
-    "31b": Row("We are killed in the middle of a withdrawal", "What is dead never comes back"),
-    "32": Row("Two instances, twenty at once", "One works, the others end with exit 75 at once"),
+    "31b": Row(
+        "anycast-routed is killed in the middle of a withdrawal",
+        "A dead service is never announced again",
+    ),
+    "32": Row(
+        "Two instances start, or twenty at once",
+        "One works; the others end with exit code 75 and do not wait",
+    ),
     "33": Row(
-        "The disk is full, read-only, or hangs",
-        "The old file is whole; a withdrawal is done all the same; exit 73. The daemon: with BIRD",
+        "The disk is full, read-only or hangs",
+        "The old file stays complete; a withdrawal succeeds nevertheless; exit code 73. The "
+        "daemon: with BIRD",
     ),
     "34": Row(
-        "The state is corrupt, of another boot, a link, another user's",
-        "Set aside or refused; the router itself is read",
+        "A state file is corrupt, of another boot, a link, or another user's",
+        "Set aside or refused; the state is read from the router",
     ),
     "35": Row(
-        "The config is broken, half written, emptied, gone; swapped by rename or link",
-        "The old one stays in force until there is a good one",
+        "The config file is broken, half written, empty or missing; replaced by rename or link",
+        "The old config stays in force until the new one is valid",
     ),
     "36": Row(
         "The clock jumps; the host was suspended; no processor time is left",
-        "No change; our own lateness is never taken for the server's",
+        "No change; the daemon never takes its own lateness for a fault of the DNS server",
     ),
     "37": Row(
-        "Nobody reads our log; stderr is closed or full; the state folder cannot be written",
-        "It goes on, and says so where it can",
+        "Nothing reads our log; stderr is closed or full; the state directory is not writable",
+        "The daemon continues, and reports it where it can",
         "Metrics come with a later version",
     ),
-    "38": Row("The host's resolver is the server that has died", "No name is ever asked for"),
+    "38": Row(
+        "The host's resolver is the DNS server that died", "anycast-routed never resolves a name"
+    ),
     "39": Row("A hundred thousand reconciles", "No more memory or descriptors than before"),
     "40": Row(
-        "Any text for any string of the config",
-        "Refused, or within its key's alphabet (10,000 texts for each); one value in the router's "
-        "config (2,000 texts for each router)",
+        "Any text in any string of the config",
+        "Refused, or restricted to the alphabet of its key (10,000 texts for each key); one "
+        "value in the router's config (2,000 texts for each router)",
     ),
 }

@@ -1,59 +1,52 @@
-"""The seed's site whose session with gobgpd has a password (TCP MD5, RFC 2385)."""
+"""The DNS site, whose BGP session with GoBGP has a password (TCP MD5, RFC 2385)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.lab import gobgp
-from tests.support.dns_site import Site, lay_out, seed
+from tests.support.dns_site import Site, anycast_dns_config, lay_out
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anycast_routed.lab import Lab
 
-FILE = "/etc/anycast-routed/peer.password"
-US, PEER = "172.17.2.1", "172.17.2.253"
+PASSWORD_FILE = "/etc/anycast-routed/peer.password"  # noqa: S105 - a path
+DNS1, PEER = "172.17.2.1", "172.17.2.253"
 
 
-def wanted() -> dict[str, Any]:
-    """Return the seed's config, with short times."""
-    config = seed()
+def config_without_password() -> dict[str, Any]:
+    """Return the anycast-dns config with short times."""
+    config = anycast_dns_config()
     config["dns"] |= {"half-life": 0, "fast-interval": "20ms"}
     config["anycast"]["drain-time"] = "100ms"
     return config
 
 
-def with_password() -> dict[str, Any]:
-    """Return the same with a password file."""
-    config = wanted()
+def config_with_password() -> dict[str, Any]:
+    """Return the anycast-dns config with short times, and a password file for GoBGP."""
+    config = config_without_password()
     (peer,) = (one for one in config["bgp"]["peers"] if one["ip"] == PEER)
-    peer["password-file"] = FILE
+    peer["password-file"] = PASSWORD_FILE
     return config
 
 
-def lay_out_guarded(lab: Lab, router_name: str, password: str) -> Site:
-    """Lay out the site; both sides of the session have this password."""
+def lay_out_with_password(lab: Lab, router_name: str, password: str) -> Site:
+    """Lay out the site; both ends of the session have this password."""
     site = lay_out(lab, router_name)
-    site.configure(with_password())
-    write(site, password)
-    peer_has(site, password)
+    site.configure(config_with_password())
+    write_password(site, password)
+    restart_peer(site, password)
     return site
 
 
-def write(site: Site, password: str) -> None:
-    """Replace our side's password as an operator should: under another name first."""
-    file = site.dns1.write(f"{FILE}.new", f"{password}\n", mode=0o640)
-    file.replace(site.dns1.path(FILE))
+def write_password(site: Site, password: str) -> None:
+    """Replace the password file of dns1 by rename, as an operator should."""
+    file = site.dns1.write(f"{PASSWORD_FILE}.new", f"{password}\n", mode=0o640)
+    file.replace(site.file(PASSWORD_FILE))
 
 
-def peer_has(site: Site, password: str) -> None:
-    """Start gobgpd anew with this password, or with none."""
+def restart_peer(site: Site, password: str) -> None:
+    """Restart GoBGP with this password; an empty one means none."""
     site.gobgp.daemon.kill()
-    passwords = {US: password}
-    site.gobgp = gobgp.start(site.gobgp.host, 64512, PEER, {US: 64512}, passwords=passwords)
-
-
-def own_file(site: Site) -> Path:
-    """Return where our file is."""
-    return site.dns1.path(f"/run/anycast-routed/{site.router_name}.conf")
+    passwords = {DNS1: password}
+    site.gobgp = gobgp.start(site.gobgp.host, 64512, PEER, {DNS1: 64512}, passwords=passwords)

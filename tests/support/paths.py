@@ -1,4 +1,4 @@
-"""Paths of the repository that tests use."""
+"""Paths in the repository that tests use."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ SUPPORT = Path(__file__).parent
 ROOT = SUPPORT.parents[1]
 SHIPPED_TEMPLATES = ROOT / "templates"
 ANYCAST_DNS_CONFIG = SUPPORT / "anycast-dns.json"
-"""The config of anycast-dns, the program that this project grew from."""
+"""A config file of anycast-dns, which anycast-routed reads unchanged."""

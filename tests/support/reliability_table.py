@@ -1,8 +1,7 @@
 """Write docs/reliability.md: the table of faults, each with the tests that name it by a marker.
 
-`make reliability` writes it; `python -m tests.support.reliability_table --print` only prints it, as
-test_reliability.py needs it to
-know whether the file is up to date.
+`make reliability` writes the file. `python -m tests.support.reliability_table --print` only prints
+it, so that test_reliability.py can compare it with the file.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class UnknownRowError(Exception):
 
 
 class Collected:
-    """A plugin of pytest's that keeps the tests which name a fault."""
+    """A pytest plugin that keeps the collected tests."""
 
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep them all."""
+        """Keep all tests."""
         self.items = session.items
 
 
@@ -48,13 +47,13 @@ def collect() -> list[pytest.Item]:
     """Collect every test of the suite.
 
     Raises:
-        RuntimeError: it cannot be collected; the text is pytest's.
+        RuntimeError: the suite cannot be collected; the message is pytest's output.
     """
-    kept, said = Collected(), io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    kept, output = Collected(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = pytest.main(["--collect-only", "--quiet", f"--rootdir={ROOT}"], plugins=[kept])
     if code != pytest.ExitCode.OK:
-        message = f"the tests cannot be collected:\n{said.getvalue()}"
+        message = f"the tests cannot be collected:\n{output.getvalue()}"
         raise RuntimeError(message)
     return kept.items
 
@@ -63,7 +62,7 @@ def find(items: Iterable[pytest.Item]) -> Found:
     """Return the tests of each row, and the parts of the soak.
 
     Raises:
-        UnknownRowError: a marker names none.
+        UnknownRowError: a marker names a row that does not exist.
     """
     found: Found = defaultdict(lambda: defaultdict(set))
     for item in items:
@@ -90,8 +89,8 @@ def _known(row: str, where: str) -> str:
 
 
 def untested(found: Mapping[str, object]) -> list[str]:
-    """Return the rows that no test names, and that are not to come later."""
-    return [row for row, told in ROWS.items() if row not in found and not told.later]
+    """Return the rows that no test names, except those for a later version."""
+    return [number for number, row in ROWS.items() if number not in found and not row.later]
 
 
 def document(found: Found) -> str:
@@ -111,7 +110,7 @@ def _targets(tests: Mapping[str, Iterable[str]]) -> str:
 
 
 def main() -> int:
-    """Print the table, or write it; the rows without a test are told, and are a failure."""
+    """Print or write the table, and return 1 if a row has no test."""
     found = find(collect())
     if "--print" in sys.argv:
         sys.stdout.write(document(found))

@@ -1,17 +1,18 @@
-"""What stories of routers that fail have in common: how to break one, and what is to be seen."""
+"""Faults of a router, and what a test then sees: in the peer, the daemon's status and its log."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.lab import eventually
+from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
+from tests.support.waiting import eventually, never
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.dns_site import DnsHost
     from tests.support.watched_site import Judge, Watched
 
 
@@ -20,132 +21,124 @@ MANY = 24
 TEMPLATES = "/etc/anycast-routed/templates"
 
 
-def bird_of(watched: Watched) -> Bird:
-    """Return dns1's BIRD."""
-    assert isinstance(watched.router, Bird)
-    return watched.router
+def bird_of(host: DnsHost) -> Bird:
+    """Return the BIRD of dns1."""
+    assert isinstance(host.router, Bird)
+    return host.router
 
 
-def frr_of(watched: Watched) -> Frr:
-    """Return dns1's FRR."""
-    assert isinstance(watched.router, Frr)
-    return watched.router
+def frr_of(host: DnsHost) -> Frr:
+    """Return the FRR of dns1."""
+    assert isinstance(host.router, Frr)
+    return host.router
 
 
 def crash(watched: Watched) -> None:
-    """SIGKILL the BGP daemon, and wait until the peer has noticed."""
+    """Kill the BGP daemon with SIGKILL, and wait until its session is down at the peer."""
     if isinstance(watched.router, Bird):
         watched.router.daemon.kill()
     else:
         watched.router.kill("bgpd")
-    eventually(lambda: not watched.peer.sessions(), within=5, why="the session is over")
+    eventually(lambda: not watched.peer.sessions(), why="the session is down")
 
 
 def revive(watched: Watched, *, whole: bool = False) -> None:
-    """Start it again as the host's service does; `whole` is all of FRR."""
+    """Start the BGP daemon again, as its systemd service does; with `whole`, all of FRR."""
     if isinstance(watched.router, Frr) and not whole:
         watched.router.restart_daemon("bgpd")
     else:
         watched.router.restart()
 
 
-def session_is_told_all(watched: Watched, mark: int, within: float = 15) -> None:
-    """Wait for a new session since the mark whose first table is complete."""
+def wait_for_new_session(watched: Watched, mark: int) -> None:
+    """Wait for a session that came up after the mark, and for its first table in full."""
 
     def complete() -> bool:
         kinds = [event.kind for event in watched.peer.since(mark)]
         return "up" in kinds and kinds.count("end-of-rib") >= 2
 
-    eventually(complete, within=within, why="a new session, with both families complete")
+    eventually(complete, why="a new session, with both families complete")
 
 
-def changes(watched: Judge, mark: int) -> list[tuple[str, str]]:
-    """Return what the peer was told of prefixes since the mark, whatever its session did.
+def changes(judge: Judge, mark: int) -> list[tuple[str, str]]:
+    """Return the messages about prefixes since the mark, even if the session went down.
 
-    What FRR only says again is left out.
+    What FRR only sends again is left out.
     """
-    peer = watched.peer
-    events = peer.changes(mark) if watched.router_name == "frr" else peer.without_end_of_rib(mark)
+    peer = judge.peer
+    events = peer.changes(mark) if judge.router_name == "frr" else peer.without_end_of_rib(mark)
     return [(event.kind, event.prefix) for event in events if event.prefix]
 
 
-def announced_since(watched: Watched, mark: int) -> set[str]:
-    """Return what the peer was told to use since the mark."""
-    return {prefix for kind, prefix in changes(watched, mark) if kind == "announce"}
+def announced_since(judge: Judge, mark: int) -> set[str]:
+    """Return the prefixes that were announced since the mark."""
+    return {prefix for kind, prefix in changes(judge, mark) if kind == "announce"}
 
 
-def unchanged(watched: Watched, seconds: float) -> None:
-    """Watch the peer for so long: it is told nothing of any prefix."""
-    mark, end = watched.mark(), time.monotonic() + seconds
-    eventually(lambda: changes(watched, mark) or time.monotonic() > end, within=seconds + 5)
-    assert changes(watched, mark) == []
+def unchanged(judge: Judge, seconds: float) -> None:
+    """Watch the peer for so many seconds, in which no message about a prefix may arrive."""
+    mark = judge.mark()
+    never(lambda: changes(judge, mark), seconds=seconds, why="the peer received")
 
 
-def problem(watched: Watched, about: str, said: str, within: float = 5) -> None:
-    """Wait until the daemon tells of this problem."""
+def problem(watched: Watched, about: str, said: str) -> None:
+    """Wait until the daemon's status has a problem about this, with this text in it."""
     eventually(
-        lambda: said in watched.says().problems.get(about, ""),
-        within=within,
-        why=f"a {about} problem: {said}",
+        lambda: said in watched.status().problems.get(about, ""), why=f"a {about} problem: {said}"
     )
 
 
-def no_problem(watched: Watched, within: float = 10) -> None:
-    """Wait until the daemon has none."""
-    eventually(lambda: not watched.says().problems, within=within, why="no problem is left")
+def no_problem(watched: Watched) -> None:
+    """Wait until the daemon's status has no problem."""
+    eventually(lambda: not watched.status().problems, why="no problem is left")
 
 
-def times_told(watched: Watched, about: str) -> int:
-    """Count how often the daemon's log tells of a problem of this kind."""
-    return watched.at_work().log().count(f" problem about={about} ")
+def times_reported(watched: Watched, about: str) -> int:
+    """Count how often the daemon's log reports a problem of this kind."""
+    return watched.process().log().count(f" problem about={about} ")
 
 
-def logged(watched: Watched, text: str, within: float = 5) -> None:
-    """Wait until the daemon has said this in its log, where its status file cannot be written."""
-    eventually(lambda: text in watched.at_work().log(), within=within, why=f"it says: {text}")
+def logged(watched: Watched, text: str) -> None:
+    """Wait until the daemon's log has this text, where its status file cannot be written."""
+    eventually(lambda: text in watched.process().log(), why=f"the log says: {text}")
 
 
 def nothing_piles_up(watched: Watched) -> None:
-    """Check that the daemon has as few threads and descriptors as ever."""
-    few_are_open(watched.dns1.path(f"/proc/{inner_pid(watched)}"))
+    """Check that the daemon has few threads and descriptors."""
+    few_are_open(watched.file(f"/proc/{watched.status().pid}"))
 
 
 def few_are_open(process: Path) -> None:
-    """Check that this daemon has few threads and descriptors: at rest it needs about 13.
+    """Wait until this daemon has few threads and descriptors; `process` is its /proc directory.
 
-    For a moment it may have twice as many: each question of a check and of a burst has its own
-    socket, and each program that it calls has pipes. What has piled up stays.
+    At rest it needs about 13. For a moment it may have twice as many: each question of a check
+    and of a burst has its own socket, and each program that it runs has pipes. A leak stays.
     """
 
     def few() -> bool:
         for name in ("task", "fd"):
-            found = {one.name: _shown(one) for one in (process / name).iterdir()}
+            found = {one.name: _target(one) for one in (process / name).iterdir()}
             if len(found) >= MANY:
                 message = f"{len(found)} in {name}: {found}"
                 raise AssertionError(message)
         return True
 
-    eventually(few, within=3, why=f"fewer than {MANY} threads and descriptors")
+    eventually(few, why=f"fewer than {MANY} threads and descriptors")
 
 
-def _shown(entry: Path) -> str:
+def _target(entry: Path) -> str:
     try:
         return str(entry.readlink()) if entry.is_symlink() else ""
     except FileNotFoundError:
         return "closed meanwhile"
 
 
-def inner_pid(watched: Watched) -> int:
-    """Return the daemon's PID as the host itself sees it."""
-    return watched.says().pid
-
-
-def own_file(watched: Watched) -> Path:
-    """Return where our file is, as seen from outside."""
-    return watched.dns1.path(f"/run/anycast-routed/{watched.router_name}.conf")
+def network_count(frr: Frr) -> int:
+    """Count our networks in the running config of bgpd."""
+    return len(Running(frr.vtysh("show running-config")).networks)
 
 
 def networks_in(text: str) -> set[str]:
-    """Return the prefixes that a text of ours announces, in either router's language."""
+    """Return the prefixes that a config file of ours announces, for BIRD or for FRR."""
     lines = (line.split() for line in text.splitlines())
     return {words[1] for words in lines if words and words[0] in {"route", "network"}}

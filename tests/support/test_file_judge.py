@@ -1,4 +1,4 @@
-"""The judge of our file sees each content that has stood in its place, however briefly."""
+"""The judge of the router's file sees each content, however short its time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.system import files
 from tests.support.open_files import descriptors
 from tests.support.schedules.file_judge import FileWatch
+from tests.support.waiting import eventually
 from tests.support.written_files import Written
 
 if TYPE_CHECKING:
@@ -26,52 +26,54 @@ NEXT = BODY.replace("static", "static anew")
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return the place of our file."""
+    """Return the path of the router's file."""
     return tmp_path / "bird.conf"
 
 
 @pytest.fixture
 def watch(file: Path) -> Iterator[FileWatch]:
-    """Watch it."""
+    """Watch the file."""
     made = FileWatch(file)
     yield made
     made.close()
 
 
 def rendered(body: str) -> str:
-    """Return a content as we render it."""
+    """Return a complete content, with the header of a rendering."""
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     return f"# anycast-routed inputs=0123456789abcdef text={digest}\n{body}"
 
 
 def less(text: str) -> str:
-    """Return it without its first route."""
+    """Return the text without its first route."""
     return text.replace("  route 10.0.0.1/32 blackhole;\n", "")
 
 
-def test_a_whole_one_and_a_whole_one_less_routes_are_right(watch: FileWatch, file: Path) -> None:
+def test_a_complete_file_is_right_with_and_without_some_routes(
+    watch: FileWatch, file: Path
+) -> None:
     for text in (rendered(BODY), less(rendered(BODY)), rendered(NEXT), less(rendered(NEXT))):
         files.write(file, text)
     assert watch.wrong() == []
     assert watch.is_whole(less(rendered(BODY)))
 
 
-def test_a_part_is_wrong_although_it_was_replaced_at_once(watch: FileWatch, file: Path) -> None:
+def test_a_part_is_wrong_even_if_it_was_replaced_at_once(watch: FileWatch, file: Path) -> None:
     half = rendered(BODY)[:-20]
     files.write(file, half)
     files.write(file, rendered(BODY))
     assert watch.wrong() == [f"a part of a file:\n{half}"]
-    assert watch.wrong() == [], "each is told once"
+    assert watch.wrong() == [], "each fault is reported once"
 
 
-def test_one_that_has_lost_more_than_routes_is_wrong(watch: FileWatch, file: Path) -> None:
+def test_a_file_that_lost_more_than_routes_is_wrong(watch: FileWatch, file: Path) -> None:
     files.write(file, rendered(BODY))
     files.write(file, less(rendered(BODY)).replace("}\n", ""))
     files.write(file, less(rendered(NEXT)))
     assert len(watch.wrong()) == 2
 
 
-def test_what_a_killed_writer_leaves_is_wrong_once_it_has_come_to_its_place(
+def test_the_file_of_a_killed_writer_is_wrong_once_it_is_renamed_into_place(
     watch: FileWatch, file: Path
 ) -> None:
     left = file.with_name(".bird.conf.01234567")
@@ -81,7 +83,7 @@ def test_what_a_killed_writer_leaves_is_wrong_once_it_has_come_to_its_place(
     assert watch.wrong() == ["a part of a file:\nhalf"]
 
 
-def test_however_much_was_written_few_of_it_are_open_at_once(tmp_path: Path) -> None:
+def test_few_descriptors_are_open_however_many_files_were_written(tmp_path: Path) -> None:
     with contextlib.closing(Written(tmp_path)) as written:
         for number in range(300):
             files.write(tmp_path / "bird.conf", f"{number}", durable=False)
@@ -94,13 +96,13 @@ def test_however_much_was_written_few_of_it_are_open_at_once(tmp_path: Path) -> 
         assert descriptors() == before
 
 
-def test_one_written_in_its_place_is_wrong(watch: FileWatch, file: Path) -> None:
+def test_a_file_written_in_place_is_wrong(watch: FileWatch, file: Path) -> None:
     file.write_text(rendered(BODY))
-    wrong = eventually(watch.wrong, within=5)
+    wrong = eventually(watch.wrong)
     assert set(wrong) == {"bird.conf was written in its place"}
 
 
-def test_what_the_schedule_itself_puts_there_is_expected(watch: FileWatch, file: Path) -> None:
+def test_a_content_that_the_schedule_writes_is_expected(watch: FileWatch, file: Path) -> None:
     harm = rendered(BODY).replace("}", "} edited")
     watch.expect(harm)
     files.write(file, harm)

@@ -1,4 +1,4 @@
-"""What is drawn for the schedules of faults: two hundred differ, and the server dies in many."""
+"""The drawn schedules of faults: two hundred differ, and the server dies in many of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def drawn(many: int) -> dict[str, list[Schedule]]:
-    """Draw so many, for each router."""
+    """Draw this many schedules, by router."""
     found: dict[str, list[Schedule]] = {"bird": [], "frr": []}
     for shard in shards(many):
         for number in shard.numbers:
@@ -22,12 +22,12 @@ def drawn(many: int) -> dict[str, list[Schedule]]:
 
 
 def pairs(schedules: list[Schedule]) -> Counter[tuple[str, ...]]:
-    """Count in how many each pair is."""
+    """Count the schedules with each pair."""
     steps = [{step for _, step in one} for one in schedules]
     return Counter(pair for pair in PAIRS for one in steps if one >= {*pair})
 
 
-def test_two_hundred_are_different_and_each_pair_is_in_several() -> None:
+def test_two_hundred_schedules_differ_and_each_pair_is_in_several() -> None:
     found = drawn(200)
     together = [*found["bird"], *found["frr"]]
     assert len(together) == len({repr(one) for one in together}) == 200
@@ -38,7 +38,7 @@ def test_two_hundred_are_different_and_each_pair_is_in_several() -> None:
         assert min(counted[pair] for pair in PAIRS) >= least, counted
 
 
-def test_a_few_have_the_pairs_that_matter_most() -> None:
+def test_the_few_schedules_of_make_test_have_the_most_important_pairs() -> None:
     found = drawn(0)
     assert {name: len(few) for name, few in found.items()} == {"bird": 10, "frr": 3}
     assert pairs(found["bird"]).keys() >= {*PAIRS[:4]}

@@ -1,6 +1,6 @@
-"""Runs our verbs one after the other, each in a child of one process that has loaded all.
+"""Run verbs of anycast-routed one after the other, each in a child of a process that loaded all.
 
-Reads a list of command lines as JSON from standard input, and writes what each of them said.
+Reads a list of command lines as JSON from standard input, and writes exit codes and outputs.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from anycast_routed.cli.main import main
 from anycast_routed.observe import addresses
 from anycast_routed.observe.checks import dns
 
-FOR_EVER = {"daemon", "handover", "--watch"}
-_SOON, _LATE = 1.0, 15.0  # seconds until it is told to end
+RUN_FOREVER = {"daemon", "handover", "--watch"}
+_SOON, _LATE = 1.0, 15.0  # seconds until SIGTERM
 
 
 def run(arguments: list[str]) -> tuple[int, str]:
-    """Return the exit code of a command line, and all that it said."""
-    with tempfile.TemporaryFile() as said:
+    """Return the exit code of a command line, and its output."""
+    with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
             code = 70
             try:
                 code = main(arguments)
                 sys.stdout.flush()
             finally:
                 os._exit(code)
-        code = await_end(child, _SOON if FOR_EVER & {*arguments} else _LATE)
-        said.seek(0)
-        return code, said.read().decode("utf-8", "replace")
+        code = await_end(child, _SOON if RUN_FOREVER & {*arguments} else _LATE)
+        output.seek(0)
+        return code, output.read().decode("utf-8", "replace")
 
 
 def await_end(child: int, within: float) -> int:
-    """Wait for a child to end, and end it when it is late."""
+    """Wait for a child, and end it by signals after so many seconds each."""
     for number in (signal.SIGTERM, signal.SIGKILL, 0):
         until = time.monotonic() + within
         while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Which schedules are drawn: the same ones in every run, others on each kind of host."""
+"""Draw the schedules: the same ones in every run, and others on each kind of host."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VARIED = 4
-"""Different steps of a schedule, at the least: others are hardly worth their seconds."""
+"""The least number of different steps in a schedule; others find too little for their time."""
 FEW = {("bird", 0): (8, 0.6), ("bird", 1): (2, 0.15), ("frr", 0): (3, 0.25)}
-"""How many fit into every run of the tests, and their share of many."""
+"""The number of schedules in `make test`, and the share of each kind in `make soak`."""
 MOST = 30
-"""So many at once on one host, so that several processes share them."""
+"""The most schedules of one host, so that several processes share them."""
 
 
 class Shard(NamedTuple):
-    """So many schedules on one host, by their numbers."""
+    """The numbers of the schedules that one host runs."""
 
     router_name: str
     half_life: int
-    """Seconds, of the penalty for flapping: it ends soon, so the table is the same in the end."""
+    """Seconds, of the penalty for flapping: so short that the final table does not depend on it."""
     numbers: range
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Shard(NamedTuple):
 
 
 def shards(many: int) -> Iterator[Shard]:
-    """Spread so many schedules over hosts, or else a few."""
+    """Spread this many schedules over hosts; 0 means the few of `make test`."""
     for (router_name, half_life), (few, share) in FEW.items():
         count = round(many * share) if many else few
         for first in range(0, count, MOST):
@@ -41,7 +41,7 @@ def shards(many: int) -> Iterator[Shard]:
 
 
 def pair_of(number: int) -> tuple[str, ...]:
-    """Return what a schedule has in it: every second one has a pair, each pair in its turn."""
+    """Return the pair of steps in a schedule: every second schedule has one, in turn."""
     return () if number % 2 else PAIRS[number // 2 % len(PAIRS)]
 
 
@@ -53,10 +53,10 @@ def draw_one(
     salt: int = 1,
     shrinks: bool = False,
 ) -> None:
-    """Draw one schedule, and run it; where it fails, the smallest that still does may be found.
+    """Draw one schedule, and run it; with `shrinks`, search the smallest that still fails.
 
-    Each is drawn for itself: among many, hypothesis likes those that are small, or almost the same
-    as one before, and these take seconds.
+    Each schedule is a draw of its own: of many, hypothesis prefers small ones, and variants of
+    earlier ones, which cost seconds and find nothing new.
     """
     failed = False
 

@@ -1,4 +1,4 @@
-"""A judge of our file while a schedule runs: nobody may ever read a part of it."""
+"""Judge the router's file while a schedule runs: no reader may ever see a part of it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ROUTE = re.compile(r"\s*(network|(ip|ipv6 )?\s*route) ")
 
 
 class FileWatch(FileSystemEventHandler):
-    """Sees every content of our file: whole as rendered, or a whole one less some routes."""
+    """Checks each content of the file: complete as rendered, or with some routes removed."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._bases: dict[str, set[str]] = {}
-        """The contents that are whole, and those that a schedule put there, by their header."""
+        """The complete contents, and those that a schedule wrote, by their header."""
         self._wrong: SimpleQueue[str] = SimpleQueue()
         self._written = Written(file.parent)
         self._observer = Observer()
@@ -35,28 +35,28 @@ class FileWatch(FileSystemEventHandler):
         self._observer.start()
 
     def close(self) -> None:
-        """End it."""
+        """End the watch."""
         self._observer.stop()
         self._observer.join(5)
         self._written.close()
 
     def expect(self, harm: str) -> None:
-        """Take in that the schedule itself puts this content there."""
+        """Accept this content, which the schedule itself writes."""
         self._know(harm)
 
     def on_modified(self, event: FileSystemEvent) -> None:
-        """Refuse a file that is written where its readers look."""
+        """Report a file that is written in place, where readers can see a part of it."""
         name = str(event.src_path).rsplit("/", 1)[-1]
         if not event.is_directory and name.endswith((".conf", ".json")) and name[0] != ".":
             self._wrong.put(f"{name} was written in its place")
 
     @property
     def has_seen(self) -> bool:
-        """Whether a content that is whole was ever seen: a judge who is blind finds no fault."""
+        """Whether any complete content was seen: without events, the judge finds no fault."""
         return bool(self._bases)
 
     def wrong(self) -> list[str]:
-        """Tell what has been wrong since the last call."""
+        """Return the faults since the last call."""
         for file in self._written.files():
             if _is_rendered(file.text):
                 self._know(file.text)
@@ -64,11 +64,11 @@ class FileWatch(FileSystemEventHandler):
                 if file.text and not self._is_less(file.text):
                     self._wrong.put(f"a part of a file:\n{file.text}")
             elif file.stays and file.name.startswith("."):
-                self._written.again(file)  # It may be about to come to its place.
+                self._written.again(file)  # It may be renamed into its place later.
         return [self._wrong.get() for _ in range(self._wrong.qsize())]
 
     def is_whole(self, text: str) -> bool:
-        """Tell whether a content is whole, or a whole one less some routes."""
+        """Tell whether a content is complete, or complete except for some removed routes."""
         return _is_rendered(text) or self._is_less(text)
 
     def _know(self, text: str) -> None:
@@ -97,7 +97,7 @@ def _digest(text: str) -> str:
 
 
 def _split(text: str) -> tuple[list[str], set[str]]:
-    """Part the lines that announce something from all others."""
+    """Split off the lines that announce a route."""
     lines = text.splitlines()
     routes = {line for line in lines if _ROUTE.match(line)}
     return [line for line in lines if line not in routes], routes

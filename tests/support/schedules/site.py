@@ -1,4 +1,4 @@
-"""Where schedules of faults are run: one real host for many of them, healed after each."""
+"""A real host that runs many schedules of faults, and is repaired after each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from anycast_routed.lab import bird, dns, eventually
+from anycast_routed.lab import bird, dns
 from anycast_routed.model import Verdict
-from tests.support.router_faults import networks_in, nothing_piles_up, own_file
+from tests.support.router_faults import networks_in, nothing_piles_up
 from tests.support.schedules.file_judge import FileWatch
-from tests.support.schedules.judges import Record, Stretch, shown
+from tests.support.schedules.judges import Record, Stretch, line_of
 from tests.support.schedules.model import (
     HOP6,
     HOPS,
@@ -20,11 +20,12 @@ from tests.support.schedules.model import (
     NORMAL,
     OURS,
     PORT_OTHER,
+    ConfigVariant,
     Schedule,
-    Wish,
     World,
 )
-from tests.support.schedules.steps import SETTLED, Hands
+from tests.support.schedules.steps import StepTaker
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
     from anycast_routed.lab.bgp_receiver import Event
 
 
-class Ground:
-    """The host, its peer and its healthy daemon. A context manager; the lab is the caller's."""
+class ScheduleSite:
+    """The host, its peer and its daemon. A context manager; the caller owns the lab."""
 
     def __init__(self, lab: Lab, router_name: str, *, half_life: int = 0) -> None:
-        self._watched = lay_out(lab, router_name, Wish().config(half_life))
+        self._watched = lay_out(lab, router_name, ConfigVariant().config(half_life))
         host, peer = self._watched.dns1, self._watched.peer.host
         lab.link(host, peer, names=("hop0", "hop0"))
         for address in (f"{HOP6}/64", f"{HOPS['first']}/24"):
@@ -48,16 +49,16 @@ class Ground:
         self._other = dns.nsd(host, zones={"google.com.": ()}, port=PORT_OTHER)
         run_dir = host.path(RUN_DIR)
         run_dir.mkdir()
-        self._files = FileWatch(own_file(self._watched))
+        self._files = FileWatch(self._watched.router_file())
         conf = host.read(bird.CONF) if router_name == "bird" else ""
-        self._hands = Hands(self._watched, self._files, conf, half_life)
+        self._steps_taker = StepTaker(self._watched, self._files, conf, half_life)
         self._world = NORMAL
         self._count = 0
         self._story = Story(self._watched)
 
     def __enter__(self) -> Self:
-        self._watched.begin()
-        self._is_as_planned()
+        self._watched.start_daemon()
+        self._wait_for_the_plan()
         return self
 
     def __exit__(
@@ -69,21 +70,21 @@ class Ground:
         self._files.close()
 
     def run(self, schedule: Schedule) -> None:
-        """Run one schedule, judge it, and heal the host; what fails says what has happened."""
+        """Run one schedule, judge it, and repair the host. A failure prints the whole story."""
         self._story = Story(self._watched)
         self._count += 1
         try:
             self._run(schedule)
-            self._heal()
+            self._repair()
         except Exception as error:
-            told = "\n".join(
+            story = "\n".join(
                 [f"number {self._count}: {schedule!r}", *self._story.lines(), f"{error}"]
             )
-            print(told)  # noqa: T201 - where it is well another time, hypothesis says only that
-            message = f"a schedule has failed:\n{told}"
+            print(story)  # noqa: T201 - hypothesis prints no story of a failure that does not repeat
+            message = f"a schedule has failed:\n{story}"
             with contextlib.suppress(Exception):
-                self._heal()
-            self._files.wrong()  # It was told, or is a consequence; the next schedule has its own.
+                self._repair()
+            self._files.wrong()  # Already reported, or a consequence.
             raise AssertionError(message) from error
 
     def _run(self, schedule: Schedule) -> None:
@@ -95,7 +96,7 @@ class Ground:
             self._take(step)
             stretches.append(Stretch(ended, begun, before))
             ended = time.monotonic()
-        self._agrees()
+        self._wait_for_agreement()
         stretches.append(Stretch(ended, time.monotonic(), self._world))
         steps = [step for _, step in schedule]
         record = Record(steps, self._watched.router_name, stretches, story.held)
@@ -106,99 +107,105 @@ class Ground:
             if step == "rest":
                 self._world = self._rest(self._world)
             else:
-                self._world = self._hands.take(step, self._world)
+                self._world = self._steps_taker.take(step, self._world)
         if self._world.daemon == "up":
-            self._watched.at_work().check()
-        assert "Traceback" not in "".join(self._story.logs()), "our daemon has no bug"
-        self._files_are_well()
+            self._watched.process().check()
+        assert "Traceback" not in "".join(self._story.logs()), "the daemon has no bug"
+        self._check_files()
 
-    def _files_are_well(self) -> None:
+    def _check_files(self) -> None:
         wrong = self._files.wrong()
         assert not wrong, wrong
 
     def _rest(self, world: World) -> World:
-        """Wait until everyone who can has done what there is to do."""
+        """Wait until the daemon and the router have done all that they can do."""
         if world.daemon != "up" or world.router == "paused":
             return world
-        eventually(self._hands.begun, within=SETTLED, why="the daemon has made a pass")
+        eventually(self._steps_taker.begun, why="the daemon has made a pass")
         if world.at_work:
-            self._is_as_planned()
+            self._wait_for_the_plan()
         if not world.down:
             return world
-        eventually(self._is_known, within=SETTLED, why="the daemon says that the server is down")
-        eventually(self._is_disarmed, within=SETTLED, why="BIRD would start with nothing dead")
+        eventually(self._is_known_to_be_down, why="the daemon says that the server is down")
+        eventually(self._file_has_no_dead_service, why="the file has no dead service")
+        if world.router == "up":
+            eventually(
+                self._peer_holds_no_dead_service, why="the peer holds nothing of the dead service"
+            )
         return replace(world, known=True)
 
-    def _is_known(self) -> bool:
-        return self._watched.says().health["dns"].verdict is Verdict.DOWN
+    def _is_known_to_be_down(self) -> bool:
+        return self._watched.status().health["dns"].verdict is Verdict.DOWN
 
-    def _is_disarmed(self) -> bool:
-        file = own_file(self._watched)
+    def _file_has_no_dead_service(self) -> bool:
+        file = self._watched.router_file()
         return not (file.exists() and networks_in(file.read_text()) & OURS)
 
-    def _is_as_planned(self) -> None:
+    def _peer_holds_no_dead_service(self) -> bool:
+        return not OURS & self._watched.table().keys()
+
+    def _wait_for_the_plan(self) -> None:
         tables = self._world.tables()
         eventually(
             lambda: self._watched.table() in tables,
-            within=SETTLED,
             every=0.01,
             why=f"the peer holds one of {tables}",
         )
 
-    def _agrees(self) -> None:
-        """Check that `status` says what the peer holds, and that this is still the plan."""
+    def _wait_for_agreement(self) -> None:
+        """Wait until `status` says what the peer holds, and check that this is the plan."""
 
         def same() -> bool:
-            self._watched.agrees()
+            self._watched.status_agrees()
             return True
 
-        eventually(same, within=SETTLED, why="status says what the peer holds")
-        self._is_as_planned()
+        eventually(same, why="status says what the peer holds")
+        self._wait_for_the_plan()
 
-    def _heal(self) -> None:
-        """Bring the host back to what it was, and check that it is and that nothing is left."""
-        for step in (*_SETTLING, *_HEALING):
+    def _repair(self) -> None:
+        """Repair the host, and check that it is as before and that nothing is left over."""
+        for step in (*_SETTLING, *_REPAIRING):
             self._take(step)
         self._world = NORMAL
-        self._is_as_planned()
-        eventually(lambda: not self._is_known(), within=SETTLED, why="the daemon says it is up")
-        eventually(self._is_written, within=SETTLED, why="our file is the whole plan")
-        eventually(lambda: not self._watched.says().problems, within=SETTLED, why="no problem")
-        self._is_as_planned()
+        self._wait_for_the_plan()
+        eventually(lambda: not self._is_known_to_be_down(), why="the daemon says it is up")
+        eventually(self._file_is_the_plan, why="our file is the whole plan")
+        eventually(lambda: not self._watched.status().problems, why="no problem")
+        self._wait_for_the_plan()
         nothing_piles_up(self._watched)
-        self._is_locked()
-        self._files_are_well()
+        self._check_lock()
+        self._check_files()
         assert self._files.has_seen
 
-    def _is_written(self) -> bool:
-        text = own_file(self._watched).read_text()
+    def _file_is_the_plan(self) -> bool:
+        text = self._watched.router_file().read_text()
         return networks_in(text) == set(self._watched.table()) and self._files.is_whole(text)
 
-    def _is_locked(self) -> None:
+    def _check_lock(self) -> None:
         with (self._watched.file(RUN_DIR) / "lock").open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-        message = "our daemon has lost its lock"
+        message = "the daemon has lost its lock"
         raise AssertionError(message)
 
 
 class Story:
-    """What has happened during one schedule, for people."""
+    """What happened during one schedule, for the message of a failure."""
 
     def __init__(self, watched: Watched) -> None:
         self.held = watched.peer.table()
-        """What the peer held when it began."""
+        """The peer's table at the beginning."""
         self._watched = watched
         self._mark = watched.mark()
         self._begun = time.monotonic()
         self._steps: list[str] = []
-        self._said = {one.name: len(one.log().encode()) for one in watched.dns1.daemons}
+        self._log_ends = {one.name: len(one.log().encode()) for one in watched.dns1.daemons}
 
     @contextlib.contextmanager
     def step(self, step: str) -> Iterator[None]:
-        """Write down when this step has begun, and how long it has taken."""
+        """Record when this step began, and how long it took."""
         begun = time.monotonic()
         try:
             yield
@@ -207,22 +214,22 @@ class Story:
             self._steps.append(f"{begun - self._begun:+8.3f} s  {step}, {took:.3f} s")
 
     def events(self) -> list[Event]:
-        """Return what the peer was told."""
+        """Return the messages that the peer received."""
         return self._watched.peer.since(self._mark)
 
     def logs(self) -> list[str]:
-        """Return what each daemon of ours has said."""
+        """Return what each anycast-routed process has logged."""
         new = {
-            one.name: one.log(after=self._said.get(one.name, 0))
+            one.name: one.log(after=self._log_ends.get(one.name, 0))
             for one in self._watched.dns1.daemons
             if "/anycast-routed" in one.name
         }
         return [f"{name}:\n{log}" for name, log in new.items() if log]
 
     def lines(self) -> list[str]:
-        """Return all, with the seconds since its beginning."""
-        told = [shown(one, self._begun) for one in self.events()]
-        return [*sorted([*self._steps, *told], key=lambda line: float(line[:8])), *self.logs()]
+        """Return steps and messages by time, in seconds since the beginning, and the logs."""
+        messages = [line_of(one, self._begun) for one in self.events()]
+        return [*sorted([*self._steps, *messages], key=lambda line: float(line[:8])), *self.logs()]
 
 
 _SETTLING = (
@@ -234,7 +241,7 @@ _SETTLING = (
     "config repaired",
     "rest",
 )
-_HEALING = (
+_REPAIRING = (
     *("server up", "drain dns off", "drain v6 off", "hop first", "config normal", "daemon hup"),
     *("label dns1 there", "label dns2 there", "label dns3 gone", "label web1 there"),
 )

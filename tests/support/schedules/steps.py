@@ -1,4 +1,4 @@
-"""What the steps of a schedule do to a real host, and what it is like after each."""
+"""Take the steps of a schedule on a real host, and return its state after each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.lab import bird, eventually
+from anycast_routed.lab import bird
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.dns import Unbound
 from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.programs import find
 from anycast_routed.state import drain_orders
-from tests.support.router_faults import frr_of, own_file, revive
-from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, WISHES, World
+from tests.support.router_faults import frr_of, revive
+from tests.support.schedules.model import EDITED, HOPS, LABELS, V4, V6_A, VARIANTS, World
+from tests.support.waiting import eventually
 from tests.support.watched_site import CONFIG, RUN_DIR, STATE_DIR, Watched
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.support.schedules.file_judge import FileWatch
 
-SETTLED = 20.0
-"""Seconds within which all must be as the model has it."""
 _ZONE = "google.com."
 _TARGETS = {"dns": "dns", "v6": V6_A}
 _BROKEN = "this is not BIRD's language\n"
@@ -33,18 +32,18 @@ _LOCKED = 75
 
 
 @dataclass
-class Hands:
-    """Takes steps on the host; what is so already, or cannot be now, is left as it is."""
+class StepTaker:
+    """Takes steps on the host. A step that is already done, or impossible now, changes nothing."""
 
     watched: Watched
     files: FileWatch
     bird_conf: str
-    """What the operator has in it."""
+    """The text of the operator."""
     half_life: int
     """Seconds, of the service's penalty for its flapping."""
 
     def take(self, step: str, world: World) -> World:
-        """Take one step, and return what the host is like after it."""
+        """Take one step, and return the state of the host after it."""
         verb, _, what = step.partition(" ")
         takes: dict[str, Callable[[str, World], World]] = {
             "server": self._server,
@@ -61,7 +60,7 @@ class Hands:
         return takes[verb](what, world)
 
     def begun(self) -> bool:
-        """Tell whether our daemon has made its first pass."""
+        """Tell whether the daemon has made its first pass."""
         return (self.watched.file(RUN_DIR) / "status.json").exists()
 
     def _server(self, how: str, world: World) -> World:
@@ -104,13 +103,13 @@ class Hands:
         return replace(world, router=how, router_lives=world.router_lives + 1)
 
     def _wait_until_it_can_start(self, world: World) -> None:
-        """Our daemon puts right what others made of our file; or else the operator deletes it."""
+        """Wait until the daemon has repaired its file; without a daemon, delete it."""
         if self._can_start():
             return
         if world.daemon == "up":
-            eventually(self._can_start, within=SETTLED, why="BIRD can start with our file")
+            eventually(self._can_start, why="BIRD can start with our file")
         else:
-            own_file(self.watched).unlink()
+            self.watched.router_file().unlink()
 
     def _can_start(self) -> bool:
         if isinstance(self.watched.router, Frr):
@@ -118,9 +117,9 @@ class Hands:
         return self.watched.dns1.run(find("bird"), "-p", "-c", bird.CONF, check=False).code == 0
 
     def _daemon(self, how: str, world: World) -> World:
-        ours = self.watched.at_work()
+        ours = self.watched.process()
         if how == "hup":
-            # Before it is ready nobody tells it anything (Type=notify).
+            # systemd sends no SIGHUP to a daemon that is not ready (Type=notify).
             if world.daemon == "up" and self.begun():
                 ours.signal(signal.SIGHUP)
             return world
@@ -131,7 +130,7 @@ class Hands:
             return replace(world, daemon=how)
         world = self._repair(world)
         (self.watched.file(RUN_DIR) / "status.json").unlink(missing_ok=True)
-        self.watched.ours = self.watched.dns1.start(*ours.argv, name="anycast-routed")
+        self.watched.daemon_process = self.watched.dns1.start(*ours.argv, name="anycast-routed")
         return replace(world, daemon=how, daemon_lives=world.daemon_lives + 1)
 
     def _label(self, what: str, world: World) -> World:
@@ -146,7 +145,7 @@ class Hands:
 
     def _hop(self, which: str, world: World) -> World:
         wanted = {"both": frozenset(HOPS), "none": frozenset[str]()}.get(which, frozenset({which}))
-        # The first one comes first and goes last, so that the kernel tells of no world between.
+        # Add the first one first and delete it last: the kernel then reports no state between.
         changes = [("add", name) for name in sorted(wanted - world.hops)]
         changes += [("del", name) for name in sorted(world.hops - wanted, reverse=True)]
         lines = (f"address {verb} {HOPS[name]}/24 dev hop0\n" for verb, name in changes)
@@ -160,33 +159,33 @@ class Hands:
             case "broken":
                 self.watched.replace_config("{")
             case "half":
-                text = json.dumps(world.wishes[-1].config(self.half_life))
+                text = json.dumps(world.configs[-1].config(self.half_life))
                 file.write_text(text[: len(text) // 2])
             case "missing":
                 file.unlink(missing_ok=True)
             case "repaired":
                 return self._repair(world)
             case _:
-                return self._write(world.wanting(WISHES[how]))
+                return self._write(world.with_config(VARIANTS[how]))
         return replace(world, file=how)
 
     def _repair(self, world: World) -> World:
-        """Put back what was in the config file before it was broken."""
-        return world if world.file == "well" else self._write(world.wanting(world.wishes[-1]))
+        """Restore the config file as it was before it was broken."""
+        return world if world.file == "well" else self._write(world.with_config(world.configs[-1]))
 
     def _write(self, world: World) -> World:
-        self.watched.reconfigure(world.wishes[-1].config(self.half_life))
+        self.watched.reconfigure(world.configs[-1].config(self.half_life))
         return world
 
     def _drain(self, what: str, world: World) -> World:
         target, how = what.split()
-        folder = self.watched.file(STATE_DIR)
+        state_dir = self.watched.file(STATE_DIR)
         if how == "on":
             drain_orders.order(
-                folder, drain_orders.Ordered(_TARGETS[target], "a schedule", time.time())
+                state_dir, drain_orders.Ordered(_TARGETS[target], "a schedule", time.time())
             )
             return replace(world, drained=world.drained | {target})
-        drain_orders.lift(folder, _TARGETS[target])
+        drain_orders.lift(state_dir, _TARGETS[target])
         return replace(world, drained=world.drained - {target})
 
     def _operator(self, how: str, world: World) -> World:
@@ -205,7 +204,7 @@ class Hands:
         return replace(world, operator="well") if how == "repairs" else world
 
     def _harm(self, how: str, world: World) -> World:
-        file = own_file(self.watched)
+        file = self.watched.router_file()
         if how == "missing" or not file.exists():
             file.unlink(missing_ok=True)
             return world
@@ -218,7 +217,7 @@ class Hands:
         return world
 
     def _apply(self, _: str, world: World) -> World:
-        """Run our program beside our daemon, which keeps it out."""
+        """Run `apply` while the daemon runs: the daemon's lock keeps it out."""
         if world.daemon == "up" and self.begun() and world.file == "well":
             done = self.watched.run("apply", check=False)
             assert done.code == _LOCKED, done
