@@ -20,7 +20,16 @@ from anycast_routed.decide.candidates import (
 )
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
-from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
+from anycast_routed.model import (
+    GRACEFUL_SHUTDOWN,
+    Announcement,
+    Attributes,
+    Peer,
+    Plan,
+    Reason,
+    Sessions,
+    Withheld,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -136,9 +145,9 @@ def _settled(
     if isinstance(end, No):
         return Withheld(prefix, service, source, end.reason, end.detail)
     low = lowered(candidate.local_pref, links)
-    return Announcement(
-        prefix, service, source, low.local_pref, end, here, low.graceful_shutdown, low.note
-    )
+    communities = (GRACEFUL_SHUTDOWN,) if low.graceful_shutdown else ()
+    attributes = Attributes(low.local_pref, end, communities)
+    return Announcement(prefix, service, source, attributes, here, low.note)
 
 
 def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:

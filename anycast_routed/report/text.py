@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.proof import Kind
+from anycast_routed.decide.attributes import cells, change_cells
+from anycast_routed.decide.diff import Kind
 from anycast_routed.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from anycast_routed.decide.proof import Change, Fault
+    from anycast_routed.decide.diff import Change
+    from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback, Session
 
 # A session that is tried again and again goes through these by itself (RFC 4271 section 8.2.2).
@@ -43,14 +45,16 @@ def problem_lines(about: str, message: str) -> list[str]:
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align the cells of all rows; no trailing blanks."""
+    """Align the cells of all rows; an empty column takes no room, and no line ends in blanks."""
     table = [list(row) for row in rows]
     widths = [
         max((len(row[index]) for row in table if index < len(row) - 1), default=0)
         for index in range(max((len(row) for row in table), default=0))
     ]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=False) if cell or width
+        ).rstrip()
         for row in table
     ]
 
@@ -65,12 +69,8 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
             case Kind.ANNOUNCED | Kind.CHANGED:
                 one = announced[change.prefix]
                 mark = "+" if change.kind is Kind.ANNOUNCED else "~"
-                facts = (
-                    _from_to(
-                        "LocalPref", change.before and change.before.local_pref, one.local_pref
-                    ),
-                    _from_to("next hop", change.before and change.before.next_hop, one.next_hop),
-                )
+                before = change.before.attributes if change.before else None
+                facts = change_cells(before, one.attributes)
                 rows.append((f"{mark} {change.prefix}", *facts, _source(one)))
             case Kind.WITHDRAWN:
                 why = reasons.get(change.prefix, "no longer in the config or on this host")
@@ -101,10 +101,7 @@ def blind_lines(results: Mapping[str, CheckResult]) -> list[str]:
 
 def announced_lines(plan: Plan) -> list[str]:
     """One line for each prefix that is announced, with its attributes."""
-    return columns(
-        (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", _source(a))
-        for a in plan.announcements
-    )
+    return columns((f"  {a.prefix}", *cells(a.attributes), _source(a)) for a in plan.announcements)
 
 
 def trouble_lines(
@@ -176,10 +173,6 @@ def duration(seconds: float) -> str:
 def _source(one: Announcement) -> str:
     """Name where a prefix comes from, and what has lowered it."""
     return f"{safe(one.source)}  {safe(one.note)}".rstrip()
-
-
-def _from_to(name: str, before: object, after: object) -> str:
-    return f"{name} {after}" if before in (None, after) else f"{name} {before} -> {after}"
 
 
 def _with_own_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

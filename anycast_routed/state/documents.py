@@ -12,6 +12,8 @@ from ipaddress import (
     IPv6Network,
 )
 
+from anycast_routed.model import Attributes
+
 SCHEMA = 1
 _NUMBERS = (
     IPv4Address,
@@ -33,7 +35,11 @@ def plain(value: object) -> object:
     if isinstance(value, _NUMBERS):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {_key(one.name): plain(getattr(value, one.name)) for one in fields(value)}
+        facts: dict[str, object] = {}
+        for one in fields(value):
+            part = getattr(value, one.name)
+            facts |= _flat(part) if isinstance(part, Attributes) else {_key(one.name): plain(part)}
+        return facts
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (frozenset, set)):
@@ -41,6 +47,19 @@ def plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     return value
+
+
+def _flat(attributes: Attributes) -> dict[str, object]:
+    """Return the keys that stand beside the prefix of a route."""
+    known = attributes.communities is not None
+    return {
+        "local-pref": attributes.local_pref,
+        "next-hop": plain(attributes.next_hop),
+        "communities": [f"{high}:{low}" for high, low in attributes.communities or ()]
+        if known
+        else None,
+        "graceful-shutdown": attributes.graceful_shutdown if known else None,
+    }
 
 
 def _key(name: str) -> str:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
 from anycast_routed.facts.facts import Facts
 from anycast_routed.model import (
+    GRACEFUL_SHUTDOWN,
     Announcement,
+    Attributes,
     CheckResult,
     Flaps,
     Health,
@@ -227,9 +229,10 @@ def test_waits_are_known_to_the_next_process() -> None:
 
 def announcing(*, lowered: bool) -> Plan:
     """Give a plan that announces both services, lowered or not."""
-    hop = IPv4Address("172.17.2.1")
+    communities = (GRACEFUL_SHUTDOWN,) if lowered else ()
+    attributes = Attributes(100, IPv4Address("172.17.2.1"), communities)
     made = tuple(
-        Announcement(prefix, name, name, 100, hop, on_host=False, graceful_shutdown=lowered)
+        Announcement(prefix, name, name, attributes, on_host=False)
         for name, prefix in PREFIX.items()
     )
     return Plan(tuple(PREFIX), None, made, ())

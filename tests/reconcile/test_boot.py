@@ -16,7 +16,7 @@ from anycast_routed.errors import RejectedError
 from anycast_routed.lab import Lab, eventually, receiver
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
-from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from anycast_routed.model import Announcement, Attributes, Peer, Plan, Sessions
 from tests.support.die_at import steps
 from tests.support.dns_site import Held, Site, lay_out, seed
 from tests.support.kill_points import count
@@ -398,7 +398,7 @@ def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(sit
         speaker.load(bad)
     running = Running(frr.vtysh("show running-config"))
     assert {str(prefix) for prefix in running.networks} == {stays}
-    assert speaker.is_loaded(speaker.without(text, [ip_network(goes)]))
+    assert speaker.is_loaded(speaker.layout.without(text, [ip_network(goes)]))
     eventually(lambda: peer.table().keys() == {stays}, within=10, why="as before, less one")
     announced = {event.prefix for event in peer.since(mark) if event.kind == "announce"}
     assert goes not in announced
@@ -406,12 +406,12 @@ def test_a_load_refused_half_way_leaves_neither_what_came_nor_what_was_to_go(sit
 
 def render(speaker: FrrSpeaker, peers: list[str], prefixes: list[str]) -> str:
     """Render for FRR what announces these prefixes to these peers."""
-    hop = ip_address("172.17.2.1")
+    attributes = Attributes(200, ip_address("172.17.2.1"))
     listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
     wish = Plan(
         ("dns",),
         Sessions(64512, IPv4Address("172.17.2.1"), listed),
-        tuple(Announcement(ip_network(p), "dns", p, 200, hop, on_host=True) for p in prefixes),
+        tuple(Announcement(ip_network(p), "dns", p, attributes, on_host=True) for p in prefixes),
         (),
     )
     return Renderer("frr").render(speaker.variables(wish))

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.frr.releases import LONGEST_LINE
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import RejectedError
 
@@ -40,7 +41,6 @@ _HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny)
 _FAMILY = re.compile(r"address-family ipv[46] unicast")
 _SKIPPED = re.compile(r"!|exit(?:-\S+)?$|end$")
 _UNSAFE = re.compile(r"[^ -~]|[\"\\|;{}$#`]")
-_LONGEST = 1024  # bytes; vtysh 8.4.4 hangs on a line of about 4 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,10 @@ def refuse_unsafe(text: str) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("!"):
             continue
-        if len(line) > _LONGEST or _UNSAFE.search(line):
-            what = "is too long" if len(line) > _LONGEST else "has a character that vtysh acts on"
+        if len(line) > LONGEST_LINE or _UNSAFE.search(line):
+            what = (
+                "is too long" if len(line) > LONGEST_LINE else "has a character that vtysh acts on"
+            )
             message = f"line {number} {what}: {masked(line)[:80]!r}"
             raise RejectedError(message, hint="nothing was loaded")
 

@@ -8,13 +8,13 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr import config_lines, releases
 from anycast_routed.announce.frr.config_lines import MAP_OUT, STATIC_DISTANCE, Line
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
 if TYPE_CHECKING:
-    from anycast_routed.model import Prefix
+    from anycast_routed.model import Prefix, Version
 
 _OUR_OPTIONS = frozenset(
     {
@@ -29,7 +29,7 @@ _OUR_OPTIONS = frozenset(
     }
 )
 _LATEST = 4  # texts: what is wanted, and what bgpd and both daemons have
-_VERSION = re.compile(r"^frr version (\S+)$", re.MULTILINE)
+_NO_COMMUNITIES = re.compile(r"no neighbor (\S+) send-community(?: standard| both| all)?")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,9 @@ class Running:
         return (*lines, *_implied(lines))
 
     @cached_property
-    def version(self) -> str:
-        """FRR's version, `8.4.4`."""
-        found = _VERSION.search(self.text)
-        return found.group(1) if found else "unknown"
+    def version(self) -> Version:
+        """FRR's version."""
+        return releases.version(self.text)
 
     @cached_property
     def instance(self) -> Line | None:
@@ -87,6 +86,24 @@ class Running:
             for line in self.lines
             if (prefix := config_lines.network(line)) is not None
         }
+
+    @cached_property
+    def sets_communities(self) -> bool:
+        """Whether any of our route-maps sets communities."""
+        return any(
+            line.text.startswith("set community ")
+            for line in self.lines
+            if config_lines.is_map(line)
+        )
+
+    @cached_property
+    def without_communities(self) -> frozenset[tuple[str, str]]:
+        """The neighbors that are sent no communities, each with a family: (`10.0.0.1`, `ipv4`)."""
+        return frozenset(
+            (found.group(1), line.context[1].split()[1])
+            for line in self.lines
+            if config_lines.in_family(line) and (found := _NO_COMMUNITIES.fullmatch(line.text))
+        )
 
     @cached_property
     def statics(self) -> dict[Prefix, Line]:
