@@ -38,7 +38,7 @@ class Patience:
 
 
 PATIENT = Patience()
-"""Wait for everything: for a single run."""
+"""Wait for everything, as a single run does."""
 
 
 class Confirmation(NamedTuple):

@@ -5,8 +5,8 @@ jinja2, which a run that changes nothing does not need otherwise.
 
 The digests of a text with passwords have a key. Everyone who sees a digest without a key could try
 out passwords offline, and BIRD shows the one in `anycast_routed_loaded` to everyone who may query
-it. The key is random and stands in the first line only: whoever can read it can read the passwords
-below it, so it needs no protection of its own. It is taken from the file's latest text, so that an
+it. The key is random and stands in the first line only: a user who can read it can read the
+passwords below it, so it needs no protection of its own. It is taken from the file's latest text, so that an
 unchanged password makes no new text. If that text is lost, as after a boot, a new key costs one
 reload, which touches no session.
 """
@@ -19,7 +19,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-_DIGITS = 16  # hex digits of a digest: 64 bits tell texts apart, and nobody attacks them here
+_DIGITS = 16  # hex digits of a digest: 64 bits tell texts apart; security does not depend on them
 _KEY_OCTETS = 16
 _HEADER = re.compile(
     r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)(?: key=([0-9a-f]{32}))?\n"

@@ -162,7 +162,7 @@ def _file_name(speaker: str) -> str:
 @cache
 def _shipped(name: str) -> str | None:
     """Return one of our templates, as it was at the first call: the one of this version."""
-    # In the wheel the templates stand inside the package, in a checkout beside it.
+    # In the wheel the templates stand inside the package, in a checkout next to it.
     package = Path(__file__).parent.parent
     inside = package / "templates"
     directory = inside if inside.is_dir() else package.parent / "templates"

@@ -2,7 +2,8 @@
 
 A file with a password is readable by us and by the group that may use the router's control socket:
 BIRD reads our file as a member of that group, and members of FRR's group can read the passwords in
-FRR anyway. Giving a file to one's own group needs no privilege.
+FRR anyway. A user may give a file to any group of that user without
+privilege.
 """
 
 from __future__ import annotations

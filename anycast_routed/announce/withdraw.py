@@ -77,8 +77,8 @@ def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     If the shortened file cannot be written, it is deleted, which needs no space; a missing file
     means no prefixes. Anything there that is not a file of ours is deleted too.
 
-    If somebody has damaged the file so that a router that is down could not start, the damaged
-    file is kept beside it, and the file becomes empty.
+    If the router is down and could not start with the file, because another program damaged it,
+    the text is kept as `.rejected`, and the file becomes empty.
     """
     current = router_file.read(speaker)
     if current is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anycast_routed.announce.frr import answers, releases, running_config
 from anycast_routed.announce.frr.releases import STATICS_DAEMON
@@ -14,7 +14,7 @@ from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from anycast_routed.announce.frr.vtysh import Vtysh
     from anycast_routed.model import Address, Route, Session
@@ -25,13 +25,29 @@ _SUMMARY = "show bgp summary json"
 _ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
+class _Questions(NamedTuple):
+    """The commands of a read-back, beyond the running config and the summary."""
+
+    tables: tuple[str, ...]
+    """Lists our routes."""
+    addresses: dict[str, str]
+    """Shows the address of a neighbor known by its interface; by its name."""
+    exports: dict[tuple[str, str], str]
+    """Lists what a neighbor gets; by its name and the address family."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All commands, in the order in which they are sent."""
+        return (*self.tables, *self.addresses.values(), *self.exports.values())
+
+
 class Reader:
     """Reads bgpd and staticd. Remembers the latest questions, and bgpd's config for one use."""
 
     def __init__(self, vtysh: Vtysh) -> None:
         self._vtysh = vtysh
         # The next read-back most likely has the same questions as the latest one.
-        self._questions: tuple[str, ...] = ()
+        self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
 
     def readback(self) -> Readback:
@@ -46,56 +62,21 @@ class Reader:
         try:
             return self._readback()
         except _ODD as error:
-            self._questions, self._latest = (), None
+            self._latest_questions, self._latest = (), None
             message = f"FRR's answer cannot be understood: {type(error).__name__}: {error}"
             hint = "which version is it? see: vtysh -c 'show version'"
             raise RouterUnavailableError(message, hint=hint) from error
 
     def _readback(self) -> Readback:
-        shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._questions])
-        config, _, answered = shown.partition(_SHOWN)
-        told = _by_question((_SUMMARY, *self._questions), answered)
-        running, summary = running_config.running(config), told[_SUMMARY]
-        release = releases.release(running.version)
-        peers = answers.established(summary or {})
-        tables = answers.table_questions(running, release)
-        addresses = {
-            name: answers.address_question(name)
-            for name in peers
-            if answers.address_of(name) is None
-        }
-        exports = {
-            (name, family): answers.export_question(name, family, release)
-            for name, families in peers.items()
-            for family in families
-        }
-        questions = (*tables, *addresses.values(), *exports.values())
-        if missing := [question for question in questions if question not in told]:
-            told |= _by_question(missing, self._vtysh.ask("bgpd", missing))
-        self._questions, self._latest = questions, running
-        found = _addresses({name: told[question] for name, question in addresses.items()})
-        sessions = answers.sessions(running, summary or {}, found)
-
-        def exported(session: Session) -> Iterator[Route]:
-            for family in peers[session.name]:
-                key = (session.name, family)
-                yield from answers.exported(
-                    told[exports[key]],
-                    None if session.ours else running.networks,
-                    sends_communities=key not in running.without_communities,
-                )
-
-        return Readback(
-            router=str(running.version),
-            sessions=sessions,
-            originated=tuple(answers.originated([told[table] for table in tables], running)),
-            exported={
-                session.address: tuple(exported(session))
-                for session in sessions
-                if session.established
-            },
-            version=running.version,
-        )
+        shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._latest_questions])
+        config, _, rest = shown.partition(_SHOWN)
+        answered = _by_question((_SUMMARY, *self._latest_questions), rest)
+        running, summary = running_config.running(config), answered[_SUMMARY] or {}
+        questions = _questions(running, answers.established(summary))
+        if missing := [one for one in questions.all if one not in answered]:
+            answered |= _by_question(missing, self._vtysh.ask("bgpd", missing))
+        self._latest_questions, self._latest = questions.all, running
+        return _combine(running, summary, questions, answered)
 
     def forget(self) -> None:
         """Drop the latest read-back, since something is about to change."""
@@ -133,6 +114,49 @@ class Reader:
         return shown
 
 
+def _questions(running: Running, peers: Mapping[str, Iterable[str]]) -> _Questions:
+    """Return what to ask about these neighbors, each with its address families."""
+    release = releases.release(running.version)
+    return _Questions(
+        tables=answers.table_questions(running, release),
+        addresses={
+            name: answers.address_question(name)
+            for name in peers
+            if answers.address_of(name) is None
+        },
+        exports={
+            (name, family): answers.export_question(name, family, release)
+            for name, families in peers.items()
+            for family in families
+        },
+    )
+
+
+def _combine(
+    running: Running, summary: Mapping[str, Any], questions: _Questions, answered: dict[str, Any]
+) -> Readback:
+    addresses = _addresses({name: answered[one] for name, one in questions.addresses.items()})
+    sessions = answers.sessions(running, summary, addresses)
+
+    def exported(session: Session) -> Iterator[Route]:
+        for (name, family), question in questions.exports.items():
+            if name == session.name:
+                yield from answers.exported(
+                    answered[question],
+                    None if session.ours else running.networks,
+                    sends_communities=(name, family) not in running.without_communities,
+                )
+
+    tables = [answered[question] for question in questions.tables]
+    return Readback(
+        router=str(running.version),
+        sessions=sessions,
+        originated=tuple(answers.originated(tables, running)),
+        exported={one.address: tuple(exported(one)) for one in sessions if one.established},
+        version=running.version,
+    )
+
+
 def _by_question(questions: Sequence[str], answers: str) -> dict[str, Any]:
     """Return each question's answer. vtysh exits with 0 even if bgpd dies while it answers."""
     try:
@@ -146,9 +170,9 @@ def _broken_off(*, daemon: str) -> RouterUnavailableError:
     return RouterUnavailableError(f"the answer of FRR's {daemon} broke off", hint=hint)
 
 
-def _addresses(told: Mapping[str, Any]) -> dict[str, Address]:
+def _addresses(answered: Mapping[str, Any]) -> dict[str, Address]:
     found = {
         name: answers.address_of(((answer or {}).get(name) or {}).get("bgpNeighborAddr"))
-        for name, answer in told.items()
+        for name, answer in answered.items()
     }
     return {name: address for name, address in found.items() if address is not None}
