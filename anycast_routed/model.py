@@ -1,10 +1,11 @@
-"""The frozen values that flow: facts first, then a plan, then the router's word.
+"""The frozen values that flow: facts first, then a plan, then the router's read-back.
 
     CheckResult -> Health \
                            Observed -> Plan -> (the router) -> Readback
     HostAddress ---------/
 
-Nothing here decides anything; every rule about these values lives in `decide`.
+Nothing here decides anything; every rule about these values lives in `decide`. The module is longer
+than others because all values that flow stand in it, and nothing else does.
 """
 
 from __future__ import annotations
@@ -184,30 +185,66 @@ class Reason(StrEnum):
     NOT_USABLE = "not-usable"
 
 
+Community = tuple[int, int]
+"""A BGP community as two 16-bit numbers (RFC 1997)."""
+GRACEFUL_SHUTDOWN: Community = (65535, 0)
+"""Asks the receiver to prefer any other path (RFC 8326)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The BGP path attributes of one route: those that a plan sets, or those that a router shows.
+
+    A plan sets them all. What a router does not show is None.
+    """
+
+    local_pref: int | None = None
+    next_hop: Address | None = None
+    communities: tuple[Community, ...] | None = ()
+    """Sorted, each once."""
+
+    @property
+    def graceful_shutdown(self) -> bool:
+        """Whether the route carries GRACEFUL_SHUTDOWN."""
+        return GRACEFUL_SHUTDOWN in (self.communities or ())
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One prefix that the router is to export, with its attributes."""
+    """One prefix that the router must export, with its attributes."""
 
     prefix: Prefix
     service: str
     source: str
-    """Where it comes from: a kernel label (`lo:dns1`) or the label of a configured route."""
-    local_pref: int
-    next_hop: Address
+    """Where the prefix comes from: a kernel label (`lo:dns1`) or the label of a route."""
+    attributes: Attributes
     on_host: bool
-    """Its address is on this host, so the kernel has a route to it."""
-    graceful_shutdown: bool = False
-    """It carries the community GRACEFUL_SHUTDOWN, 65535:0 (RFC 8326)."""
+    """The address is on this host, so the kernel has a route to it."""
     note: str = ""
-    """Why it is announced with less than its own LocalPref; empty where it is not."""
+    """Why LocalPref is lower than configured; empty where it is not."""
+
+    @property
+    def local_pref(self) -> int | None:
+        """LocalPref."""
+        return self.attributes.local_pref
+
+    @property
+    def next_hop(self) -> Address | None:
+        """The next hop."""
+        return self.attributes.next_hop
+
+    @property
+    def graceful_shutdown(self) -> bool:
+        """Whether the prefix is announced with GRACEFUL_SHUTDOWN."""
+        return self.attributes.graceful_shutdown
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """One prefix that is not to be exported, and why."""
+    """One prefix that must not be exported, and why."""
 
     prefix: Prefix | None
-    """None where not even the prefix can be known (an interface that does not exist)."""
+    """None if the prefix is unknown, because its interface does not exist."""
     service: str
     source: str
     reason: Reason
@@ -217,20 +254,20 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One BGP neighbor that our config brings."""
+    """One BGP neighbor from our config."""
 
     number: int
-    """1, 2, ... in the config's order, for messages that name the key."""
+    """1, 2, ... in the order of the config, for messages that name the key."""
     address: Address
     asn: int
     description: str
     password: Password | None = None
-    """It may not have been read: only a rendering needs it."""
+    """Read from its file only for a rendering."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The BGP sessions that our config brings."""
+    """The BGP sessions from our config."""
 
     local_as: int
     router_id: IPv4Address
@@ -239,13 +276,13 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole wish: what the router is to export, and nothing else of ours."""
+    """The whole desired state: the prefixes that the router must export for us, and no others."""
 
     services: tuple[str, ...]
     sessions: Sessions | None
-    """None where the operator's own sessions export what we provide."""
+    """None where the operator's own sessions export our prefixes."""
     announcements: tuple[Announcement, ...]
-    """Sorted by prefix, IPv4 first; no prefix stands twice."""
+    """Sorted by prefix, IPv4 first; each prefix once."""
     withheld: tuple[Withheld, ...]
     warnings: tuple[Finding, ...] = ()
 
@@ -274,35 +311,65 @@ class Session:
     """One BGP session as the router reports it."""
 
     name: str
-    """The router's own name for it: BIRD's protocol, FRR's neighbor."""
+    """The router's own name for the session: BIRD's protocol, FRR's neighbor."""
     address: Address
     remote_as: int
     ours: bool
-    """Our config brings it; the others are the operator's."""
+    """The session comes from our config; the others are the operator's."""
     state: str
-    """The router's word: `Established`, `Active`, `Idle (Admin)`."""
+    """As the router words it: `Established`, `Active`, `Idle (Admin)`."""
     established: bool
     error: str = ""
-    """What ended it or keeps it from coming up, as BIRD says it; FRR does not say."""
+    """Why the session ended or does not come up, as BIRD reports it; FRR does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One prefix of ours, as the router holds or exports it."""
+    """One of our prefixes, as the router holds or exports it."""
 
     prefix: Prefix
-    local_pref: int | None
-    next_hop: Address | None
+    attributes: Attributes
+
+    @property
+    def local_pref(self) -> int | None:
+        """LocalPref; None if the router does not show one."""
+        return self.attributes.local_pref
+
+    @property
+    def next_hop(self) -> Address | None:
+        """The next hop; None if the router does not show one."""
+        return self.attributes.next_hop
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The release of a router. What it does differently stands in the router's `releases`."""
+
+    router: str
+    """`BIRD` or `FRR`."""
+    text: str
+    """The release as the router writes it: `2.0.12`, `8.4.4`; empty if it does not say."""
+    numbers: tuple[int, ...]
+    """For comparisons: (2, 0, 12); empty if unknown."""
+    silent_for: float
+    """Seconds after a session comes up in which this release may export nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.router} {self.text}".rstrip()
+
+
+UNKNOWN_VERSION = Version("", "", (), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Readback:
-    """What the router itself says of everything of ours: the only proof there is."""
+    """What the router itself reports of our sessions and routes: the only proof."""
 
     router: str
     """Name and version: `BIRD 2.0.12`, `FRR 8.4.4`."""
     sessions: tuple[Session, ...]
     originated: tuple[Route, ...]
-    """What we have put into its tables."""
+    """The routes that we have put into its tables."""
     exported: Mapping[Address, tuple[Route, ...]] = field(default_factory=dict)
-    """For each Established session, by neighbor address: what of ours it exports there."""
+    """For each Established session, by neighbor address: our routes that it exports there."""
+    version: Version = UNKNOWN_VERSION

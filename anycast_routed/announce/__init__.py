@@ -1,1 +1,1 @@
-"""Decisions reach the router, and its own word comes back as the proof."""
+"""Bring decisions to the router, and prove them by its read-back."""

@@ -1,4 +1,4 @@
-"""Which router of this host is meant: the one that the config names, or the one that runs here."""
+"""Find the router that the config means: the one that it names, or the one that runs here."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Name = Literal["bird", "frr"]
 
 
 def choose(config: Config) -> Speaker:
-    """Return the router that the config names, or the one that is running here.
+    """Return the router that the config names, or the one that runs here.
 
-    Where both run it is the one that the last run of this boot has told, or else the one that has
-    something of ours: that must be withdrawn, whoever has installed another router meanwhile.
+    If both run, it is the router of the last run of this boot, or else the one that holds prefixes
+    of ours: they must be withdrawn, even if another router was installed meanwhile.
 
     Raises:
         RouterUnavailableError: `auto`, and neither runs.
-        ConfigError: `auto`, and both run, of which none is known to be ours.
+        ConfigError: `auto`, and both run, and none of them is known to be ours.
     """
     return _speaker(config, _which(config))
 
 
 def every(config: Config) -> tuple[Speaker, ...]:
-    """Return the router of `choose`, or both where it cannot tell: for who withdraws everything.
+    """Return the router of `choose`, or both if it cannot tell: for a withdrawal of everything.
 
     Raises:
         RouterUnavailableError: as `choose`.
@@ -42,13 +42,27 @@ def every(config: Config) -> tuple[Speaker, ...]:
     try:
         return (choose(config),)
     except ConfigError:
-        return tuple(_speaker(config, name) for name in get_args(Name))
+        return _all(config)
+
+
+def with_file(config: Config) -> tuple[Speaker, ...]:
+    """Return each router that reads our file at its start, whether or not it runs or is named."""
+    return tuple(one for one in _all(config) if one.layout.reads_file)
+
+
+def starting_with_file(config: Config) -> tuple[Speaker, ...]:
+    """Return the routers of `with_file` that the config names or may mean."""
+    return tuple(one for one in with_file(config) if config.router.daemon in {"auto", one.name})
 
 
 def bird(config: Config) -> BirdSpeaker:
-    """Return BIRD, whether or not it runs: it has a file of ours that others may read."""
+    """Return BIRD, whether or not it runs."""
     router = config.router
     return BirdSpeaker(router.control_socket, router.include_file, router.config_file)
+
+
+def _all(config: Config) -> tuple[Speaker, ...]:
+    return tuple(_speaker(config, name) for name in get_args(Name))
 
 
 def _speaker(config: Config, name: Name) -> Speaker:
@@ -66,8 +80,8 @@ def _which(config: Config) -> Name:
     if config.router.daemon != "auto":
         return config.router.daemon
     sockets = _sockets(config)
-    # A socket may outlive its router, so where both are there it is asked who listens.
-    there = [name for name, path in sockets.items() if _is_there(path)]
+    # A socket may outlive its router, so if both exist, the one with a listener counts.
+    there = [name for name, path in sockets.items() if _exists(path)]
     if len(there) > 1:
         there = [name for name in there if listens(sockets[name])] or there
     if not there:
@@ -100,7 +114,7 @@ def _sockets(config: Config) -> dict[Name, Path]:
     return {"bird": router.control_socket, "frr": router.vty_dir / "bgpd.vty"}
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except PermissionError:

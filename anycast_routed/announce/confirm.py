@@ -1,4 +1,4 @@
-"""Wait until the router's own word is the plan, or until nothing more can be expected."""
+"""Wait until the read-back shows the plan, or until nothing more can be expected."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     from anycast_routed.model import Plan, Readback
 
 CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
-SESSIONS_WITHIN = 10.0  # seconds for sessions that this very transaction has brought
-_SETTLED = 1.0  # seconds without any change, after which a missing export is a fact
-# The same where not one neighbor hears a prefix: for 5 s after its start FRR 8 exports nothing
-# through a route-map that stands below the neighbor in frr.conf.
-_UNHEARD_SETTLED = 6.0
-# Seconds between two read-backs: at first, and at most while nothing changes. Starting vtysh costs
-# 25 ms of a processor; and BIRD 2.0.12 may hold its first routes back until it is asked something.
+SESSIONS_WITHIN = 10.0  # seconds for sessions that this transaction added
+# Seconds without any change, after which a missing export is a fact. Where a prefix reaches no
+# neighbor at all, the seconds come on top in which this release may export nothing.
+_SETTLED = 1.0
+# Seconds between two read-backs: at first, and at most while nothing changes. Starting vtysh takes
+# 25 ms of CPU time, and a BIRD that holds its first routes back is woken by each connection.
 _EVERY, _SELDOM = 0.02, 0.1
 _GLANCE = 0.01  # seconds after which a newer plan is noticed
+_NAMED = 5  # faults that a message names
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What the proof is waited for."""
+    """What ends the wait for the proof."""
 
     superseded: Callable[[], bool] = lambda: False
-    """Asked again and again: once it is true, a newer plan is there, and this proof is idle."""
+    """Called again and again: once it is true, a newer plan exists, and this proof is pointless."""
     await_sessions: bool = True
-    """Sessions that are on their way up are waited for; who looks again anyway need not."""
+    """Wait for new sessions to come up; a daemon, which reads back again anyway, need not."""
 
 
 PATIENT = Patience()
-"""All that there is to wait for: what a single run wants."""
+"""Wait for everything, as a single run does."""
 
 
 class Confirmation(NamedTuple):
-    """The router's word after a load."""
+    """The read-back after a load."""
 
     readback: Readback
     faults: tuple[Fault, ...]
-    """What nobody can help; or, where the waiting was cut short, what was still missing."""
+    """Faults that we cannot mend; or, if the wait was cut short, what was still missing."""
     complete: bool
-    """The waiting went to its end: a newer plan has not cut it short."""
+    """The wait went to its end: no newer plan cut it short."""
 
 
 def blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
@@ -62,12 +62,12 @@ def confirm(
     before: Readback,
     patience: Patience,
 ) -> Confirmation:
-    """Read back until the router shows the plan; return its word and what nobody can help.
+    """Read back until the router shows the plan; return the read-back and the remaining faults.
 
-    Sessions that were there before must show it soon. Those that this transaction has brought
-    get longer to come up; one that does not is the peer's affair and only ends the wait, and
-    so does an export that a filter of the operator's refuses. When the plan is superseded
-    there is nothing to wait for, and no fault.
+    Sessions that existed before must show the plan soon. Sessions that this transaction added get
+    longer to come up. A session that does not come up is the peer's problem, and so is an export
+    that an operator's filter refuses: both end the wait, and are no error. When the plan is
+    superseded, the wait ends without an error.
 
     Raises:
         NotConfirmedError: the router does not run what was loaded.
@@ -86,24 +86,24 @@ def confirm(
         wrong = blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
             break
-        quiet = _UNHEARD_SETTLED if unheard(plan, readback) else _SETTLED
-        if not wrong and not coming and _since(settled) > quiet:
+        silent = readback.version.silent_for if unheard(plan, readback) else 0.0
+        if not wrong and not coming and _since(settled) > silent + _SETTLED:
             break
-        if _rest(pause, patience.superseded):
+        if _is_superseded_within(pause, patience.superseded):
             return Confirmation(readback, found, complete=False)
         latest, pause = speaker.read(), min(1.5 * pause, _SELDOM)
         if latest != readback:
             readback, settled, pause = latest, time.monotonic(), _EVERY
     if wrong:
-        shown = "; ".join(_sentence(fault) for fault in wrong[:5])
+        shown = "; ".join(_sentence(fault) for fault in wrong[:_NAMED])
         message = f"the router does not show what was planned: {shown}"
         hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
         raise NotConfirmedError(message, hint=hint)
     return Confirmation(readback, found, complete=True)
 
 
-def _rest(seconds: float, superseded: Callable[[], bool]) -> bool:
-    """Wait; True where a newer plan has cut it short."""
+def _is_superseded_within(seconds: float, superseded: Callable[[], bool]) -> bool:
+    """Wait; return early, with True, when a newer plan exists."""
     until = time.monotonic() + seconds
     while not (cut_short := superseded()) and time.monotonic() < until:
         time.sleep(_GLANCE)

@@ -1,4 +1,4 @@
-"""Whether a router runs: whether anyone listens on its Unix socket, which may outlive it."""
+"""Detect whether a router runs: its Unix socket may outlive it, a listener does not."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NOBODY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
+_NO_LISTENER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
 
 
 def listens(path: Path) -> bool:
-    """Tell whether a router has this socket; one that may not be asked, or is busy, does."""
+    """Return whether a process listens on this socket; a busy or forbidden one counts as yes."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(0)
-        return client.connect_ex(str(path)) not in _NOBODY
+        return client.connect_ex(str(path)) not in _NO_LISTENER

@@ -1,4 +1,4 @@
-"""What of a router's config may be shown: all but its passwords, and what guards them. Pure."""
+"""Mask the passwords in a router's config, and the key of their digests, for display. Pure."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from anycast_routed.password import MASK
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Who may write our file may fill it, and none of these may then keep a withdrawal waiting: each
-# takes a time in proportion to the text. All stay on one line, as what is shown goes by lines.
+# A user who can write our file can fill it with anything, and no pattern may delay a withdrawal:
+# each takes time in proportion to the text. None spans lines, because text is shown line by line.
 _BIRD = re.compile(r'(\bpassword[ \t]*+")([^"\n]+)(")')
 _FRR = re.compile(r"(\bneighbor ++\S++ ++password ++)(\S.*+)()")
 _KEY = re.compile(r"([#!] anycast-routed inputs=\S*+ text=\S*+ key=)([0-9a-f]+)()")
 
 
 def masked(text: str) -> str:
-    """Return a config of ours, or a part of it, with `********` for each password."""
+    """Return our config, or a part of it, with `********` for each password."""
     for secret in (_BIRD, _FRR, _KEY):
         text = secret.sub(rf"\g<1>{MASK}\g<3>", text)
     return text
 
 
 def passwords_in(text: str) -> frozenset[str]:
-    """Return the passwords of a config of ours."""
+    """Return the passwords in our config."""
     if "password" not in text:
         return frozenset()
     return frozenset(
@@ -34,7 +34,7 @@ def passwords_in(text: str) -> frozenset[str]:
 
 
 def quoted_safely(said: str, text: str) -> str:
-    """Return what a router has said about a config, without any password of that config."""
+    """Return a router's message about a config, without any password of that config."""
     said = masked(said)
     for password in sorted(passwords_in(text) - {MASK}, key=len, reverse=True):
         said = said.replace(password, MASK)
@@ -44,11 +44,11 @@ def quoted_safely(said: str, text: str) -> str:
 def difference(file: Path, before: str | None, after: str | None) -> list[str]:
     """Return the change of a file as a unified diff, without its passwords.
 
-    Where one has changed, its two lines look the same, and show that it has.
+    A changed password shows as two lines that look the same.
     """
-    import difflib  # noqa: PLC0415 - only where somebody asks for it
+    import difflib  # noqa: PLC0415 - only few verbs need it
 
-    # No password goes over the end of a line, as the routers know it: so each is masked alone.
+    # No password spans lines, as the routers split them: so each line is masked alone.
     old, new = (text.removesuffix("\n").split("\n") if text else [] for text in (before, after))
     lines = difflib.unified_diff(old, new, str(file), str(file), lineterm="")
     return [masked(line) for line in lines]

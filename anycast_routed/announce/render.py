@@ -1,29 +1,18 @@
-"""Router config from a plan's layout, with jinja2: same input, same text, byte for byte.
+"""Render router config from a plan's layout with jinja2: same input, same text, byte for byte.
 
-The first line of a rendering says what it was made from and what it must read, so that an intact
-file is known to be up to date without rendering it again (and without loading jinja2, which a
-run that changes nothing has no other use for).
-
-With passwords in it, it says so by digests with a key. A digest of theirs without one could be
-tried out offline by everyone who sees it, and BIRD tells the one in `anycast_routed_loaded` to all
-who may ask it something. The key is random, and stands in that first line only: who can read it
-can read the passwords below it, so it needs no keeping of its own. It is taken over from the
-file's latest text, so that an unchanged password is no new text; where that is lost, as after a
-boot, the new one costs a reload, which touches no session.
+`fingerprint` describes the first line of a rendering.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
-import re
 import secrets
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anycast_routed.announce import fingerprint
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError
 from anycast_routed.password import Password, StandIn
@@ -33,19 +22,16 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-_DIGITS = 16  # hex digits of a digest: 64 bits tell texts apart, nobody attacks them here
-_HEADER = re.compile(
-    r"^[#!] anycast-routed inputs=([0-9a-f]+) text=([0-9a-f]+)(?: key=([0-9a-f]{32}))?\n"
-)
 _PLACE = "\0{}\0"  # stands for a password until the text is laid out; no config has a NUL
-_COMMENT = {"bird": "#", "frr": "!"}  # what starts a comment in that router's language
+_COMMENT = {"bird": "#", "frr": "!"}  # what begins a comment in that router's language
+_HINT = "compare it with the template we ship"
 
 
 def load() -> None:
-    """Load jinja2 and our templates now, for a process that stays.
+    """Load jinja2 and our templates now, for a process that keeps running.
 
-    It must not wait for jinja2 at its first change, nor take the template of another version,
-    which an upgrade may have put in the place of its own.
+    The daemon must not wait for jinja2 at its first change. After an upgrade, it must not use the
+    template of another version than its own.
     """
     import jinja2.sandbox  # noqa: F401, PLC0415 - see above
 
@@ -54,33 +40,30 @@ def load() -> None:
 
 
 class Renderer:
-    """Renders `<speaker>.conf.j2`, from the operator's folder before the one we ship."""
+    """Renders `<speaker>.conf.j2`, from the operator's directory before the one we ship."""
 
     def __init__(self, speaker: str, template_dir: Path | None = None) -> None:
         self._speaker = speaker
         self._name = _file_name(speaker)
-        self._folder = template_dir
+        self._directory = template_dir
 
     def render(self, variables: Mapping[str, object], current: str | None = None) -> str:
-        """Return the whole text. `current` comes back as it is when it is intact and the same.
+        """Return the whole text; `current` itself if it is intact and made from the same input.
 
         Raises:
-            ConfigError: the template (the operator's own, most likely) is wrong.
+            ConfigError: the template (most likely the operator's own) is wrong.
         """
         passwords = _passwords(variables)
-        header = _HEADER.match(current or "")
-        key = ((header and header.group(3)) or secrets.token_hex(16)) if passwords else ""
-        source = repr((self._source(), sorted(variables.items()), [*map(_revealed, passwords)]))
-        inputs = _digest(source, key)
-        if current is not None and _describes(current) == (inputs, key):
+        inputs = repr((self._source(), sorted(variables.items()), [*map(_revealed, passwords)]))
+        made_from = fingerprint.compute(inputs, current, has_passwords=bool(passwords))
+        if current is not None and fingerprint.of(current) == made_from:
             return current
-        body = self._filled({**variables, "fingerprint": inputs}, passwords)
-        facts = f"inputs={inputs} text={_digest(body, key)}" + (f" key={key}" if key else "")
-        return f"{_COMMENT[self._speaker]} anycast-routed {facts}\n{body}"
+        body = self._filled({**variables, "fingerprint": made_from.inputs}, passwords)
+        return fingerprint.header(_COMMENT[self._speaker], made_from, body) + body
 
     def _source(self) -> str:
-        if self._folder is not None:
-            path = self._folder / self._name
+        if self._directory is not None:
+            path = self._directory / self._name
             with contextlib.suppress(FileNotFoundError):
                 return _read(path)
         source = _shipped(self._name)
@@ -91,10 +74,10 @@ class Renderer:
 
     @cached_property
     def _environment(self) -> Environment:
-        import jinja2.sandbox  # noqa: PLC0415 - 50 ms that a run which changes nothing can save
+        import jinja2.sandbox  # noqa: PLC0415 - 50 ms that a run without changes saves
 
         shipped = jinja2.FunctionLoader(_shipped)
-        own = [jinja2.FileSystemLoader(self._folder)] if self._folder else []
+        own = [jinja2.FileSystemLoader(self._directory)] if self._directory else []
         return jinja2.sandbox.ImmutableSandboxedEnvironment(
             loader=jinja2.ChoiceLoader([*own, shipped]),
             undefined=jinja2.StrictUndefined,
@@ -106,10 +89,10 @@ class Renderer:
         )
 
     def _filled(self, variables: Mapping[str, object], passwords: Sequence[Password]) -> str:
-        """Lay out, and then put the passwords where the template has them.
+        """Lay out the text, then put the passwords where the template has them.
 
         Raises:
-            ConfigError: one of them would stand where we would not know it again, and mask it.
+            ConfigError: a password would stand where `masking` does not find it.
         """
         token = secrets.token_hex(16)
         full = body = self._body(_with_stand_ins(variables, token))
@@ -119,7 +102,7 @@ class Renderer:
             shown, full = shown.replace(place, token), full.replace(place, one.reveal())
         if token in body or masked(full) != masked(shown):
             message = f"{self._name} has a password elsewhere than as it is behind `password`"
-            raise ConfigError(message, hint="compare it with the template we ship")
+            raise ConfigError(message, hint=_HINT)
         return full
 
     def _body(self, variables: Mapping[str, object]) -> str:
@@ -129,32 +112,16 @@ class Renderer:
             return self._environment.get_template(self._name).render(variables)
         except jinja2.TemplateSyntaxError as error:
             message = f"{error.filename or self._name}:{error.lineno}: {error.message}"
-            raise ConfigError(message, hint="compare it with the template we ship") from error
+            raise ConfigError(message, hint=_HINT) from error
         except Exception as error:
-            # A template can fail as any program can.
+            # A template can fail like any program.
             message = f"{self._name} cannot be rendered: {type(error).__name__}: {error}"
-            raise ConfigError(message, hint="compare it with the template we ship") from error
-
-
-def _describes(text: str) -> tuple[str, str] | None:
-    """Return the digest of the inputs that an intact rendering was made from, and its key."""
-    header = _HEADER.match(text)
-    key = (header and header.group(3)) or ""
-    if header is None or _digest(text[header.end() :], key) != header.group(2):
-        return None
-    return header.group(1), key
-
-
-def _digest(text: str, key: str = "") -> str:
-    content = text.encode("utf-8", "surrogateescape")
-    if not key:
-        return hashlib.sha256(content).hexdigest()[:_DIGITS]
-    return hmac.new(key.encode("ascii"), content, "sha256").hexdigest()[:_DIGITS]
+            raise ConfigError(message, hint=_HINT) from error
 
 
 def _passwords(variables: Mapping[str, object]) -> tuple[Password, ...]:
     peers = variables.get("peers", ())
-    assert isinstance(peers, tuple)  # nosec B101  # noqa: S101 - both routers' layouts have it so
+    assert isinstance(peers, tuple)  # nosec B101  # noqa: S101 - both layouts make it so
     found = (getattr(peer, "password", None) for peer in peers)
     passwords = tuple(one for one in found if one is not None)
     if not all(passwords):  # The session would come up without one.
@@ -164,7 +131,7 @@ def _passwords(variables: Mapping[str, object]) -> tuple[Password, ...]:
 
 
 def _with_stand_ins(variables: Mapping[str, object], token: str) -> Mapping[str, object]:
-    """Have passwords that a template can only print in their place, or as this token."""
+    """Replace each password by one that a template can print only in its place, or as `token`."""
 
     def stood_in(peers: tuple[Any, ...]) -> tuple[object, ...]:
         return tuple(
@@ -184,7 +151,7 @@ def _revealed(password: Password) -> tuple[str, str]:
 
 
 def _placed(value: object) -> object:
-    """Have a place for a password that a template prints as it is."""
+    """Return a placeholder for a password that a template prints as it is."""
     return _PLACE.format(value.file) if isinstance(value, Password) else value
 
 
@@ -194,14 +161,14 @@ def _file_name(speaker: str) -> str:
 
 @cache
 def _shipped(name: str) -> str | None:
-    """Return a template of ours, as it was at the first call: the one that this version fits."""
-    # In the wheel the templates stand inside the package, in a checkout beside it.
+    """Return one of our templates, as it was at the first call: the one of this version."""
+    # In the wheel the templates stand inside the package, in a checkout next to it.
     package = Path(__file__).parent.parent
     inside = package / "templates"
-    folder = inside if inside.is_dir() else package.parent / "templates"
+    directory = inside if inside.is_dir() else package.parent / "templates"
     if name in map(_file_name, _COMMENT):
         with contextlib.suppress(FileNotFoundError):
-            return _read(folder / name)
+            return _read(directory / name)
     return None
 
 

@@ -1,8 +1,9 @@
-"""Our file beside the router, with a password in it or without: the one place that writes it.
+"""Read and write our file for the router, with a password in it or without.
 
-With one it is for us and for the group that may use the router's control socket: BIRD reads our
-file as a member of that group, and who is in FRR's can read the passwords there anyway. To give a
-file to a group that one is a member of takes no privilege.
+A file with a password is readable by us and by the group that may use the router's control socket:
+BIRD reads our file as a member of that group, and members of FRR's group can read the passwords in
+FRR anyway. A user may give a file to any group of that user without
+privilege.
 """
 
 from __future__ import annotations
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
 _PRIVATE = 0o640
 _OTHERS = 0o007
 _LARGEST = 8 << 20  # octets; 10,000 routes are 2 MiB
-_LEFT_OVER = "[0-9a-f]{8}"  # what `atomic` ends the name of an unfinished file with
+_UNFINISHED = "[0-9a-f]{8}"  # how `system.files` ends the name of an unfinished file
 
 
 def read(speaker: Speaker) -> str | None:
-    """Return our file's text; None where there is none, or one that is too large to be ours.
+    """Return our file's text; None if it is missing, no regular file, or too large to be ours.
 
-    The daemon's user may write it, and root withdraws: no file may keep root waiting.
+    The daemon's user may write the file, and root withdraws: no file may keep root waiting.
     """
     return files.read(speaker.file, most=_LARGEST)
 
 
-def refuse_odd(speaker: Speaker) -> None:
-    """Delete what stands there and `read` takes for none: a router may hang on a FIFO.
+def remove_unusable(speaker: Speaker) -> None:
+    """Delete what stands in the place of our file and is none: a router could hang on a FIFO.
+
+    A directory stays.
 
     Raises:
         CannotWriteError, AccessDeniedError: it is still there.
@@ -48,9 +51,12 @@ def refuse_odd(speaker: Speaker) -> None:
             files.remove(speaker.file)
 
 
+refuse_odd = remove_unusable
+
+
 def sweep(speaker: Speaker) -> None:
-    """Delete what one of us who was killed while he wrote has left: it may hold passwords."""
-    unfinished = re.compile(rf"\.{re.escape(speaker.file.name)}\.{_LEFT_OVER}")
+    """Delete unfinished files of a process that was killed: they may hold passwords."""
+    unfinished = re.compile(rf"\.{re.escape(speaker.file.name)}\.{_UNFINISHED}")
     with contextlib.suppress(OSError, AnycastRoutedError):
         for one in speaker.file.parent.iterdir():
             if unfinished.fullmatch(one.name):
@@ -61,8 +67,8 @@ def write(speaker: Speaker, text: str) -> None:
     """Replace our file.
 
     Raises:
-        AccessDeniedError: also where it holds a password and the router could not read it.
-        CannotWriteError: as `atomic.write`.
+        AccessDeniedError: also if it holds a password and the router could not read it.
+        CannotWriteError: as `files.write`.
     """
     if passwords_in(text):
         files.write(speaker.file, text, mode=_PRIVATE, owner=_owner(speaker))
@@ -71,7 +77,7 @@ def write(speaker: Speaker, text: str) -> None:
 
 
 def is_private(speaker: Speaker, text: str) -> bool:
-    """Tell whether our file, which has this text, is closed to others if it must be."""
+    """Return whether our file, with this text, is closed to other users if it must be."""
     if not passwords_in(text):
         return True
     try:
@@ -81,16 +87,16 @@ def is_private(speaker: Speaker, text: str) -> bool:
 
 
 def keep_rejected(speaker: Speaker, text: str) -> None:
-    """Keep a text that the router has refused beside our file, for people: without passwords."""
+    """Store a refused text beside our file, for people: without passwords."""
     file = speaker.file
     with contextlib.suppress(AnycastRoutedError):
         files.write(file.with_name(f"{file.name}.rejected"), masked(text))
 
 
 def _owner(speaker: Speaker) -> tuple[int, int]:
-    """Give the user and the group whom a file with a password belongs to.
+    """Return the user and the group that a file with a password must belong to.
 
-    The group of the file that we replace is as good where the router does not run.
+    If the router does not run, the group of the file that we replace is used.
     """
     for known in (speaker.socket, speaker.file):
         with contextlib.suppress(OSError):
@@ -100,7 +106,7 @@ def _owner(speaker: Speaker) -> tuple[int, int]:
         message = f"no group is known that may read {speaker.file}, which holds a password"
         raise AccessDeniedError(message, hint=f"start {speaker.name} first")
     if os.geteuid() == 0:
-        # Root writes for the user whose folder it is, as whom the daemon runs.
+        # Root writes for the owner of the directory: the daemon runs as that user.
         return speaker.file.parent.stat().st_uid, group
     if group not in {os.getegid(), *os.getgroups()}:
         name = _name(group)

@@ -1,4 +1,4 @@
-"""Run a router's own program, `bird` or `vtysh`: one that cannot be run is a router problem."""
+"""Run a router's own program, `bird` or `vtysh`; a failure to run it is a router problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(
     argv: Sequence[str], *, within: float, stdin: str = "", env: Mapping[str, str] | None = None
 ) -> Completed:
-    """Run `argv` as `commands.run` does, and return what it left, whatever its exit code.
+    """Run `argv` as `commands.run` does; return its output, whatever its exit code.
 
     Raises:
         RouterUnavailableError: the program is not installed, cannot start, or did not end within

@@ -1,4 +1,4 @@
-"""What a router must be able to do for us; `bird.py` and `frr.py` each do it in their own language.
+"""What a router must be able to do for us; `bird` and `frr` each implement it.
 
 Every call has a hard deadline: a router that is stopped (SIGSTOP) never answers.
 """
@@ -15,37 +15,67 @@ if TYPE_CHECKING:
     from anycast_routed.model import Plan, Prefix, Readback
 
 
+class Layout(Protocol):
+    """Our text in the language of one router. Pure, no I/O."""
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether the router itself reads our file, at its start and at each reload.
+
+        Then the operator's config must include the file once (`setup`), and what the file holds
+        comes back when the router restarts. Otherwise the file is only our record of what was
+        loaded.
+        """
+        ...
+
+    def held(self, text: str) -> frozenset[Prefix]:
+        """Return the prefixes that a text announces."""
+        ...
+
+    def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
+        """Return the text without these prefixes, or without any; the sessions stay.
+
+        A text from which they cannot be removed (from an operator's own template) becomes empty.
+        """
+        ...
+
+
 class Speaker(Protocol):
     """One BGP router on this host. Constructing one does no I/O.
 
-    Each method may raise RouterUnavailableError (it does not answer) or AccessDeniedError.
+    Each method may raise RouterUnavailableError (no answer) or AccessDeniedError.
     """
 
     @property
     def name(self) -> str:
-        """`bird` or `frr`: names the template and is what people read."""
+        """`bird` or `frr`: names the template, and appears in messages."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """Our text in the router's language."""
         ...
 
     @property
     def file(self) -> Path:
-        """Where the rendered text lives. BIRD includes this file; for FRR it is our record."""
+        """Where the rendered text is stored."""
         ...
 
     @property
     def socket(self) -> Path:
-        """Where the router listens for us: a file that it makes anew at each start."""
+        """The router's Unix socket, which it creates anew at each start."""
         ...
 
     def incarnation(self) -> str:
-        """Name this life of a router that may start with what we have withdrawn since.
+        """Return a name for this run of a router that may start with prefixes since withdrawn.
 
-        Empty where it cannot: BIRD starts with our file, which has the last verdict or, after a
-        boot, is not there.
+        Empty for a router that starts with our file: the file holds the last verdict or, after a
+        boot, does not exist.
         """
         ...
 
     def variables(self, plan: Plan) -> Mapping[str, object]:
-        """Lay the plan out for this router's template.
+        """Return the variables of this router's template.
 
         Raises:
             ConfigError: the router's own config leaves no place for the plan.
@@ -53,22 +83,29 @@ class Speaker(Protocol):
         ...
 
     def read(self) -> Readback:
-        """Ask the router what it holds and exports of ours, and in which state its sessions are."""
+        """Read which of our routes the router holds and exports, and the state of its sessions."""
         ...
 
     def is_loaded(self, text: str) -> bool:
-        """Ask whether exactly this text is what the router runs; the file's content is no proof.
+        """Return whether the router runs exactly this text; the content of the file is no proof.
 
-        What the latest `read` has seen on its way may be taken for the answer, once, where we
-        have changed nothing since: the two then speak of the same moment.
+        The answer may come from the latest `read`, once, if we have changed nothing since: then
+        both describe the same moment.
         """
         ...
 
     def check(self, text: str) -> None:
-        """Have the router's own parser read the text in a separate process.
+        """Let the router's own parser read the text in a separate process.
 
         Raises:
             RejectedError: with the router's line and column; nothing was loaded.
+        """
+        ...
+
+    def starts_with(self, text: str) -> bool:
+        """Return whether the router could start with this text in `file`.
+
+        False only if the router does not run, and its own parser refuses the text alone.
         """
         ...
 
@@ -80,38 +117,13 @@ class Speaker(Protocol):
         """
         ...
 
-    def starts_with(self, text: str) -> bool:
-        """Tell whether the router could start with this text in `file`.
+    def withdraw(self, prefixes: frozenset[Prefix] | None = None, *, loaded: str = "") -> None:
+        """Withdraw these prefixes, or all, at the router at once. Touches no file.
 
-        False only where it does not run, and its own parser refuses the text as it stands alone.
-        """
-        ...
-
-    def held(self, text: str) -> frozenset[Prefix]:
-        """Return the prefixes that a text of ours announces. Pure, no I/O."""
-        ...
-
-    def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
-        """Take these prefixes, or all, out of a text of ours; the sessions stay. Pure, no I/O.
-
-        A text that cannot be cut so (an operator's own template) becomes the empty text.
-        """
-        ...
-
-    def shorten(self, text: str, gone: frozenset[Prefix]) -> None:
-        """Withdraw exactly these prefixes of `text`, by the shortest way that touches no other.
-
-        `text` is what `file` held when the router loaded it; `file` holds it without them
-        already. Where the router refuses that way, or does not run this text, they are withdrawn
-        all the same, as `withdraw` does it. No read-back of the exports is made.
-        """
-        ...
-
-    def withdraw(self, prefixes: Collection[Prefix] | None = None) -> None:
-        """Withdraw at the router at once, at least these prefixes of ours, or all.
-
-        This is the way out when a reload cannot be had: it works whatever state the
-        configs are in, and touches no file.
+        `loaded` is the text that the router loaded last, if `file` holds it without the prefixes
+        by now. If the router runs `loaded`, exactly these prefixes are withdrawn. Otherwise at
+        least these, by a way that works whatever state the configs are in. The exports are not
+        read back.
         """
         ...
 

@@ -1,1 +1,1 @@
-"""Facts become decisions: pure functions, no I/O and no clock."""
+"""Turn facts into decisions: pure functions, no I/O and no clock."""

@@ -1,7 +1,7 @@
-"""What asks to be announced: labelled addresses and configured routes, each in its place.
+"""List the candidates for announcement: labelled addresses and configured routes, in order.
 
-A candidate carries what is wrong with itself. Whether its service is up, whether another candidate
-has the same prefix and whether there is a next hop is for `plan` to say.
+A candidate carries its own faults. Whether its service is up, whether another candidate has the
+same prefix and whether there is a next hop is decided in `plan`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from anycast_routed.model import Address, Observed, Prefix
 
 _ORDINARY = re.compile(r"[A-Za-z0-9._:-]*")
-"""What may stand in a label after its interface. The kernel takes any byte, a router does not."""
+"""What a label may hold after its interface. The kernel accepts any byte, a router does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class No:
-    """Why something is not to be announced, as a value and as a sentence with the facts."""
+    """Why a prefix must not be announced, as a value and as a sentence with the facts."""
 
     reason: Reason
     detail: str
@@ -35,21 +35,21 @@ class No:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One prefix that a service would have announced."""
+    """One prefix that a service asks to announce."""
 
     service: str
     source: str
-    """The kernel's label, with anything unusual escaped, or the configured route's."""
+    """The kernel's label, with unusual characters escaped, or the label of a configured route."""
     prefix: Prefix
     local_pref: int
-    """Below 0 when there are too many labels for the decrease; `fault` says so then."""
+    """Below 0 if there are too many labels for the decrease; then `fault` says so."""
     fault: No | None
-    """What is wrong with the candidate itself; None if nothing is."""
+    """The fault of the candidate itself, or None."""
     warning: Finding | None = None
 
 
 class Addresses:
-    """The addresses of this host, by what one wants to know of them."""
+    """The addresses of this host, by their state."""
 
     def __init__(self, observed: Observed) -> None:
         usable = {host.address.ip for host in observed.addresses if not host.tentative}
@@ -57,11 +57,11 @@ class Addresses:
         """Assigned on any interface, and through duplicate address detection."""
         every = {host.address.ip for host in observed.addresses}
         self.tentative: frozenset[Address] = frozenset(every - usable)
-        """Assigned, but not to be used."""
+        """Assigned, but not usable."""
 
 
 def candidates(config: Config, observed: Observed) -> tuple[Candidate, ...]:
-    """Give every candidate: services as configured, in each the labels first, then the routes."""
+    """Return every candidate: services as configured, in each the labels first, then the routes."""
     addresses = Addresses(observed)
     found: list[Candidate] = []
     for service in config.services:
@@ -71,7 +71,7 @@ def candidates(config: Config, observed: Observed) -> tuple[Candidate, ...]:
 
 
 def natural(label: str) -> tuple[tuple[int, str], ...]:
-    """Give the sort key in which dns2 stands before dns10. It is total: only equals are equal."""
+    """Return the sort key that puts dns2 before dns10. Different labels have different keys."""
     parts = re.split("([0-9]+)", label)
     parts[1::2] = (digits.lstrip("0") for digits in parts[1::2])
     # Runs of digits compare by length and then as text: the same order, whatever their length.
@@ -79,14 +79,14 @@ def natural(label: str) -> tuple[tuple[int, str], ...]:
 
 
 def label_start(anycast: Anycast) -> str | None:
-    """Give what a label of this section starts with, `lo:dns`; None if it wants no labels."""
+    """Return how a label of this section starts, `lo:dns`; None if it uses no labels."""
     if anycast.interface is None or anycast.prefix is None:
         return None
     return f"{anycast.interface}:{anycast.prefix}"
 
 
 def labelled(anycast: Anycast, start: str, observed: Observed) -> set[tuple[str, IPv4Interface]]:
-    """Give the addresses whose label starts so, with their labels."""
+    """Return the addresses whose label starts like this, with their labels."""
     return {
         (host.label, host.address)
         for host in observed.addresses
@@ -97,7 +97,7 @@ def labelled(anycast: Anycast, start: str, observed: Observed) -> set[tuple[str,
 
 
 def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Iterator[Candidate]:
-    """Give the labelled addresses. Each one keeps its place, so a bad label shifts no other."""
+    """Yield the labelled addresses. A bad label keeps its place, so it shifts no other."""
     anycast = service.anycast
     start = label_start(anycast)
     if start is None or anycast.interface not in observed.interfaces:

@@ -1,9 +1,9 @@
-"""How long a flapping service stays away, so that no neighbour suppresses it (RFC 2439).
+"""Compute how long a flapping service stays withdrawn, so that no neighbor damps it (RFC 2439).
 
-A neighbour that damps adds 1000 for each withdrawal to a figure of merit that halves with each
-half-life, and stops to use the route at its suppress limit, 2000 in the usual set-up. It would then
-take no announcement for a long time, however healthy the service is. So the same sum is kept here,
-and a service returns when one more withdrawal cannot bring the sum to that limit.
+A neighbor that damps routes adds 1000 for each withdrawal to a figure of merit that halves with
+each half-life, and suppresses the route at a limit of usually 2000. It would then ignore
+announcements for a long time, however healthy the service is. So the same sum is kept here, and a
+service is announced again when one more withdrawal cannot bring the sum to that limit.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ WITHDRAWAL = 1000.0
 SUPPRESS = 2000.0
 """The usual suppress limit, that of Cisco's and FRR's `bgp dampening`."""
 _RETURN = 980.0
-"""Up to this sum a service returns. FRR 8.4.4 counts time in ticks of 5 s and suppresses at the
-limit itself, so a little less than the 1000 that are left is needed. Only a first return, which
-waits for nothing, can still meet it: when the service falls again within a tick."""
-_NOTHING = 100.0
-"""A sum below this is as good as none."""
+"""Up to this sum a service is announced again. FRR 8.4.4 counts time in ticks of 5 s and suppresses
+at the limit itself, so the sum must be a little below the 1000 that are left. Only a first return,
+which does not wait, can still reach the limit: if the service goes down again within a tick."""
+_NEGLIGIBLE = 100.0
+"""A sum below this counts as none."""
 
 
 def flapped(flaps: Flaps, *, at: float, half_life: float) -> Flaps:
-    """Count one withdrawal more.
+    """Return the flaps with one more withdrawal.
 
-    The penalty never passes SUPPRESS: where one is withdrawn without having waited, the neighbour
-    has suppressed it anyway, and a longer wait would help nobody.
+    The penalty never exceeds SUPPRESS: after a withdrawal without a wait before it, the neighbor
+    suppresses the route anyway, and a longer wait would not help.
 
     Args:
         flaps: what was counted before.
         at: monotonic seconds of this withdrawal.
-        half_life: seconds in which the penalty halves; 0 keeps nothing of it.
+        half_life: seconds in which the penalty halves; with 0 no penalty is kept.
     """
     left = _decayed(flaps, at, half_life)
-    count = flaps.count + 1 if left >= _NOTHING else 1
+    count = flaps.count + 1 if left >= _NEGLIGIBLE else 1
     return Flaps(min(left + WITHDRAWAL, SUPPRESS), at, count)
 
 
 def wait(flaps: Flaps, *, at: float, half_life: float) -> float:
-    """Give the seconds until the next announcement may be made; 0.0 where it may be made now.
+    """Return the seconds until the next announcement is allowed; 0.0 if it is allowed now.
 
-    A first withdrawal waits for nothing. After a further one the wait ends when the penalty is
-    down to _RETURN, which is never much more than one half-life after it.
+    After a first withdrawal there is no wait. After each further one the wait ends when the
+    penalty is down to _RETURN, which is never much more than one half-life later.
 
     Args:
         flaps: the withdrawals so far.
@@ -64,5 +64,5 @@ def _decayed(flaps: Flaps, at: float, half_life: float) -> float:
 
 
 def _elapsed(flaps: Flaps, at: float) -> float:
-    # A time that lies ahead is of another boot: nothing is known to have passed since.
+    # A time in the future is from another boot: assume that no time has passed.
     return max(0.0, at - flaps.at)

@@ -1,4 +1,4 @@
-"""How far the drain of a service or a prefix has come."""
+"""Decide how far the drain of a service or a prefix has come."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from anycast_routed.model import Stage
 
 
 def stage(*, announced: bool, lowered_at: float | None, drain_time: float, at: float) -> Stage:
-    """Return the stage: first lowered, so that its peers choose another way, then out.
+    """Return the stage: first lowered, so that the peers choose another path, then out.
 
-    What is not announced has nobody to warn, and is out at once; so it is after a reboot.
+    A target that is not announced is out at once, as after a reboot: no peer needs a warning.
 
     Args:
-        announced: the router has it now.
-        lowered_at: when the router was first seen to have it lowered, in monotonic seconds.
-        drain_time: seconds that it stays lowered.
+        announced: the router holds the target now.
+        lowered_at: when the router first showed the target as lowered, in monotonic seconds.
+        drain_time: seconds for which the target stays lowered.
         at: now, in monotonic seconds.
     """
     if lowered_at is None:

@@ -1,4 +1,4 @@
-"""Rise and fall: how a stream of check results becomes a verdict on one service."""
+"""Rise and fall: turn a stream of check results into a verdict."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 _UNCHECKED = "not checked since the start"
 UNKNOWN_LIMIT = 30.0
-"""Seconds after which a check that cannot run counts as a failed one."""
+"""Seconds after which a check that cannot run counts as failed."""
 
 
 def step(health: Health, result: CheckResult, *, rise: int, fall: int, at: float) -> Health:
-    """Fold one result into the health of a service.
+    """Return the health after one more result.
 
-    `rise` passes in a row make it UP, `fall` failures in a row make it DOWN; a check that could
-    not run breaks no row and changes nothing until UNKNOWN_LIMIT is over. The counts stop at
-    `rise` and `fall`, so a stream of equal results settles on one equal value. That it has ever
-    been UP is never forgotten.
+    `rise` passes in a row make it UP, `fall` failures in a row make it DOWN. A check that could
+    not run interrupts no row and changes nothing until UNKNOWN_LIMIT is over. The counts stop at
+    `rise` and `fall`, so a stream of equal results ends in one constant value. `ever_up` is never
+    cleared.
 
     Args:
-        health: what was known before.
-        result: what the check has shown now.
-        rise: passes in a row that are needed, at least 1.
-        fall: failures in a row that are needed, at least 1.
+        health: the health before.
+        result: the new result.
+        rise: passes in a row that make it UP, at least 1.
+        fall: failures in a row that make it DOWN, at least 1.
         at: monotonic seconds of this result.
     """
     match result.outcome:
@@ -46,20 +46,21 @@ def step(health: Health, result: CheckResult, *, rise: int, fall: int, at: float
 
 
 def died(health: Health, reason: str, *, fall: int) -> Health:
-    """Take a proof that the server is gone: DOWN at once, and a whole rise away from UP.
+    """Return the health of a server that is proved dead: DOWN at once, a whole rise away from UP.
 
     Args:
-        health: what was known before.
-        reason: a short sentence for people, with what has proved it.
+        health: the health before.
+        reason: a short sentence for people that names the proof.
         fall: failures in a row that a check would have needed, at least 1.
     """
     return Health(Verdict.DOWN, fails=fall, reason=reason, ever_up=_ever_up(health))
 
 
 def unproved(health: Health, *, announced: bool) -> Health:
-    """Return what stands for the health that an earlier process has left, until there is a verdict.
+    """Return the health to assume from an earlier process's record, until there is a verdict.
 
-    What is announced stays so, whatever was left says; nothing is announced anew because of it.
+    An announced service stays announced unless the record says DOWN; no service is announced anew
+    because of the record.
     """
     if health.verdict is Verdict.DOWN:
         return health
@@ -69,7 +70,7 @@ def unproved(health: Health, *, announced: bool) -> Health:
 
 
 def decided(health: Health) -> bool:
-    """Tell whether there is a verdict, and no result that leans against it."""
+    """Return whether there is a verdict, and no result since that contradicts it."""
     match health.verdict:
         case Verdict.UP:
             return health.fails == 0
@@ -80,16 +81,16 @@ def decided(health: Health) -> bool:
 
 
 def _unknown(health: Health, reason: str, *, fall: int, at: float) -> Health:
-    # A stored time that lies ahead is from before a reboot: the count of seconds begins anew.
+    # A stored time in the future is from before a reboot: the count of seconds begins anew.
     since = at if health.unknown_since is None else min(health.unknown_since, at)
     if at - since < UNKNOWN_LIMIT:
         return replace(health, reason=reason, unknown_since=since, ever_up=_ever_up(health))
-    # The failures are counted as full: after this, one pass alone must not make it UP.
+    # All failures count as seen: after this, one pass alone must not make it UP.
     reason = f"the check could not run for {UNKNOWN_LIMIT:g} s: {reason}"
     ever_up = _ever_up(health)
     return Health(Verdict.DOWN, fails=fall, reason=reason, unknown_since=since, ever_up=ever_up)
 
 
 def _ever_up(health: Health) -> bool:
-    """What is UP has been UP, whoever has built the value."""
+    """Return whether it has ever been UP, also for a value that is UP without the flag."""
     return health.ever_up or health.verdict is Verdict.UP

@@ -1,4 +1,4 @@
-"""Which of an interface's own addresses stands as the next hop of what we announce."""
+"""Choose the address of an interface that becomes the next hop of our announcements."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def next_hop(
     excluded: Collection[Address] = (),
     peers: Collection[Address] = (),
 ) -> Address | None:
-    """Choose the next hop among the addresses of one interface and family; None if none is fit.
+    """Return the next hop among the addresses of one interface and family; None if none is fit.
 
-    Fit is an address in which `unfit` finds nothing. Among several, in this order: one whose
-    subnet holds a BGP peer, since such a peer can reach it; one with a subnet at all, not a /32
-    or /128; the lowest. The order in which the addresses are given never matters.
+    An address is fit if `unfit` finds no fault. Among several, in this order: one whose subnet
+    holds a BGP peer, since that peer can reach it; one with a real subnet, not a /32 or /128; the
+    lowest. The order of the arguments does not matter.
 
     Args:
         addresses: all addresses of the host.
         interface: the name of the interface.
         family: 4 or 6.
-        excluded: service addresses, which other hosts have too and which so lead nowhere.
-        peers: the addresses of the BGP peers, where they are known.
+        excluded: service addresses: other hosts have them too, so they cannot be a next hop.
+        peers: the addresses of the BGP peers, if they are known.
     """
     fit = (
         host
@@ -47,7 +47,7 @@ def next_hop(
 
 
 def unfit(host: HostAddress, excluded: Collection[Address] = ()) -> str:
-    """Say in a few words what keeps an address from being a next hop; empty if nothing does."""
+    """Return in a few words why an address cannot be a next hop; empty if it can."""
     facts = (
         (host.address.ip in excluded, "a service address"),
         (bool(kind(host.address.ip)), kind(host.address.ip)),

@@ -1,8 +1,9 @@
-"""Who is announced and with which attributes; who is withheld, and why.
+"""Plan which prefixes are announced with which attributes, and which are withheld and why.
 
-The chain that `explain` shows is the order in which reasons win: the operator's drain, the
-service's verdict, its flapping, the candidate itself (label, address, LocalPref), who else has the
-prefix, the next hop. What one link only lowers has to pass all the others as well.
+The first reason in this order wins, and `explain` shows them in the same order: the operator's
+drain, the service's verdict, its flapping, the candidate itself (label, address, LocalPref),
+another candidate with the same prefix, the next hop. A prefix that one of them only lowers must
+pass all the others as well.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from anycast_routed.decide.candidates import (
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
 from anycast_routed.finding import Code, Finding
-from anycast_routed.model import Announcement, Peer, Plan, Reason, Sessions, Withheld
+from anycast_routed.model import (
+    GRACEFUL_SHUTDOWN,
+    Announcement,
+    Attributes,
+    Peer,
+    Plan,
+    Reason,
+    Sessions,
+    Withheld,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,11 +45,11 @@ _NAMED = 3
 
 
 def plan(config: Config, observed: Observed) -> Plan:
-    """Decide on every candidate of every service. Whatever the host is like, this never raises.
+    """Return the plan for every candidate of every service. Never raises.
 
-    Each candidate stands in the plan once, announced or withheld. A prefix belongs to the first
-    candidate (services as configured, labels before routes) without a fault of its own. That
-    does not depend on health or next hops, so one service's fall never moves a prefix of another.
+    Each candidate is in the plan once, announced or withheld. A prefix belongs to the first
+    candidate (services as configured, labels before routes) without a fault of its own. That does
+    not depend on health or next hops, so a service that goes down never moves a prefix of another.
     """
     found = candidates(config, observed)
     owners = _owners(found)
@@ -69,10 +79,10 @@ def plan(config: Config, observed: Observed) -> Plan:
 def revive_nothing(
     decision: Plan, unproved: Collection[str], originated: Collection[Prefix]
 ) -> Plan:
-    """Withhold what the router does not hold of services on which there is no verdict yet.
+    """Withhold the prefixes that the router does not hold, of services without a verdict yet.
 
-    What is announced stands until there is one. But who was killed half-way through a withdrawal
-    must not be continued by an announcement, nor an empty router be filled with what was once up.
+    What is announced stays until there is a verdict. But after an interrupted withdrawal, or at an
+    empty router, nothing is announced again without a fresh check.
     """
     kept: list[Announcement] = []
     new: list[Announcement] = []
@@ -111,9 +121,9 @@ def without_labels(config: Config, observed: Observed) -> Iterator[Finding]:
 def next_hops(
     config: Config, observed: Observed, found: Sequence[Candidate]
 ) -> dict[tuple[str, int], Address | No]:
-    """Give the next hop of each service and family, or why there is none.
+    """Return the next hop of each service and family, or why there is none.
 
-    No service address can be one, withheld or not: that must not change with a service's health.
+    No service address can be a next hop, withheld or not: this must not depend on health.
     """
     excluded = frozenset(candidate.prefix.network_address for candidate in found)
     peers = () if config.bgp is None else tuple(peer.ip for peer in config.bgp.peers)
@@ -132,19 +142,19 @@ def _settled(
     *,
     here: bool,
 ) -> Announcement | Withheld:
-    """Go along the chain: the first link that says no wins, and each that lowers lowers."""
+    """Return what becomes of a candidate: the first refusal wins, and each `Lowered` lowers it."""
     service, prefix, source = candidate.service, candidate.prefix, candidate.source
     end = next((link for link in links if isinstance(link, No)), hop)
     if isinstance(end, No):
         return Withheld(prefix, service, source, end.reason, end.detail)
     low = lowered(candidate.local_pref, links)
-    return Announcement(
-        prefix, service, source, low.local_pref, end, here, low.graceful_shutdown, low.note
-    )
+    communities = (GRACEFUL_SHUTDOWN,) if low.graceful_shutdown else ()
+    attributes = Attributes(low.local_pref, end, communities)
+    return Announcement(prefix, service, source, attributes, here, low.note)
 
 
 def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
-    """Give the first candidate of each prefix that has no fault of its own."""
+    """Return the first candidate of each prefix that has no fault of its own."""
     owners: dict[Prefix, Candidate] = {}
     for candidate in found:
         if candidate.fault is None:
@@ -153,7 +163,10 @@ def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
 
 
 def _taken(candidate: Candidate, owners: Mapping[Prefix, Candidate]) -> No | None:
-    """Say who else owns the prefix of a candidate that has no fault of its own."""
+    """Return the refusal of a candidate whose prefix belongs to another; None if it is its own.
+
+    The candidate has no fault of its own.
+    """
     owner = owners[candidate.prefix]
     if owner is candidate:
         return None
@@ -219,7 +232,7 @@ def _sessions(config: Config) -> Sessions | None:
 
 
 def _place(entry: Announcement | Withheld) -> tuple[int, int]:
-    """Give the sort key: what has no prefix, then IPv4, then IPv6, by address."""
+    """Return the sort key: entries without a prefix, then IPv4, then IPv6, by address."""
     if entry.prefix is None:
         return 0, 0
     return entry.prefix.version, int(entry.prefix.network_address)

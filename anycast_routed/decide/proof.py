@@ -1,44 +1,39 @@
-"""A plan beside the router's word: what is still to change, and what contradicts the plan. Pure."""
+"""Compare the router's read-back with the plan: the faults that contradict it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING
 
-from anycast_routed.model import Route, by_address
+from anycast_routed.decide.attributes import agree, contradiction
+from anycast_routed.decide.diff import Change, Kind, changes, desired
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from anycast_routed.model import Address, Plan, Prefix, Readback, Session
+    from anycast_routed.model import Address, Plan, Prefix, Readback, Route, Session
 
+wanted = desired
 
-class Kind(StrEnum):
-    """What happens to one prefix."""
-
-    ANNOUNCED = "announced"
-    WITHDRAWN = "withdrawn"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One prefix on its way from what the router has to what the plan wants."""
-
-    kind: Kind
-    prefix: Prefix
-    before: Route | None
-    after: Route | None
+__all__ = [
+    "Change",
+    "Fault",
+    "Kind",
+    "bearable",
+    "changes",
+    "faults",
+    "unheard",
+    "wanted",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which the router's word is not the plan.
+    """One way in which the read-back contradicts the plan.
 
-    A `blocking` fault means that the router does not run what we loaded. The others are an
-    export that some neighbor does not get although we did our part.
+    A `blocking` fault means that the router does not run what we loaded. The others are exports
+    that a neighbor does not get although the router holds the route.
     """
 
     prefix: Prefix | None
@@ -47,50 +42,36 @@ class Fault:
     blocking: bool
 
 
-def wanted(plan: Plan) -> dict[Prefix, Route]:
-    """Return the routes that the router is to hold, by prefix."""
-    return {a.prefix: Route(a.prefix, a.local_pref, a.next_hop) for a in plan.announcements}
-
-
 def bearable(plan: Plan, held: Collection[Route]) -> frozenset[Prefix]:
-    """Return the prefixes that may stay as they are where the plan cannot be carried out.
+    """Return the prefixes that may stay as the router holds them if the plan cannot be loaded.
 
-    What the plan lowers, since it is down or drained, is better gone than as attractive as it was:
-    it stays only where it is held as low already. What is drained goes, which is where it is going.
+    A prefix that the plan lowers because its service is down may stay only where the router holds
+    it with a LocalPref as low already. A prefix that is being drained may not stay: withdrawal is
+    where its drain ends.
     """
-    low = {route.prefix: route.local_pref for route in held if route.local_pref is not None}
+    found = {route.prefix: route.local_pref for route in held if route.local_pref is not None}
+
+    def is_low(prefix: Prefix, most: int | None) -> bool:
+        return most is not None and found.get(prefix, inf) <= most
+
     return frozenset(
         one.prefix
         for one in plan.announcements
-        if not one.note
-        or (not one.graceful_shutdown and low.get(one.prefix, inf) <= one.local_pref)
-    )
-
-
-def changes(plan: Plan, readback: Readback) -> tuple[Change, ...]:
-    """Return what the plan changes at the router, sorted by prefix; empty where nothing."""
-    after = wanted(plan)
-    before = {route.prefix: route for route in readback.originated}
-    # Nearly always nothing has changed, and to sort all of thousands would take most of the time.
-    changed = [one for one in before.keys() | after.keys() if before.get(one) != after.get(one)]
-    return tuple(
-        Change(_kind(was, goal), prefix, was, goal)
-        for prefix in sorted(changed, key=_by_family)
-        for was, goal in ((before.get(prefix), after.get(prefix)),)
+        if not one.note or (not one.graceful_shutdown and is_low(one.prefix, one.local_pref))
     )
 
 
 def faults(plan: Plan, readback: Readback) -> tuple[Fault, ...]:
-    """Return everything in which the router's word contradicts the plan.
+    """Return everything in the read-back that contradicts the plan.
 
-    A session that is down is no fault: nothing can be exported there, and it is reported as
-    what it is.
+    A session that is down is no fault: nothing can be exported there, and the session itself is
+    reported.
     """
     found = [
-        Fault(change.prefix, None, f"the router holds {_text(change.before)}", blocking=True)
+        Fault(change.prefix, None, f"the router holds {_held(change)}", blocking=True)
         for change in changes(plan, readback)
     ]
-    found += _missing_sessions(plan, readback)
+    found += _wrong_sessions(plan, readback)
     heard = _heard(readback)
     for session in readback.sessions:
         if session.established and (session.ours or plan.sessions is None):
@@ -99,28 +80,32 @@ def faults(plan: Plan, readback: Readback) -> tuple[Fault, ...]:
 
 
 def unheard(plan: Plan, readback: Readback) -> tuple[Prefix, ...]:
-    """Return the prefixes that not one neighbor gets, although there are sessions up."""
+    """Return the planned prefixes that no neighbor gets, although a session is up."""
     if not any(session.established for session in readback.sessions):
         return ()
     heard = _heard(readback)
     return tuple(a.prefix for a in plan.announcements if a.prefix not in heard)
 
 
-def _missing_sessions(plan: Plan, readback: Readback) -> list[Fault]:
+def _held(change: Change) -> str:
+    if change.before is None:
+        return "no such route"
+    goal = change.after or change.before
+    return contradiction(change.before.attributes, goal.attributes)
+
+
+def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
     ours = {session.address: session for session in readback.sessions if session.ours}
     peers = {peer.address: peer for peer in plan.sessions.peers} if plan.sessions else {}
-    found = [
-        Fault(None, address, "the router has no such session", blocking=True)
-        for address in peers
-        if address not in ours
-    ]
+    for address in peers:
+        if address not in ours:
+            yield Fault(None, address, "the router has no such session", blocking=True)
     for address, session in ours.items():
         if address not in peers:
-            found.append(Fault(None, address, "a session of ours is left over", blocking=True))
+            yield Fault(None, address, "a session of ours is left over", blocking=True)
         elif session.remote_as != peers[address].asn:
             detail = f"the session is with AS {session.remote_as}"
-            found.append(Fault(None, address, detail, blocking=True))
-    return found
+            yield Fault(None, address, detail, blocking=True)
 
 
 def _heard(readback: Readback) -> frozenset[Prefix]:
@@ -130,47 +115,23 @@ def _heard(readback: Readback) -> frozenset[Prefix]:
 
 def _wrong_exports(
     plan: Plan, readback: Readback, session: Session, heard: frozenset[Prefix]
-) -> list[Fault]:
-    """An operator's own session may well refuse what another one lets through."""
-    goal = wanted(plan)
+) -> Iterator[Fault]:
+    """Compare the exports to one neighbor.
+
+    Attributes are compared on our own sessions only: the operator's export filters may change
+    them on his. One of his sessions may refuse a prefix that another one exports.
+    """
+    goal = desired(plan)
     exported = {route.prefix: route for route in readback.exported.get(session.address, ())}
-    found = [
-        Fault(prefix, session.address, "exported, but not planned", blocking=session.ours)
-        for prefix in exported.keys() - goal.keys()
-    ]
+    for prefix in exported.keys() - goal.keys():
+        yield Fault(prefix, session.address, "exported, but not planned", blocking=session.ours)
     held = {route.prefix for route in readback.originated}
     crosses_as = plan.sessions is not None and session.remote_as != plan.sessions.local_as
     for prefix, route in goal.items():
         seen = exported.get(prefix)
-        if seen is None and prefix in held and (session.ours or prefix not in heard):
-            found.append(Fault(prefix, session.address, "not exported", blocking=False))
-        elif (
-            seen is not None
-            and session.ours
-            and _differs(seen, route, ignore_local_pref=crosses_as)
-        ):
-            detail = f"exported as {_text(seen)}"
-            found.append(Fault(prefix, session.address, detail, blocking=True))
-    return found
-
-
-def _differs(seen: Route, goal: Route, *, ignore_local_pref: bool) -> bool:
-    """LocalPref does not cross an AS border (RFC 4271 section 5.1.5)."""
-    same_preference = ignore_local_pref or seen.local_pref == goal.local_pref
-    return not same_preference or seen.next_hop != goal.next_hop
-
-
-def _kind(before: Route | None, after: Route | None) -> Kind:
-    if before is None:
-        return Kind.ANNOUNCED
-    return Kind.CHANGED if after else Kind.WITHDRAWN
-
-
-def _text(route: Route | None) -> str:
-    if route is None:
-        return "no such route"
-    return f"LocalPref {route.local_pref}, next hop {route.next_hop}"
-
-
-def _by_family(prefix: Prefix) -> tuple[int, int]:
-    return by_address(prefix.network_address)
+        if seen is None:
+            if prefix in held and (session.ours or prefix not in heard):
+                yield Fault(prefix, session.address, "not exported", blocking=False)
+        elif session.ours and not agree(seen.attributes, route.attributes, crosses_as=crosses_as):
+            detail = f"exported as {contradiction(seen.attributes, route.attributes)}"
+            yield Fault(prefix, session.address, detail, blocking=True)

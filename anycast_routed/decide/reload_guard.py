@@ -1,6 +1,6 @@
-"""Whether a config would do what only one by mistake does.
+"""Detect a new config that is most likely a mistake.
 
-It takes off most of what is announced, or no longer has what is drained.
+Such a config withdraws most announced prefixes, or no longer has a drained service or prefix.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def at_best(config: Config, observed: Observed) -> Plan:
 
 
 def shrinks(held: Collection[Prefix], config: Config, observed: Observed) -> frozenset[Prefix]:
-    """Return the held prefixes that this config would not announce even at its best.
+    """Return the held prefixes that this config would not announce even with all services up.
 
-    Empty unless they are more than half of those held, so a prefix that moves elsewhere is no
-    mistake. An address that has left this host counts as well: ask only when the config has
-    changed.
+    Empty unless they are more than half of the held prefixes: moving a prefix elsewhere is no
+    mistake. An address that was removed from this host counts as well, so call this only when the
+    config has changed.
     """
     announced = {one.prefix for one in at_best(config, observed).announcements}
     gone = frozenset(held) - announced
@@ -41,9 +41,9 @@ def shrinks(held: Collection[Prefix], config: Config, observed: Observed) -> fro
 
 
 def lost_drains(before: Config, after: Config, observed: Observed) -> frozenset[str]:
-    """Return the drained targets that one config has, and the other has not, even at its best.
+    """Return the drained targets that exist in one config, and not in the other.
 
-    A service with another name would be announced, in the midst of its maintenance.
+    A renamed service would be announced in the middle of its maintenance.
     """
     if not observed.drains:
         return frozenset()

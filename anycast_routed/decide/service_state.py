@@ -1,4 +1,4 @@
-"""How a service stands: announced as configured, lowered, or withheld. Pure."""
+"""Decide the state of a service: announced as configured, lowered, or withheld. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORST_FIRST = (Verdict.DOWN, Verdict.UNKNOWN, Verdict.UP)
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """Announced with no more than this LocalPref, and why."""
+    """Announced with this LocalPref at most, and why."""
 
     local_pref: int
     note: str
@@ -28,7 +28,7 @@ class Lowered:
 
 
 def lowered(own: int, links: Iterable[No | Lowered | None]) -> Lowered:
-    """Lower a prefix's own LocalPref to the least of these; the notes are joined."""
+    """Return the lowest LocalPref of these and the prefix's own; the notes are joined."""
     given = [link for link in links if isinstance(link, Lowered)]
     return Lowered(
         min([own, *(one.local_pref for one in given)]),
@@ -64,10 +64,10 @@ def health_by_service(checks: Mapping[CheckKey, Health]) -> dict[str, Health]:
 
 
 def standing(service: Service, observed: Observed) -> No | Lowered | None:
-    """Say what its check and its flapping make of a service; None where nothing is against it.
+    """Return how its check and its flapping restrict a service; None if they do not.
 
-    With `on-fail = "lower"` both only lower it, unless it has never been up: then nothing says
-    that it could answer at all.
+    With `on-fail = "lower"` both only lower a service that has been up. A service that has never
+    been up is withheld: nothing proves that it can answer at all.
     """
     health = combined(
         observed.checks.get(CheckKey(service.name, name), Health()) for name in service.checks
@@ -80,7 +80,7 @@ def standing(service: Service, observed: Observed) -> No | Lowered | None:
 
 
 def against(config: Config, observed: Observed) -> Iterator[str]:
-    """Say in a sentence each what is against a service or a prefix: its check, a wait, a drain."""
+    """Yield a sentence for each check, wait or drain that restricts a service or a prefix."""
     for service in config.services:
         one = standing(service, observed)
         if one is not None:
@@ -91,7 +91,7 @@ def against(config: Config, observed: Observed) -> Iterator[str]:
 
 
 def drained(service: str, prefix: Prefix, observed: Observed) -> No | Lowered | None:
-    """Say what drains make of one prefix: the one that has come further, else the service's."""
+    """Return how drains restrict one prefix; the drain that has come further wins."""
     if not observed.drains:
         return None
     found = {name: observed.drains.get(name) for name in (service, str(prefix))}
@@ -125,6 +125,6 @@ def _damped(service: Service, observed: Observed) -> No | None:
 
 
 def _sentence(words: str, drain: Drain) -> str:
-    # An order without a reason has nothing but its end: "dns is drained until ...".
+    # An order without a reason has only its end: "dns is drained until ...".
     colon = "" if drain.detail.startswith("until ") or not drain.detail else ":"
     return f"{words}{colon} {drain.detail}".rstrip()

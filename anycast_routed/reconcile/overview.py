@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
 from anycast_routed.config import password_files
+from anycast_routed.decide.attributes import cells
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan import without_labels
 from anycast_routed.decide.proof import faults
@@ -165,8 +166,7 @@ def _of_prefixes(plan: Plan, readback: Readback) -> list[str]:
     rows = [
         (
             f"+ {route.prefix}",
-            f"LocalPref {route.local_pref}",
-            f"next hop {route.next_hop}",
+            *cells(route.attributes),
             f"to {', '.join(_peers(readback, route.prefix)) or 'no peer'}",
         )
         for route in readback.originated

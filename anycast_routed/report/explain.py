@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide.attributes import words
 from anycast_routed.model import Reason, Verdict
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def explain(
     if announcement is None and withheld is not None:
         chain += _no(withheld, check)
     elif announcement is not None:
-        fact = f"LocalPref {announcement.local_pref}, next hop {announcement.next_hop}"
+        fact = words(announcement.attributes)
         fact += f" ({announcement.note})" if announcement.note else ""
         # A service that is only lowered is no reason why the prefix is not announced: it is.
         chain += [
@@ -74,7 +75,7 @@ def _until_no(chain: list[Link], readback: Readback | None, prefix: Prefix) -> t
     if route is None:
         fact = f"{readback.router} does not hold it"
         return (*chain, Link("router", holds=False if planned else None, fact=fact))
-    fact = f"{readback.router} holds it: LocalPref {route.local_pref}, next hop {route.next_hop}"
+    fact = f"{readback.router} holds it: {words(route.attributes)}"
     links = [*chain, Link("router", holds=planned, fact=fact)]
     if not readback.sessions:
         links.append(Link("peer", holds=False, fact="the router has no BGP session"))
@@ -93,7 +94,7 @@ def _peer(readback: Readback, session: Session, prefix: Prefix) -> Link:
         return Link(name, holds=False, fact=f"session {session.name} is {session.state}")
     for route in readback.exported.get(session.address, ()):
         if route.prefix == prefix:
-            fact = f"exported: LocalPref {route.local_pref}, next hop {route.next_hop}"
+            fact = f"exported: {words(route.attributes)}"
             return Link(name, holds=True, fact=fact)
     why = "refused by an export filter, or a family not in use"
     return Link(name, holds=False, fact=f"session Established, but not exported: {why}")

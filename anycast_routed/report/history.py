@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.proof import Kind
+from anycast_routed.decide.attributes import words
+from anycast_routed.decide.diff import Kind
 from anycast_routed.report.text import NOT_PRESENT
 from anycast_routed.state.journal import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anycast_routed.decide.proof import Change
+    from anycast_routed.decide.diff import Change
     from anycast_routed.model import Announcement, Plan, Prefix, Withheld
 
 
@@ -52,5 +53,5 @@ def _why(
     if change.kind is Kind.WITHDRAWN:
         return withheld[change.prefix].detail if change.prefix in withheld else NOT_PRESENT
     one = announced[change.prefix]
-    attributes = f"LocalPref {one.local_pref}, next hop {one.next_hop}"
+    attributes = words(one.attributes)
     return f"{attributes}; {one.note}" if one.note else attributes

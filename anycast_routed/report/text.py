@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.proof import Kind
+from anycast_routed.decide.attributes import cells, change_cells
+from anycast_routed.decide.diff import Kind
 from anycast_routed.finding import Code
 from anycast_routed.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anycast_routed.decide.proof import Change
+    from anycast_routed.decide.diff import Change
     from anycast_routed.model import Announcement, CheckResult, Plan, Prefix, Readback
 
 CODES = {
@@ -50,14 +51,16 @@ def printable(message: str) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align the cells of all rows, without trailing blanks."""
+    """Align the cells of all rows; an empty column takes no room, and no line ends in blanks."""
     table = [list(row) for row in rows]
     widths = [
         max((len(row[index]) for row in table if index < len(row) - 1), default=0)
         for index in range(max((len(row) for row in table), default=0))
     ]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=False) if cell or width
+        ).rstrip()
         for row in table
     ]
 
@@ -72,12 +75,8 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
             case Kind.ANNOUNCED | Kind.CHANGED:
                 one = announced[change.prefix]
                 mark = "+" if change.kind is Kind.ANNOUNCED else "~"
-                facts = (
-                    _from_to(
-                        "LocalPref", change.before and change.before.local_pref, one.local_pref
-                    ),
-                    _from_to("next hop", change.before and change.before.next_hop, one.next_hop),
-                )
+                before = change.before.attributes if change.before else None
+                facts = change_cells(before, one.attributes)
                 rows.append((f"{mark} {change.prefix}", *facts, _source(one)))
             case Kind.WITHDRAWN:
                 why = reasons.get(change.prefix, NOT_PRESENT)
@@ -99,10 +98,7 @@ def change_lines(plan: Plan, changes: Sequence[Change]) -> list[str]:
 
 def announced_lines(plan: Plan) -> list[str]:
     """Return a line for each announcement of a plan, with its attributes."""
-    return columns(
-        (f"  {a.prefix}", f"LocalPref {a.local_pref}", f"next hop {a.next_hop}", _source(a))
-        for a in plan.announcements
-    )
+    return columns((f"  {a.prefix}", *cells(a.attributes), _source(a)) for a in plan.announcements)
 
 
 def confirmation(readback: Readback, only: Prefix | None = None) -> str:
@@ -142,10 +138,6 @@ def duration(seconds: float) -> str:
 def _source(one: Announcement) -> str:
     """Return where a prefix comes from, and why it is lowered."""
     return f"{safe(one.source)}  {safe(one.note)}".rstrip()
-
-
-def _from_to(name: str, before: object, after: object) -> str:
-    return f"{name} {after}" if before in (None, after) else f"{name} {before} -> {after}"
 
 
 def _with_own_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

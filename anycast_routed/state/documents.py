@@ -13,7 +13,7 @@ from ipaddress import (
 )
 
 from anycast_routed.finding import Finding
-from anycast_routed.model import CheckKey
+from anycast_routed.model import Attributes, CheckKey
 
 SCHEMA = 1
 _ADDRESSES = (
@@ -38,7 +38,11 @@ def plain(value: object) -> object:
     if isinstance(value, Finding):
         value = value.facts()
     if is_dataclass(value) and not isinstance(value, type):
-        return {_key(one.name): plain(getattr(value, one.name)) for one in fields(value)}
+        facts: dict[str, object] = {}
+        for one in fields(value):
+            part = getattr(value, one.name)
+            facts |= _flat(part) if isinstance(part, Attributes) else {_key(one.name): plain(part)}
+        return facts
     if isinstance(value, dict):
         return _object(value)
     if isinstance(value, (frozenset, set)):
@@ -57,6 +61,19 @@ def _object(mapping: dict[object, object]) -> dict[str, object]:
         else:
             made[str(key)] = plain(value)
     return made
+
+
+def _flat(attributes: Attributes) -> dict[str, object]:
+    """Return the keys that stand beside the prefix of a route."""
+    known = attributes.communities is not None
+    return {
+        "local-pref": attributes.local_pref,
+        "next-hop": plain(attributes.next_hop),
+        "communities": [f"{high}:{low}" for high, low in attributes.communities or ()]
+        if known
+        else None,
+        "graceful-shutdown": attributes.graceful_shutdown if known else None,
+    }
 
 
 def _key(name: str) -> str:

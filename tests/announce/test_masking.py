@@ -15,8 +15,8 @@ import pytest
 
 import anycast_routed
 from anycast_routed.announce import router_file, transaction
+from anycast_routed.announce.bird.layout import variables as bird_variables
 from anycast_routed.announce.bird.speaker import BirdSpeaker
-from anycast_routed.announce.bird.speaker import variables as bird_variables
 from anycast_routed.announce.frr import changes, config_lines
 from anycast_routed.announce.frr.layout import variables as frr_variables
 from anycast_routed.announce.frr.running_config import Running

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.announce.bird import speaker
+from anycast_routed.announce.bird import layout
 from anycast_routed.announce.render import Renderer
 from anycast_routed.config import load
 from anycast_routed.decide.plan import plan
@@ -57,7 +57,7 @@ def test_a_template_reaches_nothing_but_the_plan(tmp_path: Path, template: str) 
     folder = tmp_path / "templates"
     folder.mkdir()
     (folder / "bird.conf.j2").write_text(template)
-    variables = speaker.variables(plan(load(ANYCAST_DNS_CONFIG), observed(Verdict.UP)))
+    variables = layout.variables(plan(load(ANYCAST_DNS_CONFIG), observed(Verdict.UP)))
     try:
         text = Renderer("bird", folder).render(variables)
     except ConfigError:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anycast_routed.announce import transaction
-from anycast_routed.announce.bird.speaker import BirdSpeaker, variables
+from anycast_routed.announce.bird.layout import variables
+from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan

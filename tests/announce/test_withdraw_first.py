@@ -1,4 +1,4 @@
-"""`withdraw_first` on real routers, judged by every UPDATE that a peer was sent."""
+"""`withdraw.withdraw` on real routers, judged by every UPDATE that a peer was sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.announce import transaction
+from anycast_routed.announce import transaction, withdraw
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.frr.speaker import FrrSpeaker
@@ -18,14 +18,14 @@ from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavail
 from anycast_routed.lab import bgp_receiver, bird, eventually, frr
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
-from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from tests.support.desired import announcement, plan, sessions
 from tests.support.dns_site import INCLUDE
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.lab import Host, Lab
     from anycast_routed.lab.bgp_receiver import Receiver
-    from anycast_routed.model import Prefix
+    from anycast_routed.model import Plan, Prefix
 
 pytestmark = pytest.mark.integration
 
@@ -36,17 +36,11 @@ ALL = {WEB1: "web", WEB2: "web", WEB6: "web", DNS: "dns"}
 CONF = "/etc/bird/bird.conf"
 
 
-def plan(*prefixes: str, peers: tuple[str, ...] = (UP,)) -> Plan:
-    """Plan to announce these; none of their addresses is on the host."""
-    hops = {4: ip_address(US), 6: ip_address("fd00:17:2::1")}
-    listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
-    nets = sorted((ip_network(prefix) for prefix in prefixes), key=lambda one: one.version)
-    announcements = tuple(
-        Announcement(net, ALL[str(net)], "route", 200, hops[net.version], on_host=False)
-        for net in nets
-    )
-    sessions = Sessions(64512, IPv4Address(US), listed)
-    return Plan(("dns", "web"), sessions, announcements, ())
+def announcing(*prefixes: str, peers: tuple[str, ...] = (UP,)) -> Plan:
+    """Return a plan that announces these prefixes; none of their addresses is on the host."""
+    announced = (announcement(one, service=ALL[one], on_host=False) for one in prefixes)
+    in_order = sorted(announced, key=lambda one: one.prefix.version)
+    return plan(*in_order, services=("dns", "web"), ours=sessions(*peers))
 
 
 @dataclass
@@ -66,7 +60,7 @@ class Site:
 
     def withdraw(self, *prefixes: str) -> None:
         """Call what this file is about."""
-        transaction.withdraw_first(self.speaker, gone(*prefixes))
+        withdraw.withdraw(self.speaker, gone(*prefixes))
 
     def news(self, mark: int) -> list[tuple[str, str]]:
         """Return what the listener was sent since, but for what tells it nothing.
@@ -112,7 +106,7 @@ def site(lab: Lab, router_name: str) -> Site:
         router = frr.start(dns1)
         speaker = FrrSpeaker(dns1.path("/run/frr"), "vtysh", folder / "frr.conf")
     made = Site(dns1, listener, router, speaker)
-    made.bring(plan(*ALL))
+    made.bring(announcing(*ALL))
     made.hears(*ALL, within=10)
     if router_name == "bird":
         # The End-of-RIB comes last, so nothing of the first announcement is on its way any more.
@@ -129,10 +123,10 @@ def test_exactly_these_are_withdrawn_once_and_the_new_plan_sends_nothing_more(si
     site.withdraw(WEB1, WEB6)
     wanted = [("withdraw", WEB1), ("withdraw", WEB6)]
     eventually(lambda: len(site.news(mark)) >= 2, within=2, why="two withdrawals")
-    outcome = site.bring(plan(WEB2, DNS))
+    outcome = site.bring(announcing(WEB2, DNS))
     assert (outcome.confirmed, outcome.faults) == (True, ())
     site.withdraw(WEB1, WEB6)
-    assert not site.bring(plan(WEB2, DNS)).changed
+    assert not site.bring(announcing(WEB2, DNS)).changed
     # A fence: what comes before it has come by now.
     site.withdraw(DNS)
     eventually(lambda: ("withdraw", DNS) in site.news(mark), within=2)
@@ -163,14 +157,14 @@ def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site:
     eventually(lambda: WEB1 not in site.listener.table(), within=2)
     assert DNS in site.listener.table(), "another service"
     with pytest.raises(RejectedError):
-        site.bring(plan(WEB2, DNS))
+        site.bring(announcing(WEB2, DNS))
     site.dns1.write(CONF, good)
     site.bird().configure()
     site.hears(WEB2, DNS, within=5)
     told = [(event.kind, event.prefix) for event in site.listener.since(mark)]
     assert ("announce", WEB1) not in told
     assert ("announce", WEB6) not in told
-    assert site.bring(plan(WEB2, DNS)).faults == ()
+    assert site.bring(announcing(WEB2, DNS)).faults == ()
 
 
 @pytest.mark.fault(33)
@@ -225,9 +219,9 @@ def test_an_operator_at_work_all_the_time_loses_and_brings_back_nothing(site: Si
         mark = site.listener.mark()
         site.withdraw(WEB1, WEB6)
         site.hears(WEB2, DNS)
-        site.bring(plan(WEB2, DNS))
+        site.bring(announcing(WEB2, DNS))
         assert site.news(mark) == [("withdraw", WEB1), ("withdraw", WEB6)]
-        site.bring(plan(*ALL))
+        site.bring(announcing(*ALL))
         site.hears(*ALL)
     busy.kill()
 
@@ -243,7 +237,7 @@ def test_a_reload_that_has_to_wait_for_another_one_is_waited_for(site: Site) -> 
     site.withdraw(WEB1)
     site.hears(WEB2, WEB6, DNS)
     assert site.news(mark) == [("withdraw", WEB1)]
-    site.bring(plan(WEB2, WEB6, DNS))
+    site.bring(announcing(WEB2, WEB6, DNS))
 
 
 @pytest.mark.fault(22)
@@ -279,7 +273,7 @@ def test_where_frr_complains_its_running_config_is_asked(site: Site, trouble: st
     assert f"ip route {WEB2}" not in config
     assert f"ip route {DNS}" in config
     assert site.listener.sessions() == {US}
-    site.bring(plan(WEB6, DNS))
+    site.bring(announcing(WEB6, DNS))
 
 
 @only_frr
@@ -292,7 +286,7 @@ def test_a_dead_bgpd_is_told_and_the_record_is_shortened(site: Site) -> None:
 
 
 def test_a_newer_plan_ends_the_waiting_and_nothing_is_put_back(site: Site) -> None:
-    wish = plan(WEB2, DNS, peers=(UP, "172.17.2.99"))
+    wish = announcing(WEB2, DNS, peers=(UP, "172.17.2.99"))
     begun = time.monotonic()
     outcome = site.bring(wish, superseded=True)
     assert time.monotonic() - begun < 5

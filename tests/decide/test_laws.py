@@ -18,6 +18,7 @@ from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.reload_guard import shrinks
 from anycast_routed.model import (
+    GRACEFUL_SHUTDOWN,
     Announcement,
     CheckResult,
     Drain,
@@ -192,6 +193,12 @@ def settled(made: Plan) -> Counter[tuple[str, str]]:
     )
 
 
+def local_pref(entry: Announcement) -> int:
+    """Return the LocalPref, which a plan always sets."""
+    assert entry.local_pref is not None
+    return entry.local_pref
+
+
 @unhurried
 @given(configs(), observations)
 def test_every_candidate_is_announced_or_withheld_once(config: Config, host: Observed) -> None:
@@ -219,8 +226,9 @@ def test_an_announcement_is_a_host_route_with_fit_attributes(
     assigned = {entry.address.ip for entry in host.addresses if not entry.tentative}
     for entry in plan(config, host).announcements:
         assert entry.prefix.prefixlen == entry.prefix.max_prefixlen
+        assert entry.next_hop is not None
         assert entry.next_hop.version == entry.prefix.version
-        assert 0 <= entry.local_pref < 2**32
+        assert 0 <= local_pref(entry) < 2**32
         assert entry.on_host == (entry.prefix.network_address in assigned)
         assert entry.source.isascii()
         assert entry.source.isprintable()
@@ -250,13 +258,12 @@ def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
     floors = {service.name: service.anycast.floor for service in config.services}
     for entry in plan(config, host).announcements:
         whole = own[entry.prefix]
-        restored = replace(entry, local_pref=whole.local_pref, graceful_shutdown=False, note="")
-        assert restored == whole
-        well = (
-            host.checks[dns_of(entry.service)].verdict is Verdict.UP
-            and entry.service not in host.damped
-        )
-        least = [whole.local_pref]
+        assert replace(entry, attributes=whole.attributes, note="") == whole
+        assert entry.next_hop == whole.next_hop
+        assert entry.attributes.communities in {(), (GRACEFUL_SHUTDOWN,)}
+        is_up = host.checks[dns_of(entry.service)].verdict is Verdict.UP
+        well = is_up and entry.service not in host.damped
+        least = [local_pref(whole)]
         least += [] if well else [floors[entry.service]]
         least += [0] if entry.graceful_shutdown else []
         assert entry.local_pref == min(least)
@@ -296,7 +303,7 @@ def test_no_local_pref_rises_along_the_labels(config: Config, host: Observed) ->
     made = plan(config, host)
     for service in config.services:
         announced = {
-            (entry.source, entry.prefix.network_address): entry.local_pref
+            (entry.source, entry.prefix.network_address): local_pref(entry)
             for entry in made.announcements
             # A drain lowers its own prefix, wherever that stands.
             if entry.service == service.name and ":" in entry.source and not entry.graceful_shutdown

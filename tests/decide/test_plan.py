@@ -12,7 +12,6 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.decide.service_state import against
 from anycast_routed.model import (
-    Announcement,
     Drain,
     Health,
     HostAddress,
@@ -25,6 +24,7 @@ from anycast_routed.model import (
     Stage,
     Verdict,
 )
+from tests.support.desired import announcement
 from tests.support.health import checks_of
 
 V6 = "fd00::10:10:10:10/128"
@@ -67,7 +67,7 @@ def lowering(*sections: Anycast) -> Config:
     )
 
 
-def notes(made: Plan) -> list[tuple[int, bool, str]]:
+def notes(made: Plan) -> list[tuple[int | None, bool, str]]:
     return [(one.local_pref, one.graceful_shutdown, one.note) for one in made.announcements]
 
 
@@ -98,7 +98,7 @@ def observed(*addresses: HostAddress, **health: Health) -> Observed:
     )
 
 
-def preferences(made: Plan) -> dict[str, int]:
+def preferences(made: Plan) -> dict[str, int | None]:
     return {entry.source: entry.local_pref for entry in made.announcements}
 
 
@@ -121,7 +121,6 @@ def test_the_seed_announces_its_two_labels_and_its_route() -> None:
         labelled("10.10.10.10/32", "lo:dns1"),
         HostAddress("lo", ip_interface(V6)),
     )
-    v4, v6 = ip_address("172.17.2.1"), ip_address("fd00:17:2::1")
     assert plan(config(SEED, bgp=BGP), host) == Plan(
         services=("dns",),
         sessions=Sessions(
@@ -133,9 +132,9 @@ def test_the_seed_announces_its_two_labels_and_its_route() -> None:
             ),
         ),
         announcements=(
-            Announcement(prefix("10.10.10.10/32"), "dns", "lo:dns1", 200, v4, on_host=True),
-            Announcement(prefix("10.10.10.11/32"), "dns", "lo:dns2", 190, v4, on_host=True),
-            Announcement(prefix(V6), "dns", "v6-primary", 200, v6, on_host=True),
+            announcement("10.10.10.10/32", 200, source="lo:dns1"),
+            announcement("10.10.10.11/32", 190, source="lo:dns2"),
+            announcement(V6, 200, source="v6-primary"),
         ),
         withheld=(),
     )

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
 from anycast_routed.facts.facts import Facts, Recorded
 from anycast_routed.model import (
+    GRACEFUL_SHUTDOWN,
     Announcement,
+    Attributes,
     CheckResult,
     Flaps,
     Health,
@@ -229,9 +231,10 @@ def test_the_next_process_continues_the_wait() -> None:
 
 def announcing(*, lowered: bool) -> Plan:
     """Return a plan that announces both services, lowered or not."""
-    hop = IPv4Address("172.17.2.1")
+    communities = (GRACEFUL_SHUTDOWN,) if lowered else ()
+    attributes = Attributes(100, IPv4Address("172.17.2.1"), communities)
     made = tuple(
-        Announcement(prefix, name, name, 100, hop, on_host=False, graceful_shutdown=lowered)
+        Announcement(prefix, name, name, attributes, on_host=False)
         for name, prefix in PREFIX.items()
     )
     return Plan(tuple(PREFIX), None, made, ())

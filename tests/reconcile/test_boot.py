@@ -14,7 +14,7 @@ from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
 from anycast_routed.lab.frr import Frr
-from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from anycast_routed.model import Announcement, Attributes, Peer, Plan, Sessions
 from tests.support.die_at import steps
 from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, anycast_dns_config, lay_out
 from tests.support.kill_points import count
@@ -382,7 +382,7 @@ def test_a_load_refused_in_part_leaves_neither_new_nor_withdrawn_networks(site: 
         speaker.load(bad)
     running = Running(frr.vtysh("show running-config"))
     assert {str(prefix) for prefix in running.networks} == {stays}
-    assert speaker.is_loaded(speaker.without(text, [ip_network(goes)]))
+    assert speaker.is_loaded(speaker.layout.without(text, [ip_network(goes)]))
     eventually(lambda: peer.table().keys() == {stays}, why="as before, without one network")
     announced = {event.prefix for event in peer.since(mark) if event.kind == "announce"}
     assert goes not in announced
@@ -390,12 +390,12 @@ def test_a_load_refused_in_part_leaves_neither_new_nor_withdrawn_networks(site: 
 
 def render(speaker: FrrSpeaker, peers: list[str], prefixes: list[str]) -> str:
     """Render for FRR what announces these prefixes to these peers."""
-    hop = ip_address("172.17.2.1")
+    attributes = Attributes(200, ip_address("172.17.2.1"))
     listed = tuple(Peer(i, ip_address(peer), 64512, "") for i, peer in enumerate(peers, 1))
     plan = Plan(
         ("dns",),
         Sessions(64512, IPv4Address("172.17.2.1"), listed),
-        tuple(Announcement(ip_network(p), "dns", p, 200, hop, on_host=True) for p in prefixes),
+        tuple(Announcement(ip_network(p), "dns", p, attributes, on_host=True) for p in prefixes),
         (),
     )
     return Renderer("frr").render(speaker.variables(plan))

@@ -7,9 +7,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from anycast_routed.decide.proof import changes
+from anycast_routed.decide.diff import changes
 from anycast_routed.model import (
     Announcement,
+    Attributes,
     Health,
     Plan,
     Readback,
@@ -24,8 +25,8 @@ from anycast_routed.report.text import announced_lines, change_lines
 
 PREFIX, HOP, PEER = ip_network("10.0.0.1/32"), ip_address("172.17.2.1"), ip_address("172.17.2.254")
 WHY = "lowered: dns is down: SERVFAIL"
-OWN = Announcement(PREFIX, "dns", "lo:dns1", 200, HOP, on_host=True)
-LOW = replace(OWN, local_pref=0, note=WHY)
+OWN = Announcement(PREFIX, "dns", "lo:dns1", Attributes(200, HOP), on_host=True)
+LOW = replace(OWN, attributes=Attributes(0, HOP), note=WHY)
 UP = {"dns": Health(Verdict.UP, reason="NOERROR")}
 DOWN = {"dns": Health(Verdict.DOWN, reason="SERVFAIL")}
 
@@ -40,7 +41,7 @@ def withholding(reason: Reason, detail: str) -> Plan:
 
 def router(*local_prefs: int) -> Readback:
     """Return the read-back of a router that exports the prefix with this LocalPref, or lacks it."""
-    routes = tuple(Route(PREFIX, local_pref, HOP) for local_pref in local_prefs)
+    routes = tuple(Route(PREFIX, Attributes(local_pref, HOP)) for local_pref in local_prefs)
     session = Session("edge", PEER, 64512, ours=True, state="Established", established=True)
     return Readback("BIRD 2.0.12", (session,), routes, {PEER: routes})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import speaker
+from anycast_routed.announce.bird import layout as bird_layout
 from anycast_routed.announce.frr import layout
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.plan import plan
@@ -37,7 +37,7 @@ def observed(verdict: Verdict, labels: tuple[str, ...] = ("lo:dns1", "lo:dns2"))
 def text_of(router: str, decision: Plan) -> str:
     """Return the rendered text of a plan, for `bird` or `frr`."""
     if router == "bird":
-        return RENDERERS[router].render(speaker.variables(decision))
+        return RENDERERS[router].render(bird_layout.variables(decision))
     local_as = decision.sessions.local_as if decision.sessions else 64512
     return RENDERERS[router].render(layout.variables(decision, local_as))
 

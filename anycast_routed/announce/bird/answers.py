@@ -1,4 +1,4 @@
-"""What BIRD's `show` commands say, as values. Pure: replies in, model out."""
+"""Replies to BIRD's `show` commands as values. Pure."""
 
 from __future__ import annotations
 
@@ -7,31 +7,27 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from anycast_routed.model import Route, Session, by_address
+from anycast_routed.model import Attributes, Route, Session, by_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import Reply
-    from anycast_routed.model import Address, Prefix
+    from anycast_routed.model import Community, Prefix
 
-_VERSION = re.compile(r"BIRD \S+")
 _PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 OURS = "anycast_*"
-"""Every protocol that we bring, as a pattern of BIRD's."""
-# What we bring is named so; an operator's own anycast_web is not ours.
+"""The names of all our protocols, as a pattern for BIRD."""
+# An operator's own anycast_web is not ours.
 _OUR_STATIC = re.compile(r"anycast_[a-z0-9_]+_v[46]")
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s.*?\[(\S+) ")
-_MOST = 1 << 16  # texts that are remembered: the same ones come for each table and session
-_LISTINGS = 8  # so for whole listings, and again at the next reading when nothing has changed
-_ATTRIBUTE = re.compile(r"^\tBGP\.(next_hop|local_pref): (\S+)")
-
-
-def version(greeting: str) -> str:
-    """`BIRD 2.0.12` from what it says first on a connection."""
-    found = _VERSION.search(greeting)
-    return found.group() if found else "BIRD"
+_COMMUNITY = re.compile(r"\((\d+),(\d+)\)")
+# How many parsed texts are kept: the same ones come for each table and session ...
+_MOST = 1 << 16
+# ... and how many whole listings: the same ones come again while nothing changes.
+_LISTINGS = 8
 
 
 def tables(reply: Reply) -> tuple[str, ...]:
@@ -47,12 +43,12 @@ def tables(reply: Reply) -> tuple[str, ...]:
 
 
 def listing(tables: Iterable[str]) -> str:
-    """Return the one command that lists what we have put into these tables."""
+    """Return the command that lists our routes in these tables."""
     return f'show route {" ".join(f"table {table}" for table in tables)} where proto ~ "{OURS}"'
 
 
 def holders(reply: Reply, prefixes: Collection[Prefix] | None) -> tuple[str, ...]:
-    """Return which static protocols of ours hold any of these prefixes, from a listing."""
+    """Return which of our static protocols hold any of these prefixes, from a listing."""
     found = (_ROUTE.match(line) for line in reply.lines)
     return tuple(
         dict.fromkeys(
@@ -70,66 +66,87 @@ def sessions(reply: Reply) -> tuple[Session, ...]:
     found: list[Session] = []
     name = ""
     facts: dict[str, str] = {}
-
-    def close() -> None:
-        if "Neighbor address" in facts:
-            # A link-local neighbor is written with its interface: fe80::1%eth0.
-            address = ip_address(facts["Neighbor address"].partition("%")[0])
-            state = facts.get("BGP state", "Down")
-            ours = bool(_OUR_SESSION.match(name))
-            asn = int(facts.get("Neighbor AS", "0"))
-            error = facts.get("Last error", "")
-            found.append(Session(name, address, asn, ours, state, state == "Established", error))
-
     for line in reply.lines:
         protocol = _PROTOCOL.match(line)
         if protocol:
-            close()
-            name = protocol.group(1)
-            facts = {}
+            found += _session(name, facts)
+            name, facts = protocol.group(1), {}
         else:
             key, colon, value = line.strip().partition(":")
             if colon:
                 facts.setdefault(key, value.strip())
-    close()
+    found += _session(name, facts)
     return tuple(found)
 
 
 @lru_cache(_LISTINGS)
-def routes(reply: Reply) -> tuple[Route, ...]:
+def routes(reply: Reply, release: Release) -> tuple[Route, ...]:
     """Return our routes from `show route … all`, each once, sorted by address."""
     found: list[Route] = []
     prefix = ""
-    local_pref: int | None = None
-    next_hop: Address | None = None
-
-    def close() -> None:
-        if prefix:
-            found.append(Route(_network(prefix), local_pref, next_hop))
-
-    for line in reply.lines:
+    block: list[str] = []
+    for line in (*reply.lines, ""):
         if line.startswith("\t"):
-            attribute = _ATTRIBUTE.match(line)
-            if attribute is None:
-                continue
-            if attribute.group(1) == "local_pref":
-                local_pref = int(attribute.group(2))
-            else:
-                next_hop = _address(attribute.group(2))
-        elif route := _ROUTE.match(line):
-            close()
-            ours = _OUR_STATIC.fullmatch(route.group(2))
-            prefix, local_pref, next_hop = route.group(1) if ours else "", None, None
-    close()
+            block.append(line)
+            continue
+        if prefix:
+            found.append(Route(_network(prefix), _attributes(tuple(block), release)))
+        route = _ROUTE.match(line)
+        prefix = route.group(1) if route and _OUR_STATIC.fullmatch(route.group(2)) else ""
+        block = []
     found.sort(key=lambda route: by_address(route.prefix.network_address))
     return tuple(dict.fromkeys(found))
+
+
+def _session(name: str, facts: dict[str, str]) -> list[Session]:
+    """Return the session of this protocol; nothing where it is another kind of protocol."""
+    if "Neighbor address" not in facts:
+        return []
+    # A link-local neighbor is written with its interface: fe80::1%eth0.
+    address = ip_address(facts["Neighbor address"].partition("%")[0])
+    state = facts.get("BGP state", "Down")
+    return [
+        Session(
+            name=name,
+            address=address,
+            remote_as=int(facts.get("Neighbor AS", "0")),
+            ours=bool(_OUR_SESSION.match(name)),
+            state=state,
+            established=state == "Established",
+            error=facts.get("Last error", ""),
+        )
+    ]
+
+
+@lru_cache(_MOST)
+def _attributes(block: tuple[str, ...], release: Release) -> Attributes:
+    """Return the attributes from the indented lines below a route.
+
+    A list of communities that is longer than one line goes on in lines that are indented twice.
+    """
+    found: dict[str, str] = {}
+    name = ""
+    for line in block:
+        if line.startswith("\t\t"):
+            found[name] = f"{found.get(name, '')} {line.strip()}"
+        else:
+            name, _, value = line.strip().partition(": ")
+            found[name] = value
+    # With a link-local next hop, the global one stands first (RFC 2545 section 3).
+    local_pref, next_hop = (
+        found.get(name, "").partition(" ")[0] for name in (release.local_pref, release.next_hop)
+    )
+    return Attributes(
+        int(local_pref) if local_pref else None,
+        ip_address(next_hop) if next_hop else None,
+        _communities(found.get(release.communities, "")),
+    )
+
+
+def _communities(text: str) -> tuple[Community, ...]:
+    return tuple(sorted({(int(high), int(low)) for high, low in _COMMUNITY.findall(text)}))
 
 
 @lru_cache(_MOST)
 def _network(text: str) -> Prefix:
     return ip_network(text)
-
-
-@lru_cache(_MOST)
-def _address(text: str) -> Address:
-    return ip_address(text)

@@ -1,6 +1,6 @@
-"""The one line of the operator's bird.conf that is for us: what it is, and where it stands.
+"""Make and find the line in the operator's bird.conf that includes our file.
 
-It is read as BIRD reads it: an include begins its line, and one inside a comment is none.
+The config is read as BIRD reads it: an include begins its line, and does not count in a comment.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 _BRACKETS = re.compile(r"[\[\]]")
 _INCLUDE = re.compile(r'[ \t]*include[ \t]*"([^"\n]*)"[ \t]*;[ \t]*(.*)')
-# The first group is what no comment begins in.
+# No comment begins inside the first group.
 _COMMENT = re.compile(r'("[^"\n]*"|#[^\n]*)|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _NOT_LINE_FEED = re.compile(r"[^\n]")
 
 
 def include_line(file: Path) -> str:
-    """Return the one line for the operator's bird.conf.
+    """Return the line for the operator's bird.conf.
 
-    The brackets make the folder's name a pattern, and a pattern that matches nothing is fine,
-    while a literal include of a missing file keeps BIRD from starting.
+    The brackets make the name of the directory a pattern. A pattern may match nothing, while a
+    literal include of a missing file keeps BIRD from starting.
     """
-    folder = str(file.parent)
-    return f'include "{folder[:-1]}[{folder[-1]}]/{file.name}";'
+    directory = str(file.parent)
+    return f'include "{directory[:-1]}[{directory[-1]}]/{file.name}";'
 
 
 def including(bird_conf: str, file: Path) -> dict[int, bool]:
-    """Return which lines have our include, or one with other brackets, and whether it alone.
+    """Return the lines with our include, or one with other brackets: number -> stands alone.
 
-    They are counted from 0, with a line feed as the only end of a line. A comment up to that end
-    may follow.
+    Lines are counted from 0, and only a line feed ends a line. An include with a comment up to the
+    end of the line stands alone.
     """
     plain = _BRACKETS.sub("", str(file))
     found = {}
@@ -44,7 +44,7 @@ def including(bird_conf: str, file: Path) -> dict[int, bool]:
 
 
 def includes(bird_conf: str, file: Path) -> bool:
-    """Tell whether the operator's bird.conf has our include line, or one with other brackets."""
+    """Return whether bird.conf has our include line, or one with other brackets."""
     return bool(including(bird_conf, file))
 
 

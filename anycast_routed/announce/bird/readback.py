@@ -1,23 +1,24 @@
-"""Reading BIRD back over one connection, with a listing for each session and one for the rest."""
+"""Read BIRD back over one connection: one listing for each session and one for our tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird import answers, releases
 from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import ControlSocket
     from anycast_routed.model import Route
 
 
 def readback(bird: ControlSocket) -> Readback:
-    """Ask for sessions, our routes and our exports.
+    """Return the sessions, our routes and our exports.
 
     Raises:
-        RouterUnavailableError: also where an answer is none that BIRD 2 gives.
+        RouterUnavailableError: also if an answer is not one that BIRD 2 gives.
     """
     try:
         return _readback(bird)
@@ -28,6 +29,8 @@ def readback(bird: ControlSocket) -> Readback:
 
 
 def _readback(bird: ControlSocket) -> Readback:
+    version = releases.version(bird.greeting)
+    release = releases.release(version)
     protocols = bird.must("show protocols all")
     found = answers.sessions(protocols)
     sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))
@@ -37,16 +40,18 @@ def _readback(bird: ControlSocket) -> Readback:
         if session.established:
             which = "" if session.ours else f'where proto ~ "{answers.OURS}"'
             command = f"show route export '{session.name}' {which} all"
-            exported[session.address] = _routes(bird, command)
+            exported[session.address] = _routes(bird, command, release)
+    listing = f"{answers.listing(tables)} all"
     return Readback(
-        router=answers.version(bird.greeting),
+        router=str(version),
         sessions=sessions,
-        originated=_routes(bird, f"{answers.listing(tables)} all") if tables else (),
+        originated=_routes(bird, listing, release) if tables else (),
         exported=exported,
+        version=version,
     )
 
 
-def _routes(bird: ControlSocket, command: str) -> tuple[Route, ...]:
-    """List our routes. A session or a table that has just gone is no error: it has none."""
+def _routes(bird: ControlSocket, command: str, release: Release) -> tuple[Route, ...]:
+    """Return our routes. A session or a table that has just disappeared is no error."""
     reply = bird.ask(command)
-    return () if reply.failed else answers.routes(reply)
+    return () if reply.failed else answers.routes(reply, release)

@@ -1,4 +1,4 @@
-"""BIRD's control socket: the protocol that `birdc` speaks (BIRD 2 user's guide, section 4).
+"""BIRD's control socket: the protocol of `birdc` (BIRD 2 user's guide, section 4).
 
 Replies are judged by their number, never by their text. A reply ends at `NNNN<space>`; `NNNN-`
 and lines that start with a space continue it, `+` marks an asynchronous message.
@@ -27,14 +27,14 @@ RECONFIGURED = 8004
 ACCESS_DENIED = 8007
 _MOST_TRIES = 50
 _FIRST_ERROR = 8000
-# It begins with a newline and not with "^", for which each single byte would be tried.
+# It begins with a newline: with "^" the search would try each single byte.
 _END = re.compile(rb"\n(\d{4}) .*\n")
 _MARGIN = re.compile(r"^(?:\d{4}[- ]|\+.*\n| )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole reply: the number that ends it, and its text as it came."""
+    """One whole reply: the number that ends it, and its raw text."""
 
     code: int
     raw: str
@@ -58,12 +58,12 @@ class Reply:
 class ControlSocket:
     """One connection to BIRD; a context manager.
 
-    Every reply must be there within `within` seconds: a stopped BIRD accepts the connection
-    (the kernel does that) and then never answers.
+    Every reply must be complete within `within` seconds: a stopped BIRD accepts the connection
+    (the kernel does that) and then never answers. A `restricted` connection can change nothing.
 
     Raises:
         RouterUnavailableError: BIRD does not run, or did not answer in time.
-        AccessDeniedError: the socket is not ours to use.
+        AccessDeniedError: this user cannot use the socket.
     """
 
     def __init__(self, path: Path, *, within: float, restricted: bool = False) -> None:
@@ -73,7 +73,7 @@ class ControlSocket:
         self._socket: socket.socket
         self._unread = bytearray(b"\n")  # from the newline before a reply on
         self.greeting = ""
-        """What BIRD says of itself: `BIRD 2.0.12 ready.`"""
+        """BIRD's first line: `BIRD 2.0.12 ready.`"""
 
     def __enter__(self) -> Self:
         try:
@@ -106,9 +106,9 @@ class ControlSocket:
         self._socket.close()
 
     def ask(self, command: str) -> Reply:
-        """Send one command and return its whole reply, an error reply included.
+        """Send one command and return its whole reply, also an error reply.
 
-        BIRD breaks off a listing when somebody reconfigures it meanwhile; that is asked again.
+        BIRD aborts a listing when it is reconfigured meanwhile; then the command is sent again.
         """
         reply = self._ask(command)
         for _ in range(_MOST_TRIES):
@@ -121,10 +121,10 @@ class ControlSocket:
         return reply
 
     def must(self, command: str) -> Reply:
-        """Ask what BIRD cannot refuse in earnest.
+        """Send a command that BIRD refuses only when it cannot work; return its reply.
 
         Raises:
-            RouterUnavailableError: it has refused.
+            RouterUnavailableError: BIRD refused it.
         """
         reply = self.ask(command)
         if reply.failed:

@@ -1,8 +1,4 @@
-"""BIRD 2 as a speaker. What it really does is pinned in tests/announce/test_bird_behaviour.py.
-
-LocalPref and next hop stand in the static route's own block: a change there is one UPDATE for
-that one route, while in a filter every prefix would be sent again.
-"""
+"""BIRD 2 as a speaker. tests/announce/bird/test_bird_behaviour.py pins what it relies on."""
 
 from __future__ import annotations
 
@@ -10,13 +6,11 @@ import contextlib
 import os
 import re
 import shutil
-from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.bird import readback, withdraw
+from anycast_routed.announce.bird import layout, readback, withdraw
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
@@ -26,78 +20,19 @@ from anycast_routed.finding import Code, Finding
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
-    from anycast_routed.model import Address, Announcement, Plan, Prefix, Readback
-    from anycast_routed.password import Password
+    from anycast_routed.model import Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _STDIN = Path("/dev/stdin")
-_MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
-_ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
-_ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class StaticBlock:
-    """One `protocol static`: the routes of one service in one family."""
-
-    name: str
-    family: str
-    table: str
-    routes: tuple[Announcement, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BgpBlock:
-    """One `protocol bgp`, named by its neighbor: a name by number would reset other sessions."""
-
-    name: str
-    address: Address
-    asn: int
-    description: str
-    password: Password | None
-
-
-def variables(plan: Plan) -> Mapping[str, object]:
-    """Lay the plan out for bird.conf.j2. Pure.
-
-    With sessions of ours the routes stand in tables of ours, so that the operator's kernel
-    protocol never sees them; without, in the operator's master tables, for his sessions.
-    """
-    table = "anycast" if plan.sessions else "master"
-    blocks = tuple(
-        StaticBlock(
-            name=f"anycast_{service.replace('-', '_')}_v{version}",
-            family=f"ipv{version}",
-            table=f"{table}{version}",
-            routes=tuple(
-                # The note is for people: a new one must not be a new config.
-                replace(a, note="")
-                for a in plan.announcements
-                if (a.service, a.prefix.version) == (service, version)
-            ),
-        )
-        for service in plan.services
-        for version in (4, 6)
-    )
-    peers = tuple(
-        BgpBlock(
-            name="anycast_peer_" + re.sub("[.:]", "_", str(peer.address)),
-            address=peer.address,
-            asn=peer.asn,
-            description=peer.description,
-            password=peer.password,
-        )
-        for peer in (plan.sessions.peers if plan.sessions else ())
-    )
-    return {"sessions": plan.sessions, "peers": peers, "blocks": blocks}
 
 
 class BirdSpeaker:
-    """BIRD on this host, over its control socket."""
+    """BIRD on this host, over its control socket. BIRD includes `file`."""
 
     name = "bird"
+    layout = layout.BirdLayout()
 
     def __init__(self, control_socket: Path, file: Path, config_file: Path | None = None) -> None:
         self.socket = control_socket
@@ -105,54 +40,54 @@ class BirdSpeaker:
         self.file = file
 
     def incarnation(self) -> str:
-        """BIRD starts with our file, which has the last verdict or is not there: no name."""
+        """Return an empty string: BIRD starts with our file."""
         return ""
 
     def variables(self, plan: Plan) -> Mapping[str, object]:
-        """Lay the plan out for bird.conf.j2."""
-        return variables(plan)
+        """Return the variables of bird.conf.j2."""
+        return layout.variables(plan)
 
     def read(self) -> Readback:
-        """Ask for sessions, our routes and our exports. Changes nothing (`restrict`)."""
+        """Read sessions, our routes and our exports. The connection can change nothing."""
         with self._connect(restricted=True) as bird:
             return readback.readback(bird)
 
     def is_loaded(self, text: str) -> bool:
-        """Compare the mark in the text with the one in BIRD's running config."""
-        mark = _MARK.search(text)
+        """Compare the fingerprint in the text with the one in BIRD's running config."""
+        mark = layout.mark(text)
         if mark is None:
             return False
         with self._connect(restricted=True) as bird:
-            return _runs(bird, mark.group(1))
+            return _runs(bird, mark)
 
     def check(self, text: str) -> None:
-        """Let `bird -p` read the text alone: what crashes it must not crash the live daemon."""
-        if not _MARK.search(text):
+        """Let `bird -p` parse the text alone: what crashes it must not crash the live daemon."""
+        if layout.mark(text) is None:
             message = "the template does not render `define anycast_routed_loaded`"
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
         check_config(_STDIN, self.file, stdin=text)
 
     def load(self, text: str) -> None:
-        """`configure check`, then a plain `configure`; never with a timeout.
+        """Send `configure check`, then a plain `configure`; never with a timeout.
 
-        A timed `configure` would undo a withdrawal, and so announce a dead service, if we died
-        before we confirm it.
+        If we died before we confirm a timed `configure`, it would undo a withdrawal, and so
+        announce a dead service.
         """
         with self._connect() as bird:
             for command in ("configure check", "configure"):
                 reply = bird.ask(command)
                 if reply.failed:
                     raise _rejected(reply, self.file, text)
-        # A new connection also pokes BIRD 2.0.12, which may hold routes back for 3 s without.
+        # This new connection also wakes a BIRD that holds its first routes back (see `releases`).
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
             hint = "see: anycast-routed setup"
             raise RejectedError(message, hint=hint, text_at_fault=False)
 
     def starts_with(self, text: str) -> bool:
-        """Where nobody listens on the control socket, let `bird -p` read the text alone.
+        """If nothing listens on the control socket, let `bird -p` parse the text alone.
 
-        Its word counts where it names a line of the text: that it could not be run, or was
+        A refusal counts if it names a line of the text: that the parser could not run, or was
         killed, is no fault of the text.
         """
         if listens(self.socket):
@@ -165,42 +100,21 @@ class BirdSpeaker:
             pass
         return True
 
-    def held(self, text: str) -> frozenset[Prefix]:
-        """Read the routes, however an operator's own template lays them out."""
-        found: set[Prefix] = set()
-        for written in _ROUTED.findall(text):
-            with contextlib.suppress(ValueError):  # edited by hand; BIRD does not take it either
-                found.add(ip_network(written))
-        return frozenset(found)
+    def withdraw(self, prefixes: frozenset[Prefix] | None = None, *, loaded: str = "") -> None:
+        """Reload the shortened file if BIRD runs `loaded`, else disable whole static protocols.
 
-    def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
-        """Cut the route lines out."""
-        if prefixes is None:
-            cut = _ROUTE_LINE.sub("", text)
-            return cut if " route " not in cut else ""
-        names = frozenset(str(prefix) for prefix in prefixes)
-        cut = _ROUTE_LINE.sub(lambda line: "" if line.group(1) in names else line.group(), text)
-        return cut if names.isdisjoint(cut.split()) else ""
-
-    def shorten(self, text: str, gone: frozenset[Prefix]) -> None:
-        """Reload on one connection, unchecked: a text of ours with fewer lines is well-formed.
-
-        Where BIRD does not run this text, a reload would bring more than it takes away.
+        The file is reloaded on one connection and unchecked: our text with fewer lines is
+        well-formed. If BIRD does not run `loaded`, a reload could announce more than it withdraws.
         """
-        mark = _MARK.search(text)
+        mark = layout.mark(loaded)
         with self._connect() as bird:
-            if mark and _runs(bird, mark.group(1)):
-                withdraw.reload(bird, gone)
+            if prefixes is not None and mark and _runs(bird, mark):
+                withdraw.reload(bird, prefixes)
             else:
-                withdraw.disable(bird, gone)
-
-    def withdraw(self, prefixes: Collection[Prefix] | None = None) -> None:
-        """Disable the static protocols that hold these prefixes: whole services, to be safe."""
-        with self._connect() as bird:
-            withdraw.disable(bird, prefixes)
+                withdraw.disable(bird, prefixes)
 
     def notes(self) -> tuple[Finding, ...]:
-        """Say when the operator's config does not include our file, as far as we may read it."""
+        """Report that the operator's config does not include our file, if it can be read."""
         with contextlib.suppress(AnycastRoutedError):
             text = files.read(self._config_file) if self._config_file else None
             if text is not None and not includes(text, self.file):
@@ -214,7 +128,7 @@ class BirdSpeaker:
 
 
 def check_config(config: Path, path: Path, *, stdin: str = "") -> None:
-    """Let `bird -p` read a whole config; `path` is what a fault is reported against.
+    """Let `bird -p` parse a whole config; a fault is reported against `path`.
 
     Raises:
         RejectedError: with BIRD's line and column.

@@ -1,4 +1,4 @@
-"""Taking routes out of a running BIRD, by the shortest way and by the one that always works."""
+"""Withdraw routes from a running BIRD: exactly by a reload, or always by disabling protocols."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _EVERY = 0.005
 
 
 def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
-    """Have BIRD read its config, whose file of ours is without these prefixes.
+    """Make BIRD read its config again, with our file already without these prefixes.
 
-    BIRD reads the file when it is told to, not when the queue has come to it: so whichever
-    `configure` is the last, ours or one of the operator's, has read the shortened file. But where
-    another one is still at work, ours may wait; then, and where the operator's own part is
-    broken, what is still held is disabled.
+    BIRD reads the file when it gets the command, not when the command leaves the queue: so
+    whichever `configure` is the last, ours or the operator's, has read the shortened file. But
+    ours may wait for another one that still runs. Then, and if the operator's own part is broken,
+    the protocols that still hold the prefixes are disabled.
     """
     reply = bird.ask("configure")
     is_waiting = reply.code in {IN_PROGRESS, QUEUED}
@@ -35,18 +35,18 @@ def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
 
 
 def disable(bird: ControlSocket, gone: Collection[Prefix] | None) -> None:
-    """Disable the static protocols that hold these prefixes, or all: whole services, to be safe.
+    """Disable the static protocols that hold any of these prefixes, or all: whole services.
 
-    It works within a millisecond even while the operator's bird.conf has a syntax error.
+    This takes a millisecond and works even while the operator's bird.conf has a syntax error.
     BIRD enables them again at its next successful `configure`.
     """
     for name in holders(bird, gone):
-        # One that a reload has taken away meanwhile holds nothing.
+        # A protocol that a reload has removed meanwhile holds nothing, so its refusal is ignored.
         bird.ask(f"disable {name}")
 
 
 def holders(bird: ControlSocket, prefixes: Collection[Prefix] | None) -> tuple[str, ...]:
-    """Return which static protocols of ours hold any of these prefixes."""
+    """Return which of our static protocols hold any of these prefixes."""
     listed = bird.ask(f'show protocols "{answers.OURS}"')
     if listed.code == NO_SUCH_PROTOCOL:
         return ()

@@ -1,4 +1,4 @@
-"""FRR's JSON answers as a Readback. Pure."""
+"""FRR's JSON answers as parts of a Readback. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr.config_lines import MAP_OUT
-from anycast_routed.model import Route, Session
+from anycast_routed.model import GRACEFUL_SHUTDOWN, Attributes, Route, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from anycast_routed.announce.frr.releases import Release
     from anycast_routed.announce.frr.running_config import Running
-    from anycast_routed.model import Address, Prefix
+    from anycast_routed.model import Address, Community, Prefix
 
-_MOST = 1 << 16  # texts that are remembered: the same ones come for each table and session
+_MOST = 1 << 16  # parsed texts that are kept: the same ones come for each table and session
 FAMILIES = ("ipv4", "ipv6")
-ROUTES = tuple(f"show bgp {family} unicast route-map {MAP_OUT} json" for family in FAMILIES)
-"""What carries our tag: our networks, however large the rest of the table is."""
+_NAMED = {"gracefulShutdown": GRACEFUL_SHUTDOWN}
 
 
 def peers(summary: Mapping[str, Any]) -> dict[str, tuple[Mapping[str, Any], tuple[str, ...]]]:
-    """Return what `show bgp summary json` says of each neighbor, and its address families."""
+    """Return what `show bgp summary json` reports of each neighbor, and its address families."""
     found: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {}
     for family in FAMILIES:
         for name, facts in summary.get(f"{family}Unicast", {}).get("peers", {}).items():
@@ -40,16 +40,27 @@ def established(summary: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def question_of(name: str) -> str:
-    """Return the command that tells the address of a neighbor known by its interface."""
+def address_question(name: str) -> str:
+    """Return the command that shows the address of a neighbor known by its interface."""
     return f"show bgp neighbors {name} json"
 
 
-def exports_of(name: str, families: Iterable[str]) -> list[str]:
-    """Return the commands that list what a neighbor gets."""
-    return [
-        f"show bgp {family} unicast neighbors {name} advertised-routes json" for family in families
-    ]
+def table_questions(running: Running, release: Release) -> tuple[str, ...]:
+    """Return the commands that list our routes, however large the rest of the table is.
+
+    Our routes carry our tag, which our outbound route-map matches. Communities cost a longer
+    answer, and are asked for only if one of our route-maps sets any: otherwise no route of ours
+    has one.
+    """
+    form = release.table_with_communities if running.sets_communities else release.table
+    if not running.networks:
+        return ()
+    return tuple(form.format(family=family, route_map=MAP_OUT) for family in FAMILIES)
+
+
+def export_question(name: str, family: str, release: Release) -> str:
+    """Return the command that lists what a neighbor gets in one family."""
+    return release.exports.format(family=family, neighbor=name)
 
 
 def sessions(
@@ -84,7 +95,7 @@ def _network(text: str) -> Prefix:
 
 @lru_cache(_MOST)
 def address_of(name: object) -> Address | None:
-    """Return a neighbor's address; None where it is known by an interface or is a group."""
+    """Return a neighbor's address; None if it is known by an interface or is a group."""
     try:
         return ip_address(str(name))
     except ValueError:
@@ -97,34 +108,63 @@ def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> 
     A network without a route in the kernel is not valid, and not exported either.
     """
     return [
-        Route(prefix, path.get("locPrf"), _hop(path))
+        Route(prefix, _attributes(path.get("locPrf"), _hop(path), _communities(path)))
         for table in tables
         for text, paths in ((table or {}).get("routes") or {}).items()
         if (prefix := _network(text)) in running.networks
-        for path in paths[:1]
+        for path in _paths(paths)[:1]
         if path.get("valid")
     ]
 
 
 def exported(
-    answers: Iterable[Mapping[str, Any] | None], only: Iterable[Prefix] | None
-) -> tuple[Route, ...]:
-    """Return what one neighbor gets: everything, or `only` these prefixes of it."""
-    wanted = None if only is None else frozenset(only)
-    return tuple(
-        Route(prefix, route.get("locPrf"), address_of(hop_text(route)))
-        for answer in answers
+    answer: Mapping[str, Any] | None, only: Collection[Prefix] | None, *, sends_communities: bool
+) -> list[Route]:
+    """Return what one neighbor gets in one family: everything, or `only` these prefixes of it.
+
+    The answer has no communities. They are those of BGP's table, which `originated` shows, so
+    here they are None; but none where the neighbor is not sent any.
+    """
+    communities = None if sends_communities else ()
+    return [
+        Route(prefix, _attributes(route.get("locPrf"), _exported_hop(route), communities))
         for text, route in ((answer or {}).get("advertisedRoutes") or {}).items()
         for prefix in (_network(text),)
-        if wanted is None or prefix in wanted
-    )
+        if only is None or prefix in only
+    ]
 
 
-def hop_text(route: Mapping[str, Any]) -> object:
-    """Return the next hop of an advertised route; a family has its own name for it."""
-    return route.get("nextHopGlobal", route.get("nextHop"))
+@lru_cache(_MOST)
+def _attributes(
+    local_pref: int | None, next_hop: Address | None, communities: tuple[Community, ...] | None
+) -> Attributes:
+    """Return one value for all routes with the same attributes: equal ones compare faster so."""
+    return Attributes(local_pref, next_hop, communities)
+
+
+def _exported_hop(route: Mapping[str, Any]) -> Address | None:
+    """Return the next hop of an exported route; each family has its own name for it."""
+    return address_of(route.get("nextHopGlobal", route.get("nextHop")))
+
+
+def _paths(entry: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the paths to one prefix: the detail form has a header before them."""
+    return [path for path in entry if "nexthops" in path]
 
 
 def _hop(path: Mapping[str, Any]) -> Address | None:
     hops = [hop for hop in path.get("nexthops", ()) if hop.get("scope", "global") == "global"]
     return address_of(hops[0].get("ip")) if hops else None
+
+
+def _communities(path: Mapping[str, Any]) -> tuple[Community, ...]:
+    listed = (path.get("community") or {}).get("list", ())
+    return tuple(sorted({one for text in listed if (one := _community(str(text)))}))
+
+
+def _community(text: str) -> Community | None:
+    """Return a community as numbers; None for a well-known one that we never set."""
+    if text in _NAMED:
+        return _NAMED[text]
+    high, colon, low = text.partition(":")
+    return (int(high), int(low)) if colon else None

@@ -1,7 +1,7 @@
-"""The way from FRR's running config to the wanted one, in an order that is safe. Pure.
+"""Compute the lines that turn FRR's running config into the desired one, in a safe order. Pure.
 
-First what is to go from the air, then maps before anything that names them (a network whose map
-is not defined yet is withdrawn), and last what nothing uses any more.
+First the withdrawals, then route-maps before the lines that name them (bgpd withdraws a network
+whose route-map is not defined yet), and last the removal of what nothing uses any more.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _CREATION = ("bgp router-id ", "coalesce-time ")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Lines to give to FRR, each in its context. All are empty where nothing is to change."""
+    """Lines to send to FRR, each in its context. All are empty if nothing changes."""
 
     withdrawals: tuple[Line, ...] = ()
-    """bgpd: networks to take off."""
+    """bgpd: networks to remove."""
     statics: tuple[Line, ...] = ()
     """staticd: routes to add."""
     additions: tuple[Line, ...] = ()
-    """bgpd: what is in the way goes; then maps, neighbors and networks come, in this order."""
+    """bgpd: removals of conflicting lines; then maps, neighbors and networks, in this order."""
     unused_statics: tuple[Line, ...] = ()
-    """staticd: routes to take off."""
+    """staticd: routes to remove."""
     unused_maps: tuple[Line, ...] = ()
-    """bgpd: maps to take off."""
+    """bgpd: maps to remove."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
 
 
 def withdrawals(running: Running, keep: Iterable[Prefix]) -> tuple[Line, ...]:
-    """Take off every network of ours but those to `keep`. FRR wants no route-map here."""
+    """Return the lines that remove all our networks except `keep`. They name no route-map."""
     kept = frozenset(keep)
     return tuple(
         Line(line.context, f"no network {prefix}")
@@ -51,11 +51,11 @@ def withdrawals(running: Running, keep: Iterable[Prefix]) -> tuple[Line, ...]:
     )
 
 
-@lru_cache(1)  # for what a daemon compares every few seconds
+@lru_cache(1)  # the daemon compares the same texts every few seconds
 def changes(wanted: Running, running: Running) -> Changes:
-    """Return what makes `running` hold exactly the lines of `wanted` that we own.
+    """Return the changes that make `running` hold exactly the lines of `wanted` that we own.
 
-    What describes the instance itself (its router id) is given only where the instance is new.
+    Lines of the instance itself (its router id) are sent only if the instance is new.
     """
     options = wanted.options
     owned, goal = running.owned(options), wanted.owned(options)
@@ -87,16 +87,17 @@ def changes(wanted: Running, running: Running) -> Changes:
 
 
 def way_back(before: Running, now: Running, wanted: Running) -> Changes:
-    """Return what restores our lines of `before` where a way to `wanted` ended half-way at `now`.
+    """Return the changes that restore our lines of `before`, after a load of `wanted` failed.
 
-    What `wanted` withdraws stays withdrawn.
+    `now` is the running config after the failure. The prefixes that `wanted` withdraws stay
+    withdrawn.
     """
     withdrawn = (before.networks.keys() | before.statics.keys()) - wanted.networks.keys()
     back = changes(Running(config_lines.cut(before.text, withdrawn)), now)
     made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
     if before.instance is None and now.instance is not None and _is_ours_alone(now, made):
         return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
-    # One that has no map of ours yet would otherwise look like the operator's.
+    # A new neighbor without our route-map would otherwise look like one of the operator's.
     half_made = _leave(now, made - now.our_neighbors)
     return replace(back, additions=(*half_made, *back.additions))
 
@@ -128,7 +129,7 @@ def _leave(running: Running, names: frozenset[str]) -> list[Line]:
 def _in_the_way(
     superfluous: list[Line], goal: tuple[Line, ...], leaving: frozenset[str]
 ) -> list[Line]:
-    """Take off lines of maps and neighbors that stay, unless a new value replaces them."""
+    """Return removals of lines in maps and neighbors that stay, unless a new value follows."""
     replaced = {_slot(line) for line in goal if config_lines.neighbor(line)}
     headers = {line.text for line in goal if config_lines.is_map(line) and not line.context}
     found = []
@@ -139,7 +140,7 @@ def _in_the_way(
         else:
             wrong = line.context != () and line.context[0] in headers
         if wrong:
-            # A password is taken off without it: it is not to be an argument of any program.
+            # The removal of a password does not repeat it: no program gets it as an argument.
             text = f"neighbor {name} password" if config_lines.has_password(line) else line.text
             found.append(Line(line.context, _negated(text)))
     return found
@@ -164,9 +165,10 @@ def _is_ours_alone(running: Running, made: frozenset[str]) -> bool:
 
 
 def _urgency(line: Line) -> int:
-    """Order a neighbor's lines: no moment without its password, or without our maps.
+    """Return the sort key of a neighbor's line.
 
-    They shut it for all but what is ours.
+    The password and our route-maps come first, so that no session comes up without them. The maps
+    block all routes except ours.
     """
     key = config_lines.neighbor_key(line).split()[0]
     first = ("remote-as", "password", "route-map")

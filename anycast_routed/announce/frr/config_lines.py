@@ -1,7 +1,7 @@
-"""FRR's config as lines in their contexts, and the names by which ours are known. Pure.
+"""Parse FRR's config into lines in their contexts, and define the names of our lines. Pure.
 
-FRR indents one space a level, in its running config and in our template: so a line's context is
-the lines above it that are indented less.
+FRR indents one space a level, in its running config and in our template: so the context of a line
+is the lines above it that are indented less.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.frr.releases import LONGEST_LINE
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import RejectedError
 
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from anycast_routed.model import Prefix
 
 OURS = "ANYCAST-ROUTED-"
-"""Every route-map of ours begins with this; nothing else of the operator's may."""
+"""The names of all our route-maps begin with this; no name of the operator's may."""
 MAP_OUT = f"{OURS}OUT"
-"""Lets out what carries our tag, and makes a neighbor ours."""
+"""Exports the routes with our tag. A neighbor with this route-map is ours."""
 MAP_IN = f"{OURS}IN"
 TAG = 53179
-"""Set by a network's route-map. It is local to bgpd and never on the wire."""
+"""Set by a network's route-map. It is local to bgpd and never sent."""
 STATIC_TAG = 53180
 """Marks a static route as ours. It differs from TAG, or `redistribute static` would export it."""
 STATIC_DISTANCE = 250
-"""Beside an operator's static of another distance; at the same one FRR would overwrite his."""
+"""FRR overwrites a static of the same distance, so an operator's usually has another."""
 
 _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
@@ -40,7 +41,6 @@ _HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny)
 _FAMILY = re.compile(r"address-family ipv[46] unicast")
 _SKIPPED = re.compile(r"!|exit(?:-\S+)?$|end$")
 _UNSAFE = re.compile(r"[^ -~]|[\"\\|;{}$#`]")
-_LONGEST = 1024  # bytes; vtysh 8.4.4 hangs on a line of about 4 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Line:
     context: tuple[str, ...]
     text: str
     number: int = field(default=0, compare=False)
-    """Where it stands in the text that it was parsed from, from 1."""
+    """The line number in the parsed text, from 1."""
 
     @property
     def words(self) -> list[str]:
@@ -59,7 +59,7 @@ class Line:
 
 
 def parse(text: str) -> tuple[Line, ...]:
-    """Read a config as vtysh prints it, without what only lays it out. Spaces are collapsed."""
+    """Parse a config as vtysh prints it; layout lines are left out, and spaces are collapsed."""
     lines: list[Line] = []
     above: list[tuple[int, str]] = []
     for number, raw in enumerate(text.split("\n"), 1):
@@ -77,7 +77,7 @@ def parse(text: str) -> tuple[Line, ...]:
 
 
 def refuse_unsafe(text: str) -> None:
-    """Refuse what could become another line, or hang vtysh.
+    """Refuse a text with a line that vtysh could split, or that could hang it.
 
     Raises:
         RejectedError: with the line.
@@ -85,8 +85,10 @@ def refuse_unsafe(text: str) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("!"):
             continue
-        if len(line) > _LONGEST or _UNSAFE.search(line):
-            what = "is too long" if len(line) > _LONGEST else "has a character that vtysh acts on"
+        if len(line) > LONGEST_LINE or _UNSAFE.search(line):
+            what = (
+                "is too long" if len(line) > LONGEST_LINE else "has a character that vtysh acts on"
+            )
             message = f"line {number} {what}: {masked(line)[:80]!r}"
             raise RejectedError(message, hint="nothing was loaded")
 
@@ -107,12 +109,12 @@ def script(lines: Iterable[Line]) -> list[str]:
 
 
 def is_header(text: str) -> bool:
-    """Tell whether this line opens a context."""
+    """Return whether this line opens a context."""
     return _HEADER.match(text) is not None
 
 
 def instance_as(text: str) -> int | None:
-    """Return the AS number where this line opens BGP's instance of the default VRF, else None."""
+    """Return the AS number if this line opens the BGP instance of the default VRF, else None."""
     found = _INSTANCE.fullmatch(text)
     if found is None:
         return None
@@ -122,7 +124,7 @@ def instance_as(text: str) -> int | None:
 
 @cache
 def _place(context: tuple[str, ...]) -> str:
-    # A config of 10,000 networks has a handful of contexts: each is looked at once.
+    # A config of 10,000 networks has a handful of contexts: each is classified once.
     if not context:
         return "top"
     if context[0].startswith(f"route-map {OURS}"):
@@ -135,12 +137,12 @@ def _place(context: tuple[str, ...]) -> str:
 
 
 def in_instance(line: Line) -> bool:
-    """Tell whether a line stands in the default VRF's instance itself."""
+    """Return whether a line stands directly in the BGP instance of the default VRF."""
     return _place(line.context) == "instance"
 
 
 def in_family(line: Line) -> bool:
-    """Tell whether a line stands in one of its two unicast families."""
+    """Return whether a line stands in one of the two unicast families of that instance."""
     return _place(line.context) == "family"
 
 
@@ -150,26 +152,26 @@ def _prefix(text: str) -> Prefix:
 
 
 def network(line: Line) -> Prefix | None:
-    """Return the prefix where this is one of our networks, else None."""
+    """Return the prefix if this is one of our networks, else None."""
     found = _NETWORK.fullmatch(line.text) if in_family(line) else None
     return _prefix(found.group(1)) if found else None
 
 
 def static(line: Line) -> Prefix | None:
-    """Return the prefix where this is one of our static routes, else None."""
+    """Return the prefix if this is one of our static routes, else None."""
     found = None if line.context else _STATIC.fullmatch(line.text)
     return _prefix(found.group(1)) if found else None
 
 
 def is_map(line: Line) -> bool:
-    """Tell whether a line opens a route-map of ours, or stands in one."""
+    """Return whether a line opens one of our route-maps, or stands in one."""
     return _place(line.context) == "map" or (
         not line.context and line.text.startswith(f"route-map {OURS}")
     )
 
 
 def neighbor(line: Line) -> str:
-    """Return the neighbor that this line of BGP's instance is about, or the empty string."""
+    """Return the neighbor that a line of the BGP instance configures, or the empty string."""
     words = line.words
     if words[0] == "no":
         words = words[1:]
@@ -178,7 +180,7 @@ def neighbor(line: Line) -> str:
 
 
 def neighbor_key(line: Line) -> str:
-    """Return which of a neighbor's options a line sets: one value each in its context."""
+    """Return the option of a neighbor that a line sets; each has one value in its context."""
     words = [word for word in line.words if word != "no"][2:]
     if words[0] == "route-map":
         return f"route-map {words[-1]}"
@@ -186,12 +188,12 @@ def neighbor_key(line: Line) -> str:
 
 
 def has_password(line: Line) -> bool:
-    """Tell whether this line sets a neighbor's password, and so must not be seen by others."""
+    """Return whether this line sets a neighbor's password, which other users must not see."""
     return line.text.startswith("neighbor ") and neighbor_key(line) == "password"
 
 
 def cut(text: str, prefixes: Collection[Prefix] | None) -> str:
-    """Cut the networks and statics of these prefixes, or all of ours, out of a config."""
+    """Return a config without our networks and statics for these prefixes, or without any."""
     names = None if prefixes is None else frozenset(str(prefix) for prefix in prefixes)
     return _CUT.sub(
         lambda found: "" if names is None or (found[1] or found[2]) in names else found[0], text
@@ -199,7 +201,7 @@ def cut(text: str, prefixes: Collection[Prefix] | None) -> str:
 
 
 def without(text: str, prefixes: Collection[Prefix] | None) -> str:
-    """Cut like `cut`; the empty text where something of them would be left over."""
+    """Return the same as `cut`; the empty text if a trace of the prefixes would remain."""
     kept = cut(text, prefixes)
     words = kept.split()
     clean = (
@@ -211,5 +213,5 @@ def without(text: str, prefixes: Collection[Prefix] | None) -> str:
 
 
 def count_networks(text: str) -> int:
-    """Return how many lines of any config are networks of ours."""
+    """Return how many lines of a config are our networks."""
     return sum(_NETWORK.fullmatch(line.strip()) is not None for line in text.split("\n"))

@@ -1,10 +1,11 @@
-"""A plan as frr.conf.j2 wants it: the template only lays out. Pure."""
+"""A plan as frr.conf.j2 needs it, and the text that comes of it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.config_lines import (
     MAP_IN,
     MAP_OUT,
@@ -13,9 +14,10 @@ from anycast_routed.announce.frr.config_lines import (
     STATIC_TAG,
     TAG,
 )
+from anycast_routed.announce.frr.running_config import running
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from anycast_routed.model import Announcement, Plan, Prefix
 
@@ -24,11 +26,11 @@ _V4 = 4
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """An immutable route-map: what it sets is its name, so another value is another map."""
+    """An immutable route-map: its name has all that it sets, so another value is another map."""
 
     name: str
     next_hop_clause: str
-    local_pref: int
+    local_pref: int | None
     graceful_shutdown: bool
 
 
@@ -50,16 +52,16 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """A route for a prefix whose address is not on this host, so that bgpd takes the network."""
+    """A route for a prefix whose address is not on this host, so that bgpd accepts the network."""
 
     command: str
     prefix: Prefix
 
 
 def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
-    """Lay the plan out for frr.conf.j2. Pure.
+    """Return the variables of frr.conf.j2.
 
-    `local_as` is the AS of the default VRF's instance; None where there is nothing to say.
+    `local_as` is the AS of the BGP instance in the default VRF; None if the plan needs none.
     """
     maps: dict[str, Map] = {}
     networks: dict[int, list[Network]] = {4: [], 6: []}
@@ -90,8 +92,22 @@ def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
     }
 
 
+class FrrLayout:
+    """The text of our lines in FRR's config. FRR never reads our file: it gets the lines."""
+
+    reads_file = False
+
+    def held(self, text: str) -> frozenset[Prefix]:
+        """Return the prefixes of the networks."""
+        return frozenset(running(text).networks)
+
+    def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
+        """Remove the networks and statics of these prefixes, or all."""
+        return config_lines.without(text, prefixes)
+
+
 def _map(one: Announcement) -> Map:
-    clause = "ip next-hop" if one.next_hop.version == _V4 else "ipv6 next-hop global"
+    clause = "ip next-hop" if one.prefix.version == _V4 else "ipv6 next-hop global"
     name = f"{OURS}{one.local_pref}-{one.next_hop}"
     name += "-GSHUT" if one.graceful_shutdown else ""
     return Map(name, f"{clause} {one.next_hop}", one.local_pref, one.graceful_shutdown)

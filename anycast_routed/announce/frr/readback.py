@@ -1,113 +1,110 @@
-"""Reading FRR back with as few calls of vtysh as can be: starting it is what costs."""
+"""Read FRR back with as few calls of vtysh as possible: each start of vtysh costs 25 ms."""
 
 from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anycast_routed.announce.frr import answers, running_config
+from anycast_routed.announce.frr import answers, releases, running_config
+from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from anycast_routed.announce.frr.vtysh import Vtysh
-    from anycast_routed.model import Address
+    from anycast_routed.model import Address, Route, Session
 
 _SHOW = "show running-config"
-_SHOWN = "\nend\n"  # ends what that prints
+_SHOWN = "\nend\n"  # ends its output
 _SUMMARY = "show bgp summary json"
 _ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
+class _Questions(NamedTuple):
+    """The commands of a read-back, beyond the running config and the summary."""
+
+    tables: tuple[str, ...]
+    """Lists our routes."""
+    addresses: dict[str, str]
+    """Shows the address of a neighbor known by its interface; by its name."""
+    exports: dict[tuple[str, str], str]
+    """Lists what a neighbor gets; by its name and the address family."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All commands, in the order in which they are sent."""
+        return (*self.tables, *self.addresses.values(), *self.exports.values())
+
+
 class Reader:
-    """Asks bgpd and staticd. It remembers what to ask, and for one use what bgpd's config was."""
+    """Reads bgpd and staticd. Remembers the latest questions, and bgpd's config for one use."""
 
     def __init__(self, vtysh: Vtysh) -> None:
         self._vtysh = vtysh
-        # What the last reading had to ask is most likely what the next one has to.
-        self._questions: tuple[str, ...] = ()
+        # The next read-back most likely has the same questions as the latest one.
+        self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
 
     def readback(self) -> Readback:
-        """Ask bgpd for its sessions, our networks and what each neighbor gets of them.
+        """Read bgpd's sessions, our networks, and our routes that each neighbor gets.
 
-        One call, or two where there is another neighbor to ask about than the last time.
+        One call of vtysh; two if the questions are not those of the last time, because a session
+        came up, or our route-maps began or ceased to set communities.
 
         Raises:
-            RouterUnavailableError: also where an answer is none that FRR gives.
+            RouterUnavailableError: also if an answer is not one that FRR gives.
         """
         try:
             return self._readback()
         except _ODD as error:
-            self._questions, self._latest = (), None
+            self._latest_questions, self._latest = (), None
             message = f"FRR's answer cannot be understood: {type(error).__name__}: {error}"
             hint = "which version is it? see: vtysh -c 'show version'"
             raise RouterUnavailableError(message, hint=hint) from error
 
     def _readback(self) -> Readback:
-        shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._questions])
-        config, _, answered = shown.partition(_SHOWN)
-        told = _told((_SUMMARY, *self._questions), answered)
-        running, summary = running_config.running(config), told[_SUMMARY]
-        peers = answers.established(summary or {})
-        unnumbered = [name for name in peers if answers.address_of(name) is None]
-        questions = (
-            *(answers.ROUTES if running.networks else ()),
-            *(answers.question_of(name) for name in unnumbered),
-            *(one for name in peers for one in answers.exports_of(name, peers[name])),
-        )
-        if missing := [question for question in questions if question not in told]:
-            told |= _told(missing, self._vtysh.ask("bgpd", missing))
-        self._questions, self._latest = questions, running
-        addresses = {name: told[answers.question_of(name)] for name in unnumbered}
-        sessions = answers.sessions(running, summary or {}, _addresses(addresses))
-        tables = [told[table] for table in answers.ROUTES if table in questions]
-        return Readback(
-            router=f"FRR {running.version}",
-            sessions=sessions,
-            originated=tuple(answers.originated(tables, running)),
-            exported={
-                session.address: answers.exported(
-                    [told[o] for o in answers.exports_of(session.name, peers[session.name])],
-                    None if session.ours else running.networks,
-                )
-                for session in sessions
-                if session.established
-            },
-        )
+        shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._latest_questions])
+        config, _, rest = shown.partition(_SHOWN)
+        answered = _by_question((_SUMMARY, *self._latest_questions), rest)
+        running, summary = running_config.running(config), answered[_SUMMARY] or {}
+        questions = _questions(running, answers.established(summary))
+        if missing := [one for one in questions.all if one not in answered]:
+            answered |= _by_question(missing, self._vtysh.ask("bgpd", missing))
+        self._latest_questions, self._latest = questions.all, running
+        return _combine(running, summary, questions, answered)
 
     def forget(self) -> None:
-        """Something is about to be changed: the latest reading is worth nothing."""
+        """Drop the latest read-back, since something is about to change."""
         self._latest = None
 
     def latest(self) -> Running:
-        """Return bgpd's config as the latest read-back had it, or else ask."""
+        """Return bgpd's config from the latest read-back, or else read it."""
         return self._latest or self.bgpd()
 
     def latest_once(self) -> Running:
-        """Return bgpd's config as the latest read-back had it, but only once, or else ask."""
+        """Return bgpd's config from the latest read-back, but only once, or else read it."""
         latest, self._latest = self._latest, None
         return latest or self.bgpd()
 
     def both(self) -> Running:
-        """Return bgpd's and staticd's config. Without staticd there are no statics."""
-        with ThreadPoolExecutor(1) as beside:
-            statics = beside.submit(self.statics)
+        """Read bgpd's and staticd's config at the same time."""
+        with ThreadPoolExecutor(1) as pool:
+            statics = pool.submit(self.statics)
             return Running(self.bgpd().text + statics.result())
 
     def bgpd(self) -> Running:
-        """Ask bgpd for its config."""
+        """Read bgpd's config."""
         return Running(self._config("bgpd"))
 
     def statics(self) -> str:
-        """Ask staticd for its config; the empty text where it does not run."""
+        """Read staticd's config; the empty text if it does not run."""
         with contextlib.suppress(RouterUnavailableError):
-            return self._config("staticd")
+            return self._config(STATICS_DAEMON)
         return ""
 
     def _config(self, daemon: str) -> str:
@@ -117,8 +114,51 @@ class Reader:
         return shown
 
 
-def _told(questions: Sequence[str], answers: str) -> dict[str, Any]:
-    """Give each question its answer. vtysh ends with 0 also where bgpd dies while it answers."""
+def _questions(running: Running, peers: Mapping[str, Iterable[str]]) -> _Questions:
+    """Return what to ask about these neighbors, each with its address families."""
+    release = releases.release(running.version)
+    return _Questions(
+        tables=answers.table_questions(running, release),
+        addresses={
+            name: answers.address_question(name)
+            for name in peers
+            if answers.address_of(name) is None
+        },
+        exports={
+            (name, family): answers.export_question(name, family, release)
+            for name, families in peers.items()
+            for family in families
+        },
+    )
+
+
+def _combine(
+    running: Running, summary: Mapping[str, Any], questions: _Questions, answered: dict[str, Any]
+) -> Readback:
+    addresses = _addresses({name: answered[one] for name, one in questions.addresses.items()})
+    sessions = answers.sessions(running, summary, addresses)
+
+    def exported(session: Session) -> Iterator[Route]:
+        for (name, family), question in questions.exports.items():
+            if name == session.name:
+                yield from answers.exported(
+                    answered[question],
+                    None if session.ours else running.networks,
+                    sends_communities=(name, family) not in running.without_communities,
+                )
+
+    tables = [answered[question] for question in questions.tables]
+    return Readback(
+        router=str(running.version),
+        sessions=sessions,
+        originated=tuple(answers.originated(tables, running)),
+        exported={one.address: tuple(exported(one)) for one in sessions if one.established},
+        version=running.version,
+    )
+
+
+def _by_question(questions: Sequence[str], answers: str) -> dict[str, Any]:
+    """Return each question's answer. vtysh exits with 0 even if bgpd dies while it answers."""
     try:
         return dict(zip(questions, documents(answers), strict=True))
     except ValueError as error:
@@ -130,9 +170,9 @@ def _broken_off(*, daemon: str) -> RouterUnavailableError:
     return RouterUnavailableError(f"the answer of FRR's {daemon} broke off", hint=hint)
 
 
-def _addresses(told: Mapping[str, Any]) -> dict[str, Address]:
+def _addresses(answered: Mapping[str, Any]) -> dict[str, Address]:
     found = {
         name: answers.address_of(((answer or {}).get(name) or {}).get("bgpNeighborAddr"))
-        for name, answer in told.items()
+        for name, answer in answered.items()
     }
     return {name: address for name, address in found.items() if address is not None}

@@ -1,4 +1,4 @@
-"""What of FRR's running config is ours, and what of the operator's stands in our way. Pure."""
+"""Find our lines in FRR's running config, and the operator's lines that conflict. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr import config_lines, releases
 from anycast_routed.announce.frr.config_lines import MAP_OUT, STATIC_DISTANCE, Line
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
 if TYPE_CHECKING:
-    from anycast_routed.model import Prefix
+    from anycast_routed.model import Prefix, Version
 
 _OUR_OPTIONS = frozenset(
     {
@@ -28,31 +28,30 @@ _OUR_OPTIONS = frozenset(
         "route-map out",
     }
 )
-_LATEST = 4  # texts: what is wanted, and what bgpd and both daemons have
-_VERSION = re.compile(r"^frr version (\S+)$", re.MULTILINE)
+_LATEST = 4  # parsed texts that are kept: the desired one, and those of bgpd and both daemons
+_NO_COMMUNITIES = re.compile(r"no neighbor (\S+) send-community(?: standard| both| all)?")
 
 
 @dataclass(frozen=True)
 class Running:
-    """One reading of the running config, or a rendered text, which has the same form."""
+    """A running config, or a rendered text, which has the same form."""
 
     text: str
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """All lines, those that FRR implies included."""
+        """All lines, with those that FRR implies."""
         lines = config_lines.parse(self.text)
         return (*lines, *_implied(lines))
 
     @cached_property
-    def version(self) -> str:
-        """FRR's version, `8.4.4`."""
-        found = _VERSION.search(self.text)
-        return found.group(1) if found else "unknown"
+    def version(self) -> Version:
+        """FRR's version."""
+        return releases.version(self.text)
 
     @cached_property
     def instance(self) -> Line | None:
-        """The line that opens BGP's instance of the default VRF."""
+        """The line that opens the BGP instance of the default VRF."""
         for line in self.lines:
             if not line.context and config_lines.instance_as(line.text) is not None:
                 return line
@@ -60,7 +59,7 @@ class Running:
 
     @property
     def local_as(self) -> int | None:
-        """The AS of BGP's instance of the default VRF; None without one."""
+        """The AS of the BGP instance of the default VRF; None without one."""
         return config_lines.instance_as(self.instance.text) if self.instance else None
 
     @cached_property
@@ -89,6 +88,24 @@ class Running:
         }
 
     @cached_property
+    def sets_communities(self) -> bool:
+        """Whether any of our route-maps sets communities."""
+        return any(
+            line.text.startswith("set community ")
+            for line in self.lines
+            if config_lines.is_map(line)
+        )
+
+    @cached_property
+    def without_communities(self) -> frozenset[tuple[str, str]]:
+        """The neighbors that are sent no communities, each with a family: (`10.0.0.1`, `ipv4`)."""
+        return frozenset(
+            (found.group(1), line.context[1].split()[1])
+            for line in self.lines
+            if config_lines.in_family(line) and (found := _NO_COMMUNITIES.fullmatch(line.text))
+        )
+
+    @cached_property
     def statics(self) -> dict[Prefix, Line]:
         """Our static routes."""
         return {
@@ -102,7 +119,7 @@ class Running:
         return "log commands" in said and any(map(config_lines.has_password, self.lines))
 
     def owns(self, line: Line, options: frozenset[str] = _OUR_OPTIONS) -> bool:
-        """Tell whether a line is ours. Options of our neighbors that we never give are not."""
+        """Return whether a line is ours. Options of our neighbors that we never set are not."""
         if config_lines.is_map(line) or config_lines.static(line) or config_lines.network(line):
             return True
         name = config_lines.neighbor(line)
@@ -114,7 +131,7 @@ class Running:
 
     @cached_property
     def options(self) -> frozenset[str]:
-        """Which options of neighbors are ours to set: ours, and what an own template gives."""
+        """The neighbor options that we own: ours, and those that an own template sets."""
         given = {
             config_lines.neighbor_key(line) for line in self.lines if config_lines.neighbor(line)
         }
@@ -123,15 +140,15 @@ class Running:
 
 @lru_cache(_LATEST)
 def running(text: str) -> Running:
-    """Return the reading of this text: the same one again where it has not changed meanwhile."""
+    """Parse this text; an unchanged text gives the same object again."""
     return Running(text)
 
 
 def refuse_foreign(wanted: Running) -> None:
-    """Refuse a rendered text with lines that we would not know as ours again.
+    """Refuse a rendered text with lines that we would not recognize as ours in the running config.
 
     Raises:
-        RejectedError: with the line; an own template is wrong.
+        RejectedError: with the line; an operator's own template is wrong.
     """
     for line in wanted.lines:
         structure = config_lines.is_header(line.text) and (
@@ -147,7 +164,7 @@ def refuse_foreign(wanted: Running) -> None:
 
 
 def refuse_conflicts(wanted: Running, running: Running) -> None:
-    """Refuse what would overwrite a line of the operator's.
+    """Refuse a text that would overwrite a line of the operator.
 
     Raises:
         ConfigError: naming both sides.
@@ -171,7 +188,7 @@ def refuse_conflicts(wanted: Running, running: Running) -> None:
 
 
 def _target(line: Line) -> tuple[str, Prefix] | None:
-    """Return what an operator's line would have to give up, were we to write it too."""
+    """Return what an operator's line configures that a line of ours would overwrite."""
     words = line.words
     if config_lines.in_family(line) and words[0] == "network":
         return "network", ip_network(words[1], strict=False)
@@ -182,7 +199,7 @@ def _target(line: Line) -> tuple[str, Prefix] | None:
 
 
 def _implied(lines: tuple[Line, ...]) -> list[Line]:
-    """Return the `activate` lines that FRR does not print, being its default in a family."""
+    """Return the `activate` lines that FRR does not print because they are the default."""
     instances = [line for line in lines if not line.context and config_lines.instance_as(line.text)]
     if not instances:
         return []

@@ -1,7 +1,7 @@
-"""vtysh, the one way into FRR: a process a call, each with a hard deadline.
+"""Run vtysh, the only way into FRR: one process for each call, with a hard deadline.
 
-Its exit code is worth little: 0 where another daemon than the one meant is dead, or where a line
-means nothing. So a call names the daemon it is for, and success is what a read-back shows.
+Its exit code proves little: it is 0 if another daemon than the named one is dead, or if a line has
+no effect. So each call names its daemon, and only a read-back proves success.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce import router_program
+from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 from anycast_routed.system import directories
@@ -28,7 +29,7 @@ _WITHIN = 5.0  # seconds for a call; reading 10,000 prefixes takes FRR 8.4.4 0.6
 # Seconds more for each line: 10,000 static routes take staticd 4.5 s, but 300 route-maps take bgpd
 # 6 s, and more than in proportion where there are more.
 _PER_LINE = 0.02
-_BRIEF = 500  # lines that are given as an argument; more go in as a file
+_BRIEF = 500  # lines that are sent as an argument; more are sent as a file
 _SILENT = re.compile(r"failed to connect to any daemons|^\w+ is not running$", re.MULTILINE)
 _NOISE = re.compile(r"^(% Can't open configuration file|Configuration file\[).*\n?", re.MULTILINE)
 _REFUSED = re.compile(r"^%? ?Configuration failed", re.MULTILINE)
@@ -43,11 +44,11 @@ class Vtysh:
         self._program = program
 
     def socket(self, daemon: str) -> os.stat_result:
-        """Look at the socket of a daemon, which is made anew at each start of it.
+        """Return the status of a daemon's socket, which the daemon creates anew at each start.
 
         Raises:
             RouterUnavailableError: there is none.
-            AccessDeniedError: it is not for this user. (vtysh says the same of both.)
+            AccessDeniedError: this user cannot use it. (vtysh reports both in the same way.)
         """
         path = self._vty_dir / f"{daemon}.vty"
         try:
@@ -61,11 +62,11 @@ class Vtysh:
         return found
 
     def ask(self, daemon: str, commands: Sequence[str]) -> str:
-        """Return what the show commands answer, one after the other.
+        """Return the output of the show commands, one after the other.
 
         Raises:
             RouterUnavailableError: the daemon is not running, or did not answer in time.
-            AccessDeniedError: its socket is not for this user.
+            AccessDeniedError: this user cannot use its socket.
         """
         done = self._run(daemon, [word for command in commands for word in ("-c", command)])
         if done.code != 0:
@@ -73,31 +74,31 @@ class Vtysh:
             raise RouterUnavailableError(message, hint="is this FRR 8 or later?")
         return done.out
 
-    def tell(self, daemon: str, commands: Sequence[str]) -> str:
-        """Give configure mode these lines, and return FRR's complaint or the empty string.
+    def send(self, daemon: str, commands: Sequence[str]) -> str:
+        """Send these lines to configure mode; return FRR's complaint or the empty string.
 
-        As arguments they stop at the first that is refused. As a file, where they are many or
-        `-f` is the better way for the daemon, the others are applied.
+        They are sent as arguments, and the first refused line ends them. Many lines, and those for
+        staticd, are sent as a file (see `send_file`).
 
         Raises:
             RouterUnavailableError, AccessDeniedError: as `ask`.
         """
-        if daemon == "staticd" or len(commands) > _BRIEF:
-            return self.tell_all(daemon, commands)
+        if daemon == STATICS_DAEMON or len(commands) > _BRIEF:
+            return self.send_file(daemon, commands)
         done = self._run(daemon, ["-c", "\n".join(("configure terminal", *commands))])
         return _said(done) if done.code != 0 else ""
 
-    def tell_all(self, daemon: str, commands: Sequence[str]) -> str:
-        """Give configure mode all of these lines, whichever of them are refused.
+    def send_file(self, daemon: str, commands: Sequence[str]) -> str:
+        """Send all these lines to configure mode as a file; a refused line does not end them.
 
-        bgpd then holds back sessions that are about to start for 4 s, so this is for many lines;
-        and for staticd, which takes a file as one transaction, but commits each single command.
+        bgpd then holds back sessions that are about to start for 4 s, so this is for many lines.
+        staticd takes a file as one transaction, but commits each argument alone.
         """
         done = self._run(daemon, ["-f", "/dev/stdin"], stdin=commands)
         return _said(done) if done.code != 0 or _REFUSED.search(done.out + done.err) else ""
 
     def parse(self, text: str) -> None:
-        """Have vtysh read a config without a daemon: its syntax only. Needs no rights.
+        """Let vtysh check the syntax of a config, without a daemon and without any rights.
 
         Raises:
             RejectedError: with the line of the first fault.
@@ -138,7 +139,7 @@ class Vtysh:
 
 
 def documents(answers: str) -> list[Any]:
-    """Read a row of JSON answers; one line of text in place of a document becomes None."""
+    """Return a sequence of JSON answers; a line of text in place of a document becomes None."""
     found: list[Any] = []
     decoder = json.JSONDecoder()
     at = 0
@@ -155,7 +156,7 @@ def documents(answers: str) -> list[Any]:
 
 
 def _environment() -> dict[str, str]:
-    # Without a home vtysh keeps no history of what it was given.
+    # Without a home directory vtysh keeps no history of its commands.
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, "HOME": "/nonexistent", "LC_ALL": "C"}
 

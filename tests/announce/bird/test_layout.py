@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.announce.bird.layout import BirdLayout
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.errors import RejectedError
 from anycast_routed.model import Drain, Stage, Verdict
@@ -67,7 +68,10 @@ CASES: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
-    """A change here is a change of every operator's file: `python test_bird_text.py` writes it."""
+    """A change here changes the file of every operator.
+
+    `python -m tests.announce.bird.test_layout` writes the goldens.
+    """
     assert CASES[name]() == (GOLDEN / f"{name}.conf").read_text()
 
 
@@ -121,16 +125,16 @@ def test_another_note_is_no_other_text() -> None:
 
 
 def test_a_route_that_is_drained_is_held_and_cut_out_like_any_other() -> None:
-    speaker = BirdSpeaker(Path("/nonexistent"), Path("/nonexistent"))
+    layout = BirdLayout()
     text = CASES["draining"]()
     drained = ip_network("10.10.10.10/32")
-    assert speaker.held(text) == speaker.held(CASES["seed-up"]())
-    assert drained in speaker.held(text)
-    cut = speaker.without(text, [drained])
-    assert speaker.held(cut) == speaker.held(text) - {drained}
+    assert layout.held(text) == layout.held(CASES["seed-up"]())
+    assert drained in layout.held(text)
+    cut = layout.without(text, [drained])
+    assert layout.held(cut) == layout.held(text) - {drained}
     assert "65535" not in cut
-    assert speaker.without(text)
-    assert not speaker.held(speaker.without(text))
+    assert layout.without(text)
+    assert not layout.held(layout.without(text))
 
 
 if __name__ == "__main__":

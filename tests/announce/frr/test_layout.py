@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,22 +16,20 @@ from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.frr.vtysh import Vtysh, documents
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError, RouterUnavailableError
-from anycast_routed.model import Announcement, Peer, Plan, Sessions
+from tests.support.desired import announcement, draining, plan, sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anycast_routed.model import Announcement, Plan
 
 GOLDEN = Path(__file__).parent / "golden"
-HOPS = {4: ip_address("172.17.2.1"), 6: ip_address("fd00:17:2::1")}
+PEERS = ("172.17.2.254", "172.17.2.253")
 
 
-def announce(prefix: str, local_pref: int, *, here: bool, drain: bool = False) -> Announcement:
-    net = ip_network(prefix)
-    note = "draining" if drain else ""
-    return Announcement(net, "dns", "lo:dns1", local_pref, HOPS[net.version], here, drain, note)
-
-
-def plan(*announcements: Announcement, peers: tuple[str, ...] = ()) -> Plan:
-    listed = tuple(Peer(i, ip_address(one), 64512, f"up {i}") for i, one in enumerate(peers, 1))
-    brought = Sessions(64512, IPv4Address("172.17.2.1"), listed) if peers else None
-    return Plan(("dns",), brought, announcements, ())
+def to_peers(*announcements: Announcement, peers: Sequence[str] = PEERS) -> Plan:
+    """Return a plan with sessions to these peers, or with the operator's own if there are none."""
+    return plan(*announcements, ours=sessions(*peers) if peers else None)
 
 
 def render(wish: Plan) -> str:
@@ -38,17 +37,16 @@ def render(wish: Plan) -> str:
 
 
 SEED = (
-    announce("10.10.10.10/32", 200, here=True),
-    announce("10.10.10.11/32", 190, here=True),
-    announce("fd00::10:10:10:10/128", 200, here=False),
+    announcement("10.10.10.10/32"),
+    announcement("10.10.10.11/32", 190),
+    announcement("fd00::10:10:10:10/128", on_host=False),
 )
-DRAINING = (announce("10.10.10.10/32", 0, here=True, drain=True), *SEED[1:])
 GOLDENS = {
-    "seed": plan(*SEED, peers=("172.17.2.254", "172.17.2.253")),
-    "draining": plan(*DRAINING, peers=("172.17.2.254", "172.17.2.253")),
-    "operators-sessions": plan(*SEED),
-    "withdrawn": plan(peers=("fd00:17:2::fe",)),
-    "nothing": plan(),
+    "seed": to_peers(*SEED),
+    "draining": to_peers(draining(SEED[0]), *SEED[1:]),
+    "operators-sessions": to_peers(*SEED, peers=()),
+    "withdrawn": to_peers(peers=("fd00:17:2::fe",)),
+    "nothing": to_peers(peers=()),
 }
 
 
@@ -59,7 +57,7 @@ def body(text: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(GOLDENS))
 def test_golden(name: str) -> None:
-    """`python test_frr_text.py` writes them."""
+    """`python -m tests.announce.frr.test_layout` writes them."""
     assert body(render(GOLDENS[name])) == (GOLDEN / f"{name}.conf").read_text()
 
 
@@ -77,22 +75,22 @@ def test_vtysh_refuses_a_bad_one_with_its_line() -> None:
         Vtysh(Path("/nonexistent"), "vtysh").parse(bad)
 
 
-def test_without_takes_single_prefixes_or_all_out_of_a_text(tmp_path: Path) -> None:
-    speaker = FrrSpeaker(tmp_path, "vtysh", tmp_path / "frr.conf")
-    draining = render(GOLDENS["draining"])
-    assert list(Running(speaker.without(draining, [SEED[0].prefix])).networks) == [
+def test_without_removes_single_prefixes_or_all_from_a_text() -> None:
+    cut_out = layout.FrrLayout().without
+    drained = render(GOLDENS["draining"])
+    assert list(Running(cut_out(drained, [SEED[0].prefix])).networks) == [
         one.prefix for one in SEED[1:]
     ]
-    assert not Running(speaker.without(draining)).networks
+    assert not Running(cut_out(drained)).networks
     text = render(GOLDENS["seed"])
-    cut = speaker.without(text, [SEED[0].prefix, SEED[2].prefix])
+    cut = cut_out(text, [SEED[0].prefix, SEED[2].prefix])
     assert list(Running(cut).networks) == [SEED[1].prefix]
     assert not Running(cut).statics
-    bare = speaker.without(text)
-    assert Running(bare).our_neighbors == {"172.17.2.254", "172.17.2.253"}
+    bare = cut_out(text)
+    assert Running(bare).our_neighbors == set(PEERS)
     assert not Running(bare).networks
-    assert speaker.without(text.replace(" route-map ANY", " route-map NO")) == ""
-    assert speaker.without("") == ""
+    assert cut_out(text.replace(" route-map ANY", " route-map NO")) == ""
+    assert cut_out("") == ""
 
 
 def test_a_missing_router_is_told_apart_from_a_missing_program(tmp_path: Path) -> None:
@@ -150,20 +148,21 @@ prefixes = st.one_of(
     st.integers(1, 2**24).map(lambda n: f"{IPv4Address(n)}/32"),
     st.integers(1, 2**24).map(lambda n: f"{IPv6Address(n + 2**126)}/128"),
 )
-plans = st.builds(
-    lambda announced, peers: plan(*announced, peers=tuple(sorted(peers))),
-    st.lists(
-        st.builds(
-            lambda prefix, pref, here, drain: announce(prefix, pref, here=here, drain=drain),
-            prefixes,
-            st.sampled_from([0, 100, 200]),
-            st.booleans(),
-            st.booleans(),
-        ),
-        unique_by=lambda one: one.prefix,
-        max_size=6,
+announcements = st.builds(
+    lambda prefix, local_pref, on_host, is_drained: (
+        draining(announcement(prefix, on_host=on_host))
+        if is_drained
+        else announcement(prefix, local_pref, on_host=on_host)
     ),
-    st.sets(st.sampled_from(["172.17.2.254", "172.17.2.253", "fd00:17:2::fe"]), max_size=3),
+    prefixes,
+    st.sampled_from([0, 100, 200]),
+    st.booleans(),
+    st.booleans(),
+)
+plans = st.builds(
+    lambda announced, peers: to_peers(*announced, peers=sorted(peers)),
+    st.lists(announcements, unique_by=lambda one: one.prefix, max_size=6),
+    st.sets(st.sampled_from([*PEERS, "fd00:17:2::fe"]), max_size=3),
 )
 
 

@@ -20,7 +20,7 @@ from anycast_routed.errors import (
     RouterUnavailableError,
 )
 from anycast_routed.lab import Host, Lab, bgp_receiver, eventually, frr
-from anycast_routed.model import Announcement, Peer, Plan, Route, Sessions
+from tests.support.desired import announcement, attributes, plan, route, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr.config_lines import Line
     from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.frr import Frr
+    from anycast_routed.model import Plan
 
 pytestmark = pytest.mark.integration
 
@@ -59,30 +60,12 @@ exit
 """
 
 
-def sessions(*peers: str, local_as: int = 64512) -> Sessions:
-    listed = tuple(Peer(i, ip_address(peer), 64512, f"up {i}") for i, peer in enumerate(peers, 1))
-    return Sessions(local_as, IPv4Address("172.17.2.1"), listed)
-
-
-def announce(
-    prefix: str, local_pref: int = 200, hop: str = "", *, here: bool = True
-) -> Announcement:
-    net = ip_network(prefix)
-    hop = hop or ("172.17.2.1" if net.version == 4 else "fd00:17:2::1")
-    return Announcement(net, "dns", "lo:dns1", local_pref, ip_address(hop), on_host=here)
-
-
 def visible(lines: Iterable[Line]) -> list[Line]:
     """Leave out the families' headers: FRR shows one when there is something in it."""
     return [line for line in lines if not line.text.startswith("address-family ")]
 
 
-BOTH = (announce(V4), announce(V6))
-OURS = sessions(UP)
-
-
-def plan(*announcements: Announcement, brought: Sessions | None = OURS) -> Plan:
-    return Plan(("dns",), brought, announcements, ())
+BOTH = (announcement(V4), announcement(V6))
 
 
 def render(speaker: FrrSpeaker, wish: Plan) -> str:
@@ -158,7 +141,7 @@ def site(lab: Lab) -> Site:
 def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
     speaker = site.speaker
     begun = time.monotonic()
-    load(speaker, plan(*BOTH, announce(OFF, here=False)))
+    load(speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")}, within=4)
     assert time.monotonic() - begun < 4
     read = speaker.read()
@@ -166,21 +149,23 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
     (session,) = read.sessions
     assert (session.ours, session.established, session.remote_as) == (True, True, 64512)
     wanted = {
-        Route(ip_network(V4), 200, ip_address("172.17.2.1")),
-        Route(ip_network(OFF), 200, ip_address("172.17.2.1")),
-        Route(ip_network(V6), 200, ip_address("fd00:17:2::1")),
+        route(V4, attributes(200, "172.17.2.1")),
+        route(OFF, attributes(200, "172.17.2.1")),
+        route(V6, attributes(200, "fd00:17:2::1")),
     }
-    assert set(read.originated) == set(read.exported[ip_address(UP)]) == wanted
+    assert set(read.originated) == wanted
+    shown = {(one.prefix, one.local_pref, one.next_hop) for one in read.exported[ip_address(UP)]}
+    assert shown == {(one.prefix, one.local_pref, one.next_hop) for one in wanted}
 
     mark, begun = site.listener.mark(), time.monotonic()
-    load(speaker, plan(announce(V4, 100), announce(V6), announce(OFF, here=False)))
+    load(speaker, plan(announcement(V4, 100), announcement(V6), announcement(OFF, on_host=False)))
     (event,) = eventually(lambda: site.listener.changes(mark), within=2)
     assert (event.kind, event.prefix) == ("announce", V4)
     assert site.table()[V4] == (100, "172.17.2.1")
     assert event.at - begun < 1
 
     mark, begun = site.listener.mark(), time.monotonic()
-    speaker.load(render(speaker, plan(announce(V6))))
+    speaker.load(render(speaker, plan(announcement(V6))))
     eventually(lambda: len(site.listener.changes(mark)) == 2, within=2)
     gone = site.listener.changes(mark)
     assert sorted((e.kind, e.prefix) for e in gone) == [("withdraw", V4), ("withdraw", OFF)]
@@ -193,9 +178,9 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
 def test_the_operators_lines_stay_as_they_are(site: Site) -> None:
     site.start(OPERATOR)
     before = site.config()
-    load(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    load(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
-    load(site.speaker, plan(announce(V4, 50)))
+    load(site.speaker, plan(announcement(V4, 50)))
     site.hears({V4: (50, "172.17.2.1")})
     assert site.theirs() == visible(parse(before))
     site.speaker.load("")
@@ -210,7 +195,7 @@ def test_the_operators_sessions_export_what_we_provide(site: Site) -> None:
         " exit-address-family\nexit\n"
     )
     before = site.config()
-    load(site.speaker, plan(*BOTH, brought=None))
+    load(site.speaker, plan(*BOTH, ours=None))
     site.hears({"172.17.2.0/24": (100, "172.17.2.1"), **ALL})
     read = site.speaker.read()
     assert [session.ours for session in read.sessions] == [False]
@@ -221,7 +206,7 @@ def test_the_operators_sessions_export_what_we_provide(site: Site) -> None:
 
 def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> None:
     with pytest.raises(ConfigError, match="no BGP instance"):
-        site.speaker.variables(plan(*BOTH, brought=None))
+        site.speaker.variables(plan(*BOTH, ours=None))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +221,7 @@ def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> No
 def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str, says: str) -> None:
     site.router.vtysh("configure terminal\n" + conf.rstrip())
     before = site.config()
-    text = render(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    text = render(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.speaker.check(text)
     with pytest.raises(ConfigError, match=says):
         site.speaker.load(text)
@@ -244,9 +229,9 @@ def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str,
 
 
 def test_withdraw_takes_off_only_networks_and_their_statics(site: Site) -> None:
-    load(site.speaker, plan(*BOTH, announce(OFF, here=False)))
+    load(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
-    site.speaker.withdraw([ip_network(V4), ip_network("192.0.2.1/32")])
+    site.speaker.withdraw(frozenset({ip_network(V4), ip_network("192.0.2.1/32")}))
     site.hears({V6: ALL[V6], OFF: (200, "172.17.2.1")}, within=1)
     site.speaker.withdraw()
     site.hears({}, within=1)
@@ -259,14 +244,14 @@ def test_withdraw_takes_off_only_networks_and_their_statics(site: Site) -> None:
 
 @pytest.mark.fault(25)
 def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site) -> None:
-    text = load(site.speaker, plan(announce(V4), announce(OFF, here=False)))
+    text = load(site.speaker, plan(announcement(V4), announcement(OFF, on_host=False)))
     site.hears({V4: ALL[V4], OFF: (200, "172.17.2.1")})
     before = site.config()
     # The router's own address as a neighbor: only bgpd itself knows that this cannot be.
-    bad = plan(announce(V4, 50), announce(V6), brought=sessions(UP, "172.17.2.1"))
+    bad = plan(announcement(V4, 50), announcement(V6), ours=sessions(UP, "172.17.2.1"))
     with pytest.raises(RejectedError, match="local system as neighbor"):
         site.speaker.load(render(site.speaker, bad))
-    networks = site.speaker.without(text, [ip_network(OFF)])
+    networks = site.speaker.layout.without(text, [ip_network(OFF)])
     assert site.speaker.is_loaded(networks)
     assert site.config() == "\n".join(
         line for line in before.split("\n") if f"network {OFF}" not in line and "250" not in line
@@ -278,7 +263,7 @@ def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site)
 def test_a_first_load_that_is_refused_leaves_nothing_behind(site: Site) -> None:
     before = site.config()
     with pytest.raises(RejectedError):
-        site.speaker.load(render(site.speaker, plan(*BOTH, brought=sessions(UP, "172.17.2.1"))))
+        site.speaker.load(render(site.speaker, plan(*BOTH, ours=sessions(UP, "172.17.2.1"))))
     assert site.config() == before
 
 
@@ -331,11 +316,11 @@ def test_drift_in_our_lines_is_seen_and_put_right(site: Site) -> None:
 def test_a_changed_peer_list_brings_and_removes_whole_neighbors(site: Site) -> None:
     load(site.speaker, plan(*BOTH))
     site.hears(ALL)
-    load(site.speaker, plan(*BOTH, brought=sessions("fd00:17:2::fe", "172.17.2.99")))
+    load(site.speaker, plan(*BOTH, ours=sessions("fd00:17:2::fe", "172.17.2.99")))
     names = {session.name for session in site.speaker.read().sessions}
     assert names == {"fd00:17:2::fe", "172.17.2.99"}
-    moved = Sessions(64512, IPv4Address("172.17.2.1"), (Peer(1, ip_address(UP), 65001, ""),))
-    load(site.speaker, plan(*BOTH, brought=moved))
+    moved = sessions(UP, peer_as=65001)
+    load(site.speaker, plan(*BOTH, ours=moved))
     (session,) = site.speaker.read().sessions
     assert session.remote_as == 65001
 
@@ -377,7 +362,7 @@ def test_a_dead_staticd_matters_only_to_who_needs_it(site: Site) -> None:
     site.router.kill("staticd")
     load(site.speaker, plan(*BOTH))
     with pytest.raises(RouterUnavailableError, match="staticd is not running"):
-        site.speaker.load(render(site.speaker, plan(*BOTH, announce(OFF, here=False))))
+        site.speaker.load(render(site.speaker, plan(*BOTH, announcement(OFF, on_host=False))))
     site.speaker.withdraw()
 
 
@@ -408,10 +393,12 @@ def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None
     outer = bgp_receiver.start(
         peer, asn=65001, router_id="172.17.2.250", peers={"172.17.2.1": 64512}
     )
-    away = Sessions(
-        64512, IPv4Address("172.17.2.1"), (Peer(1, ip_address("172.17.2.250"), 65001, ""),)
+    away = sessions("172.17.2.250", peer_as=65001)
+    wish = plan(
+        announcement(V4, next_hop="172.17.2.7"),
+        announcement(V6, next_hop="fd00:17:2::7"),
+        ours=away,
     )
-    wish = plan(announce(V4, hop="172.17.2.7"), announce(V6, hop="fd00:17:2::7"), brought=away)
     load(site.speaker, wish)
     eventually(lambda: len(outer.table()) == 2, within=5)
     told = {prefix: route.next_hop for prefix, route in outer.table().items()}
@@ -422,7 +409,7 @@ def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None
 
 def test_two_thousand_prefixes(site: Site) -> None:
     base = int(IPv4Address("10.50.0.0"))
-    many = [announce(f"{IPv4Address(base + i)}/32", here=False) for i in range(2_000)]
+    many = [announcement(f"{IPv4Address(base + i)}/32", on_host=False) for i in range(2_000)]
     load(site.speaker, plan(*many))
     eventually(lambda: len(site.speaker.read().originated) == 2_000, within=20)
     begun = time.monotonic()

@@ -1,0 +1,54 @@
+"""What the releases of BIRD do differently, one row for each release that changed something.
+
+Each value is pinned in tests/announce/bird/test_bird_behaviour.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from anycast_routed.announce.release import newest, numbers
+from anycast_routed.model import Version
+
+_GREETING = re.compile(r"\bBIRD (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """How BIRD works from one release on."""
+
+    since: tuple[int, ...]
+    local_pref: str
+    """The name of LocalPref in `show route all`."""
+    next_hop: str
+    """The name of the next hop in `show route all`."""
+    communities: str
+    """The name of the communities in `show route all`."""
+    silent_for: float
+    """Seconds after a session comes up in which nothing may be exported."""
+
+
+RELEASES = (
+    Release(
+        since=(2, 0, 12),  # Debian 12
+        local_pref="BGP.local_pref",
+        next_hop="BGP.next_hop",
+        communities="BGP.community",
+        # Routes are held back for 3 s from the start of a session, unless a new connection to the
+        # control socket wakes BIRD.
+        silent_for=3.0,
+    ),
+)
+
+
+def version(greeting: str) -> Version:
+    """Return the version from BIRD's greeting on the control socket, `BIRD 2.0.12 ready.`."""
+    found = _GREETING.search(greeting)
+    text = found.group(1) if found else ""
+    return Version("BIRD", text, numbers(text), newest(RELEASES, numbers(text)).silent_for)
+
+
+def release(version: Version) -> Release:
+    """Return how this version works."""
+    return newest(RELEASES, version.numbers)

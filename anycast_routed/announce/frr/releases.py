@@ -1,0 +1,61 @@
+"""What the releases of FRR do differently, one row for each release that changed something.
+
+Each value is pinned in tests/announce/frr/test_frr_behaviour.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from anycast_routed.announce.release import newest, numbers
+from anycast_routed.model import Version
+
+_RUNNING_CONFIG = re.compile(r"^frr version (\S+)$", re.MULTILINE)
+_UNKNOWN = "unknown"
+
+STATICS_DAEMON = "staticd"
+"""The daemon that configures static routes, in all releases known so far."""
+LONGEST_LINE = 1024
+"""Octets of a config line that every release accepts: vtysh 8.4.4 hangs on one of about 4 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """How FRR works from one release on."""
+
+    since: tuple[int, ...]
+    table: str
+    """Lists the routes that a route-map permits: `family` and `route_map` are filled in."""
+    table_with_communities: str
+    """The same with the communities of each route."""
+    exports: str
+    """Lists what a neighbor gets: `family` and `neighbor` are filled in. It has no communities."""
+    silent_for: float
+    """Seconds after a session comes up in which nothing may be exported."""
+
+
+RELEASES = (
+    Release(
+        since=(8, 4),  # Debian 12 has 8.4.4
+        table="show bgp {family} unicast route-map {route_map} json",
+        # The detail form takes `detail` behind `json` only.
+        table_with_communities="show bgp {family} unicast route-map {route_map} json detail",
+        exports="show bgp {family} unicast neighbors {neighbor} advertised-routes json",
+        # For 5 s after its start, bgpd exports nothing through a route-map that stands below the
+        # neighbor in frr.conf.
+        silent_for=5.0,
+    ),
+)
+
+
+def version(running_config: str) -> Version:
+    """Return the version from the `frr version` line of a running config."""
+    found = _RUNNING_CONFIG.search(running_config)
+    text = found.group(1) if found else _UNKNOWN
+    return Version("FRR", text, numbers(text), newest(RELEASES, numbers(text)).silent_for)
+
+
+def release(version: Version) -> Release:
+    """Return how this version works."""
+    return newest(RELEASES, version.numbers)

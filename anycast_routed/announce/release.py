@@ -1,0 +1,39 @@
+"""Find what the release of a router does in the router's table of releases."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
+_LONGEST = 32  # characters of a version
+
+
+class Release(Protocol):
+    """One row of a router's table: how its releases work from `since` on."""
+
+    @property
+    def since(self) -> tuple[int, ...]:
+        """The first release that works so."""
+        ...
+
+
+R = TypeVar("R", bound=Release)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers at the start of a version: (2, 0, 12) for `2.0.12-1+deb12u1`."""
+    found = _NUMBERS.match(text[:_LONGEST])
+    return tuple(map(int, found.group().split("."))) if found else ()
+
+
+def newest(releases: Sequence[R], version: tuple[int, ...]) -> R:
+    """Return the newest row that is not newer than `version`.
+
+    The table is sorted, oldest first. A release that is newer than all rows works as the newest
+    one, and an unknown or older release as the oldest one.
+    """
+    return next((one for one in reversed(releases) if one.since <= version), releases[0])
