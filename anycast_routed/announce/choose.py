@@ -79,13 +79,13 @@ def _speaker(config: Config, name: Name) -> Speaker:
 def _which(config: Config) -> Name:
     if config.router.daemon != "auto":
         return config.router.daemon
-    sockets = _sockets(config)
+    known_sockets = sockets(config)
     # A socket may outlive its router, so if both exist, the one with a listener counts.
-    there = [name for name, path in sockets.items() if _exists(path)]
+    there = [name for name, path in known_sockets.items() if _exists(path)]
     if len(there) > 1:
-        there = [name for name in there if listens(sockets[name])] or there
+        there = [name for name in there if listens(known_sockets[name])] or there
     if not there:
-        bird, frr = sockets.values()
+        bird, frr = known_sockets.values()
         message = f"no router runs here: neither {bird} nor {frr} exists"
         hint = "see: systemctl status bird frr; elsewhere they are router.control-socket or vty-dir"
         raise RouterUnavailableError(message, hint=hint)
@@ -96,7 +96,7 @@ def _which(config: Config) -> Name:
     for ours in ([name for name in there if name == last], [*_holders(config, there)]):
         if len(ours) == 1:
             return ours[0]
-    both = " and ".join(str(sockets[name]) for name in there)
+    both = " and ".join(str(known_sockets[name]) for name in there)
     message = f"router.daemon: both BIRD and FRR run here ({both})"
     hint = 'say which one: "bird" or "frr" as router.daemon in the config, or --router'
     raise ConfigError(message, hint=hint)
@@ -109,7 +109,8 @@ def _holders(config: Config, names: Iterable[Name]) -> Iterator[Name]:
                 yield name
 
 
-def _sockets(config: Config) -> dict[Name, Path]:
+def sockets(config: Config) -> dict[Name, Path]:
+    """Return the Unix socket of each router, which the router makes anew at each start."""
     router = config.router
     return {"bird": router.control_socket, "frr": router.vty_dir / "bgpd.vty"}
 

@@ -155,6 +155,11 @@ def _placed(value: object) -> object:
     return _PLACE.format(value.file) if isinstance(value, Password) else value
 
 
+def template_files(directory: Path | None) -> tuple[Path, ...]:
+    """Return the template of each router in an operator's directory; none without one."""
+    return tuple(directory / _file_name(router) for router in _COMMENT) if directory else ()
+
+
 def _file_name(speaker: str) -> str:
     return f"{speaker}.conf.j2"
 

@@ -51,9 +51,6 @@ def remove_unusable(speaker: Speaker) -> None:
             files.remove(speaker.file)
 
 
-refuse_odd = remove_unusable
-
-
 def sweep(speaker: Speaker) -> None:
     """Delete unfinished files of a process that was killed: they may hold passwords."""
     unfinished = re.compile(rf"\.{re.escape(speaker.file.name)}\.{_UNFINISHED}")

@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_file
 from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
-from anycast_routed.announce.withdraw import (
-    replace_file,
-    shorten_file,
-    withdraw,
-    withdraw_all,
-    withdraw_unplanned,
-)
+from anycast_routed.announce.withdraw import replace_file, withdraw_unplanned
 from anycast_routed.decide.proof import bearable, faults
 from anycast_routed.errors import ConfigError, NotConfirmedError, RejectedError
 
@@ -27,19 +21,6 @@ if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Plan, Readback
-
-disarm = shorten_file
-withdraw_first = withdraw
-
-__all__ = [
-    "Outcome",
-    "bring",
-    "disarm",
-    "refuse_foreign_neighbors",
-    "withdraw_all",
-    "withdraw_first",
-    "withdraw_unplanned",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
+from anycast_routed.announce.render import template_files
 from anycast_routed.cli.signals import VALUE_OPTIONS
 from anycast_routed.config.values import Refused, seconds
 from anycast_routed.errors import ConfigError, UsageError
@@ -69,7 +70,7 @@ class Settings(Output):
         file, templates = self.path(), config.router.template_dir
         paths = [file.parent, file]
         if templates is not None:
-            paths += [templates, templates / "bird.conf.j2", templates / "frr.conf.j2"]
+            paths += [templates, *template_files(templates)]
         writable = filter(directories.writable_by_all, paths)
         return [f"any user may change {path}: chmod o-w {path}" for path in writable]
 

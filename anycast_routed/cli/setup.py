@@ -88,7 +88,7 @@ def setup(  # noqa: PLR0913 - one parameter for each option
         steps = _unit_steps(settings, user or units.NAME, unit_set, write=write)
     else:
         config = settings.load()
-        if choose.choose(config).name != "bird":
+        if not choose.choose(config).layout.reads_file:
             settings.emit("setup", files={}, commands=[], removed=[], written=write)
             settings.say([_NOTHING_NEEDED])
             return Exit.OK

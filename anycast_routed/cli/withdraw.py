@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.announce import choose, transaction
+from anycast_routed.announce import choose
+from anycast_routed.announce.withdraw import shorten_file
+from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
 from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.errors import (
@@ -92,7 +94,7 @@ def _lock_if_possible(settings: Settings, run_dir: Path, timeout: float) -> Iter
 
 
 def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
-    """Withdraw in BIRD's include file first, even if no router answers, then in each router.
+    """Withdraw in the file that a router reads, even if no router answers; then at each router.
 
     If the router that anycast-routed announces through cannot be determined, withdraw from both
     BIRD and FRR. Return the withdrawn prefixes, and each router's read-back after that.
@@ -102,20 +104,20 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ..
         RouterUnavailableError, AccessDeniedError: the router could not be reached; the file has
             no prefixes, as far as it can be written.
     """
-    bird = choose.bird(config)
-    had_file = True
-    # An unreadable directory or file must not prevent the withdrawal at the router.
-    with contextlib.suppress(AnycastRoutedError):
-        had_file = files.read(bird.file) is not None
-    # A fault of the file is reported below, after the withdrawal at the router.
-    with contextlib.suppress(AnycastRoutedError):
-        transaction.disarm(bird, frozenset())
+    had_file: dict[str, bool] = {}
+    for speaker in choose.with_file(config):
+        # An unreadable directory or file must not prevent the withdrawal at the router. A fault of
+        # the file is reported below, after that withdrawal.
+        with contextlib.suppress(AnycastRoutedError):
+            had_file[speaker.name] = files.read(speaker.file) is not None
+        with contextlib.suppress(AnycastRoutedError):
+            shorten_file(speaker, frozenset())
     withdrawn: list[Prefix] = []
     after: list[Readback] = []
     errors: list[AnycastRoutedError] = []
     for speaker in choose.every(config):
         try:
-            before, readback = _withdraw_from(speaker, had_file=had_file)
+            before, readback = _withdraw_from(speaker, had_file=had_file.get(speaker.name, True))
         except AnycastRoutedError as error:
             errors.append(error)
         else:
@@ -129,10 +131,10 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ..
 def _withdraw_from(speaker: Speaker, *, had_file: bool) -> tuple[Readback, Readback]:
     """Withdraw everything from one router; return its read-backs before and after.
 
-    `had_file` is whether BIRD's include file existed before the withdrawal.
+    `had_file` is whether the file that the router reads existed before the withdrawal.
     """
     before = speaker.read()
-    transaction.withdraw_all(speaker)
+    withdraw_router(speaker)
     emptied = files.read(speaker.file)
     # The router may reject its config because the operator's own part is broken. The prefixes
     # stay withdrawn all the same: the read-back decides.
@@ -143,11 +145,11 @@ def _withdraw_from(speaker: Speaker, *, had_file: bool) -> tuple[Readback, Readb
         held = ", ".join(str(route.prefix) for route in after.originated[:5])
         message = f"the router still holds {held}"
         raise NotConfirmedError(message)
-    if before.originated and not had_file and speaker.name == "bird":
+    if before.originated and not had_file:
         message = f"withdrawn, but {speaker.file} does not exist, so another file has the routes"
         hint = (
             "correct router.include-file in the config, and withdraw again: "
-            "a reload of BIRD brings the routes back"
+            "a reload of the router brings the routes back"
         )
         raise NotConfirmedError(message, hint=hint)
     return before, after

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
+from anycast_routed.announce.withdraw import (
+    shorten_file,
+    withdraw,
+    withdraw_all,
+    withdraw_unplanned,
+)
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable, changes
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
@@ -76,7 +82,7 @@ def recall(config: Config, speaker: Speaker) -> Record:
     router_file.sweep(speaker)
     known, router = remembered(config), incarnation(speaker)
     if known.router != router and speaker.incarnation():
-        transaction.withdraw_all(speaker)
+        withdraw_all(speaker)
     return replace(known, router=router)
 
 
@@ -130,7 +136,7 @@ def step(
         if gone or before is None:
             before = speaker.read()
     except RouterUnavailableError:
-        transaction.disarm(speaker, bearable(desired, known.originated if known else ()))
+        shorten_file(speaker, bearable(desired, known.originated if known else ()))
         raise
     originated = frozenset(route.prefix for route in before.originated)
     desired = revive_nothing(desired, inputs.unproved, originated)
@@ -161,7 +167,7 @@ def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
     """
     try:
         if gone:
-            transaction.withdraw_first(speaker, gone)
+            withdraw(speaker, gone)
     except RouterUnavailableError:
         raise
     except AnycastRoutedError:
@@ -179,6 +185,6 @@ def _bring(
     try:
         text = render(config, speaker, desired)
     except AnycastRoutedError:
-        transaction.withdraw_unplanned(speaker, desired, before)
+        withdraw_unplanned(speaker, desired, before)
         raise
     return transaction.bring(speaker, desired, text, before, patience)

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose, transaction
+from anycast_routed.announce import choose
+from anycast_routed.announce.withdraw import shorten_files, withdraw
 from anycast_routed.config import password_files
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable, changes, unheard
@@ -79,7 +80,7 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     try:
         return _once(config, digest, allow_shrink=allow_shrink)
     except RouterUnavailableError:
-        unreachable_router.probe_and_disarm(config)
+        unreachable_router.probe_and_shorten(config)
         raise
 
 
@@ -152,7 +153,7 @@ def _guard(speaker: Speaker, inputs: cycle.Inputs) -> Callable[[Plan, Readback],
         if gone := shrinks(held, inputs.config, inputs.observed):
             unhealthy = {one.prefix for one in desired.withheld if one.reason in _UNHEALTHY}
             if dead := frozenset(prefix for prefix in held if prefix in unhealthy):
-                transaction.withdraw_first(speaker, dead)
+                withdraw(speaker, dead)
             refuse_shrink(gone, "apply")
 
     return refuse
@@ -168,10 +169,10 @@ def _withdraw_unhealthy(config: Config) -> None:
         speaker = choose.choose(config)
         before = speaker.read()
     except RouterUnavailableError:
-        unreachable_router.disarm(config, desired)
+        shorten_files(config, bearable(desired, ()))
         raise
     held = frozenset(route.prefix for route in before.originated)
     # The last config is unknown, so a config that withdraws most is not trusted here either.
     kept = bearable(desired, before.originated) | shrinks(held, config, observed)
     if gone := held - kept:
-        transaction.withdraw_first(speaker, gone)
+        withdraw(speaker, gone)

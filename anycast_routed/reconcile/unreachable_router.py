@@ -1,36 +1,37 @@
-"""What remains to be done while the router cannot be reached: keep its file from announcing."""
+"""What `apply` does while the router cannot be reached: check, and shorten the router's file."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose, router_file, transaction
+from anycast_routed.announce import choose, router_file
+from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
 from anycast_routed.reconcile import cycle, probe
 
 if TYPE_CHECKING:
     from anycast_routed.config import Config
-    from anycast_routed.model import Plan
 
 
-def disarm(config: Config, desired: Plan) -> None:
-    """Leave only desired prefixes in the file that the router would start with.
+def probe_and_shorten(config: Config) -> None:
+    """Run the checks, and leave only healthy prefixes in the file that the router starts with.
 
     Healthy prefixes stay, since the router may only be slow, or back in a moment.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: the file could not be shortened.
     """
-    if config.router.daemon != "frr":
-        transaction.disarm(choose.bird(config), bearable(desired, ()))
-
-
-def probe_and_disarm(config: Config) -> None:
-    """Run the checks, then `disarm`: what `apply` does when the router could not be reached."""
-    if config.router.daemon == "frr":
-        return
-    bird = choose.bird(config)
-    if router_file.read(bird) is None:
-        router_file.refuse_odd(bird)
+    with_text = []
+    for speaker in choose.starting_with_file(config):
+        if router_file.read(speaker) is None:
+            router_file.remove_unusable(speaker)
+        else:
+            with_text.append(speaker)
+    if not with_text:
         return
     facts, _ = probe.observe(config, cycle.remembered(config), None)
-    disarm(config, plan(config, facts.observed(time.monotonic())))
+    desired = plan(config, facts.observed(time.monotonic()))
+    for speaker in with_text:
+        shorten_file(speaker, bearable(desired, ()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.render import template_files
 from anycast_routed.setup import service_user
 from anycast_routed.setup.units import quoted
 
@@ -104,9 +105,8 @@ def _used(config: Config) -> Iterator[tuple[str, Path, int]]:
     yield "router.vty-dir", router.vty_dir, 0
     if (vtysh := Path(router.vtysh)).is_absolute():
         yield "router.vtysh", vtysh, os.X_OK
-    if router.template_dir is not None:
-        for name in ("bird.conf.j2", "frr.conf.j2"):
-            yield "router.template-dir", router.template_dir / name, os.R_OK
+    for template in template_files(router.template_dir):
+        yield "router.template-dir", template, os.R_OK
     for number, peer in enumerate(config.bgp.peers if config.bgp else ()):
         if peer.password_file is not None and peer.password_file.file.is_absolute():
             yield f"bgp.peers[{number}].password-file", peer.password_file.file, os.R_OK

@@ -7,6 +7,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.choose import sockets
+from anycast_routed.announce.render import template_files
 from anycast_routed.config import digest, password_files
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.state import drain_orders, paths, requests
@@ -119,8 +121,4 @@ class FileEvents:
 
 def _of_router(config: Config) -> tuple[Path, ...]:
     """Return the sockets that a router makes at its start, and the operator's templates."""
-    router = config.router
-    sockets = (router.control_socket, router.vty_dir / "bgpd.vty")
-    if router.template_dir is None:
-        return sockets
-    return (*sockets, router.template_dir / "bird.conf.j2", router.template_dir / "frr.conf.j2")
+    return (*sockets(config).values(), *template_files(config.router.template_dir))

@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from anycast_routed.announce import choose, transaction
+from anycast_routed.announce import choose
 from anycast_routed.announce.confirm import Patience
+from anycast_routed.announce.withdraw import shorten_files, withdraw_all
 from anycast_routed.decide.plan import plan
+from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, HostError, RouterUnavailableError
-from anycast_routed.model import Held, Plan
-from anycast_routed.reconcile import cycle, unreachable_router
+from anycast_routed.model import Held
+from anycast_routed.reconcile import cycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,7 +124,7 @@ class RouterLoop:
         """
         speaker, self.speaker = self.speaker, None
         if withdraw and speaker is not None:
-            await self._in_thread(lambda: transaction.withdraw_all(speaker))
+            await self._in_thread(lambda: withdraw_all(speaker))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Run what blocks in the loop's own thread, one call at a time and to its end.
@@ -153,7 +155,7 @@ class RouterLoop:
                 cycle.recall(config, speaker)
                 return speaker, speaker.read()
             except RouterUnavailableError:
-                unreachable_router.disarm(config, desired)
+                shorten_files(config, bearable(desired, ()))
                 raise
 
         speaker, before = await self._in_thread(find)
@@ -205,9 +207,9 @@ def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
     try:
         speakers = (speaker,) if speaker else choose.every(config)
     except RouterUnavailableError:
-        # No router runs, so nothing is announced; BIRD must start with nothing either.
-        unreachable_router.disarm(config, Plan((), None, (), ()))
+        # No router runs, so nothing is announced; a router must start with nothing either.
+        shorten_files(config, frozenset())
     else:
         with contextlib.ExitStack() as each:
             for one in speakers:
-                each.callback(transaction.withdraw_all, one)
+                each.callback(withdraw_all, one)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import anycast_routed
-from anycast_routed.announce import router_file, transaction
+from anycast_routed.announce import router_file
 from anycast_routed.announce.bird.layout import variables as bird_variables
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.frr import changes, config_lines
@@ -23,6 +23,7 @@ from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.announce.masking import difference, masked, passwords_in, quoted_safely
 from anycast_routed.announce.render import Renderer
+from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RejectedError
@@ -211,10 +212,10 @@ def test_a_large_file_is_none_of_ours_and_goes(tmp_path: Path) -> None:
     speaker.file.write_text(text("bird"))
     os.truncate(speaker.file, 1 << 30)
     assert router_file.read(speaker) is None
-    transaction.disarm(speaker, frozenset())
+    shorten_file(speaker, frozenset())
     assert not speaker.file.exists()
     os.mkfifo(speaker.file)
-    transaction.disarm(speaker, frozenset())
+    shorten_file(speaker, frozenset())
     assert not speaker.file.exists()
 
 
