@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError
-from anycast_routed.system.threads import beside
+from anycast_routed.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class BackgroundWriter:
         if self._since is not None or not self._waiting:
             return
         try:
-            writing = beside(self._waiting.popleft())
+            writing = in_daemon_thread(self._waiting.popleft())
         except AnycastRoutedError as error:
             self._wrote(self._what, error)
             return

@@ -12,7 +12,7 @@ from anycast_routed.announce.render import template_files
 from anycast_routed.config import digest, password_files
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.state import drain_orders, paths, requests
-from anycast_routed.system.threads import beside
+from anycast_routed.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ class FileEvents:
                     following.cancel()
 
     async def _follow(self, watch: Watch) -> None:
-        await beside(watch.look)
+        await in_daemon_thread(watch.look)
         # No event reports what changed before the watch began.
         self._ordered.set()
         await self._look_at_config()
@@ -90,12 +90,12 @@ class FileEvents:
             self._ordered.clear()
             daemon = self._facts.config.daemon
             try:
-                orders = await beside(partial(drain_orders.load, daemon.state_dir, 0.0))
+                orders = await in_daemon_thread(partial(drain_orders.load, daemon.state_dir, 0.0))
                 self._facts.order(orders, time.time())
-                if names := await beside(partial(requests.read_forgive, daemon.run_dir)):
+                if names := await in_daemon_thread(partial(requests.read_forgive, daemon.run_dir)):
                     self._facts.forgive(names)
                     # The next request may have the same names, and must be noticed as a new one.
-                    await beside(partial(requests.clear_forgive, daemon.run_dir))
+                    await in_daemon_thread(partial(requests.clear_forgive, daemon.run_dir))
             except AnycastRoutedError as error:
                 self._reporter.problem("drains", error)
             else:
@@ -106,8 +106,8 @@ class FileEvents:
 
     async def _look_at_config(self) -> None:
         config, known = self._facts.config, self._facts.digest
-        is_other = await beside(partial(digest, self._path)) != known
-        if is_other or await beside(partial(password_files.read, config)) != config:
+        is_other = await in_daemon_thread(partial(digest, self._path)) != known
+        if is_other or await in_daemon_thread(partial(password_files.read, config)) != config:
             self._reload.set()
 
     def _orders(self) -> tuple[Path, Path]:

@@ -13,7 +13,7 @@ from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.reconcile.once import refuse_shrink
 from anycast_routed.state import requests
-from anycast_routed.system.threads import beside
+from anycast_routed.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from asyncio import Event
@@ -87,7 +87,7 @@ class Reload:
             same = config.router == before.router or _is_same_router(config, speaker)
             return config, digest, same
 
-        config, self._facts.digest, same = await beside(judged)
+        config, self._facts.digest, same = await in_daemon_thread(judged)
         if config == before:
             return
         self._facts.adopt(config)

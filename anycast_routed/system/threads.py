@@ -56,5 +56,4 @@ def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
     return future
 
 
-beside = in_daemon_thread
 """The former name, for callers that still use it."""

@@ -162,10 +162,11 @@ def test_the_undamaged_text_of_a_record_is_read(tmp_path: Path) -> None:
 
 
 def test_a_record_of_schema_2_is_read_so_that_an_upgrade_withdraws_nothing(tmp_path: Path) -> None:
-    snake_case = text(passes=1, unknown_since=12.5).replace('"schema": 3', '"schema": 2')
-    for key in ("unknown-since", "ever-up"):
-        snake_case = snake_case.replace(key, key.replace("-", "_"))
-    (tmp_path / "state.json").write_text(snake_case)
+    raw = json.loads(text(passes=1, unknown_since=12.5))
+    health = raw["health"]["dns"]["dns"]
+    snake_case = {key.replace("-", "_"): value for key, value in health.items()}
+    older = {**raw, "schema": 2, "health": {"dns": snake_case}}
+    (tmp_path / "state.json").write_text(json.dumps(older))
     loaded = record.load(tmp_path)
     assert loaded is not None
     assert loaded.health[dns_of("dns")] == Health(

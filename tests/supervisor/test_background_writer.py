@@ -11,7 +11,7 @@ import pytest
 
 from anycast_routed.errors import AnycastRoutedError, CannotWriteError
 from anycast_routed.supervisor.background_writer import BackgroundWriter
-from anycast_routed.system.threads import beside
+from anycast_routed.system.threads import in_daemon_thread
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ async def test_a_write_that_hangs_is_reported_after_a_while(
 def test_the_event_loop_ends_without_waiting_for_a_hanging_thread(disk: Disk) -> None:
     async def ask() -> None:
         async with asyncio.timeout(0.01):
-            await beside(disk.write(1))
+            await in_daemon_thread(disk.write(1))
 
     with pytest.raises(TimeoutError):
         asyncio.run(ask())
@@ -115,5 +115,5 @@ async def test_an_exception_in_the_thread_is_raised_in_the_event_loop() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await beside(work)
-    assert await beside(lambda: 42) == 42
+        await in_daemon_thread(work)
+    assert await in_daemon_thread(lambda: 42) == 42
