@@ -54,6 +54,3 @@ def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
         message = f"cannot start a thread: {error}"
         raise HostError(message, hint="check the limits (ulimit -a) and free memory") from error
     return future
-
-
-"""The former name, for callers that still use it."""
