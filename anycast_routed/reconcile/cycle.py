@@ -123,31 +123,43 @@ def step(
         AnycastRoutedError: as `transaction.bring`, `rendering.render` and `guard`. What is no
             longer desired is withdrawn all the same, as far as the router answers.
     """
-    memory, before = memory or Memory(), inputs.before
-    begun = time.monotonic()
-    desired = _plan(inputs, memory)
-    made = (inputs.config, inputs.observed, desired)
-    known = memory.readback or before
-    if guard is not None and before is not None:
-        guard(desired, before)
-    try:
-        gone = inputs.held - {one.prefix for one in desired.announcements}
-        _withdraw_first(speaker, gone)
-        if gone or before is None:
-            before = speaker.read()
-    except RouterUnavailableError:
-        shorten_file(speaker, bearable(desired, known.originated if known else ()))
-        raise
+    memory, begun = memory or Memory(), time.monotonic()
+    planned = _plan(inputs, memory)
+    if guard is not None and inputs.before is not None:
+        guard(planned, inputs.before)
+    known = memory.readback or inputs.before
+    before = _withdraw_and_read(inputs, speaker, planned, known)
     originated = frozenset(route.prefix for route in before.originated)
-    desired = revive_nothing(desired, inputs.unproved, originated)
+    desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     return Step(
         plan=desired,
         outcome=replace(outcome, seconds=time.monotonic() - begun),
         changes=changes(desired, known or before),
         drifted=memory.confirmed == desired and bool(changes(desired, before)),
-        memory=Memory(outcome.readback, desired if outcome.confirmed else None, made),
+        memory=Memory(
+            outcome.readback,
+            desired if outcome.confirmed else None,
+            (inputs.config, inputs.observed, planned),
+        ),
     )
+
+
+def _withdraw_and_read(
+    inputs: Inputs, speaker: Speaker, desired: Plan, known: Readback | None
+) -> Readback:
+    """Withdraw what is held and not desired; return a read-back that is newer than that.
+
+    Raises:
+        RouterUnavailableError: the router does not answer; its file was shortened.
+    """
+    gone = inputs.held - {one.prefix for one in desired.announcements}
+    try:
+        _withdraw_first(speaker, gone)
+        return speaker.read() if gone or inputs.before is None else inputs.before
+    except RouterUnavailableError:
+        shorten_file(speaker, bearable(desired, known.originated if known else ()))
+        raise
 
 
 def _plan(inputs: Inputs, memory: Memory) -> Plan:

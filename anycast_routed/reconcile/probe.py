@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.decide.plan import plan
-from anycast_routed.facts.facts import Facts, Recorded
+from anycast_routed.facts.facts import Facts
+from anycast_routed.facts.verdicts import Recorded
 from anycast_routed.model import CheckKey, CheckResult, Held, Outcome
 from anycast_routed.state import drain_orders
 
@@ -121,7 +122,7 @@ async def _decide_verdict(
     for _ in range(2 * (check.rise + check.fall)):
         probed = await probe(check, slots)
         results.append(probed.result)
-        facts.fold(key, check, probed.result, began=probed.began, at=probed.ended)
+        facts.fold(key, probed.result, began=probed.began, at=probed.ended)
         unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
         if facts.settled(key) or unknown >= _MOST_UNKNOWN:
             break

@@ -80,7 +80,7 @@ class Checks:
             due_now.clear()
             result, began, at = await probe(check, slots)
             if self._died_at[key] < began:
-                if self._facts.fold(key, check, result, began=began, at=at):
+                if self._facts.fold(key, result, began=began, at=at):
                     self._wake.set()
                 if server is not None and result.outcome in {Outcome.PASS, Outcome.FAIL}:
                     self.pulse.judged(server)
@@ -101,8 +101,7 @@ class Checks:
                     self._due_now[key].set()
                     continue
                 self._died_at[key] = at = time.monotonic()
-                check = self._checks[key]
-                if self._facts.died(key, check, notice.reason, seen=notice.at, at=at):
+                if self._facts.died(key, notice.reason, seen=notice.at, at=at):
                     self._wake.set()
 
     def senses(self) -> dict[str, Senses]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
-from anycast_routed.facts.facts import Facts, Recorded
+from anycast_routed.facts.facts import Facts
+from anycast_routed.facts.verdicts import Recorded
 from anycast_routed.model import (
     GRACEFUL_SHUTDOWN,
     Announcement,
@@ -81,7 +82,7 @@ def fresh(health: Health | None = None) -> Facts:
 def folded(facts: Facts, seen: Iterable[CheckResult], at: float = 0.0) -> Facts:
     """Return the facts after these results of `dns`, one per second."""
     for second, result in enumerate(seen):
-        facts.fold(DNS, ASKED, result, began=at + second, at=at + second)
+        facts.fold(DNS, result, began=at + second, at=at + second)
     return facts
 
 
@@ -120,7 +121,7 @@ def test_enough_equal_results_in_a_row_are_a_verdict_in_any_state(
 def test_the_proof_that_a_server_died_is_a_verdict_at_once(health: Health) -> None:
     facts = fresh(health)
     facts.held = HELD
-    facts.died(DNS, ASKED, "its last socket has closed", seen=0.0, at=0.0)
+    facts.died(DNS, "its last socket has closed", seen=0.0, at=0.0)
     assert verdict(facts) is Verdict.DOWN
     assert verdict(folded(facts, [PASS])) is Verdict.DOWN, "one pass is not enough for UP"
 
@@ -139,7 +140,7 @@ def test_each_change_of_a_verdict_needs_a_new_plan(
     facts.held = HELD if held else Held()
     for second, result in enumerate(seen):
         before, version = verdict(facts), facts.version
-        changed = facts.fold(DNS, ASKED, result, began=second, at=second)
+        changed = facts.fold(DNS, result, began=second, at=second)
         if verdict(facts) is not before:
             assert changed
         assert (facts.version != version) == changed
@@ -154,7 +155,7 @@ def test_only_a_prefix_that_may_be_announced_counts_as_withdrawn(
     for second, (result, held) in enumerate(steps):
         facts.held = HELD if held else Held()
         before, own = facts.checks[DNS].verdict, "dns" not in facts.unproved
-        facts.fold(DNS, ASKED, result, began=second, at=second)
+        facts.fold(DNS, result, began=second, at=second)
         fell = before is Verdict.UP and facts.checks[DNS].verdict is Verdict.DOWN
         withdrawals += fell and (held or own)
     count = facts.record("").flaps.get("dns", Flaps()).count
@@ -165,7 +166,7 @@ def test_only_a_prefix_that_may_be_announced_counts_as_withdrawn(
 def test_a_restart_while_drained_has_no_penalty() -> None:
     facts = folded(fresh(), [PASS, PASS])
     facts.order((DRAINED,), 0.0)
-    facts.died(DNS, ASKED, "restarted", seen=3.0, at=3.0)
+    facts.died(DNS, "restarted", seen=3.0, at=3.0)
     assert facts.record("").flaps == {}
 
 
@@ -191,7 +192,7 @@ def flapping() -> Facts:
     facts.held = HELD
     for at in (10.0, 20.0):
         folded(facts, [PASS, PASS], at)
-        facts.died(DNS, ASKED, "gone", seen=at, at=at)
+        facts.died(DNS, "gone", seen=at, at=at)
     return folded(facts, [PASS, PASS], 21.0)
 
 
@@ -209,7 +210,7 @@ def test_a_flapping_service_waits_and_then_returns_by_itself() -> None:
 def test_a_death_during_the_wait_does_not_extend_it() -> None:
     facts = flapping()
     until = facts.next_change(22.0)
-    facts.died(DNS, ASKED, "gone", seen=30.0, at=30.0)
+    facts.died(DNS, "gone", seen=30.0, at=30.0)
     assert facts.next_change(30.0) == until, "nothing was withdrawn"
 
 
@@ -317,8 +318,8 @@ def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
     assert facts.observed(9.0).checks[dns_of("web")].verdict is Verdict.UNKNOWN
     facts.adopt(config("web"))
     assert facts.observed(9.0).checks.keys() == {dns_of("web")}
-    assert not facts.fold(DNS, ASKED, FAIL, began=9.0, at=9.0)
-    assert not facts.died(DNS, ASKED, "gone", seen=9.0, at=9.0)
+    assert not facts.fold(DNS, FAIL, began=9.0, at=9.0)
+    assert not facts.died(DNS, "gone", seen=9.0, at=9.0)
     facts.adopt(config("dns", "web"))
     assert verdict(facts) is Verdict.UNKNOWN, "a service that was removed needs a new verdict"
 
@@ -327,13 +328,13 @@ def test_the_first_evidence_of_a_turn_is_kept_until_the_turn_is_reported() -> No
     facts = folded(fresh(), [PASS, PASS])
     assert facts.evidence == {"dns": 0.0}
     facts.forget_evidence(facts.evidence)
-    facts.fold(DNS, ASKED, FAIL, began=10.0, at=10.4)
+    facts.fold(DNS, FAIL, began=10.0, at=10.4)
     assert facts.evidence == {}, "one failure is no turn"
     facts.forget_evidence(facts.evidence)
-    facts.fold(DNS, ASKED, FAIL, began=10.5, at=10.9)
+    facts.fold(DNS, FAIL, began=10.5, at=10.9)
     assert facts.evidence == {"dns": 10.0}
     reported = facts.evidence
-    facts.died(DNS, ASKED, "gone", seen=11.0, at=11.0)
+    facts.died(DNS, "gone", seen=11.0, at=11.0)
     folded(facts, [PASS, PASS], 12.0)
     facts.forget_evidence(reported)
     assert facts.evidence == {"dns": 12.0}, "a later turn is not reported yet"
@@ -341,8 +342,8 @@ def test_the_first_evidence_of_a_turn_is_kept_until_the_turn_is_reported() -> No
 
 def test_the_evidence_of_a_death_begins_with_the_failed_check_before_it() -> None:
     facts = folded(fresh(), [PASS, PASS])
-    facts.fold(DNS, ASKED, FAIL, began=10.0, at=10.4)
-    facts.died(DNS, ASKED, "gone", seen=10.6, at=10.7)
+    facts.fold(DNS, FAIL, began=10.0, at=10.4)
+    facts.died(DNS, "gone", seen=10.6, at=10.7)
     assert facts.evidence == {"dns": 10.0}
 
 
