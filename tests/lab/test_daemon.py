@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed.lab import (
-    Lab,
-    LabError,
-    LateError,
-    eventually,
-)
+from anycast_routed.lab import Lab, LabError, LateError, eventually
 
 pytestmark = pytest.mark.integration
 

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from anycast_routed.lab import (
-    Lab,
-    LabError,
-)
+from anycast_routed.lab import Lab, LabError
 
 pytestmark = pytest.mark.integration
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anycast_routed.lab import (
-    Host,
-    Lab,
-    eventually,
-)
+from anycast_routed.lab import Host, Lab, eventually
 
 pytestmark = pytest.mark.integration
 
