@@ -163,9 +163,9 @@ def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site:
     site.dns1.write(CONF, good)
     site.bird().configure()
     site.hears(WEB2, DNS, within=5)
-    told = [(event.kind, event.prefix) for event in site.listener.since(mark)]
-    assert ("announce", WEB1) not in told
-    assert ("announce", WEB6) not in told
+    messages = [(event.kind, event.prefix) for event in site.listener.since(mark)]
+    assert ("announce", WEB1) not in messages
+    assert ("announce", WEB6) not in messages
     assert site.bring(announcing(WEB2, DNS)).faults == ()
 
 

@@ -395,12 +395,12 @@ def test_a_service_that_was_never_up_is_withheld_despite_on_fail(
 
 
 @pytest.mark.parametrize(
-    ("told", "words"), [("", ""), ("new disk, until 14:00", ": new disk, until 14:00")]
+    ("given", "words"), [("", ""), ("new disk, until 14:00", ": new disk, until 14:00")]
 )
-def test_a_drain_lowers_first_and_then_withdraws(told: str, words: str) -> None:
-    lowered = replace(HOST, drains={"dns": Drain(Stage.LOWERED, told)})
+def test_a_drain_lowers_first_and_then_withdraws(given: str, words: str) -> None:
+    lowered = replace(HOST, drains={"dns": Drain(Stage.LOWERED, given)})
     assert notes(plan(config(ONE), lowered)) == [(0, True, f"draining{words}")]
-    out = replace(HOST, drains={"dns": Drain(Stage.OUT, told)})
+    out = replace(HOST, drains={"dns": Drain(Stage.OUT, given)})
     assert details(plan(config(ONE), out)) == [(Reason.DRAINED, f"dns is drained{words}")]
 
 

@@ -71,11 +71,11 @@ def test_the_operators_own_config_stays_as_it_is(
     own = ("show protocols mine", "show route protocol mine all", "show symbols")
     before = site.dns1.read(CONF)
     eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his own route")
-    told = [bird_of(site).birdc(command) for command in own[:2]]
+    shown = [bird_of(site).birdc(command) for command in own[:2]]
     site.run("apply")
     eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")
     assert site.dns1.read(CONF) == before
-    assert [bird_of(site).birdc(command) for command in own[:2]] == told
+    assert [bird_of(site).birdc(command) for command in own[:2]] == shown
     assert site.edge.rib("ipv4").keys() == {"198.51.100.0/24"}
     assert "10.10.10.10" not in site.dns1.run("ip", "route", "show", "table", "main").out
 

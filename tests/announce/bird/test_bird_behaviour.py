@@ -48,7 +48,7 @@ def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1", more: 
 
 @pytest.fixture
 def peer(lab: Lab) -> Host:
-    """Make the host beside dns1."""
+    """Make the BGP peer of dns1."""
     return lab.host("peer")
 
 

@@ -117,11 +117,11 @@ def test_a_parser_that_cannot_run_refuses_no_text(
 
 
 def test_another_note_renders_the_same_text() -> None:
-    told = {
+    texts = {
         rendered("bird", seed(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)}))
         for why in ("", "new disk", "new disk, until 14:00")
     }
-    assert len(told) == 1
+    assert len(texts) == 1
 
 
 def test_a_drained_route_is_found_and_removed_like_any_other() -> None:

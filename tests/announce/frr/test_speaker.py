@@ -401,8 +401,8 @@ def test_ebgp_keeps_our_next_hop_and_the_read_back_shows_it(site: Site) -> None:
     )
     load(site.speaker, desired)
     eventually(lambda: len(outer.table()) == 2, within=5)
-    told = {prefix: route.next_hop for prefix, route in outer.table().items()}
-    assert told == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
+    received = {prefix: route.next_hop for prefix, route in outer.table().items()}
+    assert received == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
     exported = site.speaker.read().exported[ip_address("172.17.2.250")]
     assert {str(route.next_hop) for route in exported} == {"172.17.2.7", "fd00:17:2::7"}
 
