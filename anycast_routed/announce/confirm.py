@@ -95,10 +95,7 @@ def confirm(
         if latest != readback:
             readback, settled, pause = latest, time.monotonic(), _EVERY
     if wrong:
-        shown = "; ".join(_sentence(fault) for fault in wrong[:_NAMED])
-        message = f"the router does not show what was planned: {shown}"
-        hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
-        raise NotConfirmedError(message, hint=hint)
+        raise _not_confirmed(wrong)
     return Confirmation(readback, found, complete=True)
 
 
@@ -108,6 +105,13 @@ def _is_superseded_within(seconds: float, superseded: Callable[[], bool]) -> boo
     while not (cut_short := superseded()) and time.monotonic() < until:
         time.sleep(_GLANCE)
     return cut_short
+
+
+def _not_confirmed(wrong: tuple[Fault, ...]) -> NotConfirmedError:
+    shown = "; ".join(_sentence(fault) for fault in wrong[:_NAMED])
+    message = f"the router does not show what was planned: {shown}"
+    hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"
+    return NotConfirmedError(message, hint=hint)
 
 
 def _sentence(fault: Fault) -> str:

@@ -6,9 +6,9 @@ jinja2, which a run that changes nothing does not need otherwise.
 The digests of a text with passwords have a key. Everyone who sees a digest without a key could try
 out passwords offline, and BIRD shows the one in `anycast_routed_loaded` to everyone who may query
 it. The key is random and stands in the first line only: a user who can read it can read the
-passwords below it, so it needs no protection of its own. It is taken from the file's latest
-text, so that an unchanged password makes no new text. If that text is lost, as after a boot, a new
-key costs one reload, which touches no session.
+passwords below it, so it needs no protection of its own. It is taken from the file's latest text,
+so that an unchanged password makes no new text. If that text is lost, as after a boot, a new key
+costs one reload, which touches no session.
 """
 
 from __future__ import annotations

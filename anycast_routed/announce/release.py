@@ -25,8 +25,8 @@ R = TypeVar("R", bound=Release)
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers at the start of a version: (2, 0, 12) for `2.0.12-1+deb12u1`."""
-    found = _NUMBERS.match(text[:_LONGEST])
+    """Return the first numbers of a version: (2, 0, 12) for `2.0.12-1+deb12u1` or `v2.0.12`."""
+    found = _NUMBERS.search(text[:_LONGEST])
     return tuple(map(int, found.group().split("."))) if found else ()
 
 

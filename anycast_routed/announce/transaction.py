@@ -40,28 +40,21 @@ class Outcome:
 
 
 def bring(
-    speaker: Speaker,
-    plan: Plan,
-    text: str,
-    before: Readback,
-    patience: Patience = PATIENT,
+    speaker: Speaker, plan: Plan, text: str, before: Readback, patience: Patience = PATIENT
 ) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
     `before` is the read-back that the plan was compared with. Nothing is written or loaded if the
-    file, the router's running config and its exports agree with the plan already.
+    file, the running config and the exports agree with the plan already. If `patience` reports a
+    newer plan, the wait for the proof ends, nothing is put back, and the outcome is not
+    `confirmed`.
 
-    If `patience` reports a newer plan, the wait for the proof ends, nothing is put back, and the
-    outcome is not `confirmed`.
-
-    Whatever fails, prefixes that the plan no longer has are withdrawn, and so are those that it
-    lowers because their service is down or drained. For the rest:
+    Whatever fails, prefixes are withdrawn that the plan no longer has, or lowers. For the rest:
 
     Raises:
         RejectedError: refused; the file and the router are as they were.
         NotConfirmedError: loaded, but the read-back never showed it; rolled back.
-        ConfigError: the operator's own config has something that ours would add; nothing was
-            loaded.
+        ConfigError: the operator's own config conflicts with ours; nothing was loaded.
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as their classes say.
     """
     begun = time.monotonic()
@@ -74,15 +67,10 @@ def bring(
         refuse_foreign_neighbors(plan, before)
         _load(speaker, text, is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
-    except (RejectedError, NotConfirmedError, ConfigError) as error:
-        reload = isinstance(error, NotConfirmedError)
-        _put_back(speaker, previous, plan, before, reload=reload)
+    except BaseException as error:
+        _undo(speaker, previous, plan, before, error)
         if isinstance(error, RejectedError) and error.text_at_fault:
             router_file.keep_rejected(speaker, text)
-        raise
-    except BaseException:
-        # The router does not answer, the disk is full, or the program has a bug.
-        withdraw_unplanned(speaker, plan, before)
         raise
     return Outcome(
         changed=True,
@@ -118,20 +106,21 @@ def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
     speaker.load(text)
 
 
-def _put_back(
-    speaker: Speaker, previous: str | None, plan: Plan, before: Readback, *, reload: bool
+def _undo(
+    speaker: Speaker, previous: str | None, plan: Plan, before: Readback, error: BaseException
 ) -> None:
-    """Restore the file without the prefixes that the plan withdraws.
+    """Restore the file without the prefixes that the plan withdraws, and withdraw them.
 
-    `reload`: the router runs the new text, so it must load the restored one. The prefixes are
-    withdrawn even if nothing else works here.
+    After other errors than a refusal the file stays: the router does not answer, the disk is full,
+    or the program has a bug. The prefixes are withdrawn even if nothing else works.
     """
-    gone = speaker.layout.held(previous or "") - bearable(plan, before.originated)
-    restored = speaker.layout.without(previous, gone) if previous and gone else previous
     try:
-        replace_file(speaker, restored)
-        if reload:
-            speaker.load(restored or "")
+        if isinstance(error, (RejectedError, NotConfirmedError, ConfigError)):
+            gone = speaker.layout.held(previous or "") - bearable(plan, before.originated)
+            restored = speaker.layout.without(previous, gone) if previous and gone else previous
+            replace_file(speaker, restored)
+            if isinstance(error, NotConfirmedError):  # the router runs the new text
+                speaker.load(restored or "")
     finally:
         withdraw_unplanned(speaker, plan, before)
 

@@ -146,7 +146,7 @@ def _facts(
         "warnings": [str(one) for one in plan.warnings],
         "checks": {name: plain(result) for name, result in _latest(results).items()},
         "sessions": readback.sessions,
-        "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
+        "exported": readback.exported,
     }
 
 

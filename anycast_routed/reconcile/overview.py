@@ -44,11 +44,11 @@ class Overview:
 
 
 def look(config: Config, wanted: Prefix | None) -> Overview:
-    """Ask the router, the daemon and the last run. Probes nothing, changes nothing.
+    """Read the router, the daemon's status and the last record; run no check, change nothing.
 
     Raises:
         UsageError: there is no such prefix.
-        RouterUnavailableError, AccessDeniedError: nobody tells.
+        RouterUnavailableError, AccessDeniedError: the router or a file cannot be read.
     """
     config = password_files.read(config)
     speaker = choose.choose(config)
@@ -72,17 +72,17 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         "withheld": plan.withheld,
         "originated": readback.originated,
         "sessions": readback.sessions,
-        "exported": {str(peer): plain(routes) for peer, routes in readback.exported.items()},
+        "exported": readback.exported,
         "faults": wrong,
         "findings": found,
     }
-    lines = []
-    if wanted is None:
-        lines += [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
-        lines += findings.lines(services)
-    lines += _of_prefixes(plan, readback)
-    lines += findings.lines(found[len(services) :])
-    lines.append(text.confirmation(readback, wanted))
+    head = [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
+    lines = [
+        *([*head, *findings.lines(services)] if wanted is None else []),
+        *_of_prefixes(plan, readback),
+        *findings.lines(found[len(services) :]),
+        text.confirmation(readback, wanted),
+    ]
     return Overview(facts, lines)
 
 

@@ -1,4 +1,4 @@
-"""Which router is told, where a host has both, or what one has left."""
+"""Which router is used on a host with both, or after one of them was removed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def watched() -> Iterator[Watched]:
         yield lay_out(lab, "bird", quick())
 
 
-def test_an_frr_that_comes_later_keeps_nothing_dead_announced(watched: Watched) -> None:
-    """Whoever has both must say which; but what is announced is withdrawn all the same."""
+def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Watched) -> None:
+    """The config must name one of two routers; announced prefixes are withdrawn all the same."""
     watched.dns1.run("mkdir", "-p", "/run/frr")
     watched.dns1.run(sys.executable, "-c", DEAD_SOCKET)
     watched.run("apply")

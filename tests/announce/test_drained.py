@@ -129,7 +129,6 @@ def test_a_drain_comes_and_goes_as_one_update_a_route(site: Site) -> None:
     assert site.listener.sessions() == {"172.17.2.1"}
 
 
-@pytest.mark.fault(25)
 def test_a_drain_without_its_community_is_not_confirmed(site: Site, tmp_path: Path) -> None:
     desired = plan(draining(V4), V6)
     renderer = without_community(tmp_path, site.speaker.name)
@@ -179,7 +178,7 @@ def test_a_neighbor_to_which_frr_sends_no_communities_is_a_fault(site: Site) -> 
     assert found[0].detail.endswith("without community 65535:0")
 
 
-def test_a_drained_route_is_withdrawn_by_the_short_way_too(site: Site) -> None:
+def test_a_drained_route_can_be_withdrawn_without_a_load(site: Site) -> None:
     text = site.load(draining(V4), draining(V6))
     layout = site.speaker.layout
     assert layout.held(text) == {V4.prefix, V6.prefix}

@@ -1,4 +1,4 @@
-"""Words of a BGP peer that stand in the router's answers lead no reading astray."""
+"""Words of a BGP peer in the router's answers are never taken for the router's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-# What would be a protocol, a session or an end of a reply, were it a line of its own.
+# As a line of its own, this would be a protocol, a session or the end of a reply.
 HOSTNAME = "x\n1002-anycast_x_v4 Static master4 up 0\n0000 \nend\n"
 REASON = 'x\n1002-evil BGP --- up 0\n    Neighbor address: 6.6.6.6\n0000 \n"}\\\x1b[2J'
 SET_HOSTNAME = "import socket, sys; socket.sethostname(sys.argv[1])"
@@ -43,12 +43,12 @@ def test_its_hostname_and_its_farewell_are_words_and_nothing_else(
 
 
 def shown(site: Site) -> str:
-    """Return what the router says of its neighbors."""
+    """Return what the router shows of its neighbors."""
     if isinstance(site.router, Bird):
         return site.router.birdc("show protocols all")
     return site.router.vtysh("show bgp neighbors json")
 
 
 def sessions(site: Site) -> dict[str, bool]:
-    """Return which session is up, by its peer, as `status` has it."""
+    """Return for each peer whether its session is up, as `status` shows it."""
     return {one["address"]: one["established"] for one in site.document("status")["sessions"]}

@@ -1,4 +1,4 @@
-"""Hostile strings, from the config and from the kernel: refused, or they add no statement."""
+"""Hostile strings from the config and from the kernel are refused, or add no statement."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_strings_of_the_config(router: str) -> None:
         decision = plan(loaded, observed(Verdict.UP))
         counted = statements(router, text_of(router, decision))
         assert counted <= usual
-        # Another prefix may be of the other family, which takes fewer lines on FRR.
+        # Another prefix may be of the other family, which needs fewer lines on FRR.
         same_family = number % 10 != PREFIX
         if same_family and len(decision.announcements) == len(SEED_PREFIXES):
             assert counted == usual
@@ -110,7 +110,7 @@ def test_strings_of_the_config(router: str) -> None:
 
 
 def labelled(labels: list[str]) -> Observed:
-    """Return what the seed's host looks like with these labels, each on an address of its own."""
+    """Return the anycast-dns host with these labels, each on an address of its own."""
     facts = observed(Verdict.UP, ())
     first = ip_address("10.11.0.1")
     lo = (
@@ -121,14 +121,14 @@ def labelled(labels: list[str]) -> Observed:
 
 
 def plain(label: str) -> bool:
-    """Tell whether a label of ours may be announced."""
+    """Return whether an address with this label may be announced."""
     return re.fullmatch(r"lo:dns[A-Za-z0-9._-]*", label) is not None
 
 
 @pytest.mark.fault(16)
 @pytest.mark.parametrize("router", ["bird", "frr"])
 def test_labels_of_the_kernel(router: str) -> None:
-    """Any other label than a plain one is skipped, and adds nothing to the router's config."""
+    """A label with unusual characters is skipped, and adds nothing to the router's config."""
     source = random.Random(179)  # noqa: S311 - the same labels in every run
     raw = seed()
     raw["anycast"]["decrease"] = 0
@@ -169,7 +169,7 @@ def crowded(descriptions: list[str], labels: list[str], names: list[str]) -> dic
 
 
 def taken(parse: Callable[[object], object], alphabet: str, count: int) -> list[str]:
-    """Draw texts until so many of them are taken."""
+    """Draw texts until so many of them are accepted."""
     source = random.Random(alphabet)  # noqa: S311 - the same texts in every run
     found: list[str] = []
     for _ in range(100 * count):
@@ -184,7 +184,7 @@ def taken(parse: Callable[[object], object], alphabet: str, count: int) -> list[
 
 @pytest.fixture(scope="module")
 def texts() -> dict[str, str]:
-    """Render a config with 300 random strings of each kind, the oddest that are taken."""
+    """Render a config with 300 random strings of each kind, the oddest that are accepted."""
     odd = "".join(chr(code) for code in range(32, 127))
     raw = crowded(
         taken(names.description, odd, 300),

@@ -1,4 +1,4 @@
-"""A password in the routers' texts: where it stands, what masks it, and when it is another text."""
+"""Passwords in the routers' texts: where they stand, how they are masked, and when they change."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ HERE = Path(__file__).parent
 CANARY = "cAnAry-0d3e"
 FILE = Path("/etc/anycast-routed/edge.password")
 KEY = f"# anycast-routed inputs=0 text=0 key={'0123456789abcdef' * 2}\n"
-"""The first line of a text from before, whose key is taken over."""
+"""The first line of an older text, whose key is kept."""
 ROUTERS = ("bird", "frr")
-# The shortest that a template of an operator's can say of all that it is given.
+# The shortest template of an operator that prints all variables.
 EVERYTHING = "{{ peers }} {{ sessions }} {{ peers[0].password.file }}\n"
 
 
 def layout(router: str, *texts: str) -> Mapping[str, object]:
-    """Lay the seed's plan out with these passwords of its peers."""
+    """Return the variables of the anycast-dns plan with these passwords of its peers."""
     made = plan(loads(json.dumps(seed()), name="config.json", toml=False), observed(Verdict.UP))
     assert made.sessions is not None
     secrets = [Password(FILE.with_stem(f"peer{n}"), text) for n, text in enumerate(texts)]
     peers = [replace(p, password=s) for p, s in zip(made.sessions.peers, secrets, strict=False)]
     all_peers = (*peers, *made.sessions.peers[len(peers) :])
     sessions = Sessions(made.sessions.local_as, made.sessions.router_id, all_peers)
-    wish = replace(made, sessions=sessions)
-    return bird_variables(wish) if router == "bird" else frr_variables(wish, 64512)
+    desired = replace(made, sessions=sessions)
+    return bird_variables(desired) if router == "bird" else frr_variables(desired, 64512)
 
 
 def text(router: str, *passwords: str, current: str = KEY) -> str:
-    """Render it."""
+    """Render that plan."""
     return Renderer(router).render(layout(router, *passwords), current)
 
 
@@ -71,12 +71,12 @@ def changed(router: str, folder: Path, old: str, new: str) -> Renderer:
 
 @pytest.mark.parametrize("router", ROUTERS)
 def test_golden(router: str) -> None:
-    """A change here is a change of every operator's file: run this file to write it."""
+    """A change here changes the file of every operator: run this module to write it."""
     assert text(router, CANARY) == (HERE / router / "golden" / "password.conf").read_text()
 
 
 @pytest.mark.integration
-def test_the_routers_swallow_every_character_that_we_take() -> None:
+def test_the_routers_accept_every_password_character_that_we_accept() -> None:
     alphabet = "".join(chr(one) for one in range(33, 127) if chr(one) not in '"\\|;{}$#`')
     for router in ROUTERS:
         for password in (alphabet[:80], alphabet[-80:], "x" * 80, "a?b", "!x", "no", "%s%n"):
@@ -86,7 +86,7 @@ def test_the_routers_swallow_every_character_that_we_take() -> None:
 
 
 def check(router: str, made: str) -> None:
-    """Have the router's own parser read it."""
+    """Let the router's own parser read the text."""
     if router == "bird":
         BirdSpeaker(Path("/nonexistent"), Path("/nonexistent")).check(made)
     else:
@@ -102,7 +102,7 @@ def test_an_unchanged_password_is_no_new_text(router: str) -> None:
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_a_changed_password_is_a_new_text_with_another_mark(router: str) -> None:
+def test_a_changed_password_is_a_new_text_with_another_fingerprint(router: str) -> None:
     first = text(router, CANARY, "second")
     for others in (("other", "second"), ("second", CANARY), (CANARY,), ()):
         other = text(router, *others, current=first)
@@ -113,14 +113,14 @@ def test_a_changed_password_is_a_new_text_with_another_mark(router: str) -> None
 
 
 def mark(made: str) -> str:
-    """Return the digest that BIRD tells to everyone who asks."""
+    """Return the digest that BIRD shows to everyone who may query it."""
     found = re.match(r"[#!] anycast-routed inputs=([0-9a-f]+)", made)
     assert found
     return found[1]
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_no_digest_can_be_tried_out_without_the_key(router: str) -> None:
+def test_no_password_can_be_tried_out_against_a_digest_without_the_key(router: str) -> None:
     texts = [text(router, "1234", current="") for _ in range(3)]
     assert len({mark(one) for one in texts}) == 3
     shown = masked(texts[0])
@@ -130,7 +130,7 @@ def test_no_digest_can_be_tried_out_without_the_key(router: str) -> None:
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_what_is_shown_is_all_but_the_passwords(router: str) -> None:
+def test_only_the_passwords_are_masked(router: str) -> None:
     made = text(router, CANARY, "b")
     shown = masked(made)
     assert shown.count(MASK) == 3
@@ -163,7 +163,7 @@ def test_a_diff_shows_that_a_password_has_changed_and_not_how(router: str) -> No
         ),
     ],
 )
-def test_a_template_cannot_give_it_away(router: str, new: str, tmp_path: Path) -> None:
+def test_a_template_cannot_reveal_a_password(router: str, new: str, tmp_path: Path) -> None:
     comment = "# " if router == "bird" else "! "
     anchor = "{% if sessions %}"
     renderer = changed(router, tmp_path, anchor, f"{comment}{new}{anchor}")
@@ -172,14 +172,14 @@ def test_a_template_cannot_give_it_away(router: str, new: str, tmp_path: Path) -
     assert CANARY not in str(caught.value)
 
 
-def test_a_template_cannot_have_it_on_a_line_of_its_own(tmp_path: Path) -> None:
+def test_a_template_cannot_put_a_password_on_a_line_of_its_own(tmp_path: Path) -> None:
     renderer = changed("bird", tmp_path, '  password "{{', '  password\n   "{{')
     with pytest.raises(ConfigError, match="elsewhere"):
         renderer.render(layout("bird", CANARY))
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_a_description_may_look_like_what_stands_for_a_password(router: str) -> None:
+def test_a_description_may_look_like_a_masked_password(router: str) -> None:
     given = dict(layout(router, CANARY))
     peers = given["peers"]
     assert isinstance(peers, tuple)
@@ -187,7 +187,7 @@ def test_a_description_may_look_like_what_stands_for_a_password(router: str) -> 
     assert passwords_in(Renderer(router).render(given)) == {CANARY}
 
 
-def test_a_template_may_set_it_out_in_its_own_way(tmp_path: Path) -> None:
+def test_a_template_may_place_the_password_line_elsewhere(tmp_path: Path) -> None:
     renderer = changed("bird", tmp_path, '  password "{{', '  password\t  "{{')
     assert passwords_in(renderer.render(layout("bird", CANARY))) == {CANARY}
 
@@ -199,7 +199,7 @@ def test_a_template_may_set_it_out_in_its_own_way(tmp_path: Path) -> None:
         *("# anycast-routed inputs=", "# anycast-routed inputs= text= ", "password b\n"),
     ],
 )
-def test_whoever_fills_our_file_keeps_nobody_waiting(filling: str) -> None:
+def test_no_content_of_our_file_delays_us(filling: str) -> None:
     made = "neighbor a password a" + filling * ((1 << 20) // len(filling)) + "x"
     begun = time.process_time()
     passwords_in(made)
@@ -207,7 +207,7 @@ def test_whoever_fills_our_file_keeps_nobody_waiting(filling: str) -> None:
     assert time.process_time() - begun < 5
 
 
-def test_a_large_file_is_none_of_ours_and_goes(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_to_be_ours_is_deleted(tmp_path: Path) -> None:
     speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
     speaker.file.write_text(text("bird"))
     os.truncate(speaker.file, 1 << 30)
@@ -219,7 +219,7 @@ def test_a_large_file_is_none_of_ours_and_goes(tmp_path: Path) -> None:
     assert not speaker.file.exists()
 
 
-def test_what_a_killed_writer_has_left_is_swept_away(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_process_are_deleted(tmp_path: Path) -> None:
     speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
     for name in ("bird.conf", ".bird.conf.0123abcd", ".bird.conf.bak", ".xbird.conf.0123abcd"):
         (tmp_path / name).write_text("")
@@ -231,7 +231,7 @@ def test_what_a_killed_writer_has_left_is_swept_away(tmp_path: Path) -> None:
     }
 
 
-def test_a_neighbor_has_its_password_before_all_else() -> None:
+def test_a_neighbor_gets_its_password_first() -> None:
     lines = config_lines.parse(text("frr", CANARY))
     todo = changes.changes(Running(text("frr", CANARY)), Running(""))
     guarded = {config_lines.neighbor(line) for line in lines if config_lines.has_password(line)}
@@ -248,7 +248,7 @@ def test_a_password_that_was_not_read_is_never_left_out() -> None:
         text("bird", "")
 
 
-def test_what_a_router_says_is_repeated_without_it() -> None:
+def test_a_routers_message_is_shown_without_passwords() -> None:
     made = text("frr", CANARY, "b")
     said = f"line 4: % Unknown command: neighbor 10.0.0.1 password {CANARY}; near {CANARY}"
     assert CANARY not in quoted_safely(said, made)
@@ -257,7 +257,7 @@ def test_what_a_router_says_is_repeated_without_it() -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("router", ROUTERS)
-def test_a_refusal_does_not_repeat_it(router: str) -> None:
+def test_a_refusal_does_not_show_the_password(router: str) -> None:
     made = text(router, CANARY)
     broken = (
         made.replace(f'"{CANARY}";', f'"{CANARY}" {CANARY};')
@@ -269,7 +269,7 @@ def test_a_refusal_does_not_repeat_it(router: str) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_our_file_is_for_the_routers_group_only(tmp_path: Path) -> None:
+def test_a_file_with_a_password_is_readable_by_the_routers_group_only(tmp_path: Path) -> None:
     control = tmp_path / "bird.ctl"
     control.touch()
     speaker = BirdSpeaker(control, tmp_path / "bird.conf")

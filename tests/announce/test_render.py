@@ -1,4 +1,4 @@
-"""What an operator's own template cannot do: it lays out text, and is no program of ours."""
+"""An operator's own template can lay out text, and do nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.plans import observed
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECRET = "precious"  # noqa: S105 - what a template is not to read
+SECRET = "precious"  # noqa: S105 - a template must not read it
 
 
 @pytest.mark.fault(24)
@@ -54,12 +54,12 @@ SECRET = "precious"  # noqa: S105 - what a template is not to read
 )
 def test_a_template_reaches_nothing_but_the_plan(tmp_path: Path, template: str) -> None:
     (tmp_path / "secret").write_text(SECRET)
-    folder = tmp_path / "templates"
-    folder.mkdir()
-    (folder / "bird.conf.j2").write_text(template)
+    directory = tmp_path / "templates"
+    directory.mkdir()
+    (directory / "bird.conf.j2").write_text(template)
     variables = layout.variables(plan(load(ANYCAST_DNS_CONFIG), observed(Verdict.UP)))
     try:
-        text = Renderer("bird", folder).render(variables)
+        text = Renderer("bird", directory).render(variables)
     except ConfigError:
         return
     assert SECRET not in text

@@ -1,4 +1,4 @@
-"""The rare ends of the transaction, on a real BIRD whose speaker is made to fail at one step."""
+"""Rare failures of the transaction, on a real BIRD whose speaker fails at one step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Blind(BirdSpeaker):
     blind = False
 
     def load(self, text: str) -> None:
-        """Load, and go blind."""
+        """Load, and hide the prefix from now on."""
         super().load(text)
         self.blind = True
 
@@ -49,7 +49,7 @@ class Blind(BirdSpeaker):
 
 
 class Full(BirdSpeaker):
-    """A BIRD whose disk is full when it is to load."""
+    """A BIRD whose disk is full during the load."""
 
     def load(self, text: str) -> None:
         """Fail as the file system would."""
@@ -59,7 +59,7 @@ class Full(BirdSpeaker):
 
 
 def decision(config: dict[str, Any], labels: tuple[str, ...]) -> Plan:
-    """Plan for the seed's host, its service up."""
+    """Plan for the anycast-dns host with its service up."""
     loaded = loads(json.dumps(config), name="config.json", toml=False)
     return plan(loaded, observed(Verdict.UP, labels))
 
@@ -71,7 +71,7 @@ def text_of(wanted: Plan) -> str:
 
 @pytest.fixture
 def site(lab: Lab, announced: Held) -> Site:
-    """Announce the seed's prefixes."""
+    """Announce the anycast-dns prefixes."""
     made = lay_out(lab, "bird")
     made.run("apply")
     made.both_hold(announced)
@@ -112,7 +112,7 @@ def test_not_confirmed_never_brings_back_what_was_to_go(site: Site, announced: H
     site.both_hold(announced)
 
 
-def test_what_must_go_goes_by_the_short_way_when_nothing_can_be_loaded(site: Site) -> None:
+def test_prefixes_are_withdrawn_without_a_load_when_nothing_can_be_loaded(site: Site) -> None:
     speaker = Full(*reach(site))
     wanted = replace(decision(seed(), ("lo:dns1",)), announcements=())
     with pytest.raises(CannotWriteError):

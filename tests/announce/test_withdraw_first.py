@@ -45,25 +45,25 @@ def announcing(*prefixes: str, peers: tuple[str, ...] = (UP,)) -> Plan:
 
 @dataclass
 class Site:
-    """dns1 with a router, and a listener at UP that all prefixes were announced to."""
+    """dns1 with a router, and a listener at UP that received all prefixes."""
 
     dns1: Host
     listener: Receiver
     router: Bird | Frr
     speaker: Speaker
 
-    def bring(self, wish: Plan, *, superseded: bool = False) -> transaction.Outcome:
-        """Do what a daemon does with a new plan, but for its withdrawals."""
-        text = Renderer(self.speaker.name).render(self.speaker.variables(wish))
+    def bring(self, desired: Plan, *, superseded: bool = False) -> transaction.Outcome:
+        """Do what a daemon does with a new plan, except for its withdrawals."""
+        text = Renderer(self.speaker.name).render(self.speaker.variables(desired))
         before = self.speaker.read()
-        return transaction.bring(self.speaker, wish, text, before, Patience(lambda: superseded))
+        return transaction.bring(self.speaker, desired, text, before, Patience(lambda: superseded))
 
     def withdraw(self, *prefixes: str) -> None:
-        """Call what this file is about."""
+        """Withdraw exactly these prefixes."""
         withdraw.withdraw(self.speaker, gone(*prefixes))
 
-    def news(self, mark: int) -> list[tuple[str, str]]:
-        """Return what the listener was sent since, but for what tells it nothing.
+    def received(self, mark: int) -> list[tuple[str, str]]:
+        """Return what the listener received since, without messages that change nothing.
 
         FRR announces all once more when its route-map timer comes round, 5 s after the first load.
         """
@@ -109,7 +109,7 @@ def site(lab: Lab, router_name: str) -> Site:
     made.bring(announcing(*ALL))
     made.hears(*ALL, within=10)
     if router_name == "bird":
-        # The End-of-RIB comes last, so nothing of the first announcement is on its way any more.
+        # The End-of-RIB comes last, so the first announcement is complete.
         eventually(lambda: [e for e in listener.events() if e.text == "ipv6"], within=5)
     return made
 
@@ -118,19 +118,21 @@ only_bird = pytest.mark.parametrize("router_name", ["bird"])
 only_frr = pytest.mark.parametrize("router_name", ["frr"])
 
 
-def test_exactly_these_are_withdrawn_once_and_the_new_plan_sends_nothing_more(site: Site) -> None:
+def test_exactly_these_prefixes_are_withdrawn_once_and_the_new_plan_sends_nothing_more(
+    site: Site,
+) -> None:
     mark = site.listener.mark()
     site.withdraw(WEB1, WEB6)
     wanted = [("withdraw", WEB1), ("withdraw", WEB6)]
-    eventually(lambda: len(site.news(mark)) >= 2, within=2, why="two withdrawals")
+    eventually(lambda: len(site.received(mark)) >= 2, within=2, why="two withdrawals")
     outcome = site.bring(announcing(WEB2, DNS))
     assert (outcome.confirmed, outcome.faults) == (True, ())
     site.withdraw(WEB1, WEB6)
     assert not site.bring(announcing(WEB2, DNS)).changed
-    # A fence: what comes before it has come by now.
+    # A fence: every earlier message has arrived when this one has.
     site.withdraw(DNS)
-    eventually(lambda: ("withdraw", DNS) in site.news(mark), within=2)
-    assert site.news(mark) == sorted([*wanted, ("withdraw", DNS)])
+    eventually(lambda: ("withdraw", DNS) in site.received(mark), within=2)
+    assert site.received(mark) == sorted([*wanted, ("withdraw", DNS)])
     assert site.listener.table().keys() == {WEB2}
     assert site.listener.sessions() == {US}
 
@@ -142,7 +144,7 @@ def test_a_restart_before_the_new_plan_brings_nothing_back(site: Site) -> None:
     mark = site.listener.mark()
     site.router.restart()
     if site.speaker.name == "bird":
-        eventually(lambda: ("up", "") in site.news(mark), within=10)
+        eventually(lambda: ("up", "") in site.received(mark), within=10)
         site.hears(DNS, within=10)
     assert all(one.prefix in {"", DNS} for one in site.listener.since(mark))
 
@@ -161,9 +163,9 @@ def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site:
     site.dns1.write(CONF, good)
     site.bird().configure()
     site.hears(WEB2, DNS, within=5)
-    told = [(event.kind, event.prefix) for event in site.listener.since(mark)]
-    assert ("announce", WEB1) not in told
-    assert ("announce", WEB6) not in told
+    messages = [(event.kind, event.prefix) for event in site.listener.since(mark)]
+    assert ("announce", WEB1) not in messages
+    assert ("announce", WEB6) not in messages
     assert site.bring(announcing(WEB2, DNS)).faults == ()
 
 
@@ -187,7 +189,7 @@ def test_without_a_file_that_can_be_loaded_the_service_goes_and_nothing_else(
         case "of another":
             file.write_text('define anycast_routed_loaded = "00";\n')
         case _:
-            # An own template may have another form, which is not ours to cut.
+            # A route line of an own template may have a form that we cannot remove.
             file.write_text(file.read_text().replace(" blackhole {", " blackhole  {"))
     site.withdraw(WEB1, WEB2, WEB6)
     site.hears(DNS)
@@ -220,7 +222,7 @@ def test_an_operator_at_work_all_the_time_loses_and_brings_back_nothing(site: Si
         site.withdraw(WEB1, WEB6)
         site.hears(WEB2, DNS)
         site.bring(announcing(WEB2, DNS))
-        assert site.news(mark) == [("withdraw", WEB1), ("withdraw", WEB6)]
+        assert site.received(mark) == [("withdraw", WEB1), ("withdraw", WEB6)]
         site.bring(announcing(*ALL))
         site.hears(*ALL)
     busy.kill()
@@ -236,7 +238,7 @@ def test_a_reload_that_has_to_wait_for_another_one_is_waited_for(site: Site) -> 
     assert "in progress" in site.bird().configure(small), "its 100,000 routes are taken out"
     site.withdraw(WEB1)
     site.hears(WEB2, WEB6, DNS)
-    assert site.news(mark) == [("withdraw", WEB1)]
+    assert site.received(mark) == [("withdraw", WEB1)]
     site.bring(announcing(WEB2, WEB6, DNS))
 
 
@@ -256,7 +258,7 @@ def test_a_hung_bird_costs_one_deadline_and_comes_back_without_them(site: Site) 
 
 @only_frr
 @pytest.mark.parametrize("trouble", ["one is gone", "no record", "of another AS"])
-def test_where_frr_complains_its_running_config_is_asked(site: Site, trouble: str) -> None:
+def test_if_frr_refuses_the_withdrawal_its_running_config_is_read(site: Site, trouble: str) -> None:
     assert isinstance(site.router, Frr)
     file = site.speaker.file
     match trouble:
@@ -277,7 +279,7 @@ def test_where_frr_complains_its_running_config_is_asked(site: Site, trouble: st
 
 
 @only_frr
-def test_a_dead_bgpd_is_told_and_the_record_is_shortened(site: Site) -> None:
+def test_a_dead_bgpd_is_an_error_and_the_record_is_shortened(site: Site) -> None:
     assert isinstance(site.router, Frr)
     site.router.kill("bgpd")
     with pytest.raises(RouterUnavailableError, match="bgpd is not running"):
@@ -285,10 +287,10 @@ def test_a_dead_bgpd_is_told_and_the_record_is_shortened(site: Site) -> None:
     assert WEB1 not in site.speaker.file.read_text()
 
 
-def test_a_newer_plan_ends_the_waiting_and_nothing_is_put_back(site: Site) -> None:
-    wish = announcing(WEB2, DNS, peers=(UP, "172.17.2.99"))
+def test_a_newer_plan_ends_the_wait_and_nothing_is_put_back(site: Site) -> None:
+    desired = announcing(WEB2, DNS, peers=(UP, "172.17.2.99"))
     begun = time.monotonic()
-    outcome = site.bring(wish, superseded=True)
+    outcome = site.bring(desired, superseded=True)
     assert time.monotonic() - begun < 5
     assert (outcome.changed, outcome.confirmed) == (True, False)
     assert {session.address for session in outcome.readback.sessions} == {
@@ -298,7 +300,7 @@ def test_a_newer_plan_ends_the_waiting_and_nothing_is_put_back(site: Site) -> No
     site.hears(WEB2, DNS)
 
 
-def test_the_socket_is_there_while_the_router_runs_and_made_anew_by_the_next(site: Site) -> None:
+def test_a_router_creates_its_socket_anew_at_each_start(site: Site) -> None:
     before = site.speaker.socket.stat()
     site.router.restart()
     after = site.speaker.socket.stat()

@@ -1,4 +1,4 @@
-"""A neighbour with the usual parameters of RFC 2439 never suppresses a service that waits."""
+"""A neighbor with the usual parameters of RFC 2439 never suppresses a service that waits."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,14 +13,14 @@ from anycast_routed.model import Flaps
 HALF_LIFE = 900.0
 pauses = st.floats(0, 5000) | st.sampled_from([0.0, 0.0, 1.0, 60.0])
 withdrawals = st.lists(st.tuples(pauses, pauses), min_size=1, max_size=30)
-"""How long it stays announced before each withdrawal, and away beyond what it has to."""
+"""Seconds announced before each withdrawal, and seconds withdrawn beyond the wait."""
 streams = st.lists(pauses, max_size=30)
 half_lives = st.sampled_from([0.0, 1.0, 60.0, HALF_LIFE])
 
 
 @dataclass
-class Neighbour:
-    """One that damps as RFC 2439 section 4.2 has it; `tick` is its clock's, in seconds."""
+class Neighbor:
+    """Damps routes as RFC 2439 section 4.2 says; its clock counts in ticks, in seconds."""
 
     tick: float = 0.0
     merit: float = 0.0
@@ -37,35 +37,37 @@ class Neighbour:
         return self.merit
 
 
-def lived(pattern: list[tuple[float, float]], neighbour: Neighbour) -> list[float]:
-    """Live through these flaps as a service that waits; give the neighbour's figures."""
+def lived(pattern: list[tuple[float, float]], neighbor: Neighbor) -> list[float]:
+    """Simulate these flaps of a service that waits; return the neighbor's figures of merit."""
     flaps, now, figures = Flaps(), 0.0, []
     for up, more in pattern:
         now += up
-        figures.append(neighbour.hears(now, withdrawn=True))
+        figures.append(neighbor.hears(now, withdrawn=True))
         flaps = flapped(flaps, at=now, half_life=HALF_LIFE)
         now += wait(flaps, at=now, half_life=HALF_LIFE) + more
-        neighbour.hears(now, withdrawn=False)
+        neighbor.hears(now, withdrawn=False)
     return figures
 
 
 @given(withdrawals)
-def test_a_neighbour_never_suppresses_one_that_waits(pattern: list[tuple[float, float]]) -> None:
-    assert max(lived(pattern, Neighbour())) <= 2000 + 1e-6
+def test_a_neighbor_never_suppresses_a_service_that_waits(
+    pattern: list[tuple[float, float]],
+) -> None:
+    assert max(lived(pattern, Neighbor())) <= 2000 + 1e-6
 
 
 @given(withdrawals)
-def test_nor_does_one_that_counts_ticks_and_suppresses_at_the_limit_itself(
+def test_a_neighbor_with_a_coarse_clock_that_suppresses_at_the_limit_does_not_either(
     pattern: list[tuple[float, float]],
 ) -> None:
-    """As FRR does. The first two withdrawals are free to be in one tick: nothing can be known."""
-    figures = lived([(10.0, 10.0), (10.0, 0.0), *pattern], Neighbour(tick=5.0))
+    """As FRR does. Only the first two withdrawals may fall into one tick."""
+    figures = lived([(10.0, 10.0), (10.0, 0.0), *pattern], Neighbor(tick=5.0))
     assert max(figures) < 2000
 
 
-def test_a_neighbour_would_have_suppressed_one_that_does_not_wait() -> None:
-    neighbour = Neighbour()
-    assert max(neighbour.hears(n * 60.0, withdrawn=True) for n in range(4)) > 2000
+def test_a_neighbor_would_suppress_a_service_that_does_not_wait() -> None:
+    neighbor = Neighbor()
+    assert max(neighbor.hears(n * 60.0, withdrawn=True) for n in range(4)) > 2000
 
 
 @given(streams, half_lives)
@@ -107,7 +109,7 @@ def test_more_flaps_never_wait_less(times: list[float]) -> None:
         assert before >= left
 
 
-def test_a_first_withdrawal_waits_for_nothing_and_a_second_for_a_half_life() -> None:
+def test_after_a_first_withdrawal_there_is_no_wait_and_after_a_second_one_half_life() -> None:
     once = flapped(Flaps(), at=100.0, half_life=HALF_LIFE)
     assert once == Flaps(1000.0, 100.0, 1)
     assert wait(once, at=100.0, half_life=HALF_LIFE) == 0.0
@@ -116,17 +118,17 @@ def test_a_first_withdrawal_waits_for_nothing_and_a_second_for_a_half_life() -> 
     assert wait(twice, at=100.0, half_life=HALF_LIFE) == pytest.approx(926, abs=1)
 
 
-def test_the_count_begins_anew_when_nothing_is_left() -> None:
+def test_the_count_restarts_when_the_penalty_is_negligible() -> None:
     flaps = Flaps()
     for at in (0.0, 1000.0, 2000.0):
         flaps = flapped(flaps, at=at, half_life=HALF_LIFE)
     assert flaps.count == 3
     later = flapped(flaps, at=2000.0 + 5 * HALF_LIFE, half_life=HALF_LIFE)
     assert later.count == 1
-    assert later.penalty > WITHDRAWAL, "what is left is small, and the neighbour has it too"
+    assert later.penalty > WITHDRAWAL, "what is left is small, and the neighbor has it too"
 
 
-def test_without_a_half_life_nothing_waits() -> None:
+def test_a_half_life_of_zero_turns_the_wait_off() -> None:
     flaps = Flaps()
     for _ in range(5):
         flaps = flapped(flaps, at=1.0, half_life=0.0)
@@ -135,7 +137,7 @@ def test_without_a_half_life_nothing_waits() -> None:
     assert wait(Flaps(2000.0, 1.0, 2), at=1.0, half_life=0.0) == 0.0
 
 
-def test_a_time_that_lies_ahead_is_of_another_boot() -> None:
+def test_a_time_in_the_future_is_from_another_boot() -> None:
     ahead = Flaps(2000.0, 90_000.0, 2)
     assert wait(ahead, at=5.0, half_life=HALF_LIFE) == pytest.approx(926, abs=1)
     assert flapped(ahead, at=5.0, half_life=HALF_LIFE) == Flaps(2000.0, 5.0, 3)

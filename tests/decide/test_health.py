@@ -1,4 +1,4 @@
-"""Rise and fall by example; the laws stand in test_laws.py."""
+"""Examples of rise and fall; test_laws.py has the laws."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_fall_failures_in_a_row_are_down() -> None:
     assert after(FAIL, FAIL, FAIL) == Health(Verdict.DOWN, fails=3, reason="SERVFAIL")
 
 
-def test_an_interrupted_row_begins_anew() -> None:
+def test_an_interrupted_row_of_results_restarts() -> None:
     assert after(PASS, FAIL, PASS).verdict is Verdict.UNKNOWN
     assert after(FAIL, FAIL, PASS, FAIL, FAIL).verdict is Verdict.UNKNOWN
 
@@ -64,20 +64,20 @@ def test_after_the_limit_it_counts_as_down_and_needs_a_whole_rise() -> None:
     assert after(PASS, PASS, start=down) == up
 
 
-def test_any_result_ends_the_blindness() -> None:
+def test_any_pass_or_failure_ends_the_time_in_which_the_check_could_not_run() -> None:
     blind = after(BLIND, start=after(PASS, PASS))
     assert after(FAIL, start=blind).unknown_since is None
     again = after(PASS, start=blind)
     assert after(BLIND, start=again, at=UNKNOWN_LIMIT).verdict is Verdict.UP
 
 
-def test_a_stored_time_that_lies_ahead_begins_anew() -> None:
+def test_a_stored_time_in_the_future_restarts_the_count_of_seconds() -> None:
     stored = Health(Verdict.UP, passes=2, unknown_since=90_000.0)
     assert after(BLIND, start=stored, at=5.0).unknown_since == 5.0
     assert after(BLIND, start=after(BLIND, start=stored, at=5.0), at=35.0).verdict is Verdict.DOWN
 
 
-def test_counts_of_another_config_are_cut() -> None:
+def test_counts_above_a_new_rise_or_fall_are_reduced() -> None:
     assert after(PASS, start=Health(Verdict.DOWN, passes=9)).passes == 2
     assert after(FAIL, start=Health(Verdict.UP, fails=9)).fails == 3
 
@@ -90,11 +90,11 @@ def test_a_proof_of_death_is_down_at_once_and_needs_a_whole_rise() -> None:
     assert after(PASS, PASS, start=gone) == after(PASS, PASS)
 
 
-def test_one_that_dies_before_it_was_up_has_never_been_up() -> None:
+def test_a_server_that_dies_before_it_was_up_has_never_been_up() -> None:
     assert not died(after(PASS), "no process", fall=3).ever_up
 
 
-def test_decided_when_nothing_leans_against_the_verdict() -> None:
+def test_a_verdict_is_decided_while_no_result_contradicts_it() -> None:
     assert not decided(Health())
     assert not decided(after(PASS))
     assert decided(after(PASS, PASS))

@@ -1,4 +1,4 @@
-"""An interface that carries nothing gives no next hop, and that is all that it changes."""
+"""An interface that is down gives no next hop, and changes nothing else."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
@@ -55,19 +55,21 @@ def test_the_withheld_prefix_says_which_interface_is_down() -> None:
     ]
 
 
-def test_a_dead_service_comes_first_as_the_reason() -> None:
+def test_a_dead_service_is_the_reason_before_the_interface() -> None:
     dead = replace(UP, verdict=Verdict.DOWN, passes=0, fails=2, reason="SERVFAIL")
     host = replace(HOST, checks={**HOST.checks, dns_of("by-eth0"): dead}, down=frozenset({"eth0"}))
     assert [one.reason for one in plan(CONFIG, host).withheld] == [Reason.SERVICE_DOWN]
 
 
-def test_an_interface_that_is_missing_is_told_as_missing() -> None:
+def test_a_missing_interface_is_reported_as_missing() -> None:
     gone = replace(HOST, interfaces=frozenset({"lo", "eth1"}), down=frozenset({"eth0"}))
     assert [one.reason for one in plan(CONFIG, gone).withheld] == [Reason.INTERFACE_MISSING]
 
 
 @given(st.frozensets(st.sampled_from(INTERFACES)))
-def test_only_the_services_whose_next_hop_it_gives_are_withheld(down: frozenset[str]) -> None:
+def test_only_services_with_their_next_hop_on_that_interface_are_withheld(
+    down: frozenset[str],
+) -> None:
     whole, made = plan(CONFIG, HOST), plan(CONFIG, replace(HOST, down=down))
     assert announced(made) == {name for name in NAMES if name.removeprefix("by-") not in down}
     assert set(made.announcements) <= set(whole.announcements)

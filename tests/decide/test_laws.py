@@ -1,4 +1,4 @@
-"""What holds for every config, every host and every stream of results.
+"""Laws that hold for every config, every host and every stream of results.
 
 The strategies draw from small pools, so that clashes of every kind are frequent.
 """
@@ -34,7 +34,7 @@ from anycast_routed.model import (
 )
 from tests.support.health import dns_of
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None)  # on a busy machine
 
 INTERFACES = ("lo", "eth0", "eth1")
 NAMES = ("dns", "web", "ntp")
@@ -161,7 +161,7 @@ limits = st.integers(1, 4)
 
 
 def matching(service: Service, host: Observed) -> list[HostAddress]:
-    """Find the labelled addresses of a service, straight from the documentation."""
+    """Return the labelled addresses of a service, by the rule in the documentation."""
     section = service.anycast
     if section.interface is None or section.prefix is None:
         return []
@@ -176,7 +176,7 @@ def matching(service: Service, host: Observed) -> list[HostAddress]:
 
 
 def wanted(config: Config, host: Observed) -> Counter[tuple[str, str]]:
-    """Count each service's wishes for each address."""
+    """Count how often each service asks for each address."""
     wishes: Counter[tuple[str, str]] = Counter()
     for service in config.services:
         found = {(entry.label, entry.address) for entry in matching(service, host)}
@@ -211,7 +211,7 @@ def test_every_candidate_is_announced_or_withheld_once(config: Config, host: Obs
 
 @unhurried
 @given(configs(), observations)
-def test_no_prefix_stands_twice_and_all_are_sorted(config: Config, host: Observed) -> None:
+def test_each_prefix_is_announced_once_and_all_are_sorted(config: Config, host: Observed) -> None:
     prefixes = [entry.prefix for entry in plan(config, host).announcements]
     assert len(set(prefixes)) == len(prefixes)
     keys = [(prefix.version, int(prefix.network_address)) for prefix in prefixes]
@@ -249,8 +249,10 @@ def test_only_services_that_are_up_are_announced_unless_lowered(
 
 @unhurried
 @given(configs(), observations)
-def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
-    """Nothing but the LocalPref, the community and the note of what is announced may differ."""
+def test_lowering_changes_only_local_pref_community_and_note(
+    config: Config, host: Observed
+) -> None:
+    """An announcement may differ in LocalPref, community and note only."""
     up = {dns_of(service.name): Health(Verdict.UP) for service in config.services}
     best = plan(config, replace(host, checks=up, drains={}, damped={}))
     own = {entry.prefix: entry for entry in best.announcements}
@@ -272,7 +274,7 @@ def test_what_lowers_only_takes_away(config: Config, host: Observed) -> None:
 
 @unhurried
 @given(configs(), observations)
-def test_a_drain_that_is_out_lets_nothing_out(config: Config, host: Observed) -> None:
+def test_a_drained_target_is_not_announced(config: Config, host: Observed) -> None:
     for entry in plan(config, host).announcements:
         stages = {
             drain.stage
@@ -285,7 +287,7 @@ def test_a_drain_that_is_out_lets_nothing_out(config: Config, host: Observed) ->
 
 @unhurried
 @given(configs(), configs(), observations)
-def test_a_config_shrinks_what_it_would_not_announce_at_its_best(
+def test_shrinking_counts_only_prefixes_that_the_config_can_never_announce(
     before: Config, config: Config, host: Observed
 ) -> None:
     held = {entry.prefix for entry in plan(before, host).announcements}
@@ -305,7 +307,7 @@ def test_no_local_pref_rises_along_the_labels(config: Config, host: Observed) ->
         announced = {
             (entry.source, entry.prefix.network_address): local_pref(entry)
             for entry in made.announcements
-            # A drain lowers its own prefix, wherever that stands.
+            # A drain lowers its own prefix, whatever its place.
             if entry.service == service.name and ":" in entry.source and not entry.graceful_shutdown
         }
         found = sorted(
@@ -384,7 +386,7 @@ def test_the_next_hop_is_fit_and_chosen_without_regard_to_order(
 
 @unhurried
 @given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
-def test_the_natural_order_is_total(one: str, two: str, three: str) -> None:
+def test_the_natural_order_of_labels_is_total(one: str, two: str, three: str) -> None:
     assert (natural(one) == natural(two)) == (one == two)
     once = sorted([one, two, three], key=natural)
     assert sorted([three, one, two], key=natural) == once
@@ -392,13 +394,13 @@ def test_the_natural_order_is_total(one: str, two: str, three: str) -> None:
 
 @unhurried
 @given(st.integers(0, 10**20), st.integers(0, 10**20), st.sampled_from(["", "x", "-1"]))
-def test_numbers_in_labels_stand_in_their_order(one: int, two: int, end: str) -> None:
+def test_numbers_in_labels_are_ordered_by_value(one: int, two: int, end: str) -> None:
     assert (natural(f"lo:dns{one}{end}") < natural(f"lo:dns{two}{end}")) == (one < two)
 
 
 @unhurried
 @given(st.lists(results, max_size=20), limits, limits)
-def test_the_verdict_follows_the_last_full_row(
+def test_the_verdict_follows_the_last_full_row_of_results(
     stream: list[CheckResult], rise: int, fall: int
 ) -> None:
     health, row, verdict = Health(), [Outcome.UNKNOWN], Verdict.UNKNOWN
@@ -429,7 +431,7 @@ def test_counts_are_bounded_and_one_of_them_is_zero(
 
 @unhurried
 @given(healths, results, limits, limits, st.floats(0, 1000))
-def test_that_it_was_up_is_never_forgotten(
+def test_ever_up_is_never_cleared(
     health: Health, result: CheckResult, rise: int, fall: int, at: float
 ) -> None:
     after = step(health, result, rise=rise, fall=fall, at=at)
@@ -466,7 +468,7 @@ def test_a_stream_of_equal_results_settles(
 
 @unhurried
 @given(st.lists(results, max_size=8), st.lists(st.floats(0, 20), min_size=1), st.floats(0, 1e6))
-def test_blindness_changes_nothing_before_its_limit_and_is_down_from_then_on(
+def test_a_check_that_cannot_run_changes_nothing_before_the_limit_and_means_down_after_it(
     stream: list[CheckResult], pauses: list[float], begin: float
 ) -> None:
     health = Health()

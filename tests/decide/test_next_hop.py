@@ -1,4 +1,4 @@
-"""The next hop by example; the laws stand in test_laws.py."""
+"""Examples of the next hop; test_laws.py has the laws."""
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
@@ -31,7 +31,7 @@ FLAWED = [
 
 
 @pytest.mark.parametrize(("address", "why"), FLAWED)
-def test_an_unfit_address_is_never_taken(address: HostAddress, why: str) -> None:
+def test_an_unfit_address_is_never_the_next_hop(address: HostAddress, why: str) -> None:
     assert unfit(address) == why
     assert next_hop([address], "eth0", address.address.version) is None
 
@@ -44,7 +44,7 @@ def test_only_the_interface_and_the_family_count() -> None:
     assert next_hop([], "eth0", 4) is None
 
 
-def test_a_service_address_leads_nowhere() -> None:
+def test_a_service_address_is_never_a_next_hop() -> None:
     addresses = [on("10.0.0.1/24"), on("10.0.0.9/24")]
     assert next_hop(addresses, "eth0", 4, excluded=[ip_address("10.0.0.1")]) == ip_address(
         "10.0.0.9"

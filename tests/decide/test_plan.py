@@ -1,4 +1,4 @@
-"""The plan by example; the laws stand in test_laws.py."""
+"""Examples of the plan; test_laws.py has the laws."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
@@ -28,7 +28,7 @@ from tests.support.desired import announcement
 from tests.support.health import checks_of
 
 V6 = "fd00::10:10:10:10/128"
-SEED = Anycast(
+ANYCAST_DNS = Anycast(
     interface="lo",
     prefix="dns",
     localpref=200,
@@ -59,7 +59,7 @@ def config(*sections: Anycast, bgp: Bgp | None = None) -> Config:
 
 
 def lowering(*sections: Anycast) -> Config:
-    """Give a config whose services are lowered where others are withdrawn."""
+    """Return a config whose services are lowered on failure, and not withdrawn."""
     plain = config(*sections)
     lower = DNS.model_copy(update={"on_fail": "lower"})
     return plain.model_copy(
@@ -76,9 +76,9 @@ def details(made: Plan) -> list[tuple[str, str]]:
 
 
 def anycast(*routes: str, **changes: object) -> Anycast:
-    """Give the seed's section with other routes, labelled r1, r2, ..., and other values."""
+    """Return the anycast-dns section with other routes, labelled r1, r2, ..., and other values."""
     static = [StaticRoute(label=f"r{n}", ip=ip_network(ip)) for n, ip in enumerate(routes, 1)]
-    return SEED.model_copy(update={"routes": tuple(static), **changes})
+    return ANYCAST_DNS.model_copy(update={"routes": tuple(static), **changes})
 
 
 def labelled(address: str, label: str) -> HostAddress:
@@ -115,13 +115,13 @@ def prefix(text: str) -> Prefix:
     return ip_network(text)
 
 
-def test_the_seed_announces_its_two_labels_and_its_route() -> None:
+def test_the_anycast_dns_config_announces_its_two_labels_and_its_route() -> None:
     host = observed(
         labelled("10.10.10.11/32", "lo:dns2"),
         labelled("10.10.10.10/32", "lo:dns1"),
         HostAddress("lo", ip_interface(V6)),
     )
-    assert plan(config(SEED, bgp=BGP), host) == Plan(
+    assert plan(config(ANYCAST_DNS, bgp=BGP), host) == Plan(
         services=("dns",),
         sessions=Sessions(
             local_as=64512,
@@ -140,7 +140,7 @@ def test_the_seed_announces_its_two_labels_and_its_route() -> None:
     )
 
 
-def test_labels_stand_in_natural_order() -> None:
+def test_labels_are_in_natural_order() -> None:
     labels = ["dns10", "dns2", "dns01", "dns1", "dns", "dnsx", "dns-a", "dns9" + "0" * 5000]
     assert sorted(labels, key=natural) == [
         *("dns", "dns01", "dns1", "dns2", "dns10", labels[-1], "dns-a", "dnsx")
@@ -187,7 +187,7 @@ def test_a_bad_label_is_withheld_escaped_and_keeps_its_place(evil: str) -> None:
     assert bad.detail.isprintable()
 
 
-def test_an_address_that_is_no_32_is_announced_as_its_host_part() -> None:
+def test_an_address_without_a_32_mask_is_announced_as_its_host_part() -> None:
     made = plan(config(anycast()), observed(labelled("10.0.0.7/24", "lo:dns1")))
     assert [entry.prefix for entry in made.announcements] == [prefix("10.0.0.7/32")]
     assert said(made) == [
@@ -241,17 +241,17 @@ def test_a_prefix_stays_with_its_service_while_that_is_down() -> None:
     ],
 )
 def test_a_service_that_is_not_up_is_withheld(health: Health, reason: Reason, words: str) -> None:
-    made = plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dns1"), dns=health))
+    made = plan(config(ANYCAST_DNS), observed(labelled("10.0.0.1/32", "lo:dns1"), dns=health))
     assert made.announcements == ()
     assert [(entry.reason, entry.detail) for entry in made.withheld] == [(reason, words)] * 2
 
 
-def test_a_service_that_nobody_has_checked_is_undecided() -> None:
+def test_an_unchecked_service_is_undecided() -> None:
     host = replace(observed(), checks={})
-    assert reasons(plan(config(SEED), host)) == [("v6-primary", Reason.SERVICE_UNDECIDED)]
+    assert reasons(plan(config(ANYCAST_DNS), host)) == [("v6-primary", Reason.SERVICE_UNDECIDED)]
 
 
-def test_the_first_link_that_says_no_wins() -> None:
+def test_the_first_reason_to_withhold_wins() -> None:
     host = observed(labelled("127.0.0.2/32", "lo:dns 1"))
     nowhere = config(anycast(nexthop_interface="eth7"))
     down = replace(host, checks=checks_of({"dns": DOWN}))
@@ -262,7 +262,7 @@ def test_the_first_link_that_says_no_wins() -> None:
 def test_a_family_without_a_next_hop_leaves_the_other_alone() -> None:
     host = observed(labelled("10.0.0.1/32", "lo:dns1"))
     host = replace(host, addresses=tuple(a for a in host.addresses if a != UPLINK[1]))
-    made = plan(config(SEED), host)
+    made = plan(config(ANYCAST_DNS), host)
     assert preferences(made) == {"lo:dns1": 200}
     assert reasons(made) == [("v6-primary", Reason.NO_NEXT_HOP)]
     assert detail(made) == (
@@ -270,11 +270,14 @@ def test_a_family_without_a_next_hop_leaves_the_other_alone() -> None:
     )
 
 
-def test_a_missing_next_hop_says_what_is_there() -> None:
+def test_a_missing_next_hop_names_the_unfit_addresses() -> None:
     bare = replace(observed(), addresses=())
-    assert detail(plan(config(SEED), bare)) == "eth0 has no IPv6 address, so there is no next hop"
+    assert (
+        detail(plan(config(ANYCAST_DNS), bare))
+        == "eth0 has no IPv6 address, so there is no next hop"
+    )
     many = tuple(HostAddress("eth0", ip_interface(f"fe80::{n}/64")) for n in range(1, 6))
-    assert detail(plan(config(SEED), replace(bare, addresses=many))).endswith(
+    assert detail(plan(config(ANYCAST_DNS), replace(bare, addresses=many))).endswith(
         "fe80::3 is IPv6 link-local, and 2 more"
     )
     none = config(anycast("10.0.0.1/32", nexthop_interface=None))
@@ -305,7 +308,7 @@ def test_the_next_hop_is_in_the_subnet_of_a_peer() -> None:
 
 
 def test_a_missing_interface_has_no_prefix_and_leaves_routes_alone() -> None:
-    made = plan(config(SEED.model_copy(update={"interface": "dummy0"})), observed())
+    made = plan(config(ANYCAST_DNS.model_copy(update={"interface": "dummy0"})), observed())
     assert preferences(made) == {"v6-primary": 200}
     assert [entry.prefix for entry in made.withheld] == [None]
     assert reasons(made) == [("dummy0:dns", Reason.INTERFACE_MISSING)]
@@ -321,18 +324,18 @@ def test_a_route_that_is_not_on_the_host_is_announced_and_says_so() -> None:
 
 def test_a_route_whose_address_is_tentative_is_withheld() -> None:
     tentative = replace(HostAddress("lo", ip_interface(V6)), tentative=True)
-    made = plan(config(SEED), observed(tentative))
+    made = plan(config(ANYCAST_DNS), observed(tentative))
     assert reasons(made) == [("v6-primary", Reason.NOT_USABLE)]
     assert "is tentative on this host" in detail(made)
-    twice = plan(config(SEED), observed(tentative, replace(tentative, tentative=False)))
+    twice = plan(config(ANYCAST_DNS), observed(tentative, replace(tentative, tentative=False)))
     assert preferences(twice) == {"v6-primary": 200}
 
 
-def test_each_ebgp_peer_is_warned_of() -> None:
+def test_each_ebgp_peer_causes_a_warning() -> None:
     peers = (*PEERS[:1], BgpPeer(ip=ip_address("192.0.2.1"), as_=65001))
     named = BgpPeer(ip=ip_address("192.0.2.2"), description="IX", as_=65002)
     bgp = BGP.model_copy(update={"peers": (*peers, named)})
-    made = plan(config(SEED, bgp=bgp), observed(labelled("10.0.0.1/32", "lo:dns1")))
+    made = plan(config(ANYCAST_DNS, bgp=bgp), observed(labelled("10.0.0.1/32", "lo:dns1")))
     rest = "and this host in AS 64512: LocalPref does not reach it (RFC 4271 section 5.1.5)"
     assert said(made) == [
         f"192.0.2.1: the peer is in AS 65001 {rest}",
@@ -340,14 +343,14 @@ def test_each_ebgp_peer_is_warned_of() -> None:
     ]
 
 
-def test_a_service_with_routes_says_that_it_finds_none_of_its_labels() -> None:
-    made = plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dn")))
+def test_a_service_with_routes_reports_that_none_of_its_labels_exist() -> None:
+    made = plan(config(ANYCAST_DNS), observed(labelled("10.0.0.1/32", "lo:dn")))
     assert preferences(made) == {"v6-primary": 200}
     assert said(made) == ["dns: no IPv4 address on lo has a label that starts with lo:dns"]
-    assert plan(config(SEED), observed(labelled("10.0.0.1/32", "lo:dns1"))).warnings == ()
+    assert plan(config(ANYCAST_DNS), observed(labelled("10.0.0.1/32", "lo:dns1"))).warnings == ()
 
 
-def test_what_is_against_a_service_is_said_in_sentences() -> None:
+def test_each_restriction_of_a_service_is_a_sentence() -> None:
     both = config(anycast(), anycast(prefix="web"))
     down = observed(web=Health(Verdict.DOWN, reason="SERVFAIL"))
     assert list(against(both, down)) == ["web is down: SERVFAIL"]
@@ -376,7 +379,7 @@ ONE = anycast("10.0.0.1/32", floor=7)
 HOST = observed()
 
 
-def test_a_service_that_was_up_is_lowered_where_it_is_to_be() -> None:
+def test_a_service_that_was_up_is_lowered_if_on_fail_says_so() -> None:
     fallen = observed(dns=FALLEN)
     why = "lowered: dns is down: SERVFAIL"
     assert notes(plan(lowering(ONE), fallen)) == [(7, False, why)]
@@ -389,19 +392,21 @@ def test_a_service_that_was_up_is_lowered_where_it_is_to_be() -> None:
     ("health", "reason"),
     [(DOWN, Reason.SERVICE_DOWN), (Health(), Reason.SERVICE_UNDECIDED)],
 )
-def test_a_service_that_was_never_up_is_withheld_even_so(health: Health, reason: Reason) -> None:
+def test_a_service_that_was_never_up_is_withheld_despite_on_fail(
+    health: Health, reason: Reason
+) -> None:
     made = plan(lowering(ONE), observed(dns=health))
     assert made.announcements == ()
     assert reasons(made) == [("r1", reason)]
 
 
 @pytest.mark.parametrize(
-    ("told", "words"), [("", ""), ("new disk, until 14:00", ": new disk, until 14:00")]
+    ("given", "words"), [("", ""), ("new disk, until 14:00", ": new disk, until 14:00")]
 )
-def test_a_drain_lowers_first_and_then_withdraws(told: str, words: str) -> None:
-    lowered = replace(HOST, drains={"dns": Drain(Stage.LOWERED, told)})
+def test_a_drain_lowers_first_and_then_withdraws(given: str, words: str) -> None:
+    lowered = replace(HOST, drains={"dns": Drain(Stage.LOWERED, given)})
     assert notes(plan(config(ONE), lowered)) == [(0, True, f"draining{words}")]
-    out = replace(HOST, drains={"dns": Drain(Stage.OUT, told)})
+    out = replace(HOST, drains={"dns": Drain(Stage.OUT, given)})
     assert details(plan(config(ONE), out)) == [(Reason.DRAINED, f"dns is drained{words}")]
 
 
@@ -422,9 +427,7 @@ def test_the_drain_of_a_prefix_leaves_its_service_alone() -> None:
         (Stage.OUT, Stage.OUT, "dns is drained: of the service"),
     ],
 )
-def test_of_two_drains_the_one_that_has_come_further_counts(
-    service: Stage, prefix: Stage, expected: str
-) -> None:
+def test_of_two_drains_the_further_one_counts(service: Stage, prefix: Stage, expected: str) -> None:
     drains = {
         "10.0.0.1/32": Drain(prefix, "of the prefix"),
         "dns": Drain(service, "of the service"),
@@ -454,13 +457,13 @@ def test_a_flapping_service_waits_or_is_lowered() -> None:
     assert notes(plan(lowering(ONE), waits)) == [(7, False, why)]
 
 
-def test_all_that_lowers_is_told_and_the_least_counts() -> None:
+def test_all_reasons_to_lower_are_in_the_note_and_the_lowest_local_pref_wins() -> None:
     both = replace(observed(dns=FALLEN), drains={"dns": Drain(Stage.LOWERED, "new disk")})
     why = "draining: new disk; lowered: dns is down: SERVFAIL"
     assert notes(plan(lowering(ONE), both)) == [(0, True, why)]
 
 
-def test_the_operators_word_comes_before_the_verdict_and_that_before_the_flapping() -> None:
+def test_a_drain_wins_over_the_verdict_and_the_verdict_over_flapping() -> None:
     drains, damped = {"dns": Drain(Stage.OUT)}, {"dns": "it waits"}
     down = replace(observed(dns=FALLEN), drains=drains, damped=damped)
     assert reasons(plan(config(ONE), down)) == [("r1", Reason.DRAINED)]
@@ -468,7 +471,7 @@ def test_the_operators_word_comes_before_the_verdict_and_that_before_the_flappin
     assert reasons(plan(lowering(ONE), down)) == [("r1", Reason.DRAINED)]
 
 
-def test_a_config_that_takes_off_more_than_half_shrinks() -> None:
+def test_a_config_that_removes_more_than_half_of_the_held_prefixes_shrinks() -> None:
     held = {prefix(f"10.0.0.{n}/32") for n in range(1, 5)}
     half, less = anycast("10.0.0.1/32", "10.0.0.2/32"), anycast("10.0.0.1/32")
     assert shrinks(held, config(half), HOST) == frozenset()
@@ -476,7 +479,7 @@ def test_a_config_that_takes_off_more_than_half_shrinks() -> None:
     assert shrinks((), config(less), HOST) == frozenset()
 
 
-def test_what_passes_by_itself_is_no_shrinking() -> None:
+def test_a_temporary_state_is_no_shrinking() -> None:
     held = {prefix("10.0.0.1/32")}
     drains = {"dns": Drain(Stage.OUT)}
     host = replace(observed(dns=DOWN), drains=drains, damped={"dns": "it waits"})
@@ -486,7 +489,7 @@ def test_what_passes_by_itself_is_no_shrinking() -> None:
     assert shrinks(held, config(mistyped), host) == held
 
 
-def test_what_is_drained_is_lost_where_only_the_config_of_before_has_it() -> None:
+def test_a_drain_is_lost_if_only_the_old_config_has_its_target() -> None:
     drains = {name: Drain(Stage.OUT) for name in ("dns", "10.0.0.1/32", "gone", "10.9.9.9/32")}
     host, before = replace(HOST, drains=drains), config(ONE)
     service = before.services[0].model_copy(update={"name": "resolver"})

@@ -30,8 +30,8 @@ NEXT_HOP = {4: ROUTER, 6: "fd00:17:2::1"}
 def attributes(
     local_pref: int | None = 200, next_hop: str = ROUTER, *communities: Community
 ) -> Attributes:
-    """Return attributes; `next_hop` is an address."""
-    return Attributes(local_pref, ip_address(next_hop), communities)
+    """Return attributes; the empty text is no next hop."""
+    return Attributes(local_pref, ip_address(next_hop) if next_hop else None, communities)
 
 
 def announcement(  # noqa: PLR0913 - one argument for each fact that a test may name

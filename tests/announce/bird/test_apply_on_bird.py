@@ -1,4 +1,4 @@
-"""`apply` on BIRD beside an operator's own config, and where that or ours is broken."""
+"""`apply` on BIRD next to an operator's own config, also if one of the two is broken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ protocol bgp upstream { local as 64512; neighbor 172.17.2.254 as 64512;
   connect delay time 0;
   ipv4 { import none; export filter my_filter; }; }
 """
-# The operator owns the sessions; this is the README's one line, in each channel.
+# The operator owns the sessions; each channel has the line from the README.
 OPERATORS = """
 protocol bgp edge { local 172.17.2.1 as 64512; neighbor 172.17.2.254 as 64512;
   connect delay time 0;
@@ -46,7 +46,7 @@ def router_name() -> str:
 
 @pytest.fixture
 def file(site: Site) -> Path:
-    """Name our file, seen from outside the host."""
+    """Return the path of our file, as seen from outside the host."""
     return site.dns1.path("/run/anycast-routed/bird.conf")
 
 
@@ -71,11 +71,11 @@ def test_the_operators_own_config_stays_as_it_is(
     own = ("show protocols mine", "show route protocol mine all", "show symbols")
     before = site.dns1.read(CONF)
     eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his own route")
-    told = [bird_of(site).birdc(command) for command in own[:2]]
+    shown = [bird_of(site).birdc(command) for command in own[:2]]
     site.run("apply")
     eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")
     assert site.dns1.read(CONF) == before
-    assert [bird_of(site).birdc(command) for command in own[:2]] == told
+    assert [bird_of(site).birdc(command) for command in own[:2]] == shown
     assert site.edge.rib("ipv4").keys() == {"198.51.100.0/24"}
     assert "10.10.10.10" not in site.dns1.run("ip", "route", "show", "table", "main").out
 
@@ -165,7 +165,7 @@ def test_a_text_that_bird_refuses_changes_nothing(
     assert site.tables() == [announced, announced]
 
 
-def test_a_clash_of_names_in_context_changes_nothing(lab: Lab) -> None:
+def test_a_name_that_the_operators_config_uses_too_changes_nothing(lab: Lab) -> None:
     site = lay_out(lab, "bird", own="protocol static anycast_dns_v6 { ipv6; }\n")
     done = site.run("apply", check=False)
     assert done.code == 4
@@ -254,7 +254,7 @@ def test_a_broken_template_does_not_stand_before_a_withdrawal(
     site.both_hold({}, within=2)
 
 
-def test_a_neighbor_that_became_the_operators_does_not_stand_before_a_withdrawal(
+def test_a_neighbor_that_became_the_operators_does_not_prevent_a_withdrawal(
     site: Site, announced: Held
 ) -> None:
     applied(site, announced)
@@ -269,7 +269,7 @@ def test_a_neighbor_that_became_the_operators_does_not_stand_before_a_withdrawal
     site.both_hold({}, within=2)
 
 
-def test_an_operators_protocol_of_a_like_name_is_not_ours(lab: Lab, announced: Held) -> None:
+def test_an_operators_protocol_with_a_similar_name_is_not_ours(lab: Lab, announced: Held) -> None:
     web = "protocol static anycast_web { ipv4; route 192.0.2.0/24 blackhole; }\n"
     site = lay_out(lab, "bird", own=web)
     done = site.run("apply")
@@ -280,7 +280,7 @@ def test_an_operators_protocol_of_a_like_name_is_not_ours(lab: Lab, announced: H
     assert "192.0.2.0/24" in bird_of(site).birdc("show route protocol anycast_web")
 
 
-def test_an_operators_session_to_somebody_else_is_no_fault(
+def test_an_operators_session_to_another_neighbor_is_no_fault(
     lab: Lab, announced: Held, seed: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird", own=OWN)
@@ -324,7 +324,7 @@ def test_a_busy_operator_costs_no_healthy_route(site: Site, announced: Held) -> 
 def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     site.dns1.run("chown", "12345:12345", "/run/bird/bird.ctl")
     site.dns1.run("chmod", "660", "/run/bird/bird.ctl")
-    # Root without its power over files is a stranger to the socket, but may read our Python.
+    # Root without CAP_DAC_OVERRIDE cannot use the socket, but can read our Python.
     powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
     ours = (sys.executable, "-m", "anycast_routed", "apply")
     done = site.dns1.run(*powerless, *ours, check=False)

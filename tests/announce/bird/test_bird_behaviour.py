@@ -1,4 +1,4 @@
-"""What BIRD itself does, as far as this project builds on it. Nothing of ours runs here."""
+"""The behaviour of BIRD that this project relies on. No code of ours runs here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DRAINED = " bgp_community.add((65535,0));"
 
 
 def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1", more: str = "") -> str:
-    """Render what our template renders, by hand: this file must not depend on ours."""
+    """Return what our template renders, written by hand: these tests must not depend on it."""
     return (
         f'define anycast_routed_loaded = "{mark}";\n'
         "ipv4 table anycast4;\nipv6 table anycast6;\n"
@@ -48,7 +48,7 @@ def fragment(first: int = 200, mark: str = "a1", hop: str = "172.17.2.1", more: 
 
 @pytest.fixture
 def peer(lab: Lab) -> Host:
-    """Make the host beside dns1."""
+    """Make the BGP peer of dns1."""
     return lab.host("peer")
 
 
@@ -79,13 +79,13 @@ def announced(host: Host, listener: Receiver, text: str) -> Bird:
 
 
 def configure(router: Bird) -> str:
-    """Reload as we do, and poke as we do."""
+    """Reload and open a new connection, as the speaker does."""
     said = router.birdc("configure")
     router.birdc("show status")
     return said
 
 
-def test_a_pattern_in_the_folders_name_may_match_nothing(dns1: Host) -> None:
+def test_an_include_pattern_may_match_nothing(dns1: Host) -> None:
     router = bird.start(dns1, bird.STOCK + INCLUDE)
     assert "Reconfigured" in router.birdc("configure")
 
@@ -166,6 +166,25 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_to_ibgp_and_ebgp_peers(
             assert event.route.local_pref == (local_pref if one is listener else None)
 
 
+def test_show_route_all_lists_all_communities_of_held_and_exported_routes(
+    dns1: Host, listener: Receiver
+) -> None:
+    many = "".join(f" bgp_community.add((64512,{number}));" for number in range(100))
+    router = announced(dns1, listener, fragment(0, more=many + DRAINED))
+    for command in (
+        'show route table anycast4 where proto ~ "anycast_*" all',
+        "show route export anycast_peer_1 all",
+    ):
+        shown = router.birdc(command)
+        first, *more = (line for line in shown.split("\n") if "(64512," in line)
+        assert first.startswith("\tBGP.community: (64512,0) (64512,1) ")
+        assert len(more) == 2, "a long list goes on in other lines"
+        assert all(line.startswith("\t\t(64512,") for line in more)
+        assert more[-1].endswith(" (64512,99) (65535,0)")
+        assert "\tBGP.local_pref: 0\n" in shown
+        assert "\tBGP.next_hop: 172.17.2.1\n" in shown
+
+
 def test_a_define_alone_sends_nothing_and_can_be_read_back(dns1: Host, listener: Receiver) -> None:
     router = announced(dns1, listener, fragment())
     mark = listener.mark()
@@ -228,12 +247,12 @@ def test_a_reload_that_has_to_wait_has_read_its_files_already(
     small = bird.STOCK + INCLUDE
     routes = "".join(f"route 20.{i}.{j}.0/24 blackhole;\n" for i in range(200) for j in range(256))
     big = "ipv4 table big;\nprotocol static theirs { ipv4 { table big; };\n" + routes + "}\n"
-    # Two files, so that one client asks for the one as soon as it has the answer about the other.
+    # Two files, so that one client sends the second command as soon as the first is answered.
     dns1.write("/etc/bird/small.conf", small)
     dns1.write("/etc/bird/next.conf", bird.STOCK + f'include "{FILE}.next";\n')
     dns1.write(f"{FILE}.next", fragment(mark="e5", first=150))
     asked = "".join(f'configure "/etc/bird/{name}.conf"\n' for name in ("small", "next"))
-    for _ in range(20):  # until BIRD is not through before it is asked again
+    for _ in range(20):  # until BIRD still works when the second command comes
         router.configure(small + big)
         answers = dns1.run(find("birdcl"), stdin=asked).out
         assert "in progress" in answers, "all those routes are taken out"

@@ -1,4 +1,4 @@
-"""BIRD's text: the goldens, which BIRD itself must swallow, and one that it must refuse."""
+"""BIRD's text: the goldens, which BIRD itself must accept, and one that it must refuse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BIRD = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
 
 
 def without_bgp() -> dict[str, Any]:
-    """Return the seed's config for an operator who owns the sessions."""
+    """Return the anycast-dns config for an operator with sessions of their own."""
     config = seed()
     del config["bgp"]
     return config
@@ -52,7 +52,7 @@ def two_services() -> dict[str, Any]:
 
 
 def draining() -> Observed:
-    """Return the seed's host while one of its prefixes is being drained."""
+    """Return the anycast-dns host while one of its prefixes is drained."""
     drains = {"10.10.10.10/32": Drain(Stage.LOWERED, "new disk")}
     return replace(observed(Verdict.UP), drains=drains)
 
@@ -77,13 +77,13 @@ def test_golden(name: str) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", CASES)
-def test_bird_swallows_the_golden(name: str) -> None:
+def test_bird_accepts_the_golden(name: str) -> None:
     done = commands.run([BIRD, "-p", "-c", str(GOLDEN / f"{name}.conf")], within=10)
     assert (done.code, done.err) == (0, "")
 
 
 @pytest.mark.integration
-def test_bird_refuses_a_bad_one_with_line_and_column() -> None:
+def test_bird_refuses_a_bad_text_with_line_and_column() -> None:
     text = CASES["seed-up"]().replace("local as 64512", "local ass 64512", 1)
     file = Path("/run/anycast-routed/bird.conf")
     line = 1 + text[: text.index("local ass")].count("\n")
@@ -92,7 +92,7 @@ def test_bird_refuses_a_bad_one_with_line_and_column() -> None:
 
 
 @pytest.mark.integration
-def test_it_starts_with_what_bird_can_read_and_with_nothing_else(tmp_path: Path) -> None:
+def test_bird_can_start_with_a_valid_text_and_not_with_a_damaged_one(tmp_path: Path) -> None:
     speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
     text = CASES["seed-up"]()
     cut = text.removesuffix("}\n")
@@ -106,7 +106,7 @@ def test_it_starts_with_what_bird_can_read_and_with_nothing_else(tmp_path: Path)
 
 
 @pytest.mark.parametrize("script", ["kill -9 $$", "exit 127", "echo bird: no library >&2; exit 1"])
-def test_a_parser_that_cannot_be_run_speaks_against_no_text(
+def test_a_parser_that_cannot_run_refuses_no_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     bird = tmp_path / "bird"
@@ -116,15 +116,15 @@ def test_a_parser_that_cannot_be_run_speaks_against_no_text(
     assert BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf").starts_with("cut")
 
 
-def test_another_note_is_no_other_text() -> None:
-    told = {
+def test_another_note_renders_the_same_text() -> None:
+    texts = {
         rendered("bird", seed(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)}))
         for why in ("", "new disk", "new disk, until 14:00")
     }
-    assert len(told) == 1
+    assert len(texts) == 1
 
 
-def test_a_route_that_is_drained_is_held_and_cut_out_like_any_other() -> None:
+def test_a_drained_route_is_found_and_removed_like_any_other() -> None:
     layout = BirdLayout()
     text = CASES["draining"]()
     drained = ip_network("10.10.10.10/32")

@@ -1,4 +1,4 @@
-"""What BIRD's control socket may do to us; the other end is ours, for what a real BIRD rarely does.
+"""Replies on BIRD's control socket that a real BIRD rarely sends; the other end is simulated.
 
 Real replies are in test_bird_behaviour.py and wherever BIRD runs.
 """
@@ -30,7 +30,7 @@ def answering(path: Path, *parts: bytes, stay: bool = False) -> Iterator[None]:
 
     def serve() -> None:
         client, _ = server.accept()
-        with client, suppress(OSError):  # it may have had enough
+        with client, suppress(OSError):  # the client may have closed
             client.sendall(GREETING)
             client.recv(1 << 10)
             for part in parts:
@@ -62,7 +62,7 @@ LISTING = (
 
 
 @pytest.mark.parametrize("at", range(1, len(LISTING), 3))
-def test_a_reply_is_whole_wherever_it_is_cut(path: Path, at: int) -> None:
+def test_a_reply_is_complete_however_it_is_split_into_packets(path: Path, at: int) -> None:
     with answering(path, LISTING[:at], LISTING[at:]), ControlSocket(path, within=2) as bird:
         assert bird.greeting == "BIRD 2.0.12 ready."
         reply = bird.ask("show route")

@@ -1,4 +1,4 @@
-"""`apply` on FRR beside an operator's own config, and where a daemon of FRR's is dead."""
+"""`apply` on FRR next to an operator's own config, also if a daemon of FRR is dead."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_operators_own_sessions_export_what_we_provide(
     site.both_hold({}, within=2)
 
 
-def test_without_any_instance_the_config_is_at_fault(site: Site, seed: dict[str, Any]) -> None:
+def test_without_a_bgp_instance_the_config_is_refused(site: Site, seed: dict[str, Any]) -> None:
     del seed["bgp"]
     site.configure(seed)
     done = site.run("apply", check=False)
@@ -115,7 +115,7 @@ def test_what_frr_refuses_half_way_ends_with_4_and_is_put_back(
     site.run("apply")
     site.both_hold(announced)
     before = config_of(site)
-    # The router itself as its neighbor: only bgpd can tell that this cannot be.
+    # The router's own address as a neighbor: only bgpd itself refuses it.
     seed["bgp"]["peers"].append({"ip": "10.10.10.10", "description": "", "as": 64512})
     seed["anycast"]["localpref"] = 300
     site.configure(seed)

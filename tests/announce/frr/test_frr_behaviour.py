@@ -1,4 +1,4 @@
-"""What FRR itself does, as far as this project builds on it. Nothing of ours runs here."""
+"""The behaviour of FRR that this project relies on. No code of ours runs here."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def router(dns1: Host) -> Frr:
 
 @pytest.fixture
 def listener(lab: Lab, dns1: Host) -> Receiver:
-    """Listen beside dns1."""
+    """Listen on the peer."""
     assert dns1.name in lab.hosts
     return bgp_receiver.start(
         lab.hosts["peer"], asn=64512, router_id=UP, peers={"172.17.2.1": 64512}
@@ -101,7 +101,7 @@ def statics(router: Frr) -> list[str]:
     return [line for line in config.split("\n") if line.startswith("ip route")]
 
 
-def test_as_arguments_a_new_instance_announces_within_2_s_as_a_file_not(
+def test_a_new_instance_announces_within_2_s_if_sent_as_arguments_and_not_as_a_file(
     dns1: Host, router: Frr, listener: Receiver
 ) -> None:
     begun = time.monotonic()
@@ -115,7 +115,7 @@ def test_as_arguments_a_new_instance_announces_within_2_s_as_a_file_not(
     assert time.monotonic() - begun > 3, "sessions are held back for 4 s after a config file"
 
 
-def test_pointing_a_network_at_another_map_is_one_update_at_once(
+def test_another_route_map_for_a_network_is_one_update_at_once(
     router: Frr, listener: Receiver
 ) -> None:
     announced(router, listener)
@@ -168,6 +168,48 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
             assert event.route.local_pref == (local_pref if one is listener else None)
 
 
+def test_communities_are_shown_by_the_detail_form_of_the_table_only(
+    router: Frr, listener: Receiver
+) -> None:
+    announced(router, listener)
+    drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
+    router.vtysh(f"configure terminal\n{drained.rstrip()}")
+    router.vtysh(f"{IPV4}network {V4} route-map GSHUT")
+    eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+    table = "show bgp ipv4 unicast route-map OUT json"
+    brief = json.loads(router.vtysh(table))["routes"]
+    detail = json.loads(router.vtysh(f"{table} detail"))["routes"]
+    assert list(brief) == list(detail) == [V4]
+    (path,) = brief[V4]
+    assert "community" not in path
+    header, full = detail[V4]
+    assert "nexthops" not in header
+    assert full["community"]["list"] == ["gracefulShutdown"]
+    for key in ("locPrf", "valid"):
+        assert full[key] == path[key]
+    assert full["nexthops"][0]["ip"] == path["nexthops"][0]["ip"]
+    exported = router.json(f"show bgp ipv4 unicast neighbors {UP} advertised-routes")
+    assert "community" not in exported["advertisedRoutes"][V4]
+
+
+def test_the_running_config_shows_a_neighbor_that_is_sent_no_communities(
+    router: Frr, listener: Receiver
+) -> None:
+    announced(router, listener)
+    drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
+    router.vtysh(f"configure terminal\n{drained.rstrip()}")
+    router.vtysh(f"{IPV4}network {V4} route-map GSHUT")
+    eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+    assert "send-community" not in router.vtysh("show running-config"), "they are, by default"
+    for given, shown in (("", ""), (" both", ""), (" all", " all"), (" standard", "")):
+        router.vtysh(f"{IPV4}no neighbor {UP} send-community{given}")
+        config = router.vtysh("show running-config")
+        assert f"  no neighbor {UP} send-community{shown}\n" in config, given
+        eventually(lambda: not listener.table()[V4].communities, within=2)
+        router.vtysh(f"{IPV4}neighbor {UP} send-community all")
+        eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+
+
 def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     dns1: Host, router: Frr, listener: Receiver
 ) -> None:
@@ -185,7 +227,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     router.vtysh(f"clear bgp {UP}")
     eventually(lambda: len({e.prefix for e in listener.since(mark) if e.prefix}) == 2, within=8)
     assert sorted(listener.table()) == [V4, V6]
-    # So a static of ours must not carry the tag of the maps.
+    # So a static of ours must not have the tag of the route-maps.
     vtysh(
         dns1,
         "-d",
@@ -194,7 +236,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
         "/dev/stdin",
         stdin="ip route 10.9.0.3/32 blackhole tag 53179\n",
     )
-    eventually(lambda: "10.9.0.3/32" in listener.table(), within=2, why="the tag is taken over")
+    eventually(lambda: "10.9.0.3/32" in listener.table(), within=2, why="the tag is kept")
 
 
 def test_statics_of_one_distance_overwrite_each_other(dns1: Host, router: Frr) -> None:
@@ -219,7 +261,7 @@ def test_statics_of_one_distance_overwrite_each_other(dns1: Host, router: Frr) -
     assert add("no ip route 10.9.0.9/32 blackhole tag 53180 250").code == 0
 
 
-def test_what_vtyshs_exit_code_says_and_what_not(dns1: Host, router: Frr) -> None:
+def test_what_the_exit_code_of_vtysh_proves(dns1: Host, router: Frr) -> None:
     configured(router)
     assert vtysh(dns1, "-c", f"{IPV4}no network 10.9.9.9/32").code == 1
     assert vtysh(dns1, "-c", "configure terminal\nno route-map NEVER").code == 0
@@ -227,7 +269,7 @@ def test_what_vtyshs_exit_code_says_and_what_not(dns1: Host, router: Frr) -> Non
     assert vtysh(dns1, "-c", f"{IPV4}network 10.9.9.9/8").code == 0
     assert "network 10.0.0.0/8" in router.vtysh("show running-config"), "host bits are masked"
     assert vtysh(dns1, "-c", "configure terminal\nrouter bgp 65000").code == 1
-    # As arguments the rest is not run, as a file it is.
+    # Sent as arguments, the lines after a refused one are skipped; sent as a file, they run.
     lines = "router bgp 64512\n bogus\n bgp router-id 9.9.9.9\n"
     assert vtysh(dns1, "-c", f"configure terminal\n{lines.rstrip()}").code == 1
     assert "9.9.9.9" not in router.vtysh("show running-config")
@@ -244,7 +286,7 @@ def test_a_dry_run_sees_syntax_only_and_needs_no_daemon(dns1: Host) -> None:
     assert vtysh(dns1, "-C", "-f", "/dev/stdin", stdin=semantic).code == 0
 
 
-def test_how_the_running_config_spells_what_it_was_given(router: Frr) -> None:
+def test_how_the_running_config_spells_given_lines(router: Frr) -> None:
     router.vtysh(
         "configure terminal\nrouter bgp 64512\n neighbor 10.0.0.1 remote-as 65001\n"
         " neighbor 10.0.0.1 description a   b  c\n neighbor 10.0.0.2 remote-as 65001\n"
@@ -271,7 +313,7 @@ def test_with_bgpd_dead_only_a_named_daemon_tells(dns1: Host, router: Frr) -> No
     named = vtysh(dns1, "-d", "bgpd", "-f", "/dev/stdin", stdin=BGP)
     assert named.code == 1
     assert "failed to connect to any daemons" in named.out + named.err
-    # zebra has a copy of what was not sent to bgpd alone, less what it does not understand.
+    # zebra has a copy of lines that were not sent to bgpd alone, except those it does not know.
     config = router.vtysh("show running-config")
     assert "route-map LP200 permit 10" in config
     assert "local-preference" not in config
@@ -280,7 +322,7 @@ def test_with_bgpd_dead_only_a_named_daemon_tells(dns1: Host, router: Frr) -> No
     assert (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns)
 
 
-def test_json_answers_when_there_is_nothing(router: Frr) -> None:
+def test_json_answers_without_any_routes(router: Frr) -> None:
     assert router.json("show bgp summary") == {}
     router.vtysh("configure terminal\nrouter bgp 64512")
     assert router.json("show bgp summary") == {}
@@ -289,10 +331,8 @@ def test_json_answers_when_there_is_nothing(router: Frr) -> None:
         json.loads(said)
 
 
-def test_saved_lines_let_nothing_out_for_5_s_after_the_start(
-    dns1: Host, listener: Receiver
-) -> None:
-    # frr.conf has the maps below the neighbors, so they wait for the route-map delay timer.
+def test_saved_lines_export_nothing_for_5_s_after_the_start(dns1: Host, listener: Receiver) -> None:
+    # frr.conf has the route-maps below the neighbors, so they wait for the delay timer.
     begun = time.monotonic()
     router = frr.start(dns1, BGP + MAPS)
     eventually(listener.sessions, within=10)
@@ -301,12 +341,13 @@ def test_saved_lines_let_nothing_out_for_5_s_after_the_start(
     assert len(router.rib("ipv4")) == 1
 
 
-def test_each_question_has_one_answer_even_where_there_is_nothing(
+def test_each_question_has_one_answer_even_without_any_routes(
     dns1: Host, router: Frr, listener: Receiver
 ) -> None:
     questions = (
         "show bgp summary json",
         "show bgp ipv4 unicast route-map OUT json",
+        "show bgp ipv4 unicast route-map OUT json detail",
         *(
             f"show bgp {family} unicast neighbors {name} advertised-routes json"
             for family in ("ipv4", "ipv6")

@@ -1,4 +1,4 @@
-"""What the template renders, and the laws of the difference; vtysh is asked, but no daemon."""
+"""FRR's text, and the laws of the changes between two texts; vtysh runs, but no daemon."""
 
 from __future__ import annotations
 
@@ -32,43 +32,46 @@ def to_peers(*announcements: Announcement, peers: Sequence[str] = PEERS) -> Plan
     return plan(*announcements, ours=sessions(*peers) if peers else None)
 
 
-def render(wish: Plan) -> str:
-    return Renderer("frr").render(layout.variables(wish, 64512))
+def render(desired: Plan) -> str:
+    return Renderer("frr").render(layout.variables(desired, 64512))
 
 
-SEED = (
+ANYCAST_DNS = (
     announcement("10.10.10.10/32"),
     announcement("10.10.10.11/32", 190),
     announcement("fd00::10:10:10:10/128", on_host=False),
 )
 GOLDENS = {
-    "seed": to_peers(*SEED),
-    "draining": to_peers(draining(SEED[0]), *SEED[1:]),
-    "operators-sessions": to_peers(*SEED, peers=()),
+    "seed": to_peers(*ANYCAST_DNS),
+    "draining": to_peers(draining(ANYCAST_DNS[0]), *ANYCAST_DNS[1:]),
+    "operators-sessions": to_peers(*ANYCAST_DNS, peers=()),
     "withdrawn": to_peers(peers=("fd00:17:2::fe",)),
     "nothing": to_peers(peers=()),
 }
 
 
 def body(text: str) -> str:
-    """Leave out the first line, which holds digests of the rest."""
+    """Return the text without its first line, which holds digests."""
     return text.partition("\n")[2]
 
 
 @pytest.mark.parametrize("name", sorted(GOLDENS))
 def test_golden(name: str) -> None:
-    """`python -m tests.announce.frr.test_layout` writes them."""
+    """A change here changes the lines of every operator.
+
+    `python -m tests.announce.frr.test_layout` writes the goldens.
+    """
     assert body(render(GOLDENS[name])) == (GOLDEN / f"{name}.conf").read_text()
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.conf")), ids=lambda path: path.stem)
-def test_vtysh_takes_every_golden(path: Path) -> None:
+def test_vtysh_accepts_every_golden(path: Path) -> None:
     Vtysh(Path("/nonexistent"), "vtysh").parse(path.read_text())
 
 
 @pytest.mark.integration
-def test_vtysh_refuses_a_bad_one_with_its_line() -> None:
+def test_vtysh_refuses_a_bad_text_with_its_line() -> None:
     bad = body(render(GOLDENS["seed"])).replace("set local-preference 190", "set nothing")
     line = bad[: bad.index("set nothing")].count("\n") + 1
     with pytest.raises(RejectedError, match=rf"line {line}: .*set nothing"):
@@ -78,13 +81,13 @@ def test_vtysh_refuses_a_bad_one_with_its_line() -> None:
 def test_without_removes_single_prefixes_or_all_from_a_text() -> None:
     cut_out = layout.FrrLayout().without
     drained = render(GOLDENS["draining"])
-    assert list(Running(cut_out(drained, [SEED[0].prefix])).networks) == [
-        one.prefix for one in SEED[1:]
+    assert list(Running(cut_out(drained, [ANYCAST_DNS[0].prefix])).networks) == [
+        one.prefix for one in ANYCAST_DNS[1:]
     ]
     assert not Running(cut_out(drained)).networks
     text = render(GOLDENS["seed"])
-    cut = cut_out(text, [SEED[0].prefix, SEED[2].prefix])
-    assert list(Running(cut).networks) == [SEED[1].prefix]
+    cut = cut_out(text, [ANYCAST_DNS[0].prefix, ANYCAST_DNS[2].prefix])
+    assert list(Running(cut).networks) == [ANYCAST_DNS[1].prefix]
     assert not Running(cut).statics
     bare = cut_out(text)
     assert Running(bare).our_neighbors == set(PEERS)
@@ -93,7 +96,7 @@ def test_without_removes_single_prefixes_or_all_from_a_text() -> None:
     assert cut_out("") == ""
 
 
-def test_a_missing_router_is_told_apart_from_a_missing_program(tmp_path: Path) -> None:
+def test_a_missing_router_and_a_missing_program_have_different_messages(tmp_path: Path) -> None:
     speaker = FrrSpeaker(tmp_path, "vtysh", tmp_path / "f", tmp_path / "frr.conf")
     with pytest.raises(RouterUnavailableError, match="bgpd is not running"):
         speaker.incarnation()
@@ -118,8 +121,8 @@ CONFIG = "Current configuration:\n!\nfrr version 8.4.4\nrouter bgp 64512\nexit\n
     ],
     ids=["nothing", "half a config", "no summary", "half a document", "one too many", "no UTF-8"],
 )
-def test_an_answer_that_breaks_off_is_a_router_that_is_not_there(tmp_path: Path, says: str) -> None:
-    """As bgpd's, when it dies in the middle of it: vtysh ends with 0 all the same."""
+def test_a_truncated_answer_means_that_the_router_is_unavailable(tmp_path: Path, says: str) -> None:
+    """As when bgpd dies while it answers: vtysh exits with 0 all the same."""
     (tmp_path / "says").write_text(says, errors="surrogateescape")
     program = tmp_path / "vtysh"
     program.write_text(f"#!/bin/sh\ncat {tmp_path}/says\n")
@@ -168,7 +171,7 @@ plans = st.builds(
 
 @settings(max_examples=100, deadline=None)
 @given(plans, plans)
-def test_the_difference_holds_exactly_what_differs(old: Plan, new: Plan) -> None:
+def test_the_changes_are_exactly_the_lines_that_differ(old: Plan, new: Plan) -> None:
     before, wanted = Running(render(old)), Running(render(new))
     todo = changes.changes(wanted, before)
     assert not changes.changes(wanted, wanted)
@@ -177,7 +180,7 @@ def test_the_difference_holds_exactly_what_differs(old: Plan, new: Plan) -> None
     added = {line for line in (*todo.additions, *todo.statics) if not line.text.startswith("no ")}
     owned = {line for line in wanted.owned() if line not in before.owned()}
     assert {line for line in added if wanted.owns(line)} == owned
-    # Every map stands before the first network that may name it.
+    # Every route-map comes before the first network that may name it.
     texts = [line.text for line in todo.additions]
     maps = [i for i, text in enumerate(texts) if text.startswith("route-map ")]
     networks = [i for i, text in enumerate(texts) if text.startswith("network ")]
@@ -186,8 +189,8 @@ def test_the_difference_holds_exactly_what_differs(old: Plan, new: Plan) -> None
 
 @settings(max_examples=100, deadline=None)
 @given(plans)
-def test_a_script_of_all_lines_reads_as_the_same_lines(wish: Plan) -> None:
-    lines = config_lines.parse(render(wish))
+def test_a_script_of_all_lines_reads_as_the_same_lines(desired: Plan) -> None:
+    lines = config_lines.parse(render(desired))
     depth, indented = 0, []
     for command in config_lines.script(lines):
         if command.startswith("exit"):
@@ -198,5 +201,5 @@ def test_a_script_of_all_lines_reads_as_the_same_lines(wish: Plan) -> None:
 
 
 if __name__ == "__main__":
-    for case, wish in GOLDENS.items():
-        (GOLDEN / f"{case}.conf").write_text(body(render(wish)))
+    for case, desired in GOLDENS.items():
+        (GOLDEN / f"{case}.conf").write_text(body(render(desired)))

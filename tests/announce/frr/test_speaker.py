@@ -1,4 +1,4 @@
-"""FrrSpeaker on a real FRR, judged by what its peer is told and by FRR's own running config."""
+"""FrrSpeaker on a real FRR, judged by what its peer receives and by FRR's running config."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ exit
 
 
 def visible(lines: Iterable[Line]) -> list[Line]:
-    """Leave out the families' headers: FRR shows one when there is something in it."""
+    """Leave out the headers of families: FRR shows only those with lines in them."""
     return [line for line in lines if not line.text.startswith("address-family ")]
 
 
 BOTH = (announcement(V4), announcement(V6))
 
 
-def render(speaker: FrrSpeaker, wish: Plan) -> str:
-    return Renderer("frr").render(speaker.variables(wish))
+def render(speaker: FrrSpeaker, desired: Plan) -> str:
+    return Renderer("frr").render(speaker.variables(desired))
 
 
-def load(speaker: FrrSpeaker, wish: Plan) -> str:
-    """Do what the transaction does with FRR."""
-    text = render(speaker, wish)
+def load(speaker: FrrSpeaker, desired: Plan) -> str:
+    """Render and load as the transaction does."""
+    text = render(speaker, desired)
     speaker.check(text)
     speaker.load(text)
     assert speaker.is_loaded(text)
@@ -204,7 +204,7 @@ def test_the_operators_sessions_export_what_we_provide(site: Site) -> None:
     assert site.config() == before
 
 
-def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> None:
+def test_without_a_bgp_instance_nothing_can_be_announced(site: Site) -> None:
     with pytest.raises(ConfigError, match="no BGP instance"):
         site.speaker.variables(plan(*BOTH, ours=None))
 
@@ -218,7 +218,9 @@ def test_without_an_instance_there_is_nowhere_to_announce_from(site: Site) -> No
         (f"ip route {OFF} 172.17.2.9 250\n", f"ip route {OFF} 172.17.2.9 250"),
     ],
 )
-def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str, says: str) -> None:
+def test_a_line_that_the_operator_has_already_is_refused_by_name(
+    site: Site, conf: str, says: str
+) -> None:
     site.router.vtysh("configure terminal\n" + conf.rstrip())
     before = site.config()
     text = render(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
@@ -228,7 +230,7 @@ def test_what_the_operator_has_already_is_refused_by_name(site: Site, conf: str,
     assert site.config() == before
 
 
-def test_withdraw_takes_off_only_networks_and_their_statics(site: Site) -> None:
+def test_withdraw_removes_only_networks_and_their_statics(site: Site) -> None:
     load(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
     site.speaker.withdraw(frozenset({ip_network(V4), ip_network("192.0.2.1/32")}))
@@ -247,7 +249,7 @@ def test_what_is_refused_half_way_is_put_back_but_never_a_withdrawal(site: Site)
     text = load(site.speaker, plan(announcement(V4), announcement(OFF, on_host=False)))
     site.hears({V4: ALL[V4], OFF: (200, "172.17.2.1")})
     before = site.config()
-    # The router's own address as a neighbor: only bgpd itself knows that this cannot be.
+    # The router's own address as a neighbor: only bgpd itself refuses it.
     bad = plan(announcement(V4, 50), announcement(V6), ours=sessions(UP, "172.17.2.1"))
     with pytest.raises(RejectedError, match="local system as neighbor"):
         site.speaker.load(render(site.speaker, bad))
@@ -340,7 +342,7 @@ def test_saved_lines_are_counted_and_removed_after_a_restart(site: Site) -> None
     assert re.findall("ANYCAST-ROUTED", site.config()) == [], "zebra's copies are gone too"
 
 
-def test_a_dead_bgpd_is_said_to_be_down(site: Site) -> None:
+def test_a_dead_bgpd_is_reported_as_not_running(site: Site) -> None:
     text = load(site.speaker, plan(*BOTH))
     site.router.kill("bgpd")
     calls: tuple[Callable[[], object], ...] = (
@@ -358,7 +360,7 @@ def test_a_dead_bgpd_is_said_to_be_down(site: Site) -> None:
     assert site.speaker.is_loaded(text)
 
 
-def test_a_dead_staticd_matters_only_to_who_needs_it(site: Site) -> None:
+def test_a_dead_staticd_matters_only_if_a_static_is_needed(site: Site) -> None:
     site.router.kill("staticd")
     load(site.speaker, plan(*BOTH))
     with pytest.raises(RouterUnavailableError, match="staticd is not running"):
@@ -377,7 +379,7 @@ def test_a_stopped_bgpd_ends_every_call(site: Site) -> None:
     assert site.speaker.read().sessions == ()
 
 
-def test_a_network_without_a_route_is_not_said_to_be_originated(site: Site) -> None:
+def test_a_network_without_a_kernel_route_is_not_reported_as_originated(site: Site) -> None:
     load(site.speaker, plan(*BOTH))
     site.hears(ALL)
     site.dns1.remove_address("lo", V4)
@@ -385,7 +387,7 @@ def test_a_network_without_a_route_is_not_said_to_be_originated(site: Site) -> N
     assert [str(route.prefix) for route in site.speaker.read().originated] == [V6]
 
 
-def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None:
+def test_ebgp_keeps_our_next_hop_and_the_read_back_shows_it(site: Site) -> None:
     site.dns1.address("eth0", "172.17.2.7/24").address("eth0", "fd00:17:2::7/64")
     peer = site.lab.host("outer")
     site.lab.lan("lan", peer)
@@ -394,15 +396,15 @@ def test_ebgp_keeps_our_next_hop_and_reads_back_what_is_sent(site: Site) -> None
         peer, asn=65001, router_id="172.17.2.250", peers={"172.17.2.1": 64512}
     )
     away = sessions("172.17.2.250", peer_as=65001)
-    wish = plan(
+    desired = plan(
         announcement(V4, next_hop="172.17.2.7"),
         announcement(V6, next_hop="fd00:17:2::7"),
         ours=away,
     )
-    load(site.speaker, wish)
+    load(site.speaker, desired)
     eventually(lambda: len(outer.table()) == 2, within=5)
-    told = {prefix: route.next_hop for prefix, route in outer.table().items()}
-    assert told == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
+    received = {prefix: route.next_hop for prefix, route in outer.table().items()}
+    assert received == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
     exported = site.speaker.read().exported[ip_address("172.17.2.250")]
     assert {str(route.next_hop) for route in exported} == {"172.17.2.7", "fd00:17:2::7"}
 
