@@ -166,8 +166,11 @@ def test_after_a_boot_nothing_is_announced_before_the_first_healthy_verdict(
     site.server.daemon.kill()
     site.dns1.run("find", "/run/anycast-routed", "-mindepth", "1", "-delete")
     mark = listener.mark()
+    # The session comes up after `apply`: until then FRR would announce its saved networks.
+    listener.daemon.pause()
     site.router.restart()
     assert "+ " not in site.run("apply").out
+    listener.daemon.resume()
     # BIRD's session is in our file, so `apply` has brought it up; the verdict is "down".
     eventually(
         lambda: "up" in [event.kind for event in listener.since(mark)],

@@ -96,7 +96,7 @@ ROWS: dict[str, Row] = {
     "19": Row("The kernel drops notifications of address changes", "All addresses are read again"),
     "20": Row(
         "The router is missing, is killed or restarts, while DNS is up or goes down",
-        "The daemon waits for the router. Healthy services are announced within 5 s; a service "
+        "The daemon waits for the router. Healthy services are announced again; a service "
         "that died meanwhile is withdrawn from the start",
     ),
     "21": Row(
