@@ -175,5 +175,5 @@ def test_without_descriptors_it_says_so_and_what_to_do(host: Host) -> None:
     done = host.run(sys.executable, "-c", WITHOUT_DESCRIPTORS, env={"PYTHONPATH": root})
     assert done.out == (
         "the host's addresses cannot be read: Too many open files\n"
-        "  see whether `ip address` works here\n"
+        "  check that `ip address` works on this host\n"
     )

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 LIMITED = """
 import asyncio, sys
 from pathlib import Path
-from anycast_routed.observe.files import Watch
+from anycast_routed.observe.file_watch import Watch
 
 async def main(folder):
     config = folder / "config"

@@ -8,7 +8,7 @@ from typing import Final
 from anycast_routed.observe.pulse.cgroups import Members, members
 from anycast_routed.observe.pulse.counters import Threads, reads, threads
 from anycast_routed.observe.pulse.processes import Owners, pids, search
-from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
+from anycast_routed.observe.pulse.sock_diag import ClosedSockets, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may hold up the probes."""
@@ -25,7 +25,7 @@ class Local:
 
     def __init__(self, ports: Collection[int]) -> None:
         self._ports = frozenset(ports)
-        self._deaths: Deaths | None = None
+        self._deaths: ClosedSockets | None = None
         self.trouble = "the pulse has not begun"
         """Why the kernel tells us nothing of sockets; empty when it does."""
         self.suspects: set[int] = set()
@@ -48,7 +48,7 @@ class Local:
         if self._deaths is not None:
             return
         try:
-            self._deaths = Deaths(self._ports)
+            self._deaths = ClosedSockets(self._ports)
             asyncio.get_running_loop().add_reader(self._deaths.fileno(), wake)
         except OSError as error:
             self.trouble = _trouble(error)

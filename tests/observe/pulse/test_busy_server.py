@@ -63,7 +63,7 @@ for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
     writer = socket.socket(family, socket.SOCK_DGRAM)
     for _ in range(100):
         writer.sendto(b"", reader.getsockname())
-    from anycast_routed.observe.pulse.accounts import reads
+    from anycast_routed.observe.pulse.counters import reads
     before = reads()
     for _ in range(100):
         reader.recv(512)

@@ -21,7 +21,7 @@ from anycast_routed.observe.pulse.baseline import Habits, Normal
 from anycast_routed.observe.pulse.cgroups import members
 from anycast_routed.observe.pulse.processes import Holders, pids, search, with_children
 from anycast_routed.observe.pulse.questions import NO_RECURSION, Questions, is_local
-from anycast_routed.observe.pulse.sock_diag import Deaths, listeners, program
+from anycast_routed.observe.pulse.sock_diag import ClosedSockets, listeners, port_filter
 from tests.support.open_files import descriptors
 from tests.support.pulse_watch import server, watching
 
@@ -98,7 +98,7 @@ def test_deaths_on_our_ports_only(bound: Callable[..., socket.socket], others: i
     port, client_port = dying.getsockname()[1], client.getsockname()[1]
     client.connect(("127.0.0.1", 9))
     more = [one for one in range(1, others + 1) if one != foreign.getsockname()[1]]
-    deaths = Deaths([port, client_port, *more])
+    deaths = ClosedSockets([port, client_port, *more])
     try:
         foreign.close()
         client.close()
@@ -114,7 +114,7 @@ def test_lost_news_make_every_port_suspect(bound: Callable[..., socket.socket]) 
     ports = set()
     made = [bound("127.0.0.1") for _ in range(200)]
     ports = {one.getsockname()[1] for one in made}
-    deaths = Deaths(ports)
+    deaths = ClosedSockets(ports)
     try:
         deaths._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # noqa: SLF001
         for one in made:
@@ -131,8 +131,8 @@ def test_lost_news_make_every_port_suspect(bound: Callable[..., socket.socket]) 
 
 
 def test_the_filter_stays_below_the_kernels_limit() -> None:
-    assert len(program(range(1, 60000))) < 10
-    assert len(program(range(1, 1000))) < 4096
+    assert len(port_filter(range(1, 60000))) < 10
+    assert len(port_filter(range(1, 1000))) < 4096
 
 
 def test_who_holds_a_socket_and_in_what_state(host: Host) -> None:
