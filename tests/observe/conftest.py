@@ -39,7 +39,7 @@ def inside() -> Callable[[Host, Callable[[], Any]], Any]:
 
     def run(host: Host, work: Callable[[], Any]) -> object:
         with ThreadPoolExecutor(1, initializer=_enter_network, initargs=(host,)) as thread:
-            return thread.submit(work).result(timeout=120)
+            return thread.submit(work).result(timeout=300)
 
     return run
 

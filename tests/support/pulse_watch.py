@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from anycast_routed.observe.pulse import Notice, Pulse, Senses, Server, Sign
+from anycast_routed.observe.pulse.condition import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _UNPRIVILEGED = 65534
 """The user and group ID of `nobody`."""
-_LIMIT = 20.0
+_LIMIT = 60.0
 """Seconds after which a test fails for lack of a notice, which usually takes milliseconds."""
 _BUSY = ("wait for a CPU", "more queries than it can answer")
 """Reasons of notices that report a busy machine, and no fault of a server."""
@@ -67,6 +68,18 @@ class Watch:
                 pass
             return notice
 
+    async def dies(self) -> bool:
+        """Wait until a server is dead; return False if this machine is too busy to say so.
+
+        Raises:
+            TimeoutError: there was no notice in time.
+        """
+        async with asyncio.timeout(_LIMIT):
+            while (notice := await self.pulse.next()).sign is not Sign.DEAD:
+                if _only_busy(notice):
+                    return False
+            return "no answer to" in notice.reason
+
     async def notices(self, seconds: float) -> list[Notice]:
         """Return the notices of so many seconds, except those that only report a busy machine."""
         found: list[Notice] = []
@@ -79,9 +92,9 @@ class Watch:
     async def acquainted(self, *, sockets: bool = True) -> Senses:
         """Wait until the pulse knows all servers, and return the senses of the first.
 
-        By then the processes were searched, and each server has answered the base question and a
-        liveness question. Notices until then are dropped: a server that has just started may be
-        silent for a moment.
+        By then the processes were searched, and each server has answered the base question, and a
+        liveness question at once. Notices until then are dropped: a server that has just started
+        may be silent for a moment.
         """
         async with asyncio.timeout(_LIMIT):
             while not self._knows(sockets=sockets):
@@ -98,7 +111,8 @@ class Watch:
             conversation = target._conversation  # noqa: SLF001 - as above
             if not (conversation._answered_at and conversation.silence_counts()):  # noqa: SLF001
                 return False
-            if self.pulse.senses(one).sockets is not sockets:
+            up = target._condition.state is State.UP  # noqa: SLF001 - as above
+            if not up or self.pulse.senses(one).sockets is not sockets:
                 return False
         return True
 
