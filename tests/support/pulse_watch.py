@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.observe.pulse import Notice, Pulse, Senses, Server, Sign
@@ -14,7 +15,6 @@ from anycast_routed.observe.pulse.condition import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 _UNPRIVILEGED = 65534
 """The user and group ID of `nobody`."""
@@ -90,24 +90,34 @@ class Watch:
         return [notice for notice in found if not _only_busy(notice)]
 
     async def acquainted(self, *, sockets: bool = True) -> Senses:
-        """Wait until the pulse knows all servers, and return the senses of the first.
+        """Wait until the pulse knows its servers, and return the senses of the first.
 
-        By then the processes were searched, and each server has answered the base question, and a
-        liveness question at once. Notices until then are dropped: a server that has just started
+        By then the processes were searched, and each server that can be asked has answered the base
+        question, and a liveness question at once. Notices until then are dropped: a server that has just started
         may be silent for a moment.
         """
         async with asyncio.timeout(_LIMIT):
             while not self._knows(sockets=sockets):
+                self._prefer_servers()
                 await self.notices(self.server.interval)
         await self.notices(5 * self.server.interval)
         for one in self.pulse._targets:  # noqa: SLF001 - of no use to the daemon
             self.pulse.judged(one)
         return self.pulse.senses(self.server)
 
+    def _prefer_servers(self) -> None:
+        """Give the servers more CPU time than other programs, so that they answer at once."""
+        for target in self.pulse._targets.values():  # noqa: SLF001 - of no use to the daemon
+            for pid in target.sockets._processes.started:  # noqa: SLF001 - as above
+                with contextlib.suppress(OSError):  # it has ended, or is of another user
+                    set_autogroup(pid, -20)
+
     def _knows(self, *, sockets: bool) -> bool:
         if self.pulse._host.searching:  # noqa: SLF001 - as above
             return False
         for one, target in self.pulse._targets.items():  # noqa: SLF001 - as above
+            if one != self.server and not self.pulse.senses(one).answers:
+                continue
             conversation = target._conversation  # noqa: SLF001 - as above
             if not (conversation._answered_at and conversation.silence_counts()):  # noqa: SLF001
                 return False
@@ -115,6 +125,13 @@ class Watch:
             if not up or self.pulse.senses(one).sockets is not sockets:
                 return False
         return True
+
+
+def set_autogroup(pid: int, nice: int) -> None:
+    """Set the priority of a process's session, where the kernel shares CPU time by sessions."""
+    session = Path(f"/proc/{pid}/autogroup")
+    if session.exists():
+        session.write_text(str(nice), "ascii")
 
 
 def _only_busy(notice: Notice) -> bool:

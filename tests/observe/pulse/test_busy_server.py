@@ -7,14 +7,13 @@ import os
 import signal
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from anycast_routed.lab import Host, dns, eventually, load
 from anycast_routed.observe.pulse import Sign
-from tests.support.pulse_watch import server, watching
+from tests.support.pulse_watch import server, set_autogroup, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +54,7 @@ def test_a_server_that_waits_for_a_processor_is_not_dead(
 ) -> None:
     """The server has the lowest priority on a CPU that another program uses all of."""
     answering = dns.nsd(host)
+    pids = (answering.daemon.pid, *answering.daemon.descendants())
     ours, the_servers = halves()
 
     async def scenario() -> None:
@@ -63,7 +63,7 @@ def test_a_server_that_waits_for_a_processor_is_not_dead(
             await watch.acquainted()
             busy = host.start(sys.executable, "-c", "while True: pass", name="busy")
             os.sched_setaffinity(busy.pid, the_servers)
-            for pid in (answering.daemon.pid, *answering.daemon.descendants()):
+            for pid in pids:
                 os.sched_setaffinity(pid, the_servers)
                 os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
                 set_autogroup(pid, 19)
@@ -91,8 +91,6 @@ def test_a_server_in_an_endless_loop_is_dead(
     async def scenario() -> None:
         async with watching() as watch:
             assert (await watch.acquainted()).processes
-            os.setpriority(os.PRIO_PROCESS, looping.pid, -20)
-            set_autogroup(looping.pid, -20)  # so that other tests do not take its CPU time
             if loaded:
                 load.start(host, "127.0.0.1", seconds=LONG, outstanding=1000, patience=0.05)
                 overflows = partial(host.udp, "RcvbufErrors")
@@ -130,15 +128,9 @@ def stuck(host: Host, *addresses: str, threads: int = 0, loops: bool = False) ->
     """Start a server that hangs at SIGUSR1: at a lock, or in a loop that ends at SIGUSR2."""
     argv = (sys.executable, "-c", STUCK, ",".join(addresses), str(threads))
     daemon = host.start(*argv, *(["looping"] if loops else []), name="stuck")
+    os.setpriority(os.PRIO_PROCESS, daemon.pid, -20)  # so that other tests do not delay it
     eventually(lambda: "ready" in daemon.log(), within=20)
     return daemon
-
-
-def set_autogroup(pid: int, nice: int) -> None:
-    """Set the priority of a process's session, where the kernel shares CPU time by sessions."""
-    session = Path(f"/proc/{pid}/autogroup")
-    if session.exists():
-        session.write_text(str(nice))
 
 
 def halves() -> tuple[set[int], set[int]]:
