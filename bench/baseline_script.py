@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 from anycast_routed.lab import bird
-from anycast_routed.observe.pulse.sock_diag import Deaths
+from anycast_routed.observe.pulse.sock_diag import ClosedSockets
 from anycast_routed.system.commands import run
 
 
 def main() -> int:
     """Wait for the event, and change the router once."""
     router, text, *file = sys.argv[1:]
-    deaths = Deaths({53})
+    deaths = ClosedSockets({53})
     prepared = Path(text)
     with socket.socket(socket.AF_UNIX) as control:
         if router == "bird":

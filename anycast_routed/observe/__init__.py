@@ -1,1 +1,1 @@
-"""Facts come in: the DNS server's answers and the kernel's addresses."""
+"""Observe this host: DNS servers, interfaces and addresses, and files."""

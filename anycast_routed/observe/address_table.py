@@ -1,4 +1,4 @@
-"""The interfaces and addresses of this host, kept as the kernel's messages tell (rtnetlink(7))."""
+"""The interfaces and addresses of this host, updated from rtnetlink(7) messages."""
 
 import socket
 from dataclasses import replace
@@ -8,79 +8,83 @@ from typing import Any, Final
 from anycast_routed.model import Host, HostAddress
 
 # linux/rtnetlink.h
-NEW_LINK: Final = 16
-DEL_LINK: Final = 17
-NEW_ADDRESS: Final = 20
-DEL_ADDRESS: Final = 21
+RTM_NEWLINK: Final = 16
+RTM_DELLINK: Final = 17
+RTM_NEWADDR: Final = 20
+RTM_DELADDR: Final = 21
 
 # linux/if_addr.h
-_SECONDARY: Final = 0x01
-"""For IPv4; the same bit says that an IPv6 address is temporary (RFC 8981)."""
-_DAD_FAILED: Final = 0x08
-_DEPRECATED: Final = 0x20
-_TENTATIVE: Final = 0x40
+_IFA_F_SECONDARY: Final = 0x01
+"""Of an IPv4 address. The same bit of an IPv6 address says that it is temporary (RFC 8981)."""
+_IFA_F_DADFAILED: Final = 0x08
+_IFA_F_DEPRECATED: Final = 0x20
+_IFA_F_TENTATIVE: Final = 0x40
 
-_UP: Final = 0x1  # IFF_UP, linux/if.h
-_CARRIES_NOTHING: Final = frozenset({"NOTPRESENT", "DOWN", "LOWERLAYERDOWN"})
-"""Operational states (RFC 2863). UNKNOWN is that of drivers that don't track it: lo, dummy, tun."""
+_IFF_UP: Final = 0x1  # linux/if.h
+_DOWN_STATES: Final = frozenset({"NOTPRESENT", "DOWN", "LOWERLAYERDOWN"})
+"""Operational states (RFC 2863). UNKNOWN is not one of them: drivers that do not track the state
+report it, such as lo, dummy and tun.
+"""
 
 
-class Table:
-    """What the messages so far have told; one that comes twice changes nothing.
+class AddressTable:
+    """The interfaces and addresses as of the last message; repeated messages change nothing.
 
-    Names and labels come from whoever may set them: octets that are not UTF-8 are kept as
-    surrogates (PEP 383), so that two names never become one.
+    Any user with CAP_NET_ADMIN chooses names and labels. Octets that are not UTF-8 are kept as
+    surrogates (PEP 383), so that two different names stay different.
     """
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
-        """Of the interfaces, by their index."""
+        """Interface names by interface index."""
         self._down: set[int] = set()
+        """Indexes of the interfaces that are down."""
         self._addresses: dict[tuple[int, int, str, str], HostAddress] = {}
-        """By the interface's index, the prefix length, and the two ends."""
+        """By interface index, prefix length, local address and peer address."""
 
     def host(self) -> Host:
-        """Give all of it, always in the same order."""
+        """Return all interfaces and addresses, always in the same order."""
         return Host(
             frozenset(self._names.values()),
             tuple(sorted(self._addresses.values(), key=_order)),
             frozenset(self._names[index] for index in self._down),
         )
 
-    def take(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
-        """Take in one message of the kernel about a link or an address."""
+    def apply(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
+        """Apply one decoded message of type `kind` about a link or an address."""
         index, family = message["index"], message["family"]
-        if kind in {NEW_ADDRESS, DEL_ADDRESS}:
+        if kind in {RTM_NEWADDR, RTM_DELADDR}:
             if index in self._names and family in {socket.AF_INET, socket.AF_INET6}:
-                self._take_address(kind, message)
-        # A bridge tells of its ports in link messages of its own family: no link comes or goes.
+                self._apply_address(kind, message)
+        # A bridge reports changes of its ports as link messages of family AF_BRIDGE: these do not
+        # add or remove an interface.
         elif family == socket.AF_UNSPEC:
-            self._take_link(kind, message)
+            self._apply_link(kind, message)
 
-    def _take_address(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
-        # One address may stand on one link with several lengths and, point to point, peers.
+    def _apply_address(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
+        # An interface may have one address with several prefix lengths and several peers.
         ends = message.get_attr("IFA_LOCAL"), message.get_attr("IFA_ADDRESS")
         key = (message["index"], message["prefixlen"], *ends)
-        if kind == NEW_ADDRESS:
+        if kind == RTM_NEWADDR:
             self._addresses[key] = _address(message, self._names[message["index"]])
         else:
             self._addresses.pop(key, None)
 
-    def _take_link(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
+    def _apply_link(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
         index = message["index"]
         name = _text(message.get_attr("IFLA_IFNAME"))
-        before = self._names.pop(index, name)
+        old_name = self._names.pop(index, name)
         self._down.discard(index)
-        if kind == NEW_LINK:
+        if kind == RTM_NEWLINK:
             self._names[index] = name
             state = message.get_attr("IFLA_OPERSTATE")
-            if not message["flags"] & _UP or state in _CARRIES_NOTHING:
+            if not message["flags"] & _IFF_UP or state in _DOWN_STATES:
                 self._down.add(index)
-        if kind == NEW_LINK and name == before:
+        if kind == RTM_NEWLINK and name == old_name:
             return
         for key in [key for key in self._addresses if key[0] == index]:
             address = self._addresses.pop(key)
-            if kind == NEW_LINK:
+            if kind == RTM_NEWLINK:
                 self._addresses[key] = replace(address, interface=name)
 
 
@@ -89,23 +93,24 @@ def _text(name: str | bytes) -> str:
 
 
 def _address(message: Any, interface: str) -> HostAddress:  # noqa: ANN401 - untyped library
-    # Of a point-to-point link's two addresses it is the local one.
+    # On a point-to-point link IFA_ADDRESS is the peer's address.
     local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     flags = message.get_attr("IFA_FLAGS")
-    if flags is None:  # a kernel older than 3.14 has no more than eight bits of them
+    if flags is None:  # Linux before 3.14 has only the eight flags of ifaddrmsg
         flags = message["flags"]
-    second = bool(flags & _SECONDARY)
+    first_bit = bool(flags & _IFA_F_SECONDARY)
     ipv4 = message["family"] == socket.AF_INET
     return HostAddress(
         interface=interface,
         address=ip_interface(f"{local}/{message['prefixlen']}"),
         label=_text(message.get_attr("IFA_LABEL") or ""),
         scope=message["scope"],
-        secondary=ipv4 and second,
-        deprecated=bool(flags & _DEPRECATED),
-        # Optimistic addresses (RFC 4429) count as tentative: they may yet be found to be another's.
-        tentative=bool(flags & (_TENTATIVE | _DAD_FAILED)),
-        temporary=not ipv4 and second,
+        secondary=ipv4 and first_bit,
+        deprecated=bool(flags & _IFA_F_DEPRECATED),
+        # An optimistic address (RFC 4429) counts as tentative: duplicate address detection may
+        # still find that another host has it.
+        tentative=bool(flags & (_IFA_F_TENTATIVE | _IFA_F_DADFAILED)),
+        temporary=not ipv4 and first_bit,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a path is right now, as far as a change of it matters, and where such a change shows."""
+"""Take the state of a path that matters for a change, and name the entries that can change it."""
 
 import errno
 import hashlib
@@ -13,69 +13,70 @@ from typing import Final
 from anycast_routed.config.load import LARGEST
 
 _TRUSTED_AFTER: Final = 2.0
-"""Seconds. Two writes within one tick of a file system's clock have the same time of change."""
-_LONGEST_CHAIN: Final = 40
-"""Symbolic links on the way to a file: the kernel follows no more (path_resolution(7))."""
+"""Seconds. Two writes within one clock tick of a file system leave the same modification time."""
+_MOST_LINKS: Final = 40
+"""Symbolic links to follow on the way to a file: the kernel's limit (path_resolution(7))."""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Equal when nothing that matters has changed."""
+class FileState:
+    """The state of a path; equal as long as nothing that matters has changed."""
 
     kind: str
-    """`file`, `socket`, another kind of file, or why there is none: `ENOENT`."""
+    """`file`, `socket`, the mode bits of another kind, or the error if there is none: `ENOENT`."""
     content: bytes | tuple[int, ...]
-    """The hash of a file's content; of anything else which one it is."""
+    """The hash of a file's content; the identity of anything else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A state, and what tells cheaply that it is still the same; None when nothing does."""
+class Snapshot:
+    """A state, and the stat values that show cheaply that it has not changed."""
 
-    state: State
+    state: FileState
     stamp: tuple[int, ...] | None
+    """None if stat values cannot show that."""
 
 
-def look(path: Path, before: Look | None = None) -> Look:
-    """Tell what the path is. Never waits for the other end of a FIFO, and never raises OSError.
+def take(path: Path, before: Snapshot | None = None) -> Snapshot:
+    """Return a snapshot of the path. Never waits for a writer of a FIFO; never raises OSError.
 
-    A file that looks as it did `before` is not read again. Of one that is larger than a config
-    may be only that much is read.
+    A file with the stat values of `before` is not read again. Of a file that is larger than a
+    config file may be, only that many octets are read.
     """
     try:
-        return _look(path, before)
+        return _take(path, before)
     except OSError as error:
-        return Look(State(errno.errorcode.get(error.errno or 0, "error"), ()), None)
+        return Snapshot(FileState(errno.errorcode.get(error.errno or 0, "error"), ()), None)
 
 
-def _look(path: Path, before: Look | None) -> Look:
+def _take(path: Path, before: Snapshot | None) -> Snapshot:
     found = path.stat()
-    which = (found.st_dev, found.st_ino)
+    identity = (found.st_dev, found.st_ino)
     if stat.S_ISSOCK(found.st_mode):
-        # A server that has restarted may have been given the same inode again.
-        return Look(State("socket", (*which, found.st_ctime_ns)), None)
+        # A server that restarted may get the same inode again.
+        return Snapshot(FileState("socket", (*identity, found.st_ctime_ns)), None)
     if not stat.S_ISREG(found.st_mode):
-        return Look(State(f"{stat.S_IFMT(found.st_mode):o}", which), None)
-    stamp = (*which, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return Snapshot(FileState(f"{stat.S_IFMT(found.st_mode):o}", identity), None)
+    stamp = (*identity, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     if before is not None and before.stamp == stamp:
         return before
     trusted = time.time() - max(found.st_mtime, found.st_ctime) > _TRUSTED_AFTER
-    return Look(State("file", _hash(path)), stamp if trusted else None)
+    return Snapshot(FileState("file", _hash(path)), stamp if trusted else None)
 
 
 def _hash(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EAGAIN, "it has become something else meanwhile")
+            raise OSError(errno.EAGAIN, "it was replaced by another kind of file")
         return hashlib.blake2b(file.read(LARGEST + 1)).digest()
 
 
 def entries(path: Path) -> Iterator[Path]:
-    """Give each name, in its real folder, whose replacement can change what the path is.
+    """Yield each directory entry whose replacement can change the path, in its real directory.
 
-    These are the path's own, that of each symbolic link on the way (a Kubernetes volume has two:
-    `config -> ..data/config`, `..data -> ..2024_05_17`), and that of the first which is missing.
+    These are the entry of the path itself, of each symbolic link on the way (a Kubernetes volume
+    has two: `config -> ..data/config`, `..data -> ..2024_05_17`), and the first that is missing.
     """
     here, links = Path("/"), 0
     names = [*path.absolute().parts[:0:-1]]
@@ -85,8 +86,8 @@ def entries(path: Path) -> Iterator[Path]:
             here = here.parent
             continue
         entry = here / name
-        target = _target(entry)
-        if target is not None and links < _LONGEST_CHAIN:
+        target = _link_target(entry)
+        if target is not None and links < _MOST_LINKS:
             links += 1
             yield entry
             here = Path("/") if target.is_absolute() else here
@@ -98,7 +99,7 @@ def entries(path: Path) -> Iterator[Path]:
             return
 
 
-def _target(entry: Path) -> Path | None:
+def _link_target(entry: Path) -> Path | None:
     try:
         return entry.readlink()
     except OSError:

@@ -1,9 +1,8 @@
-"""Tells that files have become others: config, drain and template files, and routers' sockets.
+"""Watch a few files for changes: config, drain and template files, and the sockets of routers.
 
-Watched are the real folders in which their names stand, since inotify sees nothing through a
-symbolic link and stays with a file that has been replaced. Whether something has changed is always
-decided by looking; an event only says that it is time to look, and a slow poll says so too, for
-whatever inotify does not tell.
+inotify does not follow symbolic links, and it stays with a file that was replaced. So the real
+directories of the files are watched. An event only triggers a look at the files, and so does a slow
+poll, for changes that inotify does not report; only the look decides whether something changed.
 """
 
 import asyncio
@@ -28,11 +27,14 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from anycast_routed.observe.file_state import Look, State, entries, look
+from anycast_routed.observe.file_state import FileState, Snapshot, entries, take
 
 POLL: Final = 5.0
+"""Seconds from one look to the next without events."""
 _QUIET: Final = 0.05
-_SETTLED: Final = 0.5
+"""Seconds without an event that end a series of changes."""
+_LONGEST_SERIES: Final = 0.5
+"""Seconds after which a series of changes is looked at in any case."""
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     DirCreatedEvent,
     DirDeletedEvent,
@@ -43,16 +45,16 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileModifiedEvent,
     FileMovedEvent,
 ]
-"""All but those of files that are opened, read and closed, as our own looks do."""
+"""All except the events of opening, reading and closing without a write, which a look causes."""
 
 
 class Watch:
-    """Watches a few paths; only the content of a file counts, and which one a socket is.
+    """Watches a few paths for changed file contents, and for replaced sockets.
 
-    Nothing happens before `run`. A path that does not exist is watched too, and so is one that
-    leads through symbolic links or through folders that come and go. A change is known within
-    0.1 s after the last of a burst, 0.6 s after its first; `poll` seconds where inotify is of no
-    use: when its limits are reached, on network file systems, after a folder was moved.
+    Nothing happens before `run`. A path may not exist yet, may lead through symbolic links, and its
+    directories may come and go. A change is reported within 0.1 s after the last of a series and
+    0.6 s after its first; within `poll` seconds if inotify cannot report it: when its limits are
+    reached, on network file systems, or after a directory was moved.
     """
 
     def __init__(self, paths: Iterable[Path], *, poll: float = POLL) -> None:
@@ -60,26 +62,26 @@ class Watch:
         self._poll = poll
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
-        self._looks: dict[Path, Look] = {}
-        self._reported: dict[Path, State] = {}
+        self._snapshots: dict[Path, Snapshot] = {}
+        self._reported: dict[Path, FileState] = {}
 
     def look(self) -> None:
-        """Take the paths as they are now for reported. Blocks while it reads them.
+        """Take the present state of the paths as reported. Blocks while it reads them.
 
-        `run` does so at its start, if it has not been done. Call it before you read the files
-        yourself, so that no change between the two is missed.
+        `run` does it at its start, unless it was done before. Call it before you read the files
+        yourself: then no change after your reading is missed.
         """
-        self._looks = {path: look(path, self._looks.get(path)) for path in self._paths}
+        self._take_snapshots()
         self._reported = self._states()
 
     async def run(self) -> NoReturn:
-        """Watch until cancelled; its threads end then."""
-        folders = _Folders(self._notice(asyncio.get_running_loop()))
+        """Watch until cancelled, and end the threads then."""
+        directories = _Directories(self._notifier(asyncio.get_running_loop()))
         try:
             while True:
                 self._wake.clear()
-                # First watch, then look: what comes between the two is told by an event.
-                await asyncio.to_thread(folders.watch, self._paths)
+                # First watch, then look: an event reports a change in between.
+                await asyncio.to_thread(directories.watch, self._paths)
                 await asyncio.to_thread(self._look_again)
                 if self._states() != self._reported:
                     self._news.set()
@@ -88,10 +90,10 @@ class Watch:
                         await self._wake.wait()
                 await self._settle()
         finally:
-            await asyncio.to_thread(folders.close)
+            await asyncio.to_thread(directories.close)
 
     async def changed(self) -> frozenset[Path]:
-        """Wait until some of the paths are not what they were when last reported; say which."""
+        """Wait until paths differ from their last reported state, and return these paths."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -104,22 +106,25 @@ class Watch:
     def _look_again(self) -> None:
         if not self._reported:
             self.look()
-        self._looks = {path: look(path, self._looks.get(path)) for path in self._paths}
+        self._take_snapshots()
 
-    def _states(self) -> dict[Path, State]:
-        return {path: seen.state for path, seen in self._looks.items()}
+    def _take_snapshots(self) -> None:
+        self._snapshots = {path: take(path, self._snapshots.get(path)) for path in self._paths}
 
-    def _notice(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        def notice() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+    def _states(self) -> dict[Path, FileState]:
+        return {path: snapshot.state for path, snapshot in self._snapshots.items()}
+
+    def _notifier(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        def notify() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed already
                 loop.call_soon_threadsafe(self._wake.set)
 
-        return notice
+        return notify
 
     async def _settle(self) -> None:
         """Wait until no more events come: a file is being written, or several in turn."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + _SETTLED
+        end = loop.time() + _LONGEST_SERIES
         while self._wake.is_set() and loop.time() < end:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -127,34 +132,34 @@ class Watch:
                     await self._wake.wait()
 
 
-class _Folders(FileSystemEventHandler):
-    """The watched folders. Its methods block, and never run at the same time."""
+class _Directories(FileSystemEventHandler):
+    """The watched directories. The methods block; `watch` and `close` never run together."""
 
-    def __init__(self, notice: Callable[[], None]) -> None:
-        self._notice = notice
+    def __init__(self, notify: Callable[[], None]) -> None:
+        self._notify = notify
         self._observer: BaseObserver | None = None
         self._entries: frozenset[str] = frozenset()
         self._watches: dict[str, tuple[ObservedWatch, tuple[int, int]]] = {}
         self._gone: set[str] = set()
 
     def watch(self, paths: Iterable[Path]) -> None:
-        """Watch the folders of these paths, and no others. What can't be watched is polled."""
+        """Watch the directories of these paths, and no others; ignore those that cannot be."""
         found = {entry for path in paths for entry in entries(path)}
         self._entries = frozenset(map(str, found))
-        wanted = {str(entry.parent): _which(entry.parent) for entry in found}
-        with contextlib.suppress(OSError, RuntimeError):  # limits: of inotify, and of threads
-            self._forget(wanted)
-            for folder, which in wanted.items():
-                if folder not in self._watches and which is not None:
-                    self._watches[folder] = self._schedule(folder), which
+        wanted = {str(entry.parent): _identity(entry.parent) for entry in found}
+        with contextlib.suppress(OSError, RuntimeError):  # limits of inotify, and of threads
+            self._unwatch(wanted)
+            for directory, identity in wanted.items():
+                if directory not in self._watches and identity is not None:
+                    self._watches[directory] = self._schedule(directory), identity
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """Take in an event, in a thread of watchdog's."""
+        """Handle an event, in a thread of watchdog."""
         touched = {os.fsdecode(event.src_path), os.fsdecode(event.dest_path)}
         if isinstance(event, DirDeletedEvent):
             self._gone |= {path for path in touched if path in self._watches}
         if touched & self._entries or touched & self._gone:
-            self._notice()
+            self._notify()
 
     def close(self) -> None:
         """End the threads."""
@@ -162,26 +167,26 @@ class _Folders(FileSystemEventHandler):
             self._observer.stop()
             self._observer.join()
 
-    def _forget(self, wanted: Mapping[str, tuple[int, int] | None]) -> None:
-        """Drop the watches that are of no use: also those of a folder that is another one now."""
-        for folder, (watch, which) in list(self._watches.items()):
-            if wanted.get(folder) != which or folder in self._gone:
-                del self._watches[folder]
-                self._gone.discard(folder)
+    def _unwatch(self, wanted: Mapping[str, tuple[int, int] | None]) -> None:
+        """Drop the watches of directories that are not wanted, were replaced or are gone."""
+        for directory, (watch, identity) in list(self._watches.items()):
+            if wanted.get(directory) != identity or directory in self._gone:
+                del self._watches[directory]
+                self._gone.discard(directory)
                 if self._observer is not None:
                     self._observer.unschedule(watch)
 
-    def _schedule(self, folder: str) -> ObservedWatch:
+    def _schedule(self, directory: str) -> ObservedWatch:
         if self._observer is None:
             observer = Observer()
             observer.start()
             self._observer = observer
-        return self._observer.schedule(self, folder, recursive=False, event_filter=_EVENTS)
+        return self._observer.schedule(self, directory, recursive=False, event_filter=_EVENTS)
 
 
-def _which(folder: Path) -> tuple[int, int] | None:
+def _identity(directory: Path) -> tuple[int, int] | None:
     try:
-        found = folder.stat()
+        found = directory.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -1,4 +1,4 @@
-"""A good reply to the question for google.com. SOA, and replies that no server would send."""
+"""A good reply to the query for google.com. SOA, and malformed replies to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REPLY = HEADER + QUESTION + SOA
 
 
 def counted(*counts: int) -> bytes:
-    """Make a header with these four counts."""
+    """Return a header with these four record counts."""
     return HEADER[:4] + b"".join(count.to_bytes(2) for count in counts)
 
 
@@ -27,7 +27,7 @@ MALFORMED: dict[str, bytes] = {
     "a label of a reserved kind": HEADER + b"\x40" + QUESTION[1:],
     "no question": counted(0, 1, 0, 0) + SOA,
     "two questions": counted(2, 1, 0, 0) + QUESTION * 2 + SOA,
-    "all counts at their most": counted(65535, 65535, 65535, 65535) + QUESTION + SOA,
+    "all counts at their maximum": counted(65535, 65535, 65535, 65535) + QUESTION + SOA,
     "more answers than there are": counted(1, 2, 0, 0) + QUESTION + SOA,
     "fewer answers than there are": counted(1, 0, 0, 0) + QUESTION + SOA,
     "data that ends behind the message": REPLY[:-22] + b"\xff" + REPLY[-21:],

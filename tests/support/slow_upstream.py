@@ -1,7 +1,7 @@
-"""A DNS server that takes its time for each question: `slow_upstream.py ADDRESS PORT SECONDS`.
+"""A DNS server that answers each query late: `slow_upstream.py ADDRESS PORT SECONDS`.
 
-It stands in for the far servers that a resolver has to ask: every question gets a SOA record that
-nobody may keep.
+It stands in for the authoritative servers that a resolver queries. Each answer is a SOA record with
+a TTL of 0, which a resolver does not cache.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dns.rrset
 
 
 def main(address: str, port: int, seconds: float) -> None:
-    """Answer for ever, one question after the other."""
+    """Answer forever, one query after the other."""
     with socket.socket(type=socket.SOCK_DGRAM) as server:
         server.bind((address, port))
         while True:

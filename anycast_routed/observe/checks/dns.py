@@ -1,9 +1,9 @@
-"""One question to one DNS server, and one result: does it resolve the configured name?
+"""Check whether a DNS server resolves the configured name: one question, one result.
 
-Loss must not look like failure, and our own troubles must not look like the server's. So the query
-is sent again and again, each time from a fresh port, for as long as nothing has answered; every
-earlier socket stays open for a slow answer; and silence counts against the server only if we could
-send often enough.
+Packet loss must not look like a failure, and trouble on this host must not look like the server's.
+So the query is sent again and again, each time from a new port, until there is a reply; each
+earlier socket stays open for a slow reply; and silence counts against the server only if the check
+could send often enough.
 """
 
 import asyncio
@@ -18,32 +18,34 @@ from typing import Final
 from anycast_routed.config import Dns
 from anycast_routed.model import CheckResult, Outcome
 from anycast_routed.observe.checks.dns_message import Query, Reply, Stray, query
+from anycast_routed.observe.checks.dns_silence import (
+    SPREAD,
+    TRANSMISSIONS,
+    Evidence,
+    judge_silence,
+)
+from anycast_routed.observe.checks.dns_tcp import exchange
 
-TRANSMISSIONS: Final = 16
-"""At most so many are sent. At 30 % loss each way, 15 lost round trips are 4 in 100,000 checks."""
-ENOUGH: Final = 8
-"""Silence after fewer transmissions proves nothing."""
-_SPREAD: Final = 0.75
-"""The last transmission goes out after this part of the timeout, and over TCP."""
 _TCP_EVERY: Final = 4
 """After a truncated reply, every fourth transmission may open one more TCP connection."""
 _LONGEST_PACKET: Final = 4096
 _MOST_WAITING: Final = 512
-_OWN: Final = frozenset(
+"""Datagrams to read from one socket after the timeout."""
+_OWN_ERRORS: Final = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EADDRNOTAVAIL)
 )
-"""Errors that speak of this host's lack of descriptors, memory or local ports."""
+"""Errors of this host: it has no descriptors, memory or local ports left."""
 
 
 async def check(dns: Dns) -> CheckResult:
-    """Ask the server once and say what was seen; a failed check is a result, never an exception.
+    """Ask the server once and return the result; a failed check raises nothing.
 
-    PASS: NOERROR with a record of the wanted type, reached from the name through CNAMEs (RFC 1034
-    section 3.6.2) where there are some. FAIL: any other reply, a refusal, or silence for
-    `dns.timeout` seconds. UNKNOWN: the check itself could not run. A server that answers gets
-    exactly one query; one that doesn't gets up to 16 within three quarters of the timeout, the
-    last over TCP. A truncated reply is asked for again over TCP (RFC 7766). No name is ever
-    resolved. Every socket is closed on return and on cancellation.
+    PASS: NOERROR with a record of the configured type, at the name or at the end of its CNAMEs (RFC
+    1034 section 3.6.2). FAIL: any other reply, a refusal, or silence for `dns.timeout` seconds.
+    UNKNOWN: the check itself could not run. A server that answers gets exactly one query. A server
+    that does not answer gets up to 16 within three quarters of the timeout, the last over TCP. A
+    truncated reply is requested again over TCP (RFC 7766). The address is configured, so no name is
+    resolved to reach the server. Every socket is closed on return and on cancellation.
     """
     try:
         question = query(dns.query, dns.rrtype)
@@ -53,12 +55,9 @@ async def check(dns: Dns) -> CheckResult:
         return await _Check(dns, question, sockets).run()
 
 
-class _ClosedEarlyError(ConnectionError):
-    def __str__(self) -> str:
-        return "closed before the reply was whole"
-
-
 class _Check:
+    """One running check."""
+
     def __init__(self, dns: Dns, query: Query, sockets: contextlib.ExitStack) -> None:
         self._dns = dns
         self._query = query
@@ -66,47 +65,40 @@ class _Check:
         self._loop = asyncio.get_running_loop()
         self._group = asyncio.TaskGroup()
         self._verdict: asyncio.Future[CheckResult] = self._loop.create_future()
+        self._evidence = Evidence()
         self._waiting: list[tuple[socket.socket, int, float]] = []
-        """UDP sockets, with the ID and the time of the one query that each has sent."""
+        """UDP sockets, each with the ID and the time of the one query it has sent."""
         self._connections: list[asyncio.Task[None]] = []
-        self._truncated = False
-        self._transmissions = self._filtered = 0
-        """All transmissions, and those that a packet filter of this host has dropped."""
-        self._missed = 0
-        """Transmissions that were due and that we could not make."""
-        self._late = 0.0
-        """Seconds by which our loop woke up late, at worst."""
-        self._own_error = ""
-        self._strays = 0
-        self._last_stray = ""
 
     async def run(self) -> CheckResult:
+        """Send until there is a verdict or the timeout has passed."""
         start = self._loop.time()
-        gap = self._dns.timeout * _SPREAD / (TRANSMISSIONS - 1)
+        gap = self._dns.timeout * SPREAD / (TRANSMISSIONS - 1)
         async with self._group:
             for number in range(TRANSMISSIONS):
                 last = number == TRANSMISSIONS - 1
                 if self._loop.time() < start + (number + 1) * gap:
                     self._transmit(number, over_tcp=last)
                 else:
-                    self._missed += 1  # to catch up with a burst would not be the same evidence
+                    # Sending all missed queries at once would not be the same evidence.
+                    self._evidence.missed += 1
                 await self._wait(start + (self._dns.timeout if last else (number + 1) * gap))
                 if self._verdict.done():
                     break
             else:
-                await self._look_once_more()
-                self._decide(self._silence())
+                await self._receive_late_replies()
+                self._decide(judge_silence(self._evidence, self._dns.timeout))
             for connection in self._connections:
                 connection.cancel()
         return self._verdict.result()
 
     async def _wait(self, until: float) -> None:
         await asyncio.wait({self._verdict}, timeout=max(0.0, until - self._loop.time()))
-        self._late = max(self._late, self._loop.time() - until)
+        self._evidence.late = max(self._evidence.late, self._loop.time() - until)
 
-    async def _look_once_more(self) -> None:
-        """Take what came while our own loop was late: that is not the server's fault."""
-        await asyncio.sleep(0)  # the turn of the TCP tasks
+    async def _receive_late_replies(self) -> None:
+        """Receive what came while the event loop was late: that is not the server's fault."""
+        await asyncio.sleep(0)  # lets the TCP tasks run
         for waiting in self._waiting:
             for _ in range(_MOST_WAITING):
                 if not self._receive(*waiting):
@@ -114,7 +106,7 @@ class _Check:
 
     def _transmit(self, number: int, *, over_tcp: bool) -> None:
         alive = sum(not connection.done() for connection in self._connections)
-        if not self._truncated and not over_tcp:
+        if not self._evidence.truncated and not over_tcp:
             self._send()
         elif alive <= number // _TCP_EVERY:
             self._connect()
@@ -134,7 +126,7 @@ class _Check:
         opened.close()
 
     def _send(self) -> None:
-        """Send the query over UDP from a fresh port, under a fresh ID (RFC 5452 section 9.2)."""
+        """Send the query over UDP from a new port under a new ID (RFC 5452 section 9.2)."""
         udp = self._open(socket.SOCK_DGRAM)
         if udp is None:
             return
@@ -146,14 +138,14 @@ class _Check:
             if error.errno != errno.EPERM:
                 self._failed(error)
                 return
-            self._filtered += 1  # netfilter tells so; to us it is lost like any other packet
-        self._transmissions += 1
+            self._evidence.filtered += 1  # netfilter dropped it: that counts as a lost packet
+        self._evidence.sent += 1
         self._waiting.append((udp, ident, sent))
-        # By its number: asyncio would spell out a socket for an error message that nobody sees.
+        # By its number, because for a socket asyncio would format an error message in advance.
         self._loop.add_reader(udp.fileno(), self._receive, udp, ident, sent)
 
     def _receive(self, udp: socket.socket, ident: int, sent: float) -> bool:
-        """Take one packet from the socket; False when none waits there."""
+        """Receive one datagram from the socket; return False if none is waiting."""
         try:
             wire = udp.recv(_LONGEST_PACKET)
         except BlockingIOError:
@@ -163,12 +155,12 @@ class _Check:
             return False
         reply = self._query.judge(wire, ident)
         if isinstance(reply, Stray):
-            self._strays += 1
-            self._last_stray = reply.reason
+            self._evidence.strays += 1
+            self._evidence.last_stray = reply.reason
         elif not reply.truncated:
             self._answered(reply, sent, "udp")
-        elif not (self._truncated or self._verdict.done()):
-            self._truncated = True
+        elif not (self._evidence.truncated or self._verdict.done()):
+            self._evidence.truncated = True
             self._connect()
         return True
 
@@ -176,86 +168,53 @@ class _Check:
         self._connections.append(self._group.create_task(self._over_tcp()))
 
     async def _over_tcp(self) -> None:
-        """Send the query over TCP. A failure matters only if UDP has said that it takes TCP."""
+        """Send the query over TCP. Its failure counts only after a truncated reply over UDP."""
         tcp = self._open(socket.SOCK_STREAM)
         if tcp is None:
             return
-        self._transmissions += 1
+        self._evidence.sent += 1
         ident, sent = secrets.randbelow(1 << 16), self._loop.time()
         try:
-            await self._loop.sock_connect(tcp, (str(self._dns.ip), self._dns.port))
-            wire = await self._exchange(tcp, self._query.wire(ident))
+            wire = await exchange(tcp, self._dns.ip, self._dns.port, self._query.wire(ident))
         except OSError as error:
-            if error.errno in _OWN:
+            if error.errno in _OWN_ERRORS:
                 self._unable(error)
             else:
                 self._tcp_failed(_text(error))
             return
         reply = self._query.judge(wire, ident, over_tcp=True)
         if isinstance(reply, Stray):
-            self._tcp_failed(f"its reply is not ours: {reply.reason}")
+            self._tcp_failed(f"the reply is invalid: {reply.reason}")
         else:
             self._answered(reply, sent, "tcp")
 
-    async def _exchange(self, tcp: socket.socket, wire: bytes) -> bytes:
-        """Send one message and read one, each behind its length in two octets (RFC 7766 8)."""
-        await self._loop.sock_sendall(tcp, len(wire).to_bytes(2) + wire)
-        size = int.from_bytes(await self._read(tcp, 2))
-        return await self._read(tcp, size)
-
-    async def _read(self, tcp: socket.socket, size: int) -> bytes:
-        read = bytearray()
-        while len(read) < size:
-            part = await self._loop.sock_recv(tcp, size - len(read))
-            if not part:
-                raise _ClosedEarlyError
-            read += part
-        return bytes(read)
-
     def _answered(self, reply: Reply, sent: float, transport: str) -> None:
         latency = self._loop.time() - sent
-        said = (reply.outcome, reply.reason, reply.rcode, reply.ede)
-        self._decide(CheckResult(*said, latency=latency, transport=transport))
+        judged = (reply.outcome, reply.reason, reply.rcode, reply.ede)
+        self._decide(CheckResult(*judged, latency=latency, transport=transport))
 
     def _failed(self, error: OSError) -> None:
-        if error.errno in _OWN:
+        if error.errno in _OWN_ERRORS:
             self._unable(error)
             return
-        listens = "nothing listens on " if error.errno == errno.ECONNREFUSED else ""
-        reason = f"{_text(error)}: {listens}{self._dns.ip} port {self._dns.port}"
+        refused = "nothing listens on " if error.errno == errno.ECONNREFUSED else ""
+        reason = f"{_text(error)}: {refused}{self._dns.ip} port {self._dns.port}"
         self._decide(CheckResult(Outcome.FAIL, reason))
 
-    def _tcp_failed(self, what: str) -> None:
-        if self._truncated:
-            reason = f"truncated over UDP, and TCP failed: {what}"
+    def _tcp_failed(self, error: str) -> None:
+        if self._evidence.truncated:
+            reason = f"truncated over UDP, and TCP failed: {error}"
             self._decide(CheckResult(Outcome.FAIL, reason))
 
     def _unable(self, error: OSError) -> None:
-        self._missed += 1
-        self._own_error = _text(error)
+        self._evidence.missed += 1
+        self._evidence.error = _text(error)
 
     def _decide(self, result: CheckResult) -> None:
         if not self._verdict.done():
-            self._verdict.set_result(replace(result, transmissions=self._transmissions))
-
-    def _silence(self) -> CheckResult:
-        within = f"within {self._dns.timeout:g} s"
-        late = self._truncated and self._late > self._dns.timeout * (1 - _SPREAD)
-        if late or self._missed > TRANSMISSIONS - ENOUGH:
-            reason = f"our own process was late by {self._late:.3g} s"
-            if self._own_error:
-                reason = f"the check could not run: {self._own_error}"
-            return CheckResult(Outcome.UNKNOWN, reason)
-        reason = f"no reply {within}"
-        if self._truncated:
-            reason = f"truncated over UDP, and TCP gave no reply {within}"
-        elif self._filtered >= ENOUGH:
-            reason += ", a packet filter of this host drops our queries"
-        if self._strays:
-            reason += f"; packets ignored: {self._strays}, the last: {self._last_stray}"
-        return CheckResult(Outcome.FAIL, reason)
+            self._verdict.set_result(replace(result, transmissions=self._evidence.sent))
 
 
 def _text(error: OSError) -> str:
-    # asyncio's own errors carry a number, but a text for programmers.
+    # Errors that asyncio raises have the right number, but a text for programmers.
     return os.strerror(error.errno).lower() if error.errno else str(error)

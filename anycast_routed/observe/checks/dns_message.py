@@ -1,4 +1,4 @@
-"""The question as a DNS message, and what a packet that came back is worth. No I/O, no clock."""
+"""Build a DNS query, and judge a packet that came back. No I/O, no clock."""
 
 import struct
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rdtypes.ANY.CNAME
 
-# dnspython would import these at the first reply, and take them for unknown without a descriptor.
+# dnspython imports these at the first reply, and without a free descriptor treats them as unknown.
 import dns.rdtypes.ANY.NS
 import dns.rdtypes.ANY.OPT
 import dns.rdtypes.ANY.SOA
@@ -23,37 +23,37 @@ import dns.rrset
 from anycast_routed.model import Outcome
 
 PAYLOAD: Final = 1232
-"""Octets of UDP payload that we offer (EDNS0, RFC 6891): no fragments on any usual path."""
+"""Octets of UDP payload to offer (EDNS0, RFC 6891): no fragments on any usual path."""
 _HEADER: Final = struct.Struct("!6H")
 _OPCODE: Final = 0x7800
 _LONGEST_TEXT: Final = 120
-_LONGEST_CHAIN: Final = 16
+_MOST_CNAMES: Final = 16
 _MOST_EDE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply to our question, and what it shows of the server."""
+    """A reply to the query, and the result that it means for the server."""
 
     outcome: Outcome
     reason: str
     rcode: str
     ede: tuple[str, ...] = ()
     truncated: bool = False
-    """TC=1: no verdict yet, the reply is to be had over TCP (RFC 7766 section 5)."""
+    """TC=1: no verdict yet, the whole reply must be requested over TCP (RFC 7766 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A packet that is no reply to our question: forged, late for another, or malformed."""
+    """A packet that is not a reply to the query: forged, late for another query, or malformed."""
 
     reason: str
 
 
 class Query:
-    """One question (class IN, recursion desired, EDNS0), to be sent under any number of IDs.
+    """One question (class IN, recursion desired, EDNS0) that can be sent under any ID.
 
-    Raises ValueError where the name or the type can't be put into a DNS message.
+    Raises ValueError if the name or the type cannot be put into a DNS message.
     """
 
     def __init__(self, name: str, rrtype: str) -> None:
@@ -63,67 +63,67 @@ class Query:
             raise ValueError(printable(f"cannot ask for {name} {rrtype}: {error}")) from error
         self._question = message.question
         self._tail = message.to_wire()[2:]
-        asked = self._question[0].name.to_wire() or b""
-        self._end_of_name = _HEADER.size + len(asked)
-        self._name = asked.lower()
-        """As most servers give it back. No length of a label is an upper-case letter."""
-        self._kind = self._tail[self._end_of_name - 2 : self._end_of_name + 2]
+        wire_name = self._question[0].name.to_wire() or b""
+        self._name_end = _HEADER.size + len(wire_name)
+        self._name = wire_name.lower()
+        """In lower case. The length octets of labels are never upper-case letters."""
+        self._type_and_class = self._tail[self._name_end - 2 : self._name_end + 2]
         self._latest: tuple[bytes, Reply] | None = None
-        """The latest reply, less its ID, and what it was worth: a zone's own server repeats it."""
+        """The latest reply without its ID, and its verdict: most servers repeat it exactly."""
 
     def wire(self, ident: int) -> bytes:
-        """Give the message with this ID (0 to 65535), without TCP's length prefix."""
+        """Return the message with this ID (0 to 65535), without the length prefix of TCP."""
         return ident.to_bytes(2) + self._tail
 
     def judge(self, wire: bytes, ident: int, *, over_tcp: bool = False) -> Reply | Stray:
-        """Judge one message which came for the query with this ID. Never raises.
+        """Judge one message that came for the query with this ID. Never raises.
 
-        It is ours when QR, ID, opcode and the question match (RFC 5452 section 9.1), the name
-        without regard to case, and the whole of it can be parsed. TC means nothing over TCP.
+        It is a reply if QR, ID, opcode and the question match (RFC 5452 section 9.1; the case of
+        the name does not matter) and if all of it can be parsed. Over TCP the TC bit is ignored.
         """
         if fault := _header_fault(wire, ident):
             return Stray(fault)
         try:
-            # Records may be cut off anywhere in a truncated reply, so the question goes first.
-            if not self._asked_in(wire):
+            # The records of a truncated reply may be cut off anywhere: only its question is read.
+            if not self._has_question(wire):
                 return Stray("another question")
             if wire[2] & dns.flags.TC >> 8 and not over_tcp:
                 return Reply(Outcome.FAIL, "truncated", "", truncated=True)
             if self._latest is not None and self._latest[0] == wire[2:]:
                 return self._latest[1]
-            # To sort the records into sets would cost time, and the verdict needs none.
+            # Sorting the records into sets costs time, and the verdict does not need them.
             reply = self._verdict(dns.message.from_wire(wire, one_rr_per_rrset=True))
             self._latest = wire[2:], reply
-            return reply  # noqa: TRY300 - what is caught comes from above
+            return reply  # noqa: TRY300 - the exceptions come from the lines above
         except (dns.exception.DNSException, ValueError) as error:
             return Stray(printable(f"malformed: {error}"))
 
-    def _asked_in(self, wire: bytes) -> bool:
-        """Whether the message has our question, and no other. Raises what the parser does."""
-        end = self._end_of_name
+    def _has_question(self, wire: bytes) -> bool:
+        """Return whether the message has this question and no other. Raises parser errors."""
+        end = self._name_end
         if (
             wire[4:6] == b"\0\1"
             and wire[_HEADER.size : end].lower() == self._name
-            and wire[end : end + 4] == self._kind
+            and wire[end : end + 4] == self._type_and_class
         ):
-            return True  # nearly always, and for a tenth of what the parser costs
+            return True  # nearly always, at a tenth of the cost of the parser
         return dns.message.from_wire(wire, question_only=True).question == self._question
 
     def _verdict(self, message: dns.message.Message) -> Reply:
         rcode = dns.rcode.to_text(message.rcode())
         ede = tuple(printable(text) for text in _extended_errors(message))
-        fault = rcode if message.rcode() != dns.rcode.NOERROR else self._lack(message)
+        fault = rcode if message.rcode() != dns.rcode.NOERROR else self._missing(message)
         if not fault:
             return Reply(Outcome.PASS, rcode, rcode, ede)
         reason = ", ".join([fault, *(f"EDE {text}" for text in ede[:1])])
         return Reply(Outcome.FAIL, reason, rcode, ede)
 
-    def _lack(self, message: dns.message.Message) -> str:
-        """Say what a NOERROR reply lacks of an answer; empty when it has one."""
+    def _missing(self, message: dns.message.Message) -> str:
+        """Return why a NOERROR reply is not an answer; empty if it is one."""
         question = self._question[0]
         wanted = dns.rdatatype.to_text(question.rdtype)
         name = question.name
-        for _ in range(_LONGEST_CHAIN):
+        for _ in range(_MOST_CNAMES):
             at_name = {rrset.rdtype: rrset for rrset in message.answer if rrset.name == name}
             if question.rdtype in at_name:
                 return ""
@@ -132,7 +132,7 @@ class Query:
                 break
             name = alias[0].target
         else:
-            return f"more than {_LONGEST_CHAIN} CNAMEs, no {wanted}"
+            return f"more than {_MOST_CNAMES} CNAMEs, no {wanted}"
         authority = {rrset.rdtype: rrset for rrset in message.authority}
         referral = authority.get(dns.rdatatype.NS)
         if referral and not message.answer and dns.rdatatype.SOA not in authority:
@@ -141,11 +141,11 @@ class Query:
 
 
 query = lru_cache(maxsize=1024)(Query)
-"""Give the query for a name and a type: it costs as much as a check to build, and never changes."""
+"""Return the query for a name and a type, cached: building it costs as much as a check."""
 
 
 def printable(text: str) -> str:
-    """Make text from the wire safe to show: printable ASCII, at most 120 characters."""
+    """Return text from the network as printable ASCII of at most 120 characters."""
     if not (text.isascii() and text.isprintable()):
         text = text.encode("unicode_escape").decode("ascii")
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
@@ -161,6 +161,6 @@ def _header_fault(wire: bytes, ident: int) -> str:
 
 
 def _extended_errors(message: dns.message.Message) -> list[str]:
-    """Give the reply's Extended DNS Errors (RFC 8914), such as `22 (No Reachable Authority)`."""
+    """Return the Extended DNS Errors (RFC 8914), such as `22 (No Reachable Authority)`."""
     found = [option for option in message.options if isinstance(option, dns.edns.EDEOption)]
     return [option.to_text().removeprefix("EDE ") for option in found[:_MOST_EDE]]

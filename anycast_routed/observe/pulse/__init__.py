@@ -1,13 +1,13 @@
-"""The pulse: is the DNS server there at all, and answers it anything? Known within milliseconds.
+"""Detect within milliseconds that a DNS server on this host is dead or hung.
 
-It is not the check: whether the server resolves well is for `observe.dns` to say. The pulse knows
-that a server is gone or hung long before a check could time out, by four senses, the quick first:
-its sockets (the kernel tells of each that closes), refusals, its processes (`/proc` shows those
-that are stopped, exiting or dumping core), and silence.
+Whether the server resolves names well is the job of `observe.checks`. The pulse detects a dead or
+hung server before a check can time out. It uses four senses, the fastest first: the kernel reports
+each listening socket that is closed; the host refuses a query (ICMP port unreachable); `/proc`
+shows that the server's processes are stopped, exiting or dumping core; and the server is silent.
 
-    sock_diag ── a socket closes ──┐
-    probe, burst ── replies ───────┼─▶ target ─▶ Notice(DEAD | ALIVE | CHANGED)
-    processes ── /proc ────────────┘
+    sock_diag ── closed sockets ──┐
+    probe, burst ── replies ──────┼─▶ target ─▶ Notice(DEAD | ALIVE | CHANGED)
+    processes ── /proc ───────────┘
 """
 
 from anycast_routed.observe.pulse.events import Notice, Senses, Server, Sign

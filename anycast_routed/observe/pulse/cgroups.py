@@ -1,7 +1,7 @@
-"""The processes of a cgroup (cgroups(7), version 2), by the ID that the kernel gives a socket.
+"""Find the processes of a cgroup (cgroups(7), version 2) by the cgroup ID of a socket.
 
-For an ordinary user, who can't see what files another user's processes have open: under systemd
-each service has a cgroup of its own.
+An ordinary user cannot see which files the processes of another user have open. But systemd gives
+each service a cgroup of its own, and the kernel reports the cgroup of a socket.
 """
 
 import contextlib
@@ -11,28 +11,29 @@ from pathlib import Path
 from typing import Final
 
 _SLICE: Final = 16
-"""Cgroups looked at from one rest to the next."""
+"""Cgroups to visit between two yields."""
 
 Members = Mapping[int, Collection[int]]
-"""The PIDs in a cgroup, by its ID."""
+"""PIDs by cgroup ID."""
 
 
 def members(cgroups: Collection[int]) -> Iterator[Members | None]:
-    """Look for the PIDs in these cgroups, as far as that tells who serves.
+    """Yield the PIDs in these cgroups, as far as a cgroup belongs to one service.
 
-    It yields None now and then, so that the caller can do something else, and the result at last.
-    None are given where there is no version 2, of the root's cgroup and our own, which hold much
-    else, and where one of the processes is outside of our PID namespace.
+    Yield None now and then, so that the caller can do something else, and the result last. Left
+    out are: all cgroups if version 2 is not mounted, the root cgroup and the cgroup of this
+    process, because both hold unrelated processes, and a cgroup with a process outside of this PID
+    namespace.
     """
     found: dict[int, list[int]] = {}
     root = _root()
     wanted = set(cgroups) - {0}
     if wanted and root is not None:
         wanted -= {_inode(root), _own(root)}
-        for seen, (folder, _, _) in enumerate(os.walk(root), 1):
-            if (cgroup := _inode(Path(folder))) in wanted:
+        for seen, (directory, _, _) in enumerate(os.walk(root), 1):
+            if (cgroup := _inode(Path(directory))) in wanted:
                 wanted.remove(cgroup)
-                found[cgroup] = _pids(Path(folder))
+                found[cgroup] = _pids(Path(directory))
             if not wanted:
                 break
             if seen % _SLICE == 0:
@@ -40,18 +41,18 @@ def members(cgroups: Collection[int]) -> Iterator[Members | None]:
     yield found
 
 
-def _pids(folder: Path) -> list[int]:
+def _pids(directory: Path) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
-        text = Path(folder, "cgroup.procs").read_text("utf-8")
+        text = Path(directory, "cgroup.procs").read_text("utf-8")
         pids = [int(word) for word in text.split()]
-        # 0 stands for a process that we have no number for; 1 is systemd, which holds the sockets
-        # of those it starts on demand.
+        # 0 stands for a process outside of this PID namespace. 1 is systemd, which holds the
+        # sockets of services that it starts on demand.
         return [] if {0, 1} & set(pids) else pids
     return []
 
 
 def _own(root: Path) -> int:
-    """Give the ID of the cgroup that we are in ourselves; 0 where that is not known."""
+    """Return the ID of the cgroup of this process; 0 if it is unknown."""
     with contextlib.suppress(OSError):
         own = Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape")
         for line in own.splitlines():
@@ -61,7 +62,7 @@ def _own(root: Path) -> int:
 
 
 def _root() -> Path | None:
-    """Give where the cgroup version 2 hierarchy is mounted (proc_pid_mountinfo(5))."""
+    """Return where the cgroup version 2 hierarchy is mounted (proc_pid_mountinfo(5))."""
     with contextlib.suppress(OSError):
         text = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
         for line in text.splitlines():
@@ -71,7 +72,7 @@ def _root() -> Path | None:
     return None
 
 
-def _inode(folder: Path) -> int:
+def _inode(directory: Path) -> int:
     with contextlib.suppress(OSError):
-        return folder.stat().st_ino
+        return directory.stat().st_ino
     return 0

@@ -1,54 +1,56 @@
-"""What the kernel has counted: time that threads had or wanted, datagrams that were read.
+"""Read the kernel's counters: CPU time of threads, and UDP datagrams read.
 
-It tells anyone. What has gone meanwhile, or is not told, is left out; but where we are out of
-descriptors nothing is known, and that is an OSError, lest our own want be taken for the server's.
+Any user can read them. A counter that no longer exists or may not be read is left out. Without a
+free descriptor nothing can be read, and that raises OSError, so that the lack of descriptors in
+this process is not taken for a fault of the server.
 """
 
 import contextlib
 from pathlib import Path
 from typing import Final
 
-from anycast_routed.observe.pulse.processes import fields
+from anycast_routed.observe.pulse.processes import stat_fields
 
 _RUNNABLE: Final = "R"
 _GONE: Final = (FileNotFoundError, ProcessLookupError, PermissionError)
 _UNKNOWN: Final = (*_GONE, ValueError, IndexError)
 
-Threads = tuple[dict[int, tuple[float, float]], bool]
-"""How long each thread has run and has waited to run, in seconds; whether one could run now."""
+ThreadTimes = tuple[dict[int, tuple[float, float]], bool]
+"""By thread: the seconds it has run and waited to run; and whether one of them is runnable now."""
 
 
-def threads(pid: int, most: int) -> Threads:
-    """Look at the threads of a process, at no more than so many.
+def thread_times(pid: int, most: int) -> ThreadTimes:
+    """Return the times of at most `most` threads of a process.
 
-    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat. A kernel that does not
-    count says zero, which no thread that has ever run has. Raises OSError: no descriptor is left.
+    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat. A kernel without these
+    statistics reports zero, which no thread that has ever run has. Raises OSError if no descriptor
+    is free.
     """
     found: dict[int, tuple[float, float]] = {}
     runnable = False
-    for thread in _tasks(pid)[:most]:
+    for thread in _threads(pid)[:most]:
         with contextlib.suppress(*_UNKNOWN):
             task = f"/proc/{pid}/task/{thread}"
             ran, waited, *_ = Path(task, "schedstat").read_bytes().split()
             if int(ran):
                 found[thread] = int(ran) / 1e9, int(waited) / 1e9
-                runnable = runnable or fields(f"{task}/stat")[0] == _RUNNABLE
+                runnable = runnable or stat_fields(f"{task}/stat")[0] == _RUNNABLE
     return found, runnable
 
 
-def reads() -> int | None:
+def datagrams_read() -> int | None:
     """Return how many UDP datagrams all programs of this network namespace have read.
 
-    Source: RFC 4113, udpInDatagrams; the kernel counts one when it is taken from its queue. None
-    where it isn't told. Raises OSError: no descriptor is left.
+    Source: RFC 4113, udpInDatagrams; the kernel counts a datagram when a program takes it from the
+    queue. None if the kernel does not report it. Raises OSError if no descriptor is free.
     """
     with contextlib.suppress(*_UNKNOWN):
-        head, counts = (
+        names, counts = (
             line.split()
             for line in Path("/proc/thread-self/net/snmp").read_bytes().splitlines()
             if line.startswith(b"Udp:")
         )
-        total = int(counts[head.index(b"InDatagrams")])
+        total = int(counts[names.index(b"InDatagrams")])
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
             for line in Path("/proc/thread-self/net/snmp6").read_bytes().splitlines():
                 name, _, count = line.partition(b" ")
@@ -58,7 +60,7 @@ def reads() -> int | None:
     return None
 
 
-def _tasks(pid: int) -> list[int]:
+def _threads(pid: int) -> list[int]:
     with contextlib.suppress(*_UNKNOWN):
-        return [int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()]
+        return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
     return []

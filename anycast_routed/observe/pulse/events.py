@@ -9,7 +9,7 @@ from anycast_routed.model import Address
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One DNS server to feel the pulse of; services with an equal Server share one."""
+    """One DNS server to observe; services with an equal Server share one."""
 
     address: Address
     port: int
@@ -18,28 +18,28 @@ class Server:
     interval: float = 0.1
     """Seconds from one base probe to the next."""
     pid_file: Path | None = None
-    """Where its PID can be read, for when neither its sockets nor its cgroup tell it."""
+    """The file with its PID, used if neither its sockets nor its cgroup lead to its processes."""
 
 
 class Sign(StrEnum):
-    """What there is to tell of a server."""
+    """What a notice reports."""
 
     DEAD = "dead"
-    """There is proof that it is gone or hung. Sent once."""
+    """There is proof that the server is gone or hung. Sent once."""
     ALIVE = "alive"
-    """It answers again after DEAD. Sent once."""
+    """The server answers again after DEAD. Sent once."""
     CHANGED = "changed"
-    """It answers our question otherwise than before, or is oddly silent: time for a check."""
+    """The answer to the base question changed, or silence proves nothing: run a check now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sign of a server."""
+    """A change of one server."""
 
     server: Server
     sign: Sign
     reason: str
-    """A sentence for people."""
+    """A sentence for the operator."""
     at: float
     """Monotonic seconds of the first evidence."""
 
@@ -49,10 +49,10 @@ class Senses:
     """Which senses work for a server now."""
 
     sockets: bool
-    """The kernel will tell of the death of its sockets."""
+    """The kernel will report when its sockets are closed."""
     processes: bool
     """The processes that hold its sockets are known."""
     answers: bool
-    """It can be sent questions."""
+    """Queries can be sent to it."""
     detail: str
-    """Why those that do not work do not; empty when all work."""
+    """Why the other senses do not work; empty if all work."""

@@ -1,4 +1,4 @@
-"""What this host itself knows of the servers: their sockets, and who holds these."""
+"""What this host shows of all observed servers: sockets, processes, counters; read once a turn."""
 
 import asyncio
 import time
@@ -6,73 +6,76 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from anycast_routed.observe.pulse.cgroups import Members, members
-from anycast_routed.observe.pulse.counters import Threads, reads, threads
-from anycast_routed.observe.pulse.processes import Owners, pids, search
-from anycast_routed.observe.pulse.sock_diag import Deaths, Listeners, listeners
+from anycast_routed.observe.pulse.counters import ThreadTimes, datagrams_read, thread_times
+from anycast_routed.observe.pulse.processes import Owners, all_pids, find_owners
+from anycast_routed.observe.pulse.sock_diag import ClosedSockets, Listeners, listeners
 
 _SLICE: Final = 0.002
-"""Seconds for which a search may hold up the probes."""
+"""Seconds for which a search may delay the probes."""
 _THREADS: Final = 128
-"""Threads looked at in one turn, shared by the bursts, lest the look make us late."""
+"""Threads to look at in one turn, shared by the bursts, so that reading does not delay them."""
 _FEW: Final = 4
-"""Threads that are looked at of any process; some stand for all."""
+"""Threads to look at of any process: some represent all."""
 SYSTEMD: Final = 1
-"""Its PID: it keeps the sockets of those it starts on demand, and never answers a question."""
+"""The PID of systemd: it holds the sockets of services that it starts on demand, but never answers
+a query.
+"""
 
 
-class Local:
+class HostView:
     """One for all servers, because a look at /proc or at all sockets costs milliseconds."""
 
     def __init__(self, ports: Collection[int]) -> None:
         self._ports = frozenset(ports)
-        self._deaths: Deaths | None = None
-        self.trouble = "the pulse has not begun"
-        """Why the kernel tells us nothing of sockets; empty when it does."""
-        self.suspects: set[int] = set()
-        """Ports whose sockets are to be looked at anew."""
+        self._closed: ClosedSockets | None = None
+        self.trouble = "the pulse has not started"
+        """Why the kernel does not report closed sockets; empty if it does."""
+        self.suspect_ports: set[int] = set()
+        """Ports whose sockets have to be read again."""
         self.bursts = 0
         """Servers with a burst at the moment."""
         self._inodes: frozenset[int] = frozenset()
         self._search: Iterator[Owners | None] | None = None
         self._searched: set[int] = set()
         self._owners: Owners = {}
+        self._members: Members = {}
+        # Caches, valid for one turn:
         self._owners_now: Owners | None = None
         self._on_port: dict[int, Listeners | None] = {}
-        self._members: Members = {}
-        self._threads: dict[int, Threads] = {}
+        self._threads: dict[int, ThreadTimes] = {}
         self._reads: list[int | None] = []
 
     def open(self, wake: Callable[[], None]) -> None:
-        """Begin to listen to the kernel, if we do not yet, and be woken by its news."""
+        """Subscribe to the kernel's events, if not done yet; `wake` is called for each."""
         self.trouble = ""
-        if self._deaths is not None:
+        if self._closed is not None:
             return
         try:
-            self._deaths = Deaths(self._ports)
-            asyncio.get_running_loop().add_reader(self._deaths.fileno(), wake)
+            self._closed = ClosedSockets(self._ports)
+            asyncio.get_running_loop().add_reader(self._closed.fileno(), wake)
         except OSError as error:
             self.trouble = _trouble(error)
 
     def close(self) -> None:
         """Close everything."""
-        if self._deaths is not None:
-            asyncio.get_running_loop().remove_reader(self._deaths.fileno())
-            self._deaths.close()
-            self._deaths = None
+        if self._closed is not None:
+            asyncio.get_running_loop().remove_reader(self._closed.fileno())
+            self._closed.close()
+            self._closed = None
         self.trouble = "the pulse has ended"
 
-    def hear(self) -> None:
-        """Suspect the ports on which sockets have died."""
-        if self._deaths is None:
+    def read_events(self) -> None:
+        """Mark the ports on which sockets were closed as suspect."""
+        if self._closed is None:
             return
         try:
-            self.suspects |= self._deaths.read()
+            self.suspect_ports |= self._closed.read()
         except OSError as error:
             self.close()
             self.trouble = _trouble(error)
 
     def listeners(self, port: int) -> Listeners | None:
-        """Give the sockets on a port, as they are in this turn; None where it isn't told."""
+        """Return the sockets on a port as of this turn; None if the kernel does not report them."""
         if port not in self._on_port:
             try:
                 self._on_port[port] = listeners(port)
@@ -81,21 +84,21 @@ class Local:
                 self._on_port[port] = None
         return self._on_port[port]
 
-    def threads(self, pid: int) -> Threads:
-        """Give what a process has done until this turn. Raises OSError: no descriptor is left."""
+    def thread_times(self, pid: int) -> ThreadTimes:
+        """Return a process's times as of this turn. Raises OSError if no descriptor is free."""
         if pid not in self._threads:
             most = max(_FEW, _THREADS // max(1, self.bursts))
-            self._threads[pid] = threads(pid, most)
+            self._threads[pid] = thread_times(pid, most)
         return self._threads[pid]
 
-    def reads(self) -> int | None:
-        """Give the datagrams read here until this turn. Raises OSError: no descriptor is left."""
+    def datagrams_read(self) -> int | None:
+        """Return the datagrams read as of this turn. Raises OSError if no descriptor is free."""
         if not self._reads:
-            self._reads.append(reads())
+            self._reads.append(datagrams_read())
         return self._reads[0]
 
-    def forget(self) -> None:
-        """Look anew at what was looked at in this turn."""
+    def clear_caches(self) -> None:
+        """Read everything again when it is needed next."""
         self._on_port.clear()
         self._threads.clear()
         self._reads.clear()
@@ -103,17 +106,17 @@ class Local:
 
     @property
     def searching(self) -> bool:
-        """Whether a search is on."""
+        """Whether a search is running."""
         return self._search is not None
 
-    def look_for(self, sockets: Mapping[int, int]) -> None:
-        """Search anew for those who hold these sockets: inodes, each with its cgroup."""
-        self._inodes = frozenset(sockets)
+    def start_search(self, cgroups: Mapping[int, int]) -> None:
+        """Start a new search for the processes of sockets: `cgroups` maps inodes to cgroup IDs."""
+        self._inodes = frozenset(cgroups)
         self._searched = set()
-        self._search = self._searching(sockets, self._searched)
+        self._search = self._searching(cgroups, self._searched)
 
-    def found(self) -> Owners | None:
-        """Search on for a short while; give the result once when it is there."""
+    def continue_search(self) -> Owners | None:
+        """Search for a short while; return the result once, when the search is complete."""
         end = time.monotonic() + _SLICE
         while self._search is not None and time.monotonic() < end:
             if (owners := next(self._search)) is not None:
@@ -122,13 +125,13 @@ class Local:
                 return owners
         return None
 
-    def _searching(self, sockets: Mapping[int, int], searched: set[int]) -> Iterator[Owners | None]:
-        """Search the processes, and then the cgroups of the sockets that none of them holds."""
+    def _searching(self, cgroups: Mapping[int, int], searched: set[int]) -> Iterator[Owners | None]:
+        """Search the processes, and then the cgroups of the sockets that no process holds."""
         owners: Owners = {}
-        for held in search(sockets, _noted(pids(), searched)):
-            owners = held or owners
+        for found in find_owners(cgroups, _noted(all_pids(), searched)):
+            owners = found or owners
             yield None
-        unknown = {sockets[inode] for inode, held in owners.items() if not {*held} - {SYSTEMD}}
+        unknown = {cgroups[inode] for inode, held in owners.items() if not {*held} - {SYSTEMD}}
         for those in members(unknown):
             if those is not None:
                 self._members = those
@@ -136,16 +139,15 @@ class Local:
         yield owners
 
     def owners(self) -> Owners:
-        """Give who holds the sockets in this turn; none while a search is on.
+        """Return the processes that hold the sockets as of this turn; empty during a search.
 
-        To those found by the last search only processes that are new since then can have been
-        added, and these are few.
+        Only processes started since the last search are searched: these are few.
         """
         if self._search is not None:
             return {}
         if self._owners_now is None:
-            new = [pid for pid in pids() if pid not in self._searched]
-            *_, added = search(self._inodes, new)
+            new = [pid for pid in all_pids() if pid not in self._searched]
+            *_, added = find_owners(self._inodes, new)
             self._owners_now = {
                 inode: {*self._owners.get(inode, ()), *(added or {}).get(inode, ())}
                 for inode in self._inodes
@@ -153,14 +155,14 @@ class Local:
         return self._owners_now
 
     def members(self, cgroup: int) -> Collection[int]:
-        """Give the processes of a socket's cgroup, as they were at the end of the last search."""
+        """Return the processes of a cgroup, as of the end of the last search."""
         return self._members.get(cgroup, ())
 
 
-def _noted(those: Iterator[int], notes: set[int]) -> Iterator[int]:
-    for one in those:
-        notes.add(one)
-        yield one
+def _noted(pids: Iterator[int], notes: set[int]) -> Iterator[int]:
+    for pid in pids:
+        notes.add(pid)
+        yield pid
 
 
 def _trouble(error: OSError) -> str:

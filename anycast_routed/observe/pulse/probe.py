@@ -1,6 +1,6 @@
-"""Raw sockets for probes: non-blocking, connected, and read only when it is time.
+"""Sockets for probes: non-blocking, connected, and read only when a reply may be there.
 
-A probe through an event loop's readers, or a DNS library, costs ten times as much.
+A probe through the readers of an event loop, or through a DNS library, costs ten times as much.
 """
 
 import contextlib
@@ -14,15 +14,16 @@ from anycast_routed.model import Address
 from anycast_routed.observe.pulse.questions import HEADER
 
 _MOST_STRAYS: Final = 256
-_FORGOTTEN: Final = 5.0
-"""Seconds after which no reply is waited for any longer."""
+"""Datagrams to read at once without a reply among them."""
+_FORGET_AFTER: Final = 5.0
+"""Seconds after which a reply is no longer expected."""
 _QR: Final = 0x80
 
 
-class Udp:
+class UdpSocket:
     """A UDP socket connected to one server; a refusal is raised as ConnectionRefusedError.
 
-    Raises OSError where it can't be opened.
+    Raises OSError if it cannot be opened.
     """
 
     __slots__ = ("_ident", "_socket", "_waiting")
@@ -30,16 +31,16 @@ class Udp:
     def __init__(self, address: Address, port: int) -> None:
         self._socket = _connected(address, port, socket.SOCK_DGRAM)
         self._waiting: dict[bytes, tuple[int, float]] = {}
-        # From a random one on, so that nobody who cannot see our packets knows the next.
+        # IDs start at a random one, so that only a host that sees the packets knows the next.
         self._ident = int.from_bytes(os.urandom(2))
 
     def source(self) -> str:
-        """Give our address, which is the server's where that is on this host (but 127/8)."""
+        """Return the local address: the server's own if that is on this host (except 127/8)."""
         source: str = self._socket.getsockname()[0]
         return source
 
     def send(self, form: int, question: bytes, now: float) -> None:
-        """Send a question under a fresh ID. Raises OSError where it can't be sent."""
+        """Send a question under a new ID. Raises OSError if it cannot be sent."""
         if len(self._waiting) > 1:
             self._forget(now)
         self._ident = (self._ident + 1) % (1 << 16)
@@ -48,13 +49,13 @@ class Udp:
         try:
             self._socket.send(ident + question)
         except PermissionError:
-            # A packet filter of this host has dropped it: to us it is lost like any other packet.
+            # A packet filter on this host dropped it: that counts as a lost packet.
             return
 
     def receive(self) -> tuple[int, float, bytes] | None:
-        """Take the next reply: the form it answers, when that was sent, and the reply's header.
+        """Return the next reply: the form it answers, when that was sent, and the DNS header.
 
-        None when no reply is there or none is waited for. Raises OSError.
+        None if no reply is there or none is expected. Raises OSError.
         """
         for _ in range(_MOST_STRAYS):
             if not self._waiting:
@@ -70,23 +71,23 @@ class Udp:
         return None
 
     def wait(self, milliseconds: int) -> None:
-        """Wait until something can be received, but no longer than this."""
+        """Wait until a datagram can be received, but no longer than this."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.poll(milliseconds)
 
     def close(self) -> None:
-        """Close the socket; what was on its way here is lost."""
+        """Close the socket; a reply on its way is lost."""
         self._socket.close()
 
     def _forget(self, now: float) -> None:
-        old = [ident for ident, (_, sent) in self._waiting.items() if sent < now - _FORGOTTEN]
+        old = [ident for ident, (_, sent) in self._waiting.items() if sent < now - _FORGET_AFTER]
         for ident in old:
             del self._waiting[ident]
 
 
-class Tcp:
-    """One question over TCP. A handshake proves nothing, for the kernel does it; an answer does."""
+class TcpQuestion:
+    """One question over TCP. Only an answer proves life: the kernel does the handshake alone."""
 
     def __init__(self, address: Address, port: int, question: bytes) -> None:
         self._ident = os.urandom(2)
@@ -94,11 +95,11 @@ class Tcp:
         self._unsent = len(message).to_bytes(2) + message
         self._read = b""
         self._socket: socket.socket | None = None
-        with contextlib.suppress(OSError):  # no TCP here: then UDP alone has to tell
+        with contextlib.suppress(OSError):  # if TCP is not possible, UDP alone decides
             self._socket = _connected(address, port, socket.SOCK_STREAM)
 
     def answered(self) -> bool:
-        """Go on as far as it goes without waiting; return whether the answer has come."""
+        """Send and receive as far as possible without waiting; return whether it is answered."""
         if self._socket is None:
             return False
         try:
@@ -113,8 +114,8 @@ class Tcp:
         self._read += part
         if not part:
             self.close()
-        whole = len(self._read) == 2 + HEADER
-        return whole and self._read[2:4] == self._ident and bool(self._read[4] & _QR)
+        complete = len(self._read) == 2 + HEADER
+        return complete and self._read[2:4] == self._ident and bool(self._read[4] & _QR)
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,7 +1,7 @@
-"""Who holds the server's sockets, and what /proc(5) says of them.
+"""Find the processes that hold a server's sockets, and read their state from /proc(5).
 
-A big process is dead long before its sockets close: the kernel first frees its memory, or writes
-its core. /proc tells within a millisecond, and to anyone.
+A big process is dead long before its sockets close: the kernel first frees its memory or writes its
+core dump. /proc shows that within a millisecond, and to any user.
 """
 
 import contextlib
@@ -15,144 +15,146 @@ _EXITING: Final = 0x4  # PF_EXITING, linux/sched.h
 _STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
 _TRACED: Final = "t"
 _SLICE: Final = 128
-"""Descriptors looked at from one rest to the next."""
-_PROCESS: Final = 8
-"""What a process costs beside its descriptors, in descriptors; also one we may not look at."""
+"""Descriptors to look at between two yields of a search."""
+_PROCESS_COST: Final = 8
+"""The cost of a process besides its descriptors, in descriptors; also if access is denied."""
 _LONGEST: Final = 64
-"""Bytes that are read of a PID file."""
-_FAMILY: Final = 256
-"""Processes that one server has, at most."""
+"""Bytes to read of a PID file."""
+_MOST_CHILDREN: Final = 256
+"""The most processes of one server."""
 
 Owners = Mapping[int, Collection[int]]
-"""The PIDs that hold a socket, by its inode."""
+"""The PIDs that hold a socket, by the inode of the socket."""
 
 
-class Holders:
-    """The processes that hold one server's sockets: their PIDs, each with its start time."""
+class ServerProcesses:
+    """The processes that hold the sockets of one server: their PIDs with their start times."""
 
     def __init__(self, pids: Collection[int] = ()) -> None:
-        known = {pid: _start(pid) for pid in pids}
+        known = {pid: _start_time(pid) for pid in pids}
         self.started = {pid: start for pid, start in known.items() if start is not None}
-        self._traced: dict[int, str] = {}
+        self._switches: dict[int, str] = {}
+        """Context switches of a traced process at the last look."""
 
     def __bool__(self) -> bool:
         return bool(self.started)
 
     def gone(self) -> bool:
-        """Return whether one of them is no more, so that they are to be found anew.
+        """Return whether a process has ended, so that a new search is needed.
 
-        A PID with another start time is another process.
+        The same PID with another start time is another process.
         """
-        return any(_start(pid) != start for pid, start in self.started.items())
+        return any(_start_time(pid) != start for pid, start in self.started.items())
 
-    def evidence(self) -> str:
-        """Say why none of them can serve; empty when one of them can, or has gone or is unknown."""
-        said = []
+    def fault(self) -> str:
+        """Return why none of the processes can serve; empty if one can, has ended or is unknown."""
+        faults = []
         for pid, start in self.started.items():
             fault = self._fault(pid, start)
             if not fault:
                 return ""
-            said.append(f"process {pid} is {fault}")
-        return ", ".join(said)
+            faults.append(f"process {pid} is {fault}")
+        return ", ".join(faults)
 
     def _fault(self, pid: int, start: int) -> str:
         try:
-            found = fields(f"/proc/{pid}/stat")
+            found = stat_fields(f"/proc/{pid}/stat")
             if int(found[19]) != start:
                 return ""
             if found[0] == _TRACED:
-                return self._traced_still(pid)
-            if fault := _said(found):
-                # The first thread may have ended without the others, which serve on.
+                return self._traced_fault(pid)
+            if fault := _thread_fault(found):
+                # The first thread may have ended while the others still serve.
                 with os.scandir(f"/proc/{pid}/task") as tasks:
-                    return fault if all(_said(fields(f"{one.path}/stat")) for one in tasks) else ""
+                    others = [_thread_fault(stat_fields(f"{task.path}/stat")) for task in tasks]
+                return fault if all(others) else ""
             with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
                 dumps = any(line.startswith("CoreDumping:\t1") for line in status)
         except (OSError, ValueError, IndexError):
             return ""
         return "dumping core" if dumps else ""
 
-    def _traced_still(self, pid: int) -> str:
-        """Tell one that a debugger holds from one that strace stops for a moment at each call."""
+    def _traced_fault(self, pid: int) -> str:
+        """Distinguish a process held by a debugger from one that strace stops at each call."""
         with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
             switches = "".join(line for line in status if "ctxt_switches" in line)
-        before, self._traced[pid] = self._traced.get(pid), switches
+        before, self._switches[pid] = self._switches.get(pid), switches
         return "held by a debugger" if before == switches else ""
 
 
-def fields(path: str) -> list[str]:
-    """Give the fields of a stat file from the third, the state, on. Raises OSError."""
+def stat_fields(path: str) -> list[str]:
+    """Return the fields of a stat file from the third, the state, on. Raises OSError."""
     with Path(path).open("rb") as file:
-        # The second field is the program's name in parentheses, with anything in it.
+        # The second field is the program's name in parentheses; it may contain any characters.
         return file.read().rpartition(b")")[2].decode("ascii").split()
 
 
-def _said(found: list[str]) -> str:
+def _thread_fault(found: list[str]) -> str:
     if found[0] in _STATES:
         return _STATES[found[0]]
     return "exiting" if int(found[6]) & _EXITING else ""
 
 
-def _start(pid: int) -> int | None:
+def _start_time(pid: int) -> int | None:
     try:
-        return int(fields(f"/proc/{pid}/stat")[19])
+        return int(stat_fields(f"/proc/{pid}/stat")[19])
     except (OSError, ValueError, IndexError):
         return None
 
 
-def pids() -> Iterator[int]:
-    """Give all processes that we see, one after the other: there may be tens of thousands.
+def all_pids() -> Iterator[int]:
+    """Yield the PID of each visible process, one at a time: there may be tens of thousands.
 
-    Where no descriptor is left there is none.
+    Yield none if no descriptor is free.
     """
     with contextlib.suppress(OSError), os.scandir("/proc") as entries:
         yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
 
 
-def search(inodes: Collection[int], among: Iterable[int]) -> Iterator[Owners | None]:
-    """Look for the processes that hold these sockets, among those given that we may look at.
+def find_owners(inodes: Collection[int], among: Iterable[int]) -> Iterator[Owners | None]:
+    """Search the processes `among` for those that hold sockets with these inodes.
 
-    It yields None now and then, so that the caller can do something else, and the result at last.
-    We may look at the processes of our own user only, unless we are root.
+    Yield None now and then, so that the caller can do something else, and the result last. Without
+    root only processes of the same user can be searched.
     """
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[int, set[int]] = {inode: set() for inode in inodes}
-    seen = 0
+    cost = 0
     for pid in among if wanted else ():
-        seen += _PROCESS
+        cost += _PROCESS_COST
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
                     inode = wanted.get(os.readlink(descriptor.path))  # noqa: PTH115 - thousands of them
                     if inode is not None:
                         owners[inode].add(pid)
-                seen += 1
-                if seen >= _SLICE:
-                    seen = 0
+                cost += 1
+                if cost >= _SLICE:
+                    cost = 0
                     yield None
-        if seen >= _SLICE:
-            seen = 0
+        if cost >= _SLICE:
+            cost = 0
             yield None
     yield owners
 
 
-def with_children(pid_file: Path) -> list[int]:
-    """Give the process that a PID file names, and all its descendants: those may be the workers."""
+def pids_from_file(pid_file: Path) -> list[int]:
+    """Return the PID in a PID file and all its descendants, which may be the workers."""
     try:
         found = [int(_beginning(pid_file))]
     except (OSError, ValueError):
         return []
-    for pid in found:  # it grows meanwhile
+    for pid in found:  # the list grows in the loop
         with contextlib.suppress(OSError, ValueError):
             text = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8")
             found += [int(word) for word in text.split() if int(word) not in found]
-        if len(found) > _FAMILY:
-            return []  # it names init, or another one that everything comes from
+        if len(found) > _MOST_CHILDREN:
+            return []  # it names init, or another process that starts many programs
     return found
 
 
 def _beginning(file: Path) -> bytes:
-    """Read the beginning of a regular file. A FIFO, which would hold us up for ever, has none."""
+    """Return the beginning of a regular file; empty for a FIFO, where reading could block."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -1,4 +1,4 @@
-"""The loop: one task and one timer for all servers."""
+"""Run the pulse: one task and one timer for all servers."""
 
 import asyncio
 import time
@@ -6,37 +6,37 @@ from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from anycast_routed.observe.pulse.events import Notice, Senses, Server
-from anycast_routed.observe.pulse.host_view import Local
+from anycast_routed.observe.pulse.host_view import HostView
 from anycast_routed.observe.pulse.processes import Owners
 from anycast_routed.observe.pulse.target import SLACK, Target
 
 _LATE: Final = 0.02
-"""Seconds by which we may wake up late without doubting what we saw."""
+"""A wake-up that is later than this many seconds puts the evidence in doubt."""
 _REFRESH: Final = 10.0
-"""Seconds from one look at all sockets to the next: new ones announce themselves nowhere."""
+"""Seconds from one look at all sockets to the next: the kernel reports no new sockets."""
 _SEARCHES: Final = 6
-"""Each so many of these looks all processes are searched too."""
-_REST: Final = 0.01
+"""At every sixth of these looks all processes are searched too."""
+_PAUSE: Final = 0.01
 """Seconds from one slice of a search to the next."""
 
 
 class Pulse:
-    """Feels the pulse of servers, and tells of those that die, come back or answer otherwise.
+    """Observes servers, and reports those that die, return or answer differently.
 
-    Nothing is opened before `run`. What is asked of it, and `next`, belong to the same event loop.
+    Nothing is opened before `run`. All methods must be called in the same event loop.
     """
 
     def __init__(self, servers: Iterable[Server]) -> None:
         servers = tuple(dict.fromkeys(servers))
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
-        self._local = Local({server.port for server in servers})
-        self._targets = {server: Target(server, self._local, self._notices) for server in servers}
+        self._host = HostView({server.port for server in servers})
+        self._targets = {server: Target(server, self._host, self._notices) for server in servers}
         self._refreshes = 0
         self._next_refresh = 0.0
         self._waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> NoReturn:
-        """Feel until cancelled; every socket is closed then."""
+        """Observe until cancelled, and close every socket then."""
         try:
             due = time.monotonic()
             for target in self._targets.values():
@@ -44,82 +44,84 @@ class Pulse:
             while True:
                 now = time.monotonic()
                 self._turn(now, late=now - due > _LATE)
-                dues = [target.due for target in self._targets.values()]
-                rest = [time.monotonic() + _REST] if self._local.searching else []
-                due = min([self._next_refresh, *dues, *rest])
+                due = min(
+                    self._next_refresh,
+                    *(target.due for target in self._targets.values()),
+                    *([time.monotonic() + _PAUSE] if self._host.searching else []),
+                )
                 await self._sleep(due)
         finally:
             for target in self._targets.values():
                 target.close()
-            self._local.close()
+            self._host.close()
 
     async def next(self) -> Notice:
         """Wait for the next notice."""
         return await self._notices.get()
 
     def judged(self, server: Server) -> None:
-        """Take what the base probe is answered now for normal: a check has just passed or failed.
+        """Take the present answer to the base probe as the usual one: a check has just ended.
 
-        After one that failed a recovery is told as a change.
+        After a check that failed, a recovery is reported as a change.
         """
         self._targets[server].settle()
 
     def senses(self, server: Server) -> Senses:
-        """Say which senses work for this server now."""
+        """Return which senses work for this server now."""
         return self._targets[server].senses()
 
     def _turn(self, now: float, *, late: bool) -> None:
-        """Do everything that is due. It never waits, and takes what it takes."""
-        self._local.forget()
-        self._local.hear()
+        """Do everything that is due, without waiting."""
+        self._host.clear_caches()
+        self._host.read_events()
         if now >= self._next_refresh:
             self._refresh(now)
-        self._look(now)
+        self._update_sockets(now)
         due = [target for target in self._targets.values() if target.due <= now + SLACK]
         asked = [target for target in due if target.turn(now, late=late)]
         if asked:
-            asked[-1].await_reply()  # the replies to the others are there by then
+            asked[-1].await_reply()  # the other replies have come by then
             for target in asked:
-                target.glance(now)
-        self._local.forget()
-        self._look(now)
-        if (owners := self._local.found()) is not None:
-            self._hand_out(owners)
+                target.take_reply(now)
+        self._host.clear_caches()
+        self._update_sockets(now)
+        if (owners := self._host.continue_search()) is not None:
+            self._assign(owners)
 
     def _refresh(self, now: float) -> None:
         self._next_refresh = now + _REFRESH
-        self._local.open(self._wake)
-        self._local.suspects |= {server.port for server in self._targets}
-        all_anew = self._refreshes % _SEARCHES == 0
+        self._host.open(self._wake)
+        self._host.suspect_ports |= {server.port for server in self._targets}
+        search_all = self._refreshes % _SEARCHES == 0
         self._refreshes += 1
-        self._look(now)
-        if all_anew or any(target.trace.stale() for target in self._targets.values()):
-            self._search()
+        self._update_sockets(now)
+        if search_all or any(target.sockets.stale() for target in self._targets.values()):
+            self._start_search()
 
-    def _look(self, now: float) -> None:
-        """Look at the suspect sockets, and search for who holds those that are new."""
+    def _update_sockets(self, now: float) -> None:
+        """Read the sockets on suspect ports, and search for the processes of new sockets."""
         changed = False
-        while self._local.suspects:
-            port = self._local.suspects.pop()
-            on_port = self._local.listeners(port)
+        while self._host.suspect_ports:
+            port = self._host.suspect_ports.pop()
+            on_port = self._host.listeners(port)
             for server, target in self._targets.items():
                 if server.port == port:
-                    changed |= target.saw(on_port, now)
+                    changed |= target.update_sockets(on_port, now)
         if changed:
-            self._search()
+            self._start_search()
 
-    def _search(self) -> None:
-        sockets: dict[int, int] = {}
+    def _start_search(self) -> None:
+        cgroups: dict[int, int] = {}
         for target in self._targets.values():
-            sockets |= target.trace.sockets()
-        self._local.look_for(sockets)
+            cgroups |= target.sockets.cgroups()
+        self._host.start_search(cgroups)
 
-    def _hand_out(self, owners: Owners) -> None:
+    def _assign(self, owners: Owners) -> None:
         for target in self._targets.values():
-            target.trace.held_by(owners)
+            target.sockets.assign(owners)
 
     async def _sleep(self, until: float) -> None:
-        """Wait until then, or until sockets die."""
+        """Wait until that time, or until a socket is closed."""
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_at(until, self._wake)

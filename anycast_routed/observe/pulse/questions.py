@@ -1,4 +1,4 @@
-"""The prebuilt questions for one server, and the little that is read of their answers."""
+"""Build the questions for one server, and read what matters from the header of an answer."""
 
 from typing import Final
 
@@ -9,23 +9,24 @@ import dns.rdataclass
 from anycast_routed.observe.checks.dns_message import Query
 
 HEADER: Final = 12
-"""Octets of a DNS header (RFC 1035 section 4.1.1): all that is ever read of an answer."""
+"""Octets of a DNS header (RFC 1035 section 4.1.1): nothing else is read of an answer."""
 BASE: Final = -1
 """The form of the base question; the liveness questions are numbered from 0."""
 NO_RECURSION: Final = 0
+"""The form that asks the configured question without RD."""
 FORMS: Final = 3
 _LOCAL_REFUSALS: Final = frozenset((1, 4, 5, 9))  # FORMERR, NOTIMP, REFUSED, NOTAUTH
 
 
 class Questions:
-    """The messages without their ID: put two octets before one, and it can be sent.
+    """The messages without their ID: two octets in front make a complete message.
 
-    The base question is the configured one: what it is answered tells how the service does, but a
-    recursor may rightly take long for it. The liveness questions are such as a living server
-    answers at once from what it has: the configured one without RD (recursion desired), its
-    version (class CH), and an opcode that nobody implements (STATUS).
+    The base question is the configured one: its answer shows how the service is, but a resolver may
+    take long for it. The liveness questions are answered at once by a living server: the configured
+    question without RD (recursion desired), its version (class CH), and an opcode that no server
+    implements (STATUS).
 
-    Raises ValueError where the name or the type can't be put into a DNS message.
+    Raises ValueError if the name or the type cannot be put into a DNS message.
     """
 
     def __init__(self, name: str, rrtype: str) -> None:
@@ -39,25 +40,22 @@ class Questions:
         )
         self.liveness = tuple(message.to_wire()[2:] for message in messages)
 
-    def form(self, number: int) -> bytes:
-        """Give the question of this form."""
-        return self.base if number == BASE else self.liveness[number]
-
 
 def meaning(header: bytes) -> tuple[int, bool] | None:
-    """Give what an answer says: its rcode, and whether it has any records in its answer section.
+    """Return the rcode of an answer, and whether its answer section has records.
 
-    None when it is truncated: a server under rate limiting (RRL) sends such to see who is real.
+    None if it is truncated: response rate limiting (RRL) sends truncated answers to check that a
+    client is real.
     """
     return None if header[2] & 0x02 else (header[3] & 0x0F, header[6:8] != b"\0\0")
 
 
 def is_local(form: int, header: bytes) -> bool:
-    """Return whether the server has answered this without asking anyone else.
+    """Return whether the server answered without a query to another server.
 
-    A forwarder may pass the configured name on even without RD, and is then as slow as whom it asks
-    when its cache expires; its quick answer from the cache proves nothing. Not so an authoritative
-    answer (AA) or a refusal.
+    A forwarder may forward the configured name even without RD: then an answer from its cache comes
+    at once, and after the cache expires it is as slow as the other server. So only an authoritative
+    answer (AA) or a refusal shows that the server itself answered.
     """
     if form != NO_RECURSION:
         return True

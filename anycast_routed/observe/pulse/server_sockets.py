@@ -1,46 +1,46 @@
-"""One server's traces on this host: its listening sockets, and the processes that hold them."""
+"""The listening sockets of one server on this host, and the processes that hold them."""
 
 import ipaddress
 
 from anycast_routed.observe.pulse.events import Server
-from anycast_routed.observe.pulse.host_view import SYSTEMD, Local
-from anycast_routed.observe.pulse.overload import Effort
-from anycast_routed.observe.pulse.processes import Holders, Owners, with_children
+from anycast_routed.observe.pulse.host_view import SYSTEMD, HostView
+from anycast_routed.observe.pulse.overload import Activity
+from anycast_routed.observe.pulse.processes import Owners, ServerProcesses, pids_from_file
 from anycast_routed.observe.pulse.sock_diag import Listener, Listeners
 
 
-class Trace:
-    """What there is of one server on this host, as of the last look."""
+class ServerSockets:
+    """The sockets and processes of one server, as of the last look."""
 
-    def __init__(self, server: Server, local: Local) -> None:
+    def __init__(self, server: Server, host: HostView) -> None:
         self._server = server
-        self._local = local
+        self._host = host
         self._listeners: tuple[Listener, ...] = ()
-        self._holders = Holders()
-        self._here = False
+        self._processes = ServerProcesses()
+        self._on_this_host = False
 
     def locate(self, source: str) -> None:
-        """Learn from what address we speak to the server.
+        """Learn from the local address of a probe whether the server's address is on this host.
 
-        It is the server's own where that is on this host. If it isn't, a socket on all addresses of
-        this host, perhaps a resolver for its own use, has nothing to do with the server.
+        The local address equals the server's if that is on this host. Otherwise a socket on all
+        addresses of this host, perhaps of a local resolver, does not belong to the server.
         """
         address = self._server.address
         same = ipaddress.ip_address(source.partition("%")[0]) == address
-        self._here = same or address.is_loopback
+        self._on_this_host = same or address.is_loopback
 
     def inodes(self) -> frozenset[int]:
-        """Give its sockets."""
+        """Return the inodes of the sockets."""
         return frozenset(listener.inode for listener in self._listeners)
 
-    def sockets(self) -> dict[int, int]:
-        """Give its sockets, each with its cgroup."""
+    def cgroups(self) -> dict[int, int]:
+        """Return the cgroup ID of each socket, by inode."""
         return {listener.inode: listener.cgroup for listener in self._listeners}
 
-    def saw(self, on_port: Listeners | None) -> bool:
-        """Take in the sockets that are on its port now; return whether its own have changed.
+    def update(self, on_port: Listeners | None) -> bool:
+        """Take over the sockets that are on the port now; return whether the server's changed.
 
-        Where the kernel doesn't tell we keep to what it has told before.
+        None, if the kernel does not report them, changes nothing.
         """
         if on_port is None:
             return False
@@ -48,75 +48,77 @@ class Trace:
         self._listeners = self._own(on_port)
         return self.inodes() != before
 
-    def held_by(self, owners: Owners) -> None:
-        """Take in who holds the sockets."""
+    def assign(self, owners: Owners) -> None:
+        """Take over the processes that hold the sockets."""
         pids = {pid for inode in self.inodes() for pid in owners.get(inode, ())}
         pids.discard(SYSTEMD)
         for listener in self._listeners:
             if not pids:
-                pids.update(self._local.members(listener.cgroup))
+                pids.update(self._host.members(listener.cgroup))
         if not pids and self._server.pid_file is not None:
-            pids.update(with_children(self._server.pid_file))
-        holders = Holders(pids)
-        # The same ones are kept, with what has been learnt of them.
-        if holders.started != self._holders.started:
-            self._holders = holders
+            pids.update(pids_from_file(self._server.pid_file))
+        processes = ServerProcesses(pids)
+        # If they are the same, what was learnt of them is kept.
+        if processes.started != self._processes.started:
+            self._processes = processes
 
     def stale(self) -> bool:
-        """Return whether one of the processes has gone."""
-        return self._holders.gone()
+        """Return whether one of the processes has ended."""
+        return self._processes.gone()
 
-    def evidence(self) -> str:
-        """Say why no process can serve any longer; empty when one can, or none is known.
+    def fault(self) -> str:
+        """Return why no process can serve any longer; empty if one can, or if none is known.
 
-        What was known is checked with a fresh look, for another process may have taken over.
+        A fault is confirmed with a fresh look, because another process may have taken over.
         """
-        if not self._holders.evidence():
+        if not self._processes.fault():
             return ""
         port = self._server.port
-        on_port = self._local.listeners(port)
+        on_port = self._host.listeners(port)
         if on_port is None or {one.inode for one in self._own(on_port)} != self.inodes():
-            self._local.suspects.add(port)
+            self._host.suspect_ports.add(port)
             return ""
-        self.held_by(self._local.owners())
-        return self._holders.evidence()
+        self.assign(self._host.owners())
+        return self._processes.fault()
 
-    def effort(self, now: float, *, fresh: bool = False) -> Effort:
-        """Return what was counted of it until now; `fresh`: with processes that are new.
+    def activity(self, now: float, *, fresh: bool = False) -> Activity:
+        """Return what the kernel has counted up to now; `fresh`: include new processes.
 
-        Raises OSError: no descriptor is left.
+        Raises OSError if no descriptor is free.
         """
-        if fresh and not self._local.searching:
-            self.held_by(self._local.owners())
+        if fresh and not self._host.searching:
+            self.assign(self._host.owners())
         threads: dict[int, tuple[float, float]] = {}
         runnable = False
-        for pid in self._holders.started:
-            those, could_run = self._local.threads(pid)
-            threads |= those
+        for pid in self._processes.started:
+            times, could_run = self._host.thread_times(pid)
+            threads |= times
             runnable = runnable or could_run
-        on_port = self._local.listeners(self._server.port)
+        on_port = self._host.listeners(self._server.port)
         own = self._own(on_port) if on_port is not None else ()
         drops = {one.inode: one.drops for one in own}
-        return Effort(now, threads, runnable, drops, self._local.reads())
+        return Activity(now, threads, runnable, drops, self._host.datagrams_read())
 
     def _own(self, on_port: Listeners) -> tuple[Listener, ...]:
-        return on_port.serving(self._server.address) if self._here else ()
+        return on_port.serving(self._server.address) if self._on_this_host else ()
 
     def has_sockets(self) -> bool:
-        """Return whether it has listening sockets here."""
+        """Return whether the server has listening sockets on this host."""
         return bool(self._listeners)
 
     def has_processes(self) -> bool:
-        """Return whether its processes are known."""
-        return bool(self._holders)
+        """Return whether the processes of the server are known."""
+        return bool(self._processes)
 
-    def lacks(self) -> list[str]:
-        """Say why its sockets or processes are unknown."""
-        said = []
-        if self._local.trouble:
-            said.append(self._local.trouble)
+    def missing(self) -> list[str]:
+        """Return why the sockets or the processes are unknown."""
+        reasons = []
+        if self._host.trouble:
+            reasons.append(self._host.trouble)
         elif not self._listeners:
-            said.append("no listening socket here: it is down, or in another namespace or host")
-        if not self._holders:
-            said.append("no PIDs known: another user's processes, or none here")
-        return said
+            reasons.append(
+                "no listening socket on this host: it is down, or in another namespace or host"
+            )
+        if not self._processes:
+            reasons.append("its processes are unknown: of another user, or not on this host")
+        return reasons

@@ -1,12 +1,11 @@
-"""The kernel's word on UDP sockets (sock_diag(7)): when one dies, and which there are.
+"""Ask the kernel about UDP sockets (sock_diag(7)): which exist, and when one is closed.
 
-All of it works for an ordinary user without capabilities, for the network namespace we are in.
+This needs no capabilities. It covers the network namespace of the process.
 """
 
 import ctypes
 import errno
 import ipaddress
-import os
 import socket
 import struct
 from collections import defaultdict
@@ -16,48 +15,48 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from anycast_routed.model import Address
+from anycast_routed.system import netlink
 
-_NETLINK_SOCK_DIAG: Final = 4
 _SOL_NETLINK: Final = 270
-_ADD_MEMBERSHIP: Final = 1
+_NETLINK_ADD_MEMBERSHIP: Final = 1
 _SO_ATTACH_FILTER: Final = 26
 _DESTROY_GROUPS: Final = (2, 4)  # SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_DESTROY
 _SOCK_DIAG_BY_FAMILY: Final = 20
-_REQUEST_DUMP: Final = 0x1 | 0x300
-_ERROR, _DONE = 2, 3
 _UNCONNECTED: Final = 1 << 7
-"""A UDP socket without a peer has the state of a closed TCP one."""
+"""A UDP socket without a peer has the state TCP_CLOSE."""
 _MEMORY, _V6ONLY, _CGROUP_ID = 7, 11, 21  # INET_DIAG_*, linux/inet_diag.h
 _WITH_MEMORY: Final = 1 << _MEMORY - 1
 _DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
-_HEADER: Final = struct.Struct("=IHHII")
-_MESSAGE: Final = 16 + 72  # nlmsghdr and inet_diag_msg
-_ATTRIBUTE: Final = 4  # an attribute's own header
-_LARGEST: Final = 1 << 16
-_ANY4: Final = IPv4Address(0)
-_ANY6: Final = IPv6Address(0)
-_MOST_NEWS: Final = 1000
-"""Messages that are read at once; the others are read in the next turn."""
+_ATTRIBUTES_AT: Final = netlink.HEADER_SIZE + 72
+"""Offset of the attributes: they follow struct inet_diag_msg."""
+_INODE: Final = struct.Struct("=I")
+_TIMEOUT: Final = 0.5
+"""Seconds to wait for each datagram of a dump."""
+_ANY_IPV4: Final = IPv4Address(0)
+_ANY_IPV6: Final = IPv6Address(0)
+_MOST_EVENTS: Final = 1000
+"""Datagrams to read at once; the rest is read in the next turn of the event loop."""
 _MOST_FILTERED: Final = 1000
-"""With more ports than this the filter would grow too long; ports are then told apart here."""
-_BPF = struct.Struct("HBBI")
+"""With more ports than this the BPF program would be too long, so this module filters the ports."""
+_BPF: Final = struct.Struct("HBBI")
 _LOAD_HALF, _JUMP_EQUAL, _RETURN = 0x28, 0x15, 0x06
-_SPORT, _DPORT = 20, 22
+_SOURCE_PORT, _DESTINATION_PORT = 20, 22
+"""Offsets in a sock_diag message."""
 _ALL: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A UDP socket that takes datagrams from anyone."""
+    """A UDP socket without a peer: it receives datagrams from any address."""
 
     address: Address
     port: int
     inode: int
     v6only: bool
     cgroup: int
-    """The ID of the cgroup in which it was made; 0 where the kernel doesn't tell."""
+    """The ID of the cgroup in which it was opened; 0 if the kernel does not report it."""
     drops: int
-    """Datagrams that it lost so far, nearly all to a full queue, modulo 2^32."""
+    """Datagrams dropped so far, nearly all because the queue was full, modulo 2^32."""
 
 
 class Listeners:
@@ -70,84 +69,77 @@ class Listeners:
             self._bound[mapped or one.address].append(one)
 
     def serving(self, address: Address) -> tuple[Listener, ...]:
-        """Give those that take what is sent to this address, which is on this host.
+        """Return the listeners that receive datagrams for this address of the host.
 
-        The kernel prefers those that are bound to it over those that are bound to all addresses.
+        The kernel prefers sockets bound to the address over sockets bound to all addresses.
         """
         if address in self._bound:
             return tuple(self._bound[address])
-        dual = [one for one in self._bound.get(_ANY6, ()) if not one.v6only]
-        any4 = (*self._bound.get(_ANY4, ()), *dual)
-        return any4 if isinstance(address, IPv4Address) else tuple(self._bound.get(_ANY6, ()))
+        any_ipv6 = tuple(self._bound.get(_ANY_IPV6, ()))
+        if isinstance(address, IPv6Address):
+            return any_ipv6
+        dual_stack = [one for one in any_ipv6 if not one.v6only]
+        return (*self._bound.get(_ANY_IPV4, ()), *dual_stack)
 
 
-class Deaths:
-    """The kernel's news of UDP sockets that have closed.
+class ClosedSockets:
+    """The kernel's events for UDP sockets that are closed, on a set of local ports.
 
-    Without a filter a busy resolver would flood us with the deaths of its client sockets. Raises
-    OSError where the kernel does not let us.
+    A BPF filter in the kernel drops the events of other sockets: a busy resolver closes thousands
+    of client sockets a second. Raises OSError if the kernel denies it.
     """
 
     def __init__(self, ports: Collection[int]) -> None:
         self._ports = frozenset(ports)
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_SOCK_DIAG
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, netlink.NETLINK_SOCK_DIAG
         )
         try:
-            _attach(self._socket, program(self._ports))  # before we join, so that nothing slips in
+            # The filter comes before the membership, so that no other event gets in between.
+            _attach(self._socket, port_filter(self._ports))
             self._socket.bind((0, 0))
             for group in _DESTROY_GROUPS:
-                self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
         except OSError:
             self._socket.close()
             raise
 
     def fileno(self) -> int:
-        """Give the descriptor, readable when there is news."""
+        """Return the descriptor, which is readable when an event is waiting."""
         return self._socket.fileno()
 
     def read(self) -> frozenset[int]:
-        """Give the ports on which sockets have died; all ports when news was lost."""
-        died: set[int] = set()
-        for _ in range(_MOST_NEWS):
+        """Return the ports of the sockets that were closed; all ports if events were lost."""
+        closed: set[int] = set()
+        for _ in range(_MOST_EVENTS):
             try:
-                messages = self._socket.recv(_LARGEST)
+                datagram = self._socket.recv(netlink.LARGEST_DATAGRAM)
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                died |= self._ports
+                closed |= self._ports
                 continue
-            for _, message in _split(messages):
-                if len(message) >= _MESSAGE:
-                    died |= {int.from_bytes(message[_SPORT : _SPORT + 2])} & self._ports
-        return frozenset(died)
+            for _, _, message in netlink.messages(datagram):
+                if len(message) >= _ATTRIBUTES_AT:
+                    closed |= {_port(message)} & self._ports
+        return frozenset(closed)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the socket."""
         self._socket.close()
 
 
-def program(ports: Collection[int]) -> list[tuple[int, int, int, int]]:
-    """Give the classic BPF program that lets pass what has no peer and is on one of our ports."""
-    drop, take = (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _ALL)
-    unconnected = [(_LOAD_HALF, 0, 0, _DPORT), (_JUMP_EQUAL, 1, 0, 0), drop]
-    if len(ports) > _MOST_FILTERED:
-        return [*unconnected, take]
-    # An own return for each port, because a jump can't reach further than 255 instructions.
-    ours = [step for port in sorted(ports) for step in ((_JUMP_EQUAL, 0, 1, port), take)]
-    return [*unconnected, (_LOAD_HALF, 0, 0, _SPORT), *ours, drop]
-
-
 def listeners(port: int) -> Listeners:
-    """Give all UDP sockets on a port that are not connected. Raises OSError."""
+    """Return all UDP sockets on a port that are not connected. Raises OSError."""
     found: list[Listener] = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(0.5)
+    kind = socket.SOCK_RAW
+    with socket.socket(socket.AF_NETLINK, kind, netlink.NETLINK_SOCK_DIAG) as opened:
+        opened.settimeout(_TIMEOUT)
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
-                found += _dump(netlink, family, port)
+                found += _dump(opened, family, port)
             except OSError as error:
                 # A kernel without IPv6 has no IPv6 sockets.
                 if family == socket.AF_INET or error.errno != errno.ENOENT:
@@ -155,61 +147,54 @@ def listeners(port: int) -> Listeners:
     return Listeners(found)
 
 
-def _dump(netlink: socket.socket, family: int, port: int) -> Iterator[Listener]:
+def _dump(opened: socket.socket, family: int, port: int) -> Iterator[Listener]:
     # inet_diag_req_v2: family, protocol, extensions, padding, states, and the socket's identity.
     wanted = struct.pack("=BBBxI", family, socket.IPPROTO_UDP, _WITH_MEMORY, _UNCONNECTED)
-    body = wanted + port.to_bytes(2) + bytes(46)
-    size = _HEADER.size + len(body)
-    netlink.send(_HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 0, 0) + body)
+    payload = wanted + port.to_bytes(2) + bytes(46)
+    opened.send(netlink.request(_SOCK_DIAG_BY_FAMILY, payload, flags=netlink.NLM_F_DUMP))
     while True:
-        for kind, message in _split(netlink.recv(_LARGEST)):
-            if kind == _DONE:
+        for kind, _, message in netlink.messages(opened.recv(netlink.LARGEST_DATAGRAM)):
+            if kind == netlink.NLMSG_DONE:
                 return
-            if kind == _ERROR:
-                number = -int.from_bytes(message[16:20], "little", signed=True)
-                raise OSError(number, os.strerror(number))
-            if len(message) >= _MESSAGE:
+            if kind == netlink.NLMSG_ERROR:
+                raise netlink.error(message)
+            if len(message) >= _ATTRIBUTES_AT:
                 yield _listener(message)
 
 
 def _listener(message: bytes) -> Listener:
     width = 4 if message[16] == socket.AF_INET else 16
-    attributes = dict(_attributes(message))
+    attributes = dict(netlink.attributes(message, _ATTRIBUTES_AT))
     return Listener(
         address=ipaddress.ip_address(message[24 : 24 + width]),
-        port=int.from_bytes(message[_SPORT : _SPORT + 2]),
-        inode=struct.unpack_from("=I", message, _MESSAGE - 4)[0],
+        port=_port(message),
+        inode=_INODE.unpack_from(message, _ATTRIBUTES_AT - _INODE.size)[0],
         v6only=any(attributes.get(_V6ONLY, b"\0")),
         cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
         drops=struct.unpack_from("=I", attributes.get(_MEMORY, bytes(36)), 4 * _DROPS)[0],
     )
 
 
-def _attributes(message: bytes) -> Iterator[tuple[int, bytes]]:
-    at = _MESSAGE
-    while at + _ATTRIBUTE <= len(message):
-        size, kind = struct.unpack_from("=HH", message, at)
-        if size < _ATTRIBUTE:
-            return
-        yield kind, message[at + _ATTRIBUTE : at + size]
-        at += size + 3 & ~3
+def _port(message: bytes) -> int:
+    return int.from_bytes(message[_SOURCE_PORT : _SOURCE_PORT + 2])
 
 
-def _split(messages: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(messages):
-        size, kind, *_ = _HEADER.unpack_from(messages, at)
-        if size < _HEADER.size:
-            return
-        yield kind, messages[at : at + size]
-        at += size + 3 & ~3
+def port_filter(ports: Collection[int]) -> list[tuple[int, int, int, int]]:
+    """Return the classic BPF program that accepts sockets without a peer on one of the ports."""
+    drop, accept = (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _ALL)
+    unconnected = [(_LOAD_HALF, 0, 0, _DESTINATION_PORT), (_JUMP_EQUAL, 1, 0, 0), drop]
+    if len(ports) > _MOST_FILTERED:
+        return [*unconnected, accept]
+    # Each port has its own return, because a jump reaches no further than 255 instructions.
+    one_of = [step for port in sorted(ports) for step in ((_JUMP_EQUAL, 0, 1, port), accept)]
+    return [*unconnected, (_LOAD_HALF, 0, 0, _SOURCE_PORT), *one_of, drop]
 
 
-def _attach(netlink: socket.socket, steps: list[tuple[int, int, int, int]]) -> None:
-    code = ctypes.create_string_buffer(b"".join(_BPF.pack(*step) for step in steps))
+def _attach(opened: socket.socket, program: list[tuple[int, int, int, int]]) -> None:
+    code = ctypes.create_string_buffer(b"".join(_BPF.pack(*step) for step in program))
     # struct sock_fprog: the kernel copies the program during the call.
-    netlink.setsockopt(
+    opened.setsockopt(
         socket.SOL_SOCKET,
         _SO_ATTACH_FILTER,
-        struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)),
+        struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)),
     )

@@ -1,269 +1,248 @@
-"""One server under observation: what is done about it next, and when."""
+"""Observe one server: probe it, judge the answer or the silence, and plan the next step."""
 
 import asyncio
-from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final
 
-from anycast_routed.observe.pulse.burst import APART, EARLY, GAP, SILENCE, Burst
+from anycast_routed.observe.pulse.burst import GAP
+from anycast_routed.observe.pulse.condition import Condition, State
 from anycast_routed.observe.pulse.conversation import Conversation
-from anycast_routed.observe.pulse.events import Notice, Senses, Server, Sign
-from anycast_routed.observe.pulse.host_view import Local
-from anycast_routed.observe.pulse.overload import excuse
-from anycast_routed.observe.pulse.probe import Udp
-from anycast_routed.observe.pulse.server_sockets import Trace
+from anycast_routed.observe.pulse.events import Notice, Senses, Server
+from anycast_routed.observe.pulse.host_view import HostView
+from anycast_routed.observe.pulse.server_sockets import ServerSockets
+from anycast_routed.observe.pulse.silence import SilenceTest, Verdict
 from anycast_routed.observe.pulse.sock_diag import Listeners
 
 SLACK: Final = 0.001
-"""Turns that are due within so many seconds share one wake-up."""
-_MISS: Final = 0.01
-"""Seconds after which an unanswered base probe calls for a closer look."""
+"""Steps that are due within this many seconds share one wake-up."""
+_ANSWER_TIME: Final = 0.01
+"""Seconds after which an unanswered base probe starts a burst."""
 _RETRY: Final = 1.0
-"""Seconds until we try again what our own host did not let us do."""
+"""Seconds until the next try after this host could not send a query."""
 _DEAD_INTERVAL: Final = 0.1
-"""Seconds from one probe of a dead server to the next, at most: its return matters."""
-_BURSTS: Final = 8
-"""More bursts than these at once share the time, so that we do not become the load."""
+"""The longest interval, in seconds, between probes of a dead server: its return matters."""
+
+
+class _Step(Enum):
+    """One thing to do about a server."""
+
+    OPEN = auto()
+    PROBE = auto()
+    TAKE_REPLY = auto()
+    JUDGE = auto()
+    BEGIN_BURST = auto()
+    BURST = auto()
 
 
 class Target:
-    """Probes one server when its turn comes, tells what it finds, and never raises for it.
+    """Probes one server whenever a step is due, and reports what it finds; it never raises.
 
-    probe ─▶ judge ─▶ probe ...          answered within 10 ms
-               └────▶ step ─▶ step ...   a burst, until there is any answer or enough silence
+    PROBE ─▶ JUDGE ─▶ PROBE ...               answered within 10 ms
+               └────▶ BURST ─▶ BURST ...      until there is an answer, or enough silence
     """
 
-    def __init__(self, server: Server, local: Local, notices: asyncio.Queue[Notice]) -> None:
+    def __init__(self, server: Server, host: HostView, notices: asyncio.Queue[Notice]) -> None:
         self.server = server
-        self.trace = Trace(server, local)
+        self.sockets = ServerSockets(server, host)
         self.due = 0.0
-        """Monotonic seconds of its next turn."""
-        self._local = local
-        self._notices = notices
-        self._talk = Conversation(server)
-        self._act: Callable[[float, bool], None] = self._probe
+        """Monotonic seconds of the next step."""
+        self._host = host
+        self._condition = Condition(server, notices)
+        self._conversation = Conversation(server)
+        self._next = _Step.PROBE
         self._next_probe = 0.0
         self._asked = 0.0
-        self._prompt = False
-        """It is such a server as answers within a millisecond."""
-        self._burst: Burst | None = None
-        self._refused_at: float | None = None
-        self._dead = False
-        self._odd = False
-        """It is silent, and that was told as a change, since it proves nothing."""
+        self._answers_at_once = False
+        """The last base question was answered within a millisecond or so."""
+        self._test: SilenceTest | None = None
         self._trouble = ""
 
     def begin(self, now: float) -> None:
         """Prepare the questions and the first probe, which is due at once."""
         self.due = self._next_probe = now
-        self._guarded(self._open, now, False)  # noqa: FBT003 - not late
+        self._do(_Step.OPEN, now)
 
     def close(self) -> None:
         """Close all sockets."""
         self._end_burst()
-        self._talk.close()
+        self._conversation.close()
 
     def turn(self, now: float, *, late: bool) -> bool:
-        """Do what is due, and set `due` anew; return whether a reply may come at once.
+        """Do the step that is due and set `due`; return whether a reply may come at once.
 
-        `late`: our own process did not run for a while.
+        `late`: this process did not run for a while, so that silence may be its own fault.
         """
         self.due = now + GAP
-        self._guarded(self._act, now, late)
-        return self._prompt and self._act == self._judge
+        self._do(self._next, now, late=late)
+        return self._answers_at_once and self._next is _Step.JUDGE
 
     def await_reply(self) -> None:
-        """Wait for the reply, but no longer than a millisecond.
+        """Wait at most a millisecond for the reply, at half the cost of a turn of the loop."""
+        self._conversation.wait()
 
-        It is there much sooner, as a rule, and to wait for it here costs half of another round of
-        the event loop.
-        """
-        self._talk.wait()
-
-    def glance(self, now: float) -> None:
-        """Take the reply if it is there already: then nothing is due before the next base probe."""
-        self._guarded(self._glance, now, False)  # noqa: FBT003 - not late
+    def take_reply(self, now: float) -> None:
+        """Take the reply if it has come: then nothing is due before the next base probe."""
+        self._do(_Step.TAKE_REPLY, now)
 
     def settle(self) -> None:
-        """Take what it answers now for normal."""
-        self._talk.settle()
+        """Take the present answer as the usual one."""
+        self._conversation.settle()
 
-    def saw(self, on_port: Listeners | None, now: float) -> bool:
-        """Take in the sockets on its port; return whether its own have changed."""
-        had = self.trace.has_sockets()
-        changed = self.trace.saw(on_port)
-        if had and changed and not self._dead:
-            if not self.trace.has_sockets():
-                # A server that opens new ones in the next moment is still dead for this one: what
-                # is asked meanwhile is refused.
+    def update_sockets(self, on_port: Listeners | None, now: float) -> bool:
+        """Take over the sockets on the server's port; return whether the server's own changed."""
+        had_sockets = self.sockets.has_sockets()
+        changed = self.sockets.update(on_port)
+        if had_sockets and changed and self._condition.state is not State.DEAD:
+            if not self.sockets.has_sockets():
+                # Even if a new server opens new sockets at once, this one is dead: the host refuses
+                # the queries in between.
                 at = f"{self.server.address} port {self.server.port}"
                 self._died(f"nothing listens any more on {at}", now)
-            elif self._burst is None:
-                self._act, self.due = self._probe, now
+            elif self._test is None:
+                self._next, self.due = _Step.PROBE, now
         return changed
 
     def senses(self) -> Senses:
-        """Say which senses work."""
-        said = [*self.trace.lacks(), *([self._trouble] if self._trouble else [])]
+        """Return which senses work."""
+        missing = [*self.sockets.missing(), *([self._trouble] if self._trouble else [])]
         return Senses(
-            sockets=self.trace.has_sockets() and not self._local.trouble,
-            processes=self.trace.has_processes(),
+            sockets=self.sockets.has_sockets() and not self._host.trouble,
+            processes=self.sockets.has_processes(),
             answers=not self._trouble,
-            detail="; ".join(said),
+            detail="; ".join(missing),
         )
 
-    def _guarded(self, act: Callable[[float, bool], None], now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
+    def _do(self, step: _Step, now: float, *, late: bool = False) -> None:
         try:
-            act(now, late)
+            match step:
+                case _Step.OPEN:
+                    self._open()
+                case _Step.PROBE:
+                    self._probe(now)
+                case _Step.TAKE_REPLY:
+                    self._take_reply(now)
+                case _Step.JUDGE:
+                    self._judge(now, late=late)
+                case _Step.BEGIN_BURST:
+                    self._begin_burst(now)
+                case _Step.BURST:
+                    self._continue_burst(now, late=late)
         except ConnectionRefusedError:
             self._refused(now)
         except (OSError, ValueError) as error:
             self._unable(getattr(error, "strerror", None) or str(error), now)
 
-    def _open(self, _now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        if source := self._talk.open():
-            self.trace.locate(source)
-            self._local.suspects.add(self.server.port)
+    def _open(self) -> None:
+        if source := self._conversation.open():
+            self.sockets.locate(source)
+            self._host.suspect_ports.add(self.server.port)
             self._trouble = ""
 
-    def _probe(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        # All servers keep to one grid, so that one wake-up of ours serves them all.
-        pause = min(self.server.interval, _DEAD_INTERVAL) if self._dead else self.server.interval
+    def _probe(self, now: float) -> None:
+        dead = self._condition.state is State.DEAD
+        # All servers are probed on one grid, so that one wake-up serves them all.
+        pause = min(self.server.interval, _DEAD_INTERVAL) if dead else self.server.interval
         self._next_probe += pause * (1 + (now + SLACK - self._next_probe) // pause)
-        self._open(now, late)
-        self._hear(now)  # what comes from now on has been sent by a server that lives now
-        self._act, self.due, self._asked = self._judge, now + _MISS, now
-        # One that has come back may take long for its first answer to the base question.
-        self._talk.ask(now, lively=self._dead)
+        self._open()
+        self._receive(now)  # later replies were sent by a server that is alive now
+        self._next, self.due, self._asked = _Step.JUDGE, now + _ANSWER_TIME, now
+        # A server that has just returned may take long for its first answer to the base question.
+        self._conversation.ask(now, with_liveness=dead)
 
-    def _glance(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        self._prompt = self._hear(now)
-        if self._prompt:
+    def _take_reply(self, now: float) -> None:
+        self._answers_at_once = self._receive(now)
+        if self._answers_at_once:
             self._rest()
 
-    def _judge(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        self._prompt = self._hear(now)
-        if self._prompt or self._dead:
+    def _judge(self, now: float, *, late: bool) -> None:
+        self._answers_at_once = self._receive(now)
+        if self._answers_at_once or self._condition.state is State.DEAD:
             self._rest()
-        elif said := self.trace.evidence():
-            self._died(said, self._asked)
-        elif self._odd:
+        elif fault := self.sockets.fault():
+            self._died(fault, self._asked)
+        elif self._condition.state is State.SILENT:
             self._rest()
         elif late:
-            self._probe(now, late)
+            self._probe(now)
         else:
-            self._begin_burst(now, late)
+            self._begin_burst(now)
 
-    def _step(self, now: float, late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        burst = self._burst
-        if burst is None:
+    def _begin_burst(self, now: float) -> None:
+        parts = self._conversation, self.sockets, self._host
+        self._test = SilenceTest(self.server, *parts, now)
+        self._next = _Step.BURST
+        self._test.ask(now)
+
+    def _continue_burst(self, now: float, *, late: bool) -> None:
+        if self._test is None:
             self._rest()
-        elif self._hears(burst, now):
-            pass
-        elif said := self.trace.evidence():
-            self._died(said, self._asked)
-        else:
-            if late:
-                burst.restart(now)
-            self._go_on(burst, now)
+            return
+        found = self._test.step(now, late=late)
+        if found.change:
+            self._condition.changed(found.change, now)
+        match found.verdict:
+            case Verdict.PENDING:
+                self.due = now + self._test.pause()
+            case Verdict.ANSWERED:
+                self._answered(now)
+                self._rest()
+            case Verdict.REFUSED:
+                self._refused(now)
+            case Verdict.DEAD:
+                self._died(found.reason, self._asked)
+            case Verdict.UNPROVEN:
+                self._leave_to_check(found.reason, now)
 
-    def _hears(self, burst: Burst, now: float) -> bool:
-        """Take in what has come; return whether that was anything."""
-        if self._hear(now):
-            self._rest()
-            return True
-        replies, answered, refused = burst.hear()
-        for reply in replies:
-            if change := self._talk.take(*reply, now):
-                self._tell(Sign.CHANGED, change, now)
-        if replies or burst.heard_over_tcp():
-            self._lives(now)
-            self._rest(keep=answered if self._talk.prefers(answered, now) else None)
-            return True
-        if refused:
-            self._refused(now)
-        return bool(refused)
-
-    def _go_on(self, burst: Burst, now: float) -> None:
-        if not burst.over(now):
-            self.due = now + GAP * max(1.0, self._local.bursts / _BURSTS)
-            if burst.asked == EARLY:
-                burst.effort = self.trace.effort(now)
-            burst.ask(*self._talk.liveness(burst.asked), now)
-        elif not (self._talk.silence_counts() and burst.proves()):
-            self._is_odd("which may be its habit", now)
-        elif burst.effort and (said := excuse(burst.effort, self.trace.effort(now, fresh=True))):
-            self._is_odd(said, now)
-        elif not self._hears(burst, now):  # while we looked at its processes
-            within = f"{SILENCE * 1000:g} ms over UDP and TCP"
-            self._died(f"no answer to {burst.asked} questions within {within}", self._asked)
-
-    def _is_odd(self, why: str, now: float) -> None:
-        """Leave it to the check, which is more patient, until there is an answer again."""
+    def _leave_to_check(self, reason: str, now: float) -> None:
+        """Leave the silent server to its check, which waits longer, until there is an answer."""
         self._rest()
-        self._odd = True
-        if self._talk.affordable(now):
-            self._tell(Sign.CHANGED, f"it is silent: {why}", self._asked)
+        self._condition.silent()
+        if self._conversation.may_report(now):
+            self._condition.changed(f"it is silent: {reason}", self._asked)
 
-    def _begin_burst(self, now: float, _late: bool) -> None:  # noqa: FBT001 - one form for all acts
-        self._burst = Burst(self.server.address, self.server.port, now)
-        self._local.bursts += 1
-        self._act = self._step
-        self._burst.ask(*self._talk.liveness(0), now)
+    def _end_burst(self) -> None:
+        if self._test is not None:
+            self._test.close()
+            self._test = None
 
-    def _end_burst(self, keep: Udp | None = None) -> None:
-        if self._burst is not None:
-            self._burst.close(keep)
-            self._burst = None
-            self._local.bursts -= 1
-
-    def _rest(self, keep: Udp | None = None) -> None:
+    def _rest(self) -> None:
         """Wait for the next base probe."""
-        self._end_burst(keep)
-        self._act, self.due = self._probe, self._next_probe
+        self._end_burst()
+        self._next, self.due = _Step.PROBE, self._next_probe
 
-    def _hear(self, now: float) -> bool:
-        heard, change = self._talk.hear(now)
+    def _receive(self, now: float) -> bool:
+        """Take the replies on the base socket; return whether there were any."""
+        heard, change = self._conversation.receive(now)
         if heard:
-            self._lives(now)
+            self._answered(now)
         if change:
-            self._tell(Sign.CHANGED, change, now)
+            self._condition.changed(change, now)
         return heard
 
-    def _lives(self, now: float) -> None:
-        self._refused_at = None
-        self._odd = False
-        if self._dead:
-            self._dead = False
-            self._local.suspects.add(self.server.port)
-            self._tell(Sign.ALIVE, "it answers again", now)
+    def _answered(self, now: float) -> None:
+        if self._condition.answered(now):
+            self._host.suspect_ports.add(self.server.port)
 
     def _refused(self, now: float) -> None:
-        """Take a refusal. A second one, to another port, is proof; one alone may be a restart."""
-        if self._dead:
+        """Handle a refusal: the second one, to another port, is proof that the server is gone."""
+        if self._condition.state is State.DEAD:
             self._rest()
             return
-        self._local.suspects.add(self.server.port)
-        if self._refused_at is None:
-            self._refused_at = now
-        elif now - self._refused_at >= APART:
+        self._host.suspect_ports.add(self.server.port)
+        if (first := self._condition.refused(now)) is not None:
             at = f"{self.server.address} port {self.server.port}"
-            self._died(f"connection refused: nothing listens on {at}", self._refused_at)
-            return
-        if self._burst is None:
-            self._act, self.due = self._begin_burst, now
+            self._died(f"connection refused: nothing listens on {at}", first)
+        elif self._test is None:
+            self._next, self.due = _Step.BEGIN_BURST, now
 
     def _died(self, reason: str, at: float) -> None:
-        self.close()  # so that no late reply from before its death says that it lives
+        self.close()  # so that no late reply from before its death counts as an answer
         self._next_probe = min(self._next_probe, at + _DEAD_INTERVAL)
         self._rest()
-        self._talk.forget()
-        self._dead, self._refused_at, self._odd = True, None, False
-        self._tell(Sign.DEAD, reason, at)
+        self._conversation.forget()
+        self._condition.died(reason, at)
 
-    def _unable(self, trouble: str, now: float) -> None:
+    def _unable(self, error: str, now: float) -> None:
         self.close()
-        self._trouble = f"it cannot be asked: {trouble}"
-        self._act, self.due = self._probe, now + _RETRY
-
-    def _tell(self, sign: Sign, reason: str, at: float) -> None:
-        self._notices.put_nowait(Notice(self.server, sign, reason, at))
+        self._trouble = f"no query can be sent: {error}"
+        self._next, self.due = _Step.PROBE, now + _RETRY

@@ -1,4 +1,4 @@
-"""What one packet is worth: pure, from octets to a judgement."""
+"""How a query is built and a packet is judged: pure, from octets to a verdict."""
 
 import struct
 
@@ -32,7 +32,7 @@ def test_the_query_asks_for_recursion_and_offers_edns() -> None:
     assert sent.question[0].to_text() == "google.com. IN SOA"
 
 
-def test_an_impossible_question_is_a_value_error() -> None:
+def test_a_question_that_cannot_be_a_dns_message_is_a_value_error() -> None:
     for name, rrtype in (("a..b.", "SOA"), ("google.com.", "NO SUCH TYPE"), ("x" * 64, "A")):
         with pytest.raises(ValueError, match="cannot ask for"):
             Query(name, rrtype)
@@ -47,15 +47,15 @@ def test_the_case_of_the_name_does_not_matter() -> None:
     assert isinstance(QUERY.judge(wire, ID), Reply)
 
 
-def test_aliases_are_followed_to_an_end() -> None:
+def test_cnames_are_followed_to_their_end() -> None:
     query = Query("a.example.", "SOA")
     aliases = [(f"{x}.example.", 60, "IN", "CNAME", f"{y}.example.") for x, y in ("ab", "bc")]
     end = ("c.example.", *SOA[1:])
     assert query.judge(response(end, *reversed(aliases), query=query).to_wire(), ID) == Reply(
         Outcome.PASS, "NOERROR", "NOERROR"
     )
-    lost = query.judge(response(*aliases, query=query).to_wire(), ID)
-    assert lost.reason == "NODATA: c.example. has no SOA"
+    dangling = query.judge(response(*aliases, query=query).to_wire(), ID)
+    assert dangling.reason == "NODATA: c.example. has no SOA"
     foreign = query.judge(response(SOA, query=query).to_wire(), ID)
     assert foreign.reason == "NODATA: a.example. has no SOA"
     ring = [aliases[0], ("b.example.", 60, "IN", "CNAME", "a.example.")]
@@ -90,7 +90,7 @@ def test_extended_errors_are_shown_and_made_safe() -> None:
     assert all(text.isascii() and text.isprintable() for text in (*reply.ede, reply.reason))
 
 
-def test_truncation_counts_over_udp_only_whatever_is_cut_off() -> None:
+def test_truncation_counts_only_over_udp_wherever_the_reply_is_cut() -> None:
     made = response(SOA)
     made.flags |= dns.flags.TC
     for wire in (made.to_wire(), made.to_wire()[:-40]):
@@ -102,7 +102,7 @@ def test_truncation_counts_over_udp_only_whatever_is_cut_off() -> None:
     assert over_tcp.outcome is Outcome.PASS
 
 
-def test_what_is_not_the_reply_is_a_stray() -> None:
+def test_a_packet_that_does_not_match_the_query_is_a_stray() -> None:
     wire = response(SOA).to_wire()
     strays = {
         "another ID": (wire, ID + 1),

@@ -1,7 +1,6 @@
-"""What a check says of real servers, in every way in which they can be well or not."""
+"""The result of a check of real servers, healthy and with every kind of fault."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,9 @@ import pytest
 from anycast_routed.config import Dns
 from anycast_routed.lab import Host, dns
 from anycast_routed.model import CheckResult, Outcome
-from anycast_routed.observe.checks.dns import ENOUGH, TRANSMISSIONS, check
+from anycast_routed.observe.checks.dns import check
+from anycast_routed.observe.checks.dns_silence import ENOUGH, TRANSMISSIONS
+from tests.observe.checks.scripted_server import PATIENT
 
 pytestmark = pytest.mark.integration
 
@@ -41,15 +42,14 @@ def test_a_healthy_server_passes_with_one_query(
 ) -> None:
     start(host, address=("127.0.0.1", "::1"))
     for address in ("127.0.0.1", "::1"):
-        # A server that has just started may take its time, hence the long timeout.
-        result = ask(host, ip=address, query="GoogLE.com.", timeout=10)
+        result = ask(host, ip=address, query="GoogLE.com.", timeout=PATIENT)
         assert result.outcome is Outcome.PASS, result
         assert (result.rcode, result.transport, result.transmissions) == ("NOERROR", "udp", 1)
         assert result.latency is not None
-        assert 0 < result.latency < 0.625
+        assert 0 < result.latency < PATIENT
 
 
-def test_unbound_says_why_it_cannot_answer(host: Host, ask: Ask) -> None:
+def test_unbound_reports_why_it_cannot_answer(host: Host, ask: Ask) -> None:
     dns.nsd(host, port=5300)  # it refuses every name below "broken."
     dns.unbound(host, address=("127.0.0.1", "::1"), extra=FORWARDING)
     missing = ask(host, query="nowhere.google.com.")
@@ -61,7 +61,7 @@ def test_unbound_says_why_it_cannot_answer(host: Host, ask: Ask) -> None:
     assert (refused.outcome, refused.rcode) == (Outcome.FAIL, "REFUSED")
     assert refused.ede == ("18 (Prohibited)",)
     assert refused.reason == "REFUSED, EDE 18 (Prohibited)"
-    broken = ask(host, query="www.broken.", timeout=5)
+    broken = ask(host, query="www.broken.", timeout=PATIENT)
     assert (broken.outcome, broken.rcode) == (Outcome.FAIL, "SERVFAIL"), broken
 
 
@@ -81,9 +81,9 @@ def test_nsd_aliases_and_referrals(host: Host, ask: Ask) -> None:
     assert ask(host, query="example.").rcode == "REFUSED"
 
 
-def test_a_truncated_answer_is_had_over_tcp(host: Host, ask: Ask) -> None:
+def test_a_truncated_reply_is_requested_again_over_tcp(host: Host, ask: Ask) -> None:
     dns.unbound(host, zones=BIG)
-    result = ask(host, rrtype="TXT", timeout=10)
+    result = ask(host, rrtype="TXT", timeout=PATIENT)
     assert (result.outcome, result.transport, result.transmissions) == (Outcome.PASS, "tcp", 2)
 
 
@@ -106,13 +106,12 @@ def test_truncated_and_tcp_dead(host: Host, ask: Ask, rule: str, reason: str) ->
     assert ask(host).outcome is Outcome.PASS, "a question that fits needs no TCP"
 
 
-def test_a_killed_server_is_known_at_once(host: Host, ask: Ask) -> None:
+def test_a_killed_server_fails_at_the_first_query(host: Host, ask: Ask) -> None:
     server = dns.unbound(host)
     server.daemon.kill()
-    began = time.monotonic()
-    result = ask(host, timeout=5)
-    assert time.monotonic() - began < 2
+    result = ask(host, timeout=PATIENT)
     assert result.outcome is Outcome.FAIL
+    assert result.transmissions <= 1
     assert result.reason == "connection refused: nothing listens on 127.0.0.1 port 53"
 
 
@@ -122,7 +121,7 @@ def test_a_stopped_server_is_silent(host: Host, ask: Ask) -> None:
     result = ask(host, timeout=0.5)
     assert (result.outcome, result.reason) == (Outcome.FAIL, "no reply within 0.5 s")
     assert result.latency is None
-    assert ENOUGH <= result.transmissions <= TRANSMISSIONS
+    assert result.transmissions == TRANSMISSIONS
     server.daemon.resume()
     assert ask(host).outcome is Outcome.PASS
 
@@ -135,14 +134,15 @@ def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask
     nft(host, "meta l4proto { tcp, udp } th dport 53 drop", hook="output")
     result = ask(host, timeout=0.5)
     assert result.outcome is Outcome.FAIL
-    assert result.reason.endswith("a packet filter of this host drops our queries")
+    assert result.reason.endswith("a packet filter on this host drops the queries")
 
 
 @pytest.mark.fault(12)
 def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> None:
     dns.unbound(host)
     nft(host, "udp dport 53 drop")
-    result = ask(host, timeout=1)
+    # The last transmission has a quarter of the timeout.
+    result = ask(host, timeout=4)
     assert (result.outcome, result.transport) == (Outcome.PASS, "tcp")
 
 
@@ -172,14 +172,15 @@ def test_thirty_percent_loss_each_way_is_no_failure(host: Host, inside: Inside) 
     question = Dns.model_validate({"ip": "127.0.0.1", "query": "google.com."})
 
     async def checks() -> list[CheckResult]:
-        results: list[CheckResult] = []
-        for _ in range(5):
-            results += await asyncio.gather(*(check(question) for _ in range(40)))
-        return results
+        judged: list[CheckResult] = []
+        async with asyncio.timeout(90):
+            while len(judged) < 200:
+                results = await asyncio.gather(*(check(question) for _ in range(40)))
+                # Unknown: this machine was too busy.
+                judged += [one for one in results if one.outcome is not Outcome.UNKNOWN]
+        return judged
 
-    results = inside(host, lambda: asyncio.run(checks()))
-    failed = [result for result in results if result.outcome is Outcome.FAIL]
+    judged = inside(host, lambda: asyncio.run(checks()))
+    failed = [result for result in judged if result.outcome is Outcome.FAIL]
     assert len(failed) <= 1, failed
-    passed = [result for result in results if result.outcome is Outcome.PASS]
-    assert len(passed) > 100, "the rest is unknown: this machine was too busy"
-    assert sum(result.transmissions for result in results) > 1.3 * len(results), "nothing was lost"
+    assert sum(result.transmissions for result in judged) > 1.3 * len(judged), "packets were lost"
