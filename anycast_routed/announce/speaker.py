@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from anycast_routed.finding import Finding
-    from anycast_routed.model import Plan, Prefix, Readback
+    from anycast_routed.model import Finding, Plan, Prefix, Readback
 
 
 class Layout(Protocol):

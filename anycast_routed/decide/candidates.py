@@ -12,8 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from anycast_routed.config.addresses import kind
-from anycast_routed.finding import Code, Finding
-from anycast_routed.model import Reason
+from anycast_routed.model import Code, Finding, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

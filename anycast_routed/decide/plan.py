@@ -21,11 +21,12 @@ from anycast_routed.decide.candidates import (
 )
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
-from anycast_routed.finding import Code, Finding
 from anycast_routed.model import (
     GRACEFUL_SHUTDOWN,
     Announcement,
     Attributes,
+    Code,
+    Finding,
     Peer,
     Plan,
     Reason,

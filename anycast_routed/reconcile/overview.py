@@ -14,8 +14,7 @@ from anycast_routed.decide.plan import without_labels
 from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
-from anycast_routed.finding import Code, Finding
-from anycast_routed.model import Health
+from anycast_routed.model import Code, Finding, Health
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import findings, text

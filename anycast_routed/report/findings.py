@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.finding import Code, Finding
-from anycast_routed.model import Outcome, Verdict
+from anycast_routed.model import Code, Finding, Outcome, Verdict
 from anycast_routed.report.text import printable
 
 if TYPE_CHECKING:

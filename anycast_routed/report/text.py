@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attributes import cells, change_cells
 from anycast_routed.decide.diff import Kind
-from anycast_routed.finding import Code
-from anycast_routed.model import Reason
+from anycast_routed.model import Code, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

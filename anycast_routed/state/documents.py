@@ -12,8 +12,7 @@ from ipaddress import (
     IPv6Network,
 )
 
-from anycast_routed.finding import Finding
-from anycast_routed.model import Attributes, CheckKey
+from anycast_routed.model import Attributes, CheckKey, Finding
 
 SCHEMA = 1
 _ADDRESSES = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.finding import Finding
+from anycast_routed.model import Finding
 from anycast_routed.state import decode, paths
 from anycast_routed.state.documents import document
 from anycast_routed.system import files

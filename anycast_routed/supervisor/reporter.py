@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.finding import Finding
-    from anycast_routed.model import Observed
+    from anycast_routed.model import Finding, Observed
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify

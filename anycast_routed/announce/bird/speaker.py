@@ -16,7 +16,7 @@ from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AnycastRoutedError, RejectedError
-from anycast_routed.finding import Code, Finding
+from anycast_routed.model import Code, Finding
 from anycast_routed.system import files
 
 if TYPE_CHECKING:

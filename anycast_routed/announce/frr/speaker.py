@@ -24,7 +24,7 @@ from anycast_routed.errors import (
     RejectedError,
     RouterUnavailableError,
 )
-from anycast_routed.finding import Code, Finding
+from anycast_routed.model import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

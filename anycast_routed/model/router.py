@@ -1,0 +1,100 @@
+"""What a router holds, exports and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anycast_routed.model.desired import Attributes, Plan
+    from anycast_routed.model.host import Address, Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the router has of ours now: its prefixes, and the services that they belong to."""
+
+    prefixes: frozenset[Prefix] = frozenset()
+    services: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, prefixes: Iterable[Prefix], plan: Plan) -> Held:
+        """Find the services of prefixes that the router holds, with the help of any plan."""
+        held = frozenset(prefixes)
+        owners = [(one.prefix, one.service) for one in plan.announcements]
+        owners += [(one.prefix, one.service) for one in plan.withheld if one.prefix]
+        return cls(held, frozenset(service for prefix, service in owners if prefix in held))
+
+    def __contains__(self, target: str) -> bool:
+        return target in self.services or any(str(prefix) == target for prefix in self.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One BGP session as the router reports it."""
+
+    name: str
+    """The router's own name for the session: BIRD's protocol, FRR's neighbor."""
+    address: Address
+    remote_as: int
+    ours: bool
+    """The session comes from our config; the others are the operator's."""
+    state: str
+    """As the router words it: `Established`, `Active`, `Idle (Admin)`."""
+    established: bool
+    error: str = ""
+    """Why the session ended or does not come up, as BIRD reports it; FRR does not report it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One of our prefixes, as the router holds or exports it."""
+
+    prefix: Prefix
+    attributes: Attributes
+
+    @property
+    def local_pref(self) -> int | None:
+        """LocalPref; None if the router does not show one."""
+        return self.attributes.local_pref
+
+    @property
+    def next_hop(self) -> Address | None:
+        """The next hop; None if the router does not show one."""
+        return self.attributes.next_hop
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The release of a router. What it does differently stands in the router's `releases`."""
+
+    router: str
+    """`BIRD` or `FRR`."""
+    text: str
+    """The release as the router writes it: `2.0.12`, `8.4.4`; empty if it does not say."""
+    numbers: tuple[int, ...]
+    """For comparisons: (2, 0, 12); empty if unknown."""
+    silent_for: float
+    """Seconds after a session comes up in which this release may export nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.router} {self.text}".rstrip()
+
+
+UNKNOWN_VERSION = Version("", "", (), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What the router itself reports of our sessions and routes: the only proof."""
+
+    router: str
+    """Name and version: `BIRD 2.0.12`, `FRR 8.4.4`."""
+    sessions: tuple[Session, ...]
+    originated: tuple[Route, ...]
+    """The routes that we have put into its tables."""
+    exported: Mapping[Address, tuple[Route, ...]] = field(default_factory=dict)
+    """For each Established session, by neighbor address: our routes that it exports there."""
+    version: Version = UNKNOWN_VERSION
