@@ -8,7 +8,8 @@ import pytest
 
 from anycast_routed.lab import Lab, reports
 from tests.support import kill_points
-from tests.support.dns_site import Held, Site, anycast_dns_config, lay_out
+from tests.support.configs import anycast_dns
+from tests.support.dns_site import Held, Site, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,14 +40,10 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture(name="dns_config")
-def _dns_config() -> dict[str, Any]:
-    return anycast_dns_config()
-
-
-@pytest.fixture(name="seed")
-def _seed() -> dict[str, Any]:
-    return anycast_dns_config()
+@pytest.fixture
+def dns_config() -> dict[str, Any]:
+    """Return the anycast-dns config, for a test to change."""
+    return anycast_dns()
 
 
 @pytest.fixture

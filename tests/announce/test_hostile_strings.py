@@ -19,7 +19,7 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.errors import ConfigError
 from anycast_routed.lab import Lab, bird, frr
 from anycast_routed.model import Health, HostAddress, Observed, Verdict
-from tests.support.dns_site import seed
+from tests.support.configs import anycast_dns
 from tests.support.health import checks_of
 from tests.support.plans import observed, rendered, text_of
 
@@ -90,10 +90,10 @@ def all_up(config: Config) -> dict[CheckKey, Health]:
 @pytest.mark.parametrize("router", ["bird", "frr"])
 def test_strings_of_the_config(router: str) -> None:
     source = random.Random(53)  # noqa: S311 - the same strings in every run
-    usual = statements(router, rendered(router, seed(), observed(Verdict.UP)))
+    usual = statements(router, rendered(router, anycast_dns(), observed(Verdict.UP)))
     accepted = 0
     for number in range(COUNT // 5):
-        config = placed(seed(), number % 10, hostile(source))
+        config = placed(anycast_dns(), number % 10, hostile(source))
         try:
             loaded = loads(json.dumps(config), name="config.json", toml=False)
         except ConfigError:
@@ -130,7 +130,7 @@ def plain(label: str) -> bool:
 def test_labels_of_the_kernel(router: str) -> None:
     """A label with unusual characters is skipped, and adds nothing to the router's config."""
     source = random.Random(179)  # noqa: S311 - the same labels in every run
-    raw = seed()
+    raw = anycast_dns()
     raw["anycast"]["decrease"] = 0
     loaded = loads(json.dumps(raw), name="config.json", toml=False)
     for _ in range(COUNT // 500):
@@ -149,7 +149,7 @@ def test_labels_of_the_kernel(router: str) -> None:
 
 def crowded(descriptions: list[str], labels: list[str], names: list[str]) -> dict[str, Any]:
     """Make a config with these strings, each at a peer, a route and a service of its own."""
-    raw = seed()
+    raw = anycast_dns()
     services = [
         {
             "name": f"{name[:28]}-{number}",

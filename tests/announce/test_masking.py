@@ -29,7 +29,7 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RejectedError
 from anycast_routed.model import Sessions, Verdict
 from anycast_routed.password import MASK, Password
-from tests.support.dns_site import seed
+from tests.support.configs import anycast_dns
 from tests.support.plans import observed
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ EVERYTHING = "{{ peers }} {{ sessions }} {{ peers[0].password.file }}\n"
 
 def layout(router: str, *texts: str) -> Mapping[str, object]:
     """Return the variables of the anycast-dns plan with these passwords of its peers."""
-    made = plan(loads(json.dumps(seed()), name="config.json", toml=False), observed(Verdict.UP))
+    made = plan(
+        loads(json.dumps(anycast_dns()), name="config.json", toml=False), observed(Verdict.UP)
+    )
     assert made.sessions is not None
     secrets = [Password(FILE.with_stem(f"peer{n}"), text) for n, text in enumerate(texts)]
     peers = [replace(p, password=s) for p, s in zip(made.sessions.peers, secrets, strict=False)]

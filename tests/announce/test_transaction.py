@@ -17,7 +17,8 @@ from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import CannotWriteError, NotConfirmedError
 from anycast_routed.model import Verdict
-from tests.support.dns_site import Held, Site, lay_out, seed
+from tests.support.configs import anycast_dns
+from tests.support.dns_site import Held, Site, lay_out
 from tests.support.plans import observed
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def reach(site: Site) -> tuple[Path, Path]:
 def test_not_confirmed_and_nothing_to_withdraw_puts_all_back(site: Site, announced: Held) -> None:
     speaker = Blind(*reach(site))
     before = speaker.file.read_bytes()
-    config = seed()
+    config = anycast_dns()
     config["anycast"]["routes"][0]["localpref"] = 77
     wanted = decision(config, ("lo:dns1", "lo:dns2"))
     with pytest.raises(NotConfirmedError, match=r"10\.10\.10\.10/32"):
@@ -102,7 +103,7 @@ def test_not_confirmed_and_nothing_to_withdraw_puts_all_back(site: Site, announc
 @pytest.mark.fault(25)
 def test_not_confirmed_never_brings_back_what_was_to_go(site: Site, announced: Held) -> None:
     speaker = Blind(*reach(site))
-    wanted = decision(seed(), ("lo:dns1",))
+    wanted = decision(anycast_dns(), ("lo:dns1",))
     with pytest.raises(NotConfirmedError, match="stay withdrawn"):
         transaction.bring(speaker, wanted, text_of(wanted), speaker.read())
     assert "10.10.10.11/32" not in speaker.file.read_text()
@@ -114,7 +115,7 @@ def test_not_confirmed_never_brings_back_what_was_to_go(site: Site, announced: H
 
 def test_prefixes_are_withdrawn_without_a_load_when_nothing_can_be_loaded(site: Site) -> None:
     speaker = Full(*reach(site))
-    wanted = replace(decision(seed(), ("lo:dns1",)), announcements=())
+    wanted = replace(decision(anycast_dns(), ("lo:dns1",)), announcements=())
     with pytest.raises(CannotWriteError):
         transaction.bring(speaker, wanted, text_of(wanted), speaker.read())
     site.both_hold({}, within=2)

@@ -18,7 +18,7 @@ from anycast_routed.reconcile import overview
 from anycast_routed.report import text
 from anycast_routed.state import running_daemon, status_file
 from anycast_routed.system import lock
-from tests.support.dns_site import anycast_dns_config
+from tests.support.configs import anycast_dns
 from tests.support.users import DAEMON, needs_users
 from tests.support.waiting import PATIENCE
 
@@ -79,7 +79,7 @@ def settings(tmp_path: Path) -> Settings:
     """Return settings whose run and state directories are below the test's directory."""
     config = tmp_path / "config.json"
     directories = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
-    config.write_text(json.dumps(anycast_dns_config() | {"daemon": directories}))
+    config.write_text(json.dumps(anycast_dns() | {"daemon": directories}))
     return Settings(config=config)
 
 

@@ -15,8 +15,9 @@ from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Attributes, Peer, Plan, Sessions
+from tests.support.configs import anycast_dns
 from tests.support.die_at import steps
-from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, anycast_dns_config, lay_out
+from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, lay_out
 from tests.support.kill_points import count
 from tests.support.paths import SUPPORT
 from tests.support.router_faults import bird_of, network_count, networks_in
@@ -39,7 +40,7 @@ OURS = 'show route table all where proto ~ "anycast_*"'
 def site(lab: Lab, router_name: str) -> Site:
     """Lay out the site with a config that has only GoBGP's session."""
     made = lay_out(lab, router_name)
-    config = anycast_dns_config()
+    config = anycast_dns()
     config["bgp"]["peers"] = config["bgp"]["peers"][1:]
     made.configure(config)
     return made

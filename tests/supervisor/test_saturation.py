@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from anycast_routed.lab import Lab, dns
 from bench.cases import saturate
-from tests.support.dns_site import Held, anycast_dns_config
+from tests.support.configs import anycast_dns
 from tests.support.watched_site import PEER, Watched, lay_out
+
+if TYPE_CHECKING:
+    from tests.support.dns_site import Held
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +38,7 @@ def test_saturated_servers_are_never_withdrawn(announced: Held) -> None:
 
 def running(lab: Lab, name: str, announced: Held) -> Watched:
     """Lay out a host with this server and the daemon, and wait for its announcements."""
-    config = anycast_dns_config()
+    config = anycast_dns()
     # The timeout of the anycast-dns config, with five times as many checks.
     config["dns"] |= {"interval": "200ms", "half-life": 0}
     config["bgp"]["peers"] = [peer for peer in config["bgp"]["peers"] if peer["ip"] == PEER]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anycast_routed.lab import Host, Lab, bgp_receiver, bird, dns, frr, gobgp
 from anycast_routed.lab import eventually as lab_eventually
 from anycast_routed.state import status_file
+from tests.support.configs import anycast_dns
 from tests.support.paths import ANYCAST_DNS_CONFIG
 from tests.support.waiting import PATIENCE, eventually
 
@@ -110,7 +111,7 @@ class DnsHost:
 
     def undamped(self) -> None:
         """Let the service return at once, however often it dies: one test has many deaths."""
-        config = anycast_dns_config()
+        config = anycast_dns()
         config["dns"]["half-life"] = 0
         self.configure(config)
 
@@ -142,15 +143,6 @@ class Site(DnsHost):
     def both_hold(self, wanted: Held, within: float = PATIENCE) -> None:
         """Wait until both peers hold exactly these routes."""
         lab_eventually(lambda: self.tables() == [wanted, wanted], within=within, why=str(wanted))
-
-
-def anycast_dns_config() -> dict[str, Any]:
-    """Return the anycast-dns config, for a test to change."""
-    loaded: dict[str, Any] = json.loads(ANYCAST_DNS_CONFIG.read_text())
-    return loaded
-
-
-seed = anycast_dns_config
 
 
 def lay_out(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.lab import gobgp
-from tests.support.dns_site import Site, anycast_dns_config, lay_out
+from tests.support.configs import anycast_dns
+from tests.support.dns_site import Site, lay_out
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
@@ -16,7 +17,7 @@ DNS1, PEER = "172.17.2.1", "172.17.2.253"
 
 def config_without_password() -> dict[str, Any]:
     """Return the anycast-dns config with short times."""
-    config = anycast_dns_config()
+    config = anycast_dns()
     config["dns"] |= {"half-life": 0, "fast-interval": "20ms"}
     config["anycast"]["drain-time"] = "100ms"
     return config

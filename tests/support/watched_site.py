@@ -11,16 +11,8 @@ from anycast_routed.lab import bgp_receiver
 from anycast_routed.lab import eventually as lab_eventually
 from anycast_routed.lab.dns import Unbound
 from anycast_routed.state import journal
-from tests.support.dns_site import (
-    CONFIG,
-    RUN_DIR,
-    STATE_DIR,
-    DnsHost,
-    Held,
-    anycast_dns_config,
-    prepare,
-    start,
-)
+from tests.support.configs import anycast_dns
+from tests.support.dns_site import CONFIG, RUN_DIR, STATE_DIR, DnsHost, Held, prepare, start
 from tests.support.waiting import PATIENCE, eventually, never
 
 if TYPE_CHECKING:
@@ -46,7 +38,7 @@ Told = Updates
 
 def quick() -> dict[str, Any]:
     """Return the anycast-dns config with short times, and the recording peer alone."""
-    config = anycast_dns_config()
+    config = anycast_dns()
     config["dns"] |= QUICK
     config["anycast"]["drain-time"] = "1s"
     config["bgp"]["peers"] = [peer for peer in config["bgp"]["peers"] if peer["ip"] == PEER]

@@ -63,11 +63,11 @@ def applied(site: Site, announced: Held) -> None:
 
 
 def test_the_operators_own_config_stays_as_it_is(
-    lab: Lab, announced: Held, seed: dict[str, Any]
+    lab: Lab, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird", own=OWN)
-    seed["bgp"]["peers"] = seed["bgp"]["peers"][1:]
-    site.configure(seed)
+    dns_config["bgp"]["peers"] = dns_config["bgp"]["peers"][1:]
+    site.configure(dns_config)
     own = ("show protocols mine", "show route protocol mine all", "show symbols")
     before = site.dns1.read(CONF)
     eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his own route")
@@ -90,11 +90,11 @@ def test_a_neighbor_of_the_operators_is_refused_by_name(lab: Lab) -> None:
 
 
 def test_the_operators_own_sessions_export_what_we_provide(
-    lab: Lab, announced: Held, seed: dict[str, Any]
+    lab: Lab, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird", own=OPERATORS)
-    del seed["bgp"]
-    site.configure(seed)
+    del dns_config["bgp"]
+    site.configure(dns_config)
     applied(site, announced)
     bird_of(site).restart()
     bird_of(site).birdc("configure")
@@ -107,11 +107,11 @@ def test_the_operators_own_sessions_export_what_we_provide(
 
 @pytest.mark.fault(26)
 def test_an_export_that_nobody_gets_is_reported_with_the_peer(
-    lab: Lab, seed: dict[str, Any]
+    lab: Lab, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird", own=OPERATORS.replace('where proto ~ "anycast_*"', "none"))
-    del seed["bgp"]
-    site.configure(seed)
+    del dns_config["bgp"]
+    site.configure(dns_config)
     eventually(
         lambda: all(s.state == "established" for s in site.gobgp.sessions().values()),
         within=10,
@@ -145,7 +145,7 @@ def test_withdrawn_although_the_operators_config_is_broken(
 
 @pytest.mark.fault(24)
 def test_a_text_that_bird_refuses_changes_nothing(
-    site: Site, announced: Held, file: Path, seed: dict[str, Any]
+    site: Site, announced: Held, file: Path, dns_config: dict[str, Any]
 ) -> None:
     applied(site, announced)
     before = file.read_bytes()
@@ -154,8 +154,8 @@ def test_a_text_that_bird_refuses_changes_nothing(
     site.dns1.write(
         "/etc/anycast-routed/templates/bird.conf.j2", source.replace("local as", "local has")
     )
-    seed["router"] = {"template-dir": "/etc/anycast-routed/templates"}
-    site.configure(seed)
+    dns_config["router"] = {"template-dir": "/etc/anycast-routed/templates"}
+    site.configure(dns_config)
     done = site.run("apply", check=False)
     assert done.code == 4
     line = 1 + source[: source.index("local as")].count("\n") + 1
@@ -241,12 +241,12 @@ def test_a_stopped_bird_costs_a_bounded_time(site: Site, announced: Held) -> Non
 @pytest.mark.fault(24)
 @pytest.mark.parametrize("template", ["{{ nonsense }}", "{{ 1 / 0 }}", "{% if %}"])
 def test_a_broken_template_does_not_stand_before_a_withdrawal(
-    site: Site, announced: Held, seed: dict[str, Any], template: str
+    site: Site, announced: Held, dns_config: dict[str, Any], template: str
 ) -> None:
     applied(site, announced)
     site.dns1.write("/etc/anycast-routed/templates/bird.conf.j2", template)
-    seed["router"] = {"template-dir": "/etc/anycast-routed/templates"}
-    site.configure(seed)
+    dns_config["router"] = {"template-dir": "/etc/anycast-routed/templates"}
+    site.configure(dns_config)
     site.server.daemon.kill()
     done = site.run("apply", check=False)
     assert done.code == 78
@@ -281,11 +281,11 @@ def test_an_operators_protocol_with_a_similar_name_is_not_ours(lab: Lab, announc
 
 
 def test_an_operators_session_to_another_neighbor_is_no_fault(
-    lab: Lab, announced: Held, seed: dict[str, Any]
+    lab: Lab, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird", own=OWN)
-    seed["bgp"]["peers"] = seed["bgp"]["peers"][1:]
-    site.configure(seed)
+    dns_config["bgp"]["peers"] = dns_config["bgp"]["peers"][1:]
+    site.configure(dns_config)
     eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his session")
     site.run("apply")
     eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")

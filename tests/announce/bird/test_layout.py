@@ -16,7 +16,7 @@ from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.errors import RejectedError
 from anycast_routed.model import Drain, Stage, Verdict
 from anycast_routed.system import commands
-from tests.support.dns_site import seed
+from tests.support.configs import anycast_dns
 from tests.support.plans import observed, rendered
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ BIRD = shutil.which("bird", path="/usr/sbin:/usr/bin") or "bird"
 
 def without_bgp() -> dict[str, Any]:
     """Return the anycast-dns config for an operator with sessions of their own."""
-    config = seed()
+    config = anycast_dns()
     del config["bgp"]
     return config
 
 
 def two_services() -> dict[str, Any]:
     """Return two services, one peer in another AS and one over IPv6."""
-    config = seed()
+    config = anycast_dns()
     second = {
         "name": "web-2",
         "dns": config["dns"],
@@ -58,9 +58,9 @@ def draining() -> Observed:
 
 
 CASES: dict[str, Callable[[], str]] = {
-    "seed-up": lambda: rendered("bird", seed(), observed(Verdict.UP)),
-    "seed-down": lambda: rendered("bird", seed(), observed(Verdict.DOWN)),
-    "draining": lambda: rendered("bird", seed(), draining()),
+    "anycast-dns-up": lambda: rendered("bird", anycast_dns(), observed(Verdict.UP)),
+    "anycast-dns-down": lambda: rendered("bird", anycast_dns(), observed(Verdict.DOWN)),
+    "draining": lambda: rendered("bird", anycast_dns(), draining()),
     "without-bgp": lambda: rendered("bird", without_bgp(), observed(Verdict.UP)),
     "two-services": lambda: rendered("bird", two_services(), observed(Verdict.UP)),
 }
@@ -84,7 +84,7 @@ def test_bird_accepts_the_golden(name: str) -> None:
 
 @pytest.mark.integration
 def test_bird_refuses_a_bad_text_with_line_and_column() -> None:
-    text = CASES["seed-up"]().replace("local as 64512", "local ass 64512", 1)
+    text = CASES["anycast-dns-up"]().replace("local as 64512", "local ass 64512", 1)
     file = Path("/run/anycast-routed/bird.conf")
     line = 1 + text[: text.index("local ass")].count("\n")
     with pytest.raises(RejectedError, match=rf"{file}:{line}:\d+ syntax error"):
@@ -94,7 +94,7 @@ def test_bird_refuses_a_bad_text_with_line_and_column() -> None:
 @pytest.mark.integration
 def test_bird_can_start_with_a_valid_text_and_not_with_a_damaged_one(tmp_path: Path) -> None:
     speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
-    text = CASES["seed-up"]()
+    text = CASES["anycast-dns-up"]()
     cut = text.removesuffix("}\n")
     assert speaker.starts_with(text)
     assert not speaker.starts_with(cut)
@@ -116,9 +116,15 @@ def test_a_parser_that_cannot_run_refuses_no_text(
     assert BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf").starts_with("cut")
 
 
+def drain(why: str) -> Drain:
+    return Drain(Stage.LOWERED, why)
+
+
 def test_another_note_renders_the_same_text() -> None:
     texts = {
-        rendered("bird", seed(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)}))
+        rendered(
+            "bird", anycast_dns(), replace(draining(), drains={"dns": Drain(Stage.LOWERED, why)})
+        )
         for why in ("", "new disk", "new disk, until 14:00")
     }
     assert len(texts) == 1
@@ -128,7 +134,7 @@ def test_a_drained_route_is_found_and_removed_like_any_other() -> None:
     layout = BirdLayout()
     text = CASES["draining"]()
     drained = ip_network("10.10.10.10/32")
-    assert layout.held(text) == layout.held(CASES["seed-up"]())
+    assert layout.held(text) == layout.held(CASES["anycast-dns-up"]())
     assert drained in layout.held(text)
     cut = layout.without(text, [drained])
     assert layout.held(cut) == layout.held(text) - {drained}

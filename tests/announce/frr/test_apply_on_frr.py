@@ -66,11 +66,13 @@ def config_of(site: Site) -> list[str]:
 
 
 def test_every_line_of_the_operators_stays_as_it_was(
-    lab: Lab, announced: Held, seed: dict[str, Any]
+    lab: Lab, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "frr", own=OWN)
-    seed["bgp"]["peers"] = seed["bgp"]["peers"][:1]  # the edge; gobgpd is the operator's peer
-    site.configure(seed)
+    dns_config["bgp"]["peers"] = dns_config["bgp"]["peers"][
+        :1
+    ]  # the edge; gobgpd is the operator's peer
+    site.configure(dns_config)
     before, saved = config_of(site), site.dns1.read("/etc/frr/frr.conf")
     eventually(lambda: "198.51.100.0/24" in site.gobgp.rib("ipv4"), within=15, why="his own route")
     site.run("apply")
@@ -78,8 +80,8 @@ def test_every_line_of_the_operators_stays_as_it_was(
     during = iter(config_of(site))
     assert all(line in during for line in before), "his lines are there, in their order"
     assert site.gobgp.rib("ipv4").keys() == {"198.51.100.0/24"}
-    seed["bgp"]["peers"][0]["description"] = "renamed"
-    site.configure(seed)
+    dns_config["bgp"]["peers"][0]["description"] = "renamed"
+    site.configure(dns_config)
     site.run("apply")
     site.run("withdraw")
     after = iter(config_of(site))
@@ -88,11 +90,11 @@ def test_every_line_of_the_operators_stays_as_it_was(
 
 
 def test_the_operators_own_sessions_export_what_we_provide(
-    lab: Lab, announced: Held, seed: dict[str, Any]
+    lab: Lab, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "frr", own=OPERATORS)
-    del seed["bgp"]
-    site.configure(seed)
+    del dns_config["bgp"]
+    site.configure(dns_config)
     site.run("apply")
     site.both_hold(announced, within=15)
     site.server.daemon.kill()
@@ -100,9 +102,11 @@ def test_the_operators_own_sessions_export_what_we_provide(
     site.both_hold({}, within=2)
 
 
-def test_without_a_bgp_instance_the_config_is_refused(site: Site, seed: dict[str, Any]) -> None:
-    del seed["bgp"]
-    site.configure(seed)
+def test_without_a_bgp_instance_the_config_is_refused(
+    site: Site, dns_config: dict[str, Any]
+) -> None:
+    del dns_config["bgp"]
+    site.configure(dns_config)
     done = site.run("apply", check=False)
     assert done.code == 78
     assert "router bgp" in done.err
@@ -110,15 +114,15 @@ def test_without_a_bgp_instance_the_config_is_refused(site: Site, seed: dict[str
 
 @pytest.mark.fault(25)
 def test_what_frr_refuses_half_way_ends_with_4_and_is_put_back(
-    site: Site, announced: Held, seed: dict[str, Any]
+    site: Site, announced: Held, dns_config: dict[str, Any]
 ) -> None:
     site.run("apply")
     site.both_hold(announced)
     before = config_of(site)
     # The router's own address as a neighbor: only bgpd itself refuses it.
-    seed["bgp"]["peers"].append({"ip": "10.10.10.10", "description": "", "as": 64512})
-    seed["anycast"]["localpref"] = 300
-    site.configure(seed)
+    dns_config["bgp"]["peers"].append({"ip": "10.10.10.10", "description": "", "as": 64512})
+    dns_config["anycast"]["localpref"] = 300
+    site.configure(dns_config)
     done = site.run("apply", check=False)
     assert done.code == 4
     assert "FRR refused" in done.err

@@ -42,7 +42,7 @@ ANYCAST_DNS = (
     announcement("fd00::10:10:10:10/128", on_host=False),
 )
 GOLDENS = {
-    "seed": to_peers(*ANYCAST_DNS),
+    "anycast-dns": to_peers(*ANYCAST_DNS),
     "draining": to_peers(draining(ANYCAST_DNS[0]), *ANYCAST_DNS[1:]),
     "operators-sessions": to_peers(*ANYCAST_DNS, peers=()),
     "withdrawn": to_peers(peers=("fd00:17:2::fe",)),
@@ -72,7 +72,7 @@ def test_vtysh_accepts_every_golden(path: Path) -> None:
 
 @pytest.mark.integration
 def test_vtysh_refuses_a_bad_text_with_its_line() -> None:
-    bad = body(render(GOLDENS["seed"])).replace("set local-preference 190", "set nothing")
+    bad = body(render(GOLDENS["anycast-dns"])).replace("set local-preference 190", "set nothing")
     line = bad[: bad.index("set nothing")].count("\n") + 1
     with pytest.raises(RejectedError, match=rf"line {line}: .*set nothing"):
         Vtysh(Path("/nonexistent"), "vtysh").parse(bad)
@@ -85,7 +85,7 @@ def test_without_removes_single_prefixes_or_all_from_a_text() -> None:
         one.prefix for one in ANYCAST_DNS[1:]
     ]
     assert not Running(cut_out(drained)).networks
-    text = render(GOLDENS["seed"])
+    text = render(GOLDENS["anycast-dns"])
     cut = cut_out(text, [ANYCAST_DNS[0].prefix, ANYCAST_DNS[2].prefix])
     assert list(Running(cut).networks) == [ANYCAST_DNS[1].prefix]
     assert not Running(cut).statics
