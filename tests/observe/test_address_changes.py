@@ -24,7 +24,6 @@ pytestmark = pytest.mark.integration
 FAILING = """
 import asyncio, contextlib, os, resource
 from anycast_routed.observe import addresses
-
 async def main():
     async with contextlib.aclosing(addresses.changes(buffer=1)) as changes:
         await anext(changes)
