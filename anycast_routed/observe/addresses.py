@@ -1,7 +1,7 @@
 """Read the interfaces and addresses of this host, and follow their changes (rtnetlink(7)).
 
 This module opens the sockets, and pyroute2 decodes the messages. pyroute2's own sockets do not fit:
-its AsyncIPRoute does not recover from an overrun, and its IPRoute cannot run beside an event loop.
+its AsyncIPRoute does not recover from an overrun, and its IPRoute cannot run in an event loop.
 """
 
 import asyncio

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.integration
 FAILING = """
 import asyncio, contextlib, os, resource
 from anycast_routed.observe import addresses
-
 async def main():
     async with contextlib.aclosing(addresses.changes(buffer=1)) as changes:
         await anext(changes)
@@ -111,7 +110,7 @@ def test_nothing_is_reported_while_nothing_changes(
     assert len(follower.seen) == before + 1
 
 
-def test_links_that_go_down_come_up_and_are_renamed(
+def test_links_that_go_down_come_up_and_are_renamed_are_reported(
     lab: Lab, inside: Inside, follow: Callable[..., Follower]
 ) -> None:
     host, other = lab.host("dns1"), lab.host("other")
@@ -155,7 +154,7 @@ def test_a_port_that_leaves_its_bridge_is_still_an_interface(
 
 
 @pytest.mark.fault(18)
-def test_an_ipv6_address_is_tentative_at_first(
+def test_a_new_ipv6_address_is_tentative_at_first(
     lab: Lab, inside: Inside, follow: Callable[..., Follower]
 ) -> None:
     host, other = lab.host("dns1"), lab.host("other")
@@ -170,7 +169,7 @@ def test_an_ipv6_address_is_tentative_at_first(
     same_as_read(follower, host, inside)
 
 
-def test_addresses_that_a_link_keeps_while_it_is_down(
+def test_addresses_that_a_link_keeps_while_down_are_reported(
     lab: Lab, inside: Inside, follow: Callable[..., Follower]
 ) -> None:
     host, other = lab.host("dns1"), lab.host("other")
@@ -201,7 +200,7 @@ def test_a_thousand_changes_at_once_are_reported_together(
 
 @pytest.mark.fault(19)
 @pytest.mark.parametrize("buffer", [1, 1024 * 1024])
-def test_lost_changes_are_made_good(
+def test_after_lost_changes_everything_is_read_again(
     host: Host, inside: Inside, follow: Callable[..., Follower], buffer: int
 ) -> None:
     host.run("ip", "-batch", "-", stdin=batch("add", 100))
@@ -217,7 +216,7 @@ def test_lost_changes_are_made_good(
 
 
 @pytest.mark.fault(14)
-def test_it_goes_on_after_a_time_without_descriptors(host: Host) -> None:
+def test_changes_continue_after_a_time_without_free_descriptors(host: Host) -> None:
     root = str(ROOT)
     done = host.run(sys.executable, "-c", FAILING, env={**os.environ, "PYTHONPATH": root})
     assert done.out == "complete\n"

@@ -64,7 +64,7 @@ def set_label(octets: bytes) -> None:
         assert netlink.error(answer).errno == 0
 
 
-def test_labels_interfaces_and_order(host: Host, inside: Inside) -> None:
+def test_labels_and_interfaces_are_read_in_a_fixed_order(host: Host, inside: Inside) -> None:
     for label, last in (("lo:dns10", 30), ("lo:dns2", 10), ("lo:dns1", 20)):
         host.address("lo", f"10.10.10.{last}/32", label=label)
     host.address("lo", "fd00::1/128")
@@ -91,7 +91,7 @@ def test_hostile_labels_stay_different_from_each_other(host: Host, inside: Insid
     assert len(set(seen)) == len(labels)
 
 
-def test_interface_names_that_are_not_utf8(host: Host, inside: Inside) -> None:
+def test_interface_names_that_are_not_utf8_are_kept(host: Host, inside: Inside) -> None:
     odd = "x\udcffy"
     host.ip("link", "add", odd, "type", "veth", "peer", "name", 'a"b')
     host.address(odd, "192.0.2.1/24", label=f"{odd}:1")
@@ -100,7 +100,7 @@ def test_interface_names_that_are_not_utf8(host: Host, inside: Inside) -> None:
     assert plain(odd, "192.0.2.1/24", f"{odd}:1") in seen.addresses
 
 
-def test_next_hops_secondary_deprecated_and_two_globals(lab: Lab, inside: Inside) -> None:
+def test_secondary_and_deprecated_addresses_are_marked(lab: Lab, inside: Inside) -> None:
     host, other = lab.host("dns1"), lab.host("other")
     lab.link(host, other)
     host.address("eth0", "172.17.2.1/24").address("eth0", "172.17.2.2/24")
@@ -117,7 +117,9 @@ def test_next_hops_secondary_deprecated_and_two_globals(lab: Lab, inside: Inside
 
 
 @pytest.mark.fault(18)
-def test_tentative_and_failed_addresses(lab: Lab, inside: Inside) -> None:
+def test_addresses_in_and_after_failed_duplicate_detection_are_tentative(
+    lab: Lab, inside: Inside
+) -> None:
     host, other = lab.host("dns1"), lab.host("other")
     lab.link(host, other)
     other.ip("address", "add", "fd00:17::1/64", "dev", "eth0", "nodad")
@@ -134,7 +136,7 @@ def test_tentative_and_failed_addresses(lab: Lab, inside: Inside) -> None:
     assert addresses_of(host, inside, "eth0") == {"fd00:17::1/64": tentative}
 
 
-def test_the_local_end_of_a_point_to_point_address(lab: Lab, inside: Inside) -> None:
+def test_of_a_point_to_point_link_the_local_address_is_read(lab: Lab, inside: Inside) -> None:
     host, other = lab.host("dns1"), lab.host("other")
     lab.link(host, other)
     host.ip("address", "add", "192.0.2.1", "peer", "192.0.2.2/32", "dev", "eth0")

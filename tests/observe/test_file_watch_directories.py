@@ -15,7 +15,7 @@ def fill_volume(directory: Path, content: str) -> None:
         (directory / "config").symlink_to("..data/config")
 
 
-async def test_a_kubernetes_volume_and_a_link_to_it(tmp_path: Path) -> None:
+async def test_a_kubernetes_volume_behind_a_link_is_followed(tmp_path: Path) -> None:
     mount, etc = tmp_path / "mount", tmp_path / "etc"
     mount.mkdir()
     fill_volume(mount, "old")
@@ -35,7 +35,7 @@ async def test_a_kubernetes_volume_and_a_link_to_it(tmp_path: Path) -> None:
         assert await reported(watch) == {config}
 
 
-async def test_a_directory_that_is_created_removed_and_created_again(tmp_path: Path) -> None:
+async def test_a_directory_may_be_created_removed_and_created_again(tmp_path: Path) -> None:
     config = tmp_path / "a" / "b" / "config"
     async with watching(config) as watch:
         for content in ("one", "two"):
@@ -50,7 +50,7 @@ async def test_a_directory_that_is_created_removed_and_created_again(tmp_path: P
             assert await reported(watch) == {config}
 
 
-async def test_a_directory_that_is_replaced_by_another_of_its_name(tmp_path: Path) -> None:
+async def test_a_directory_may_be_replaced_by_another(tmp_path: Path) -> None:
     config = tmp_path / "etc" / "config"
     config.parent.mkdir()
     config.write_text("old")
@@ -62,7 +62,7 @@ async def test_a_directory_that_is_replaced_by_another_of_its_name(tmp_path: Pat
         assert await reported(watch) == {config}
 
 
-async def test_dangling_and_circular_links(tmp_path: Path) -> None:
+async def test_dangling_and_circular_links_are_watched(tmp_path: Path) -> None:
     round_about, dangling = tmp_path / "round", tmp_path / "dangling"
     round_about.symlink_to(round_about)
     dangling.symlink_to("missing/config")

@@ -92,9 +92,9 @@ class Watch:
     async def acquainted(self, *, sockets: bool = True) -> Senses:
         """Wait until the pulse knows its servers, and return the senses of the first.
 
-        By then the processes were searched, and each server that can be asked has answered the
-        base question, and a liveness question at once. Notices until then are dropped: a server
-        that has just started may be silent for a moment.
+        By then the processes were searched, and each server that can be asked has answered the base
+        question, and a liveness question at once. Notices until then are dropped: a server that has
+        just started may be silent for a moment.
         """
         async with asyncio.timeout(_LIMIT):
             while not self._knows(sockets=sockets):

@@ -56,11 +56,11 @@ class Conversation:
 
     def receive(self, now: float) -> tuple[bool, str]:
         """Take the waiting replies; return whether there were any, and a change they report."""
-        heard, change = False, ""
+        answered, change = False, ""
         while self._socket is not None and (reply := self._socket.receive()):
-            heard = True
+            answered = True
             change = self.learn(*reply, now) or change
-        return heard, change
+        return answered, change
 
     def learn(self, form: int, sent: float, header: bytes, now: float) -> str:
         """Learn from one reply; return a sentence if the answer has changed."""

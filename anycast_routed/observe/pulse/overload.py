@@ -1,4 +1,4 @@
-"""Tell a hung server from one that has too little CPU time or too many queries.
+"""Distinguish a hung server from one that has too little CPU time or too many queries.
 
 A hung server does nothing. A server with too many queries works without a pause, and a server on a
 busy host waits for a CPU: neither is dead, however long it is silent. But a server that works,

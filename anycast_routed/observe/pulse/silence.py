@@ -89,8 +89,8 @@ class SilenceTest:
         self._host.bursts -= 1
 
     def _receive(self, now: float) -> Finding | None:
-        heard, change = self._conversation.receive(now)
-        if heard:
+        base_answered, change = self._conversation.receive(now)
+        if base_answered:
             return Finding(Verdict.ANSWERED, change=change)
         replies, answered, refused = self._burst.receive()
         for reply in replies:

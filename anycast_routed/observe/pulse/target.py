@@ -115,18 +115,18 @@ class Target:
     def _do(self, step: _Step, now: float, *, late: bool = False) -> None:
         try:
             match step:
-                case _Step.OPEN:
-                    self._open()
                 case _Step.PROBE:
                     self._probe(now)
                 case _Step.TAKE_REPLY:
                     self._take_reply(now)
                 case _Step.JUDGE:
                     self._judge(now, late=late)
-                case _Step.BEGIN_BURST:
-                    self._begin_burst(now)
                 case _Step.BURST:
                     self._continue_burst(now, late=late)
+                case _Step.BEGIN_BURST:
+                    self._begin_burst(now)
+                case _Step.OPEN:
+                    self._open()
         except ConnectionRefusedError:
             self._refused(now)
         except (OSError, ValueError) as error:
@@ -212,12 +212,12 @@ class Target:
 
     def _receive(self, now: float) -> bool:
         """Take the replies on the base socket; return whether there were any."""
-        heard, change = self._conversation.receive(now)
-        if heard:
+        answered, change = self._conversation.receive(now)
+        if answered:
             self._answered(now)
         if change:
             self._condition.changed(change, now)
-        return heard
+        return answered
 
     def _answered(self, now: float) -> None:
         if self._condition.answered(now):

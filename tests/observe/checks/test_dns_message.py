@@ -64,7 +64,7 @@ def test_cnames_are_followed_to_their_end() -> None:
 
 
 @pytest.mark.parametrize("rcode", ["FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"])
-def test_an_rcode_is_the_reason(rcode: str) -> None:
+def test_an_error_rcode_is_the_reason(rcode: str) -> None:
     made = response()
     made.set_rcode(dns.rcode.from_text(rcode))
     assert QUERY.judge(made.to_wire(), ID) == Reply(Outcome.FAIL, rcode, rcode)
@@ -129,7 +129,7 @@ def test_compression_loops_and_chains_end(size: int) -> None:
 
 
 @given(st.binary(max_size=600))
-def test_garbage_never_raises(tail: bytes) -> None:
+def test_random_octets_never_raise(tail: bytes) -> None:
     head = QUERY.wire(ID)[:2] + b"\x81\x80\0\1\0\1\0\0\0\1" + QUERY.wire(ID)[12:28]
     for wire in (tail, QUERY.wire(ID)[:2] + tail, head + tail):
         judged = QUERY.judge(wire, ID)

@@ -51,7 +51,7 @@ async def test_a_slow_reply_to_the_first_query_counts_while_later_queries_are_se
     assert result.latency > 0.1 * (ENOUGH - 1) - 0.05, "it is that of the first query"
 
 
-async def test_silence_is_asked_again_evenly_from_fresh_ports_and_then_over_tcp() -> None:
+async def test_without_a_reply_the_query_is_sent_evenly_from_new_ports_and_then_over_tcp() -> None:
     servers: list[Server] = []
 
     async def attempt() -> CheckResult:
@@ -85,7 +85,7 @@ async def test_a_refused_port_fails_at_the_first_query() -> None:
 
 
 @pytest.mark.fault(14)
-async def test_without_descriptors_the_verdict_is_unknown() -> None:
+async def test_without_free_descriptors_the_result_is_unknown() -> None:
     with serving(silent) as server:
         asked = question(server, 0.2)  # pydantic opens files for its first model
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -106,7 +106,7 @@ async def test_without_descriptors_the_verdict_is_unknown() -> None:
 
 
 @pytest.mark.fault(36)
-async def test_our_own_lateness_is_not_blamed_on_a_silent_server() -> None:
+async def test_a_check_that_ran_late_is_unknown_and_not_a_failure() -> None:
     with serving(silent) as server:
         asyncio.get_running_loop().call_later(0.02, time.sleep, 0.5)
         result = await check(question(server, 0.4))
@@ -116,7 +116,7 @@ async def test_our_own_lateness_is_not_blamed_on_a_silent_server() -> None:
 
 @pytest.mark.fault(36)
 @pytest.mark.parametrize("noise", [0, 40])
-async def test_a_reply_that_waits_while_we_are_late_counts(noise: int) -> None:
+async def test_a_reply_that_came_while_the_event_loop_was_late_counts(noise: int) -> None:
     replied = threading.Event()
 
     def answer(server: Server, query: bytes, client: Client) -> None:

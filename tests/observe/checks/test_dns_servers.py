@@ -65,7 +65,7 @@ def test_unbound_reports_why_it_cannot_answer(host: Host, ask: Ask) -> None:
     assert (broken.outcome, broken.rcode) == (Outcome.FAIL, "SERVFAIL"), broken
 
 
-def test_nsd_aliases_and_referrals(host: Host, ask: Ask) -> None:
+def test_cnames_pass_and_referrals_without_an_answer_fail(host: Host, ask: Ask) -> None:
     records = (
         "www.google.com. 60 IN CNAME google.com.",
         "lost.google.com. 60 IN CNAME elsewhere.example.",
@@ -98,7 +98,7 @@ def test_a_truncated_reply_is_requested_again_over_tcp(host: Host, ask: Ask) -> 
         ),
     ],
 )
-def test_truncated_and_tcp_dead(host: Host, ask: Ask, rule: str, reason: str) -> None:
+def test_a_truncated_reply_without_tcp_fails(host: Host, ask: Ask, rule: str, reason: str) -> None:
     dns.unbound(host, zones=BIG)
     nft(host, rule)
     result = ask(host, rrtype="TXT", timeout=2)
@@ -115,7 +115,7 @@ def test_a_killed_server_fails_at_the_first_query(host: Host, ask: Ask) -> None:
     assert result.reason == "connection refused: nothing listens on 127.0.0.1 port 53"
 
 
-def test_a_stopped_server_is_silent(host: Host, ask: Ask) -> None:
+def test_a_stopped_server_fails_by_its_silence(host: Host, ask: Ask) -> None:
     server = dns.unbound(host)
     server.daemon.pause()
     result = ask(host, timeout=0.5)
@@ -126,7 +126,9 @@ def test_a_stopped_server_is_silent(host: Host, ask: Ask) -> None:
     assert ask(host).outcome is Outcome.PASS
 
 
-def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask: Ask) -> None:
+def test_dropped_packets_are_silence_and_a_filter_on_this_host_is_named(
+    host: Host, ask: Ask
+) -> None:
     dns.unbound(host)
     nft(host, "meta l4proto { tcp, udp } th dport 53 drop")
     result = ask(host, timeout=0.5)
@@ -138,7 +140,7 @@ def test_dropped_packets_are_silence_and_our_own_filter_is_named(host: Host, ask
 
 
 @pytest.mark.fault(12)
-def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> None:
+def test_a_check_passes_over_tcp_alone(host: Host, ask: Ask) -> None:
     dns.unbound(host)
     nft(host, "udp dport 53 drop")
     # The last transmission has a quarter of the timeout.
@@ -146,14 +148,14 @@ def test_tcp_alone_carries_a_check_as_the_last_resort(host: Host, ask: Ask) -> N
     assert (result.outcome, result.transport) == (Outcome.PASS, "tcp")
 
 
-def test_an_unreachable_server_is_down(host: Host, ask: Ask) -> None:
+def test_a_server_without_a_route_fails(host: Host, ask: Ask) -> None:
     result = ask(host, ip="192.0.2.53")
     assert (result.outcome, result.transmissions) == (Outcome.FAIL, 0)
     assert result.reason == "network is unreachable: 192.0.2.53 port 53"
 
 
 @pytest.mark.fault(14)
-def test_no_local_ports_left_is_not_the_servers_fault(host: Host, ask: Ask) -> None:
+def test_without_free_local_ports_the_result_is_unknown(host: Host, ask: Ask) -> None:
     server = dns.unbound(host)
     host.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
     assert ask(host).outcome is Outcome.PASS
@@ -165,7 +167,7 @@ def test_no_local_ports_left_is_not_the_servers_fault(host: Host, ask: Ask) -> N
 
 
 @pytest.mark.fault(7)
-def test_thirty_percent_loss_each_way_is_no_failure(host: Host, inside: Inside) -> None:
+def test_a_check_passes_with_thirty_percent_loss_each_way(host: Host, inside: Inside) -> None:
     """One check of 200 may fail by chance: 4 in 100,000 do, and `fall` asks for two in a row."""
     dns.unbound(host)
     nft(host, 'iifname "lo" numgen random mod 100 < 30 drop')  # queries and replies both pass it

@@ -37,7 +37,7 @@ INVALID = "the reply is invalid: "
     ],
     ids=["nothing", "half a length", "cut off", "length 0", "cut by its length", "another ID"],
 )
-async def test_odd_tcp_after_truncation_is_a_failure(
+async def test_an_invalid_reply_over_tcp_is_a_failure(
     answer: Callable[[bytes], bytes], reason: str
 ) -> None:
     def tcp(connection: socket.socket, query: bytes) -> None:
@@ -69,7 +69,9 @@ async def test_every_malformed_reply_over_tcp_is_a_failure_at_once() -> None:
 
 @pytest.mark.fault(9)
 @pytest.mark.parametrize("lie", [b"\xff\xff", b"\0", b""], ids=["too long", "half", "nothing"])
-async def test_a_server_that_lies_of_its_length_and_waits_takes_no_longer(lie: bytes) -> None:
+async def test_a_tcp_reply_that_never_completes_takes_no_longer_than_the_timeout(
+    lie: bytes,
+) -> None:
     checked = threading.Event()
 
     def tcp(connection: socket.socket, _query: bytes) -> None:

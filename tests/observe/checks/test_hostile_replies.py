@@ -22,7 +22,7 @@ from tests.support.malformed_replies import MALFORMED
 
 
 @pytest.mark.fault(8, 9)
-async def test_forged_and_malformed_packets_are_ignored_at_no_cost() -> None:
+async def test_forged_packets_before_the_reply_are_ignored_and_cost_no_query() -> None:
     def forge(server: Server, query: bytes, client: Client) -> None:
         good = reply(query)
         refused = good[:3] + b"\x85" + good[4:]
@@ -48,7 +48,7 @@ async def test_forged_and_malformed_packets_are_ignored_at_no_cost() -> None:
 
 
 @pytest.mark.fault(9)
-async def test_every_malformed_reply_is_ignored_at_no_cost() -> None:
+async def test_malformed_packets_before_the_reply_are_ignored_and_cost_no_query() -> None:
     def malform(server: Server, query: bytes, client: Client) -> None:
         for packet in MALFORMED.values():
             server.udp.sendto((query[:2] + packet[2:])[:60_000], client)

@@ -49,7 +49,7 @@ while True:
 
 
 @pytest.mark.fault(36)
-def test_a_server_that_waits_for_a_processor_is_not_dead(
+def test_a_server_that_waits_for_a_cpu_is_not_dead(
     host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
 ) -> None:
     """The server has the lowest priority on a CPU that another program uses all of."""
@@ -109,7 +109,7 @@ def test_a_server_in_an_endless_loop_is_dead(
 
 
 @pytest.mark.fault(2)
-def test_a_deadlock_of_many_threads_behind_many_addresses_is_seen(
+def test_a_deadlock_of_many_threads_behind_many_addresses_is_detected(
     host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
 ) -> None:
     """Reading all of the threads must not make each burst late and start it again forever."""

@@ -49,7 +49,7 @@ Observe = Callable[..., None]
 
 
 @pytest.mark.fault(12)
-def test_udp_alone_being_silent_is_no_death(host: Host, observe: Observe) -> None:
+def test_a_server_that_answers_over_tcp_alone_is_not_dead(host: Host, observe: Observe) -> None:
     dns.unbound(host)
 
     async def scenario(watch: Watch) -> None:
@@ -73,7 +73,7 @@ def test_a_server_that_always_refuses_is_alive(host: Host, observe: Observe) -> 
 
 
 @pytest.mark.fault(36)
-def test_our_own_lateness_is_not_its_death(host: Host, observe: Observe) -> None:
+def test_a_server_is_not_dead_because_the_event_loop_was_late(host: Host, observe: Observe) -> None:
     dns.unbound(host)
 
     async def scenario(watch: Watch) -> None:
@@ -85,7 +85,7 @@ def test_our_own_lateness_is_not_its_death(host: Host, observe: Observe) -> None
     observe(scenario)
 
 
-def test_slow_recursion_is_no_death(host: Host, observe: Observe) -> None:
+def test_a_resolver_that_waits_for_slow_servers_is_not_dead(host: Host, observe: Observe) -> None:
     host.start(sys.executable, "-c", SLOW, name="late")
     eventually(lambda: host.listens(5300, protocol="udp"), within=20)
     dns.unbound(host, extra=FORWARDING)

@@ -101,7 +101,7 @@ def test_a_search_yields_at_processes_without_descriptors_and_at_unknown_ones() 
 
 
 @pytest.mark.fault(14)
-def test_where_no_descriptor_is_left_no_process_is_seen() -> None:
+def test_without_free_descriptors_no_process_is_found() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
     try:

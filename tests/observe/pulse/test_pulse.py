@@ -184,7 +184,9 @@ def test_servfail_is_a_change_that_is_reported_once(
     observe(scenario)
 
 
-def test_a_server_that_is_down_from_the_beginning(host: Host, observe: Observe) -> None:
+def test_a_server_that_is_down_from_the_beginning_is_dead_until_it_starts(
+    host: Host, observe: Observe
+) -> None:
     async def scenario(watch: Watch) -> None:
         dead = await watch.next()
         assert dead.sign is Sign.DEAD
@@ -199,7 +201,9 @@ def test_a_server_that_is_down_from_the_beginning(host: Host, observe: Observe) 
     observe(scenario)
 
 
-def test_a_server_in_another_namespace(lab: Lab, host: Host, observe: Observe) -> None:
+def test_a_server_in_another_namespace_is_dead_by_its_silence_or_refusals(
+    lab: Lab, host: Host, observe: Observe
+) -> None:
     other = lab.host("dns2")
     lab.lan("lan", host, other)
     host.address("eth0", "172.17.2.1/24")

@@ -54,14 +54,14 @@ def test_without_descriptors_the_senses_are_off_and_come_back(host: Host, inside
     inside(host, lambda: asyncio.run(scenario()))
 
 
-def test_nothing_is_opened_before_it_runs() -> None:
+def test_nothing_is_opened_before_the_pulse_runs() -> None:
     before = descriptors()
     pulse = Pulse([server()])
     assert descriptors() == before
     assert pulse.senses(server()).detail.startswith("the pulse has not started")
 
 
-def test_every_socket_is_closed_when_it_is_cancelled(host: Host, inside: Inside) -> None:
+def test_every_socket_is_closed_when_the_pulse_is_cancelled(host: Host, inside: Inside) -> None:
     answering = dns.unbound(host)
 
     async def scenario() -> None:
