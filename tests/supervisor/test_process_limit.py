@@ -27,7 +27,7 @@ def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
         yield made
 
 
-def status_of(stand: Stand) -> status_file.Live:
+def says(stand: Stand) -> status_file.Live:
     """Return the daemon's status file."""
     found = status_file.load(stand.host.path(RUN_DIR))
     assert found is not None
@@ -38,7 +38,7 @@ def limit(stand: Stand, processes: str) -> None:
     """Set the daemon's limit of processes, as its own user can."""
     owner = stand.host.path(RUN_DIR).stat()
     ids = ("--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups")
-    prlimit = ("prlimit", f"--nproc={processes}:", "--pid", str(status_of(stand).pid))
+    prlimit = ("prlimit", f"--nproc={processes}:", "--pid", str(says(stand).pid))
     stand.host.run("setpriv", *ids, "--", *prlimit)
 
 
@@ -54,10 +54,10 @@ def test_a_daemon_that_cannot_start_processes_withdraws_and_recovers(stand: Stan
     alarm = "Resource temporarily unavailable"
     eventually(lambda: alarm in stand.ours.log(mark), why="the problem is reported")
     assert stand.ours.alive
-    few_are_open(stand.host.path(f"/proc/{status_of(stand).pid}"))
+    few_are_open(stand.host.path(f"/proc/{says(stand).pid}"))
     limit(stand, "1000")
     stand.ear.until(0, within=PATIENCE)
     server.restart()
     stand.ear.until(3, within=PATIENCE)
-    eventually(lambda: not status_of(stand).problems, why="the problem is over")
+    eventually(lambda: not says(stand).problems, why="the problem is over")
     assert stand.ours.alive
