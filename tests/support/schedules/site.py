@@ -51,7 +51,7 @@ class ScheduleSite:
         run_dir.mkdir()
         self._files = FileWatch(self._watched.router_file())
         conf = host.read(bird.CONF) if router_name == "bird" else ""
-        self._steps_taker = StepTaker(self._watched, self._files, conf, half_life)
+        self._taker = StepTaker(self._watched, self._files, conf, half_life)
         self._world = NORMAL
         self._count = 0
         self._story = Story(self._watched)
@@ -107,7 +107,7 @@ class ScheduleSite:
             if step == "rest":
                 self._world = self._rest(self._world)
             else:
-                self._world = self._steps_taker.take(step, self._world)
+                self._world = self._taker.take(step, self._world)
         if self._world.daemon == "up":
             self._watched.process().check()
         assert "Traceback" not in "".join(self._story.logs()), "the daemon has no bug"
@@ -121,7 +121,7 @@ class ScheduleSite:
         """Wait until the daemon and the router have done all that they can do."""
         if world.daemon != "up" or world.router == "paused":
             return world
-        eventually(self._steps_taker.begun, why="the daemon has made a pass")
+        eventually(self._taker.begun, why="the daemon has made a pass")
         if world.at_work:
             self._wait_for_the_plan()
         if not world.down:
@@ -154,12 +154,7 @@ class ScheduleSite:
 
     def _wait_for_agreement(self) -> None:
         """Wait until `status` says what the peer holds, and check that this is the plan."""
-
-        def same() -> bool:
-            self._watched.status_agrees()
-            return True
-
-        eventually(same, why="status says what the peer holds")
+        self._watched.status_agrees()
         self._wait_for_the_plan()
 
     def _repair(self) -> None:
