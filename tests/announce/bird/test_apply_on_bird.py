@@ -1,4 +1,7 @@
-"""`apply` on BIRD next to an operator's own config, also if one of the two is broken."""
+"""`apply` on BIRD next to an operator's own config, also if one of the two is broken.
+
+The module is long because all tests share one site.
+"""
 
 from __future__ import annotations
 

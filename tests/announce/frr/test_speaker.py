@@ -1,4 +1,7 @@
-"""FrrSpeaker on a real FRR, judged by what its peer receives and by FRR's running config."""
+"""FrrSpeaker on a real FRR, judged by what its peer receives and by FRR's running config.
+
+The module is long because all tests share one site.
+"""
 
 from __future__ import annotations
 
