@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import anycast_routed
-from anycast_routed.announce import router_file
 from anycast_routed.announce.bird.layout import variables as bird_variables
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.frr import changes, config_lines
@@ -23,10 +20,9 @@ from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.announce.masking import difference, masked, passwords_in, quoted_safely
 from anycast_routed.announce.render import Renderer
-from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.config import loads
 from anycast_routed.decide.plan import plan
-from anycast_routed.errors import AnycastRoutedError, ConfigError, RejectedError
+from anycast_routed.errors import ConfigError, RejectedError
 from anycast_routed.model import Sessions, Verdict
 from anycast_routed.password import MASK, Password
 from tests.support.configs import anycast_dns
@@ -64,11 +60,11 @@ def text(router: str, *passwords: str, current: str = KEY) -> str:
     return Renderer(router).render(layout(router, *passwords), current)
 
 
-def changed(router: str, folder: Path, old: str, new: str) -> Renderer:
+def changed(router: str, directory: Path, old: str, new: str) -> Renderer:
     """Return a renderer with another template than the one we ship."""
     shipped = Path(anycast_routed.__file__).parents[1] / "templates" / f"{router}.conf.j2"
-    (folder / shipped.name).write_text(shipped.read_text().replace(old, new))
-    return Renderer(router, folder)
+    (directory / shipped.name).write_text(shipped.read_text().replace(old, new))
+    return Renderer(router, directory)
 
 
 @pytest.mark.parametrize("router", ROUTERS)
@@ -209,30 +205,6 @@ def test_no_content_of_our_file_delays_us(filling: str) -> None:
     assert time.process_time() - begun < 5
 
 
-def test_a_file_that_is_too_large_to_be_ours_is_deleted(tmp_path: Path) -> None:
-    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
-    speaker.file.write_text(text("bird"))
-    os.truncate(speaker.file, 1 << 30)
-    assert router_file.read(speaker) is None
-    shorten_file(speaker, frozenset())
-    assert not speaker.file.exists()
-    os.mkfifo(speaker.file)
-    shorten_file(speaker, frozenset())
-    assert not speaker.file.exists()
-
-
-def test_unfinished_files_of_a_killed_process_are_deleted(tmp_path: Path) -> None:
-    speaker = BirdSpeaker(tmp_path / "bird.ctl", tmp_path / "bird.conf")
-    for name in ("bird.conf", ".bird.conf.0123abcd", ".bird.conf.bak", ".xbird.conf.0123abcd"):
-        (tmp_path / name).write_text("")
-    router_file.sweep(speaker)
-    assert {one.name for one in tmp_path.iterdir()} == {
-        "bird.conf",
-        ".bird.conf.bak",
-        ".xbird.conf.0123abcd",
-    }
-
-
 def test_a_neighbor_gets_its_password_first() -> None:
     lines = config_lines.parse(text("frr", CANARY))
     todo = changes.changes(Running(text("frr", CANARY)), Running(""))
@@ -269,29 +241,6 @@ def test_a_refusal_does_not_show_the_password(router: str) -> None:
     with pytest.raises(RejectedError) as caught:
         check(router, broken)
     assert CANARY not in str(caught.value)
-
-
-def test_a_file_with_a_password_is_readable_by_the_routers_group_only(tmp_path: Path) -> None:
-    control = tmp_path / "bird.ctl"
-    control.touch()
-    speaker = BirdSpeaker(control, tmp_path / "bird.conf")
-    router_file.write(speaker, text("bird"))
-    assert stat.S_IMODE(speaker.file.stat().st_mode) == 0o644
-    router_file.write(speaker, text("bird", CANARY))
-    found = speaker.file.stat()
-    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, control.stat().st_gid)
-    assert router_file.is_private(speaker, text("bird", CANARY))
-    speaker.file.chmod(0o644)
-    assert not router_file.is_private(speaker, text("bird", CANARY))
-    router_file.keep_rejected(speaker, text("bird", CANARY))
-    assert CANARY not in (tmp_path / "bird.conf.rejected").read_text()
-
-
-def test_a_file_that_the_router_could_not_read_is_not_written(tmp_path: Path) -> None:
-    speaker = BirdSpeaker(tmp_path / "missing.ctl", tmp_path / "bird.conf")
-    with pytest.raises(AnycastRoutedError, match="no group is known"):
-        router_file.write(speaker, text("bird", CANARY))
-    assert not [*tmp_path.iterdir()]
 
 
 if __name__ == "__main__":

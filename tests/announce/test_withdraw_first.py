@@ -1,4 +1,7 @@
-"""`withdraw.withdraw` on real routers, judged by every UPDATE that a peer was sent."""
+"""`withdraw.withdraw` on real routers, judged by every UPDATE that a peer receives.
+
+The module is long because all tests share one site, with either router.
+"""
 
 from __future__ import annotations
 

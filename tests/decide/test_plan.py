@@ -1,4 +1,7 @@
-"""Examples of the plan; test_laws.py has the laws."""
+"""Examples of the plan; test_laws.py has the laws.
+
+The module is long because all examples share one config and one host.
+"""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network

@@ -1,4 +1,7 @@
-"""`apply` on BIRD next to an operator's own config, also if one of the two is broken."""
+"""`apply` on BIRD next to an operator's own config, also if one of the two is broken.
+
+The module is long because all tests share one site.
+"""
 
 from __future__ import annotations
 
@@ -327,7 +330,7 @@ def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     # Root without CAP_DAC_OVERRIDE cannot use the socket, but can read our Python.
     powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
     ours = (sys.executable, "-m", "anycast_routed", "apply")
-    done = site.dns1.run(*powerless, *ours, check=False)
+    done = site.dns1.run(*powerless, *ours, check=False, within=60)
     assert done.code == 77
     assert "may not use BIRD's control socket" in done.err
     assert " bird, then systemctl restart anycast-routed" in done.err

@@ -1,4 +1,7 @@
-"""The behaviour of BIRD that this project relies on. No code of ours runs here."""
+"""The behaviour of BIRD that this project relies on. No code of ours runs here.
+
+The module is long because it pins each behaviour once, on one site.
+"""
 
 from __future__ import annotations
 
