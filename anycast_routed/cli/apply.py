@@ -86,7 +86,7 @@ def plan(
 def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
     """Print what would change; return `pending` if anything would."""
     config, unknown = password_files.imagined(settings.load())
-    settings.talk(f"warning: {one}" for one in unknown)
+    settings.report(unknown)
     speaker = choose.choose(config)
     seen = preview(config, speaker)
     before = files.read(speaker.file)
@@ -97,7 +97,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     settings.emit(verb, changed=changed, changes=seen.changes, **facts)
     if changed or not settings.quiet:
         settings.say(text.change_lines(seen.plan, seen.changes))
-        settings.talk(f"warning: {warning}" for warning in seen.plan.warnings)
+        settings.report(seen.plan.warnings)
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
         settings.say(findings.lines(speaker.notes()))
@@ -122,7 +122,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     settings.say(text.change_lines(step.plan, step.changes))
     found = findings.of_router(outcome.readback, outcome.faults, step.plan)
     settings.say(findings.lines([*unknown, *found]))
-    settings.talk(f"warning: {warning}" for warning in step.plan.warnings)
+    settings.report(step.plan.warnings)
     if settings.verbose:
         settings.say(text.announced_lines(step.plan))
     if outcome.changed and not step.changes:

@@ -99,7 +99,7 @@ def scan(context: typer.Context) -> int:
             for service_and_family, hop in hops.items()
         )
     )
-    settings.talk(f"warning: {warning}" for warning in plan.warnings)
+    settings.report(plan.warnings)
     return Exit.OK
 
 
@@ -113,7 +113,7 @@ def render(
     """Print the router config that `apply` would install, with passwords as ********."""
     settings: Settings = context.obj
     config, unknown = password_files.imagined(settings.load())
-    settings.talk(f"warning: {one}" for one in unknown)
+    settings.report(unknown)
     speaker = choose.choose(config)
     if assume is None:
         facts, _ = probe.observe(config, cycle.remembered(config), speaker)
@@ -130,9 +130,9 @@ def validate(context: typer.Context) -> int:
     """Check the config file and its password files; report every fault at once."""
     settings: Settings = context.obj
     config, unknown = password_files.imagined(settings.load())
-    settings.talk(f"warning: {one}" for one in settings.permission_warnings(config))
-    settings.talk(f"warning: not checked: {one}" for one in unknown)
-    settings.talk(f"warning: {one}" for one in password_files.closed(config))
+    settings.report(settings.permission_findings(config))
+    settings.report(unknown)
+    settings.report(password_files.closed(config))
     names = [service.name for service in config.services]
     peers = len(config.bgp.peers) if config.bgp else 0
     settings.emit("validate", services=names, peers=peers)

@@ -14,6 +14,7 @@ from anycast_routed.announce.render import template_files
 from anycast_routed.cli.signals import VALUE_OPTIONS
 from anycast_routed.config.values import Refused, seconds
 from anycast_routed.errors import ConfigError, UsageError
+from anycast_routed.model import Code, Finding
 from anycast_routed.report.output import Output
 from anycast_routed.system import directories
 
@@ -65,14 +66,17 @@ class Settings(Output):
         router = loaded.router.model_copy(update={"daemon": self.router})
         return loaded.model_copy(update={"router": router}), digest
 
-    def permission_warnings(self, config: Config) -> list[str]:
-        """Return a warning for each config or template file or directory writable by all users."""
+    def permission_findings(self, config: Config) -> list[Finding]:
+        """Return a finding for each config or template file or directory writable by all users."""
         file, templates = self.path(), config.router.template_dir
         paths = [file.parent, file]
         if templates is not None:
             paths += [templates, *template_files(templates)]
         writable = filter(directories.writable_by_all, paths)
-        return [f"any user may change {path}: chmod o-w {path}" for path in writable]
+        return [
+            Finding(Code.WRITABLE_BY_ALL, "", f"any user may change {path}", f"chmod o-w {path}")
+            for path in writable
+        ]
 
 
 def parse_duration(option: str, given: str, least: float, most: float) -> float:

@@ -61,7 +61,7 @@ def status(
         raise
     settings.emit("status", **seen.facts)
     settings.say(seen.lines)
-    settings.talk(f"warning: {one}" for one in settings.permission_warnings(config))
+    settings.report(settings.permission_findings(config))
     return Exit.OK
 
 

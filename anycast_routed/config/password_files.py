@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.config import Fault, password_file
 from anycast_routed.config.password_file import RefusedFileError, User
 from anycast_routed.errors import ConfigError
+from anycast_routed.model import Code, Finding
 from anycast_routed.password import MASK, Password
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def unread(config: Config) -> tuple[Fault, ...]:
     return tuple(fault for fault, _ in _faults(config))
 
 
-def imagined(config: Config) -> tuple[Config, tuple[str, ...]]:
+def imagined(config: Config) -> tuple[Config, tuple[Finding, ...]]:
     """Return the config with the mask for each password that only this process cannot read.
 
     The second value has a sentence for each of them. This is for verbs that change nothing: an
@@ -66,7 +67,10 @@ def imagined(config: Config) -> tuple[Config, tuple[str, ...]]:
     faults = _faults(config)
     if wrong := tuple(fault for fault, unreadable_here in faults if not unreadable_here):
         raise UnreadPasswordsError(wrong)
-    unknown = tuple(f"{fault}; it is shown as {MASK} here" for fault, _ in faults)
+    unknown = tuple(
+        Finding(Code.PASSWORD_UNKNOWN_HERE, "", f"{fault}; it is shown as {MASK} here")
+        for fault, _ in faults
+    )
     return _with(config, lambda one: one or Password(one.file, MASK)), unknown
 
 
@@ -77,7 +81,7 @@ def files(config: Config, environ: Mapping[str, str] = os.environ) -> tuple[Path
     return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
-def closed(config: Config) -> Iterator[str]:
+def closed(config: Config) -> Iterator[Finding]:
     """Yield a sentence for each file that root can read and the daemon's user cannot.
 
     Yields nothing if this user is not root.
@@ -88,7 +92,8 @@ def closed(config: Config) -> Iterator[str]:
             if not user.reads(path.stat()):
                 name = password_file.user_name(user.number)
                 fix = password_file.fix(path, user)
-                yield f"{path} may not be read by user {name}, which runs the daemon: {fix}"
+                detail = f"{path} may not be read by user {name}, which runs the daemon"
+                yield Finding(Code.PASSWORD_CLOSED_TO_DAEMON, "", detail, fix)
 
 
 def _with(config: Config, change: Callable[[Password], Password]) -> Config:

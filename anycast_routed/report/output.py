@@ -13,6 +13,8 @@ from anycast_routed.state.documents import document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from anycast_routed.model import Finding
+
 _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "35"}
 
 
@@ -42,6 +44,10 @@ class Output:
         if not self.quiet:
             for line in lines:
                 print(line, file=sys.stderr)
+
+    def report(self, findings: Iterable[Finding]) -> None:
+        """Print findings on stderr, each with its severity and code; nothing with `-q`."""
+        self.talk(f"{one.severity}: {one} [{one.code}]" for one in findings)
 
     def emit(self, verb: str, **facts: object) -> None:
         """Print the result for programs, on stdout, with `--json` only."""

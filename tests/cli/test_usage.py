@@ -144,5 +144,5 @@ def test_a_config_that_any_user_can_change_gives_a_warning(
     opened = {"file": file, "directory": tmp_path, "template": template}[which]
     opened.chmod(0o777)
     assert main(["--config", str(file), "validate"]) == 0
-    warning = f"warning: any user may change {opened}: chmod o-w {opened}\n"
+    warning = f"warning: any user may change {opened}; chmod o-w {opened} [AR060]\n"
     assert capsys.readouterr().err == warning

@@ -139,7 +139,7 @@ def test_a_password_file_must_belong_to_root_or_to_this_user(file: Path) -> None
     with acting_as(OTHER):
         assert "may not be read by user" in refusal(naming(file)).message
         _, unknown = password_files.imagined(naming(file))
-        assert "may not be read" in unknown[0]
+        assert "may not be read" in unknown[0].detail
 
 
 @needs_users
@@ -157,7 +157,7 @@ def test_root_checks_the_mode_for_the_daemons_user(file: Path, tmp_path: Path) -
         file.chmod(0o644)
         assert f"chown root:{group} {file}" in refusal(config).faults[0].hint
         file.chmod(0o640)
-    assert "may not be read by user" in " ".join(password_files.closed(config))
+    assert "may not be read by user" in " ".join(map(str, password_files.closed(config)))
     os.chown(file, 0, DAEMON)
     assert not [*password_files.closed(config)]
     os.chown(file, DAEMON, 0)

@@ -16,6 +16,7 @@ from anycast_routed import config
 from anycast_routed.cli.main import app
 from anycast_routed.config import json_schema
 from anycast_routed.errors import Exit
+from anycast_routed.model import Code, Finding
 from tests.docs.documents import (
     BLOCKS,
     CONFIG,
@@ -155,3 +156,9 @@ def test_the_architecture_names_every_module() -> None:
         if not {module.name, "/".join(module.parts[-2:]), f"{module}.py"} & named
     ]
     assert not missing, "add a line for each to docs/architecture.md"
+
+
+def test_the_reference_names_every_finding_with_its_severity() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    named = re.findall(r"^\| (AR\d{3}) \| (\w+) \|", text, re.MULTILINE)
+    assert named == [(str(code), str(Finding(code, "", "").severity)) for code in Code]

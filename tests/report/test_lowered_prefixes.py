@@ -50,7 +50,7 @@ def test_a_lowered_prefix_is_shown_with_its_reason() -> None:
     low = announcing(LOW)
     happens = "~ 10.0.0.1/32  LocalPref 200 -> 0  next hop 172.17.2.1  lo:dns1  " + WHY
     assert change_lines(low, changes(low, router(200))) == [happens]
-    assert change_lines(low, changes(low, router(0))) == [f"! 10.0.0.1/32  {WHY}"]
+    assert change_lines(low, changes(low, router(0))) == [f"! 10.0.0.1/32  {WHY} [AR020]"]
     lasting = "  10.0.0.1/32  LocalPref 0  next hop 172.17.2.1  lo:dns1  " + WHY
     assert announced_lines(low) == [lasting]
     assert change_lines(announcing(OWN), ()) == []
