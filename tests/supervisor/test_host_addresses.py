@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anycast_routed.lab.bird import Bird
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 from tests.support.watched_site import Watched, each, quick
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def announced() -> Held:
 
 def batch(host: Host, lines: Iterable[str]) -> None:
     """Make these changes of addresses in one run of ip(8)."""
-    host.run("ip", "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
+    host.run("ip", "-batch", "-", stdin="".join(f"{line}\n" for line in lines), within=PATIENCE)
 
 
 def label(change: str, prefix: str, name: str) -> str:
