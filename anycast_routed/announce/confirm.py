@@ -10,10 +10,10 @@ from anycast_routed.decide.proof import Fault, faults, unheard
 from anycast_routed.errors import NotConfirmedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.model import Plan, Readback
+    from anycast_routed.model import Address, Plan, Readback
 
 CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
 SESSIONS_WITHIN = 10.0  # seconds for sessions that this transaction added
@@ -77,10 +77,7 @@ def confirm(
     readback, pause = speaker.read(), _EVERY
     while True:
         found = faults(plan, readback)
-        coming = patience.await_sessions and any(
-            not session.established and session.ours and session.address not in known
-            for session in readback.sessions
-        )
+        coming = patience.await_sessions and _new_sessions_are_down(readback, known)
         if not found and not coming:
             return Confirmation(readback, found, complete=True)
         wrong = blocking(found)
@@ -97,6 +94,13 @@ def confirm(
     if wrong:
         raise _not_confirmed(wrong)
     return Confirmation(readback, found, complete=True)
+
+
+def _new_sessions_are_down(readback: Readback, known: Collection[Address]) -> bool:
+    return any(
+        not session.established and session.ours and session.address not in known
+        for session in readback.sessions
+    )
 
 
 def _is_superseded_within(seconds: float, superseded: Callable[[], bool]) -> bool:

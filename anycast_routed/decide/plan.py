@@ -17,16 +17,14 @@ from anycast_routed.decide.candidates import (
     No,
     candidates,
     label_start,
-    labelled,
 )
 from anycast_routed.decide.next_hop import next_hop, unfit
+from anycast_routed.decide.plan_warnings import warnings
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing
 from anycast_routed.model import (
     GRACEFUL_SHUTDOWN,
     Announcement,
     Attributes,
-    Code,
-    Finding,
     Peer,
     Plan,
     Reason,
@@ -73,7 +71,7 @@ def plan(config: Config, observed: Observed) -> Plan:
         sessions=_sessions(config),
         announcements=tuple(sorted(announcements, key=_place)),
         withheld=tuple(sorted(withheld, key=_place)),
-        warnings=tuple(_warnings(config, observed, found)),
+        warnings=tuple(warnings(config, observed, found)),
     )
 
 
@@ -100,23 +98,6 @@ def revive_nothing(
         announcements=tuple(kept),
         withheld=tuple(sorted((*decision.withheld, *withheld), key=_place)),
     )
-
-
-def without_labels(config: Config, observed: Observed) -> Iterator[Finding]:
-    """Yield a finding for each service without one of its labels here, or without any prefix."""
-    for service in config.services:
-        anycast, start = service.anycast, label_start(service.anycast)
-        if start is not None and (
-            anycast.interface not in observed.interfaces or labelled(anycast, start, observed)
-        ):
-            continue
-        none = f"no IPv4 address on {anycast.interface} has a label that starts with {start}"
-        if not anycast.routes:
-            labels = f"{none}, and " if start else ""
-            detail = f"nothing to announce: {labels}no routes are configured"
-            yield Finding(Code.NOTHING_TO_ANNOUNCE, service.name, detail)
-        elif start:
-            yield Finding(Code.NO_LABELS, service.name, none)
 
 
 def next_hops(
@@ -237,16 +218,3 @@ def _place(entry: Announcement | Withheld) -> tuple[int, int]:
     if entry.prefix is None:
         return 0, 0
     return entry.prefix.version, int(entry.prefix.network_address)
-
-
-def _warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> Iterator[Finding]:
-    yield from (candidate.warning for candidate in found if candidate.warning)
-    yield from without_labels(config, observed)
-    if config.bgp is None:
-        return
-    for peer in config.bgp.peers:
-        if peer.as_ != config.bgp.as_:
-            who = f"{peer.ip} ({peer.description})" if peer.description else f"{peer.ip}"
-            ases = f"the peer is in AS {peer.as_} and this host in AS {config.bgp.as_}"
-            detail = f"{ases}: LocalPref does not reach it (RFC 4271 section 5.1.5)"
-            yield Finding(Code.LOCAL_PREF_NOT_SENT, who, detail)

@@ -10,7 +10,7 @@ from anycast_routed.announce import choose
 from anycast_routed.config import password_files
 from anycast_routed.decide.attributes import cells
 from anycast_routed.decide.plan import plan as decide
-from anycast_routed.decide.plan import without_labels
+from anycast_routed.decide.plan_warnings import without_labels
 from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
@@ -63,17 +63,13 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     found = [*services, *findings.of_router(readback, wrong, plan), *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
-        "router": readback.router,
         "health": health,
         "drains": observed.drains,
         "damped": observed.damped,
-        "announcements": plan.announcements,
-        "withheld": plan.withheld,
-        "originated": readback.originated,
-        "sessions": readback.sessions,
-        "exported": readback.exported,
+        **_plan_facts(plan, readback),
         "faults": wrong,
         "findings": found,
+        "notes": [str(one) for one in noted],
     }
     head = [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
     lines = [
@@ -104,9 +100,21 @@ def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
     ]
 
 
+def _plan_facts(plan: Plan, readback: Readback) -> dict[str, object]:
+    return {
+        "router": readback.router,
+        "announcements": plan.announcements,
+        "withheld": plan.withheld,
+        "originated": readback.originated,
+        "sessions": readback.sessions,
+        "exported": readback.exported,
+    }
+
+
 def _facts(daemon: status_file.Live) -> Mapping[str, object]:
     names = ("pid", "since", "config", "problems", "findings", "senses")
-    return {name: plain(getattr(daemon, name)) for name in names}
+    facts = {name: plain(getattr(daemon, name)) for name in names}
+    return {**facts, "troubles": [f"! {one}" for one in daemon.findings]}
 
 
 def _head(run_dir: Path, daemon: status_file.Live | None) -> Iterator[str]:
