@@ -102,7 +102,7 @@ def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
             yield Fault(None, address, "the router has no such session", blocking=True)
     for address, session in ours.items():
         if address not in peers:
-            yield Fault(None, address, "a session of ours is left over", blocking=True)
+            yield Fault(None, address, "a session that the config no longer has is left over", blocking=True)
         elif session.remote_as != peers[address].asn:
             detail = f"the session is with AS {session.remote_as}"
             yield Fault(None, address, detail, blocking=True)
@@ -119,7 +119,7 @@ def _wrong_exports(
     """Compare the exports to one neighbor.
 
     Attributes are compared on our own sessions only: the operator's export filters may change
-    them on his. One of his sessions may refuse a prefix that another one exports.
+    them on theirs. One such session may refuse a prefix that another one exports.
     """
     goal = desired(plan)
     exported = {route.prefix: route for route in readback.exported.get(session.address, ())}

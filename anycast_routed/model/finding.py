@@ -14,7 +14,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """It works now, but something should be changed."""
     NOTE = "note"
-    """It is as somebody ordered it, or only worth knowing."""
+    """An operator ordered it, or it is only worth knowing."""
 
 
 class Code(StrEnum):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the router has of ours now: its prefixes, and the services that they belong to."""
+    """Our prefixes that the router holds now, and the services that they belong to."""
 
     prefixes: frozenset[Prefix] = frozenset()
     services: frozenset[str] = frozenset()

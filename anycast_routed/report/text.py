@@ -109,7 +109,7 @@ def confirmation(readback: Readback, only: Prefix | None = None) -> str:
         if any(route.prefix in ours for route in routes)
     ]
     if not ours:
-        return f"{readback.router} exports {f'no {only}' if only else 'nothing of ours'}"
+        return f"{readback.router} exports {f'no {only}' if only else 'no anycast prefix'}"
     heard = {route.prefix for routes in readback.exported.values() for route in routes} & ours
     count = str(only) if only else f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
     if not peers:

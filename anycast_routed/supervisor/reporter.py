@@ -62,7 +62,7 @@ class Reporter:
         self._live: status_file.Live | None = None
         """The status written last; None if it could not be written."""
         self._said: str | None = None
-        # Two, since the state folder's file system may hang while the run folder's is well.
+        # Two writers, since the file system of the state directory may hang alone.
         self._status = BackgroundWriter(_STATUS_FILE, 1, self._wrote)
         self._journal = BackgroundWriter("journal", _BATCHES, self._wrote)
 

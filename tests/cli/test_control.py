@@ -155,7 +155,7 @@ def test_a_handover_without_a_new_daemon_withdraws(site: Site, announced: Held) 
     assert site.tables() == [announced, announced]
     handover.signal(signal.SIGTERM)  # `handover` ends its wait, as after 60 s.
     assert handover.wait(PATIENCE) == 4
-    assert "nobody has taken over within 60s" in handover.log()
+    assert "no new daemon has taken over within 60s" in handover.log()
     site.both_hold({})
 
 
