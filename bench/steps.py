@@ -48,7 +48,7 @@ _IMPORTED = (
     "cli.main",
     "reconcile.once",
     "observe.checks.dns",
-    "observe.addresses",
+    "observe.netlink_addresses",
     "announce.{router}.speaker",
 )
 

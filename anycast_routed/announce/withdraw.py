@@ -49,6 +49,18 @@ def withdraw(speaker: Speaker, gone: frozenset[Prefix]) -> None:
         speaker.withdraw(gone, loaded=loaded)
 
 
+def can_withdraw_exactly(speaker: Speaker, gone: frozenset[Prefix]) -> bool:
+    """Tell whether `withdraw` of these prefixes touches no other prefix.
+
+    It does where the router must reload our file, and does not run what the file holds, or the
+    text cannot be cut: then BIRD has to disable whole services.
+    """
+    if not speaker.layout.reads_file:
+        return True
+    text = router_file.read(speaker)
+    return bool(text and speaker.layout.without(text, gone)) and speaker.is_loaded(text or "")
+
+
 def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
     """Withdraw the held prefixes that may not stay as they are; do nothing if there are none.
 

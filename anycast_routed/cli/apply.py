@@ -10,6 +10,7 @@ from anycast_routed.announce import choose
 from anycast_routed.announce.masking import difference
 from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import password_files
+from anycast_routed.decide.proof import unheard
 from anycast_routed.errors import Exit
 from anycast_routed.reconcile.once import once, preview, withdrawing_if_untrusted
 from anycast_routed.report import findings, text
@@ -65,7 +66,7 @@ def apply(
     if diff:
         settings.say(difference(done.file, done.text_before, files.read(done.file)))
     _say_outcome(settings, done, seconds["total"])
-    return done.code
+    return _exit_code(done)
 
 
 def plan(
@@ -114,10 +115,16 @@ def _summary(seen: Preview, *, changed: bool) -> str:
     return f"nothing to change: {text.confirmation(seen.before)}"
 
 
+def _exit_code(done: Done) -> Exit:
+    """Return 4 if some desired prefix reaches no peer although a session is up."""
+    missing = unheard(done.step.plan, done.step.outcome.readback)
+    return Exit.NOT_CONFIRMED if missing else Exit.OK
+
+
 def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     step, outcome = done.step, done.step.outcome
     unknown = findings.of_results(_latest(done.results))
-    if settings.quiet and not outcome.changed and not unknown and done.code is Exit.OK:
+    if settings.quiet and not outcome.changed and not unknown and _exit_code(done) is Exit.OK:
         return
     settings.say(text.change_lines(step.plan, step.changes))
     found = findings.of_router(outcome.readback, outcome.faults, step.plan)

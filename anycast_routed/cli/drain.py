@@ -20,6 +20,7 @@ from anycast_routed.errors import Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
 from anycast_routed.reconcile import last_known
+from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.report import text
 from anycast_routed.state import drain_orders, record, requests, running_daemon
 from anycast_routed.state.drain_orders import Ordered
@@ -200,7 +201,7 @@ def _returning(
 
     `ordered` are all drained targets, `targets` those that are undrained now.
     """
-    best, _ = last_known.assumed(config, Verdict.UP)
+    best, _ = assumed(config, Verdict.UP)
     remaining = set(ordered) - set(targets)
     goal: dict[Prefix, int | None] = {}
     for one in best.announcements:

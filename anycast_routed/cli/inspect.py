@@ -18,7 +18,7 @@ from anycast_routed.decide.plan import plan as decide
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.model import Outcome, Verdict
 from anycast_routed.reconcile import cycle, probe
-from anycast_routed.reconcile.last_known import assumed
+from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.reconcile.rendering import render as render_plan
 from anycast_routed.report import text
 from anycast_routed.state.documents import plain

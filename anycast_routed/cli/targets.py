@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.errors import UsageError
 from anycast_routed.model import Verdict
-from anycast_routed.reconcile.last_known import assumed
+from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.report import text
 
 if TYPE_CHECKING:

@@ -1,15 +1,11 @@
-"""Compare the BGP attributes of a route with the desired ones, and put them into words."""
+"""Compare the BGP attributes that a router shows with the desired ones. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from anycast_routed.model import Attributes, Community
-
-_NONE = "none"
 
 
 def agree(shown: Attributes, desired: Attributes, *, crosses_as: bool = False) -> bool:
@@ -30,46 +26,13 @@ def agree(shown: Attributes, desired: Attributes, *, crosses_as: bool = False) -
     return (
         (crosses_as or shown.local_pref == desired.local_pref)
         and shown.next_hop == desired.next_hop
-        and not _missing(shown, desired)
+        and not missing_communities(shown, desired)
         and not _superfluous(shown, desired)
     )
 
 
-def words(attributes: Attributes) -> str:
-    """Return the attributes as one phrase: `LocalPref 200, next hop 172.17.2.1`."""
-    return ", ".join(filter(None, cells(attributes)))
-
-
-def contradiction(shown: Attributes, desired: Attributes) -> str:
-    """Return the shown attributes as one phrase, with the communities that are missing."""
-    missing = [f"without {_communities(found)}" for found in (_missing(shown, desired),) if found]
-    return ", ".join([words(shown), *missing])
-
-
-def cells(attributes: Attributes) -> tuple[str, str, str]:
-    """Return one phrase for each attribute; an empty one where there are no communities."""
-    return (
-        f"LocalPref {attributes.local_pref}",
-        f"next hop {attributes.next_hop}",
-        _communities(attributes.communities or ()),
-    )
-
-
-def change_cells(before: Attributes | None, after: Attributes) -> tuple[str, str, str]:
-    """Return one phrase for each attribute, with the old value where it changes.
-
-    `LocalPref 100 -> 200`, `next hop 172.17.2.1`, `community none -> 65535:0`.
-    """
-    if before is None:
-        return cells(after)
-    return (
-        f"LocalPref {_from_to(before.local_pref, after.local_pref)}",
-        f"next hop {_from_to(before.next_hop, after.next_hop)}",
-        _changed_communities(before.communities or (), after.communities or ()),
-    )
-
-
-def _missing(shown: Attributes, desired: Attributes) -> list[Community]:
+def missing_communities(shown: Attributes, desired: Attributes) -> list[Community]:
+    """Return the desired communities that the router shows the route without."""
     if shown.communities is None:
         return []
     return [one for one in desired.communities or () if one not in shown.communities]
@@ -77,22 +40,3 @@ def _missing(shown: Attributes, desired: Attributes) -> list[Community]:
 
 def _superfluous(shown: Attributes, desired: Attributes) -> bool:
     return shown.graceful_shutdown and not desired.graceful_shutdown
-
-
-def _from_to(before: object, after: object) -> str:
-    return f"{after}" if before in (None, after) else f"{before} -> {after}"
-
-
-def _communities(communities: Iterable[Community]) -> str:
-    named = [f"{high}:{low}" for high, low in communities]
-    if not named:
-        return ""
-    return f"{'community' if len(named) == 1 else 'communities'} {' '.join(named)}"
-
-
-def _changed_communities(before: tuple[Community, ...], after: tuple[Community, ...]) -> str:
-    if before == after:
-        return _communities(after)
-    old, new = (_communities(one).partition(" ")[2] or _NONE for one in (before, after))
-    noun = "communities" if max(len(before), len(after)) > 1 else "community"
-    return f"{noun} {old} -> {new}"

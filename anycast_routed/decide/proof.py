@@ -6,26 +6,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.attributes import agree, contradiction
-from anycast_routed.decide.diff import Change, Kind, changes, desired
+from anycast_routed.decide.attribute_words import contradiction
+from anycast_routed.decide.attributes import agree
+from anycast_routed.decide.diff import Change, changes, desired
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from anycast_routed.model import Address, Plan, Prefix, Readback, Route, Session
-
-wanted = desired
-
-__all__ = [
-    "Change",
-    "Fault",
-    "Kind",
-    "bearable",
-    "changes",
-    "faults",
-    "unheard",
-    "wanted",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,8 @@ def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
             yield Fault(None, address, "the router has no such session", blocking=True)
     for address, session in ours.items():
         if address not in peers:
-            yield Fault(None, address, "a session that the config no longer has is left over", blocking=True)
+            detail = "a session that the config no longer has is left over"
+            yield Fault(None, address, detail, blocking=True)
         elif session.remote_as != peers[address].asn:
             detail = f"the session is with AS {session.remote_as}"
             yield Fault(None, address, detail, blocking=True)

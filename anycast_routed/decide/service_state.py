@@ -9,9 +9,9 @@ from anycast_routed.decide.candidates import No
 from anycast_routed.model import CheckKey, Health, Reason, Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from anycast_routed.config import Config, Service
+    from anycast_routed.config import Service
     from anycast_routed.model import Drain, Observed, Prefix
 
 
@@ -50,11 +50,6 @@ def combined(healths: Iterable[Health]) -> Health:
     return replace(worst, ever_up=bool(known) and all(one.ever_up for one in known))
 
 
-def health_of(service: str, checks: Mapping[CheckKey, Health]) -> Health:
-    """Return the combined health of one service."""
-    return combined(health for key, health in checks.items() if key.service == service)
-
-
 def health_by_service(checks: Mapping[CheckKey, Health]) -> dict[str, Health]:
     """Return the combined health of each service, in the order of the checks."""
     by_service: dict[str, list[Health]] = {}
@@ -79,17 +74,6 @@ def standing(service: Service, observed: Observed) -> No | Lowered | None:
     return Lowered(service.anycast.floor, f"lowered: {no.detail}")
 
 
-def against(config: Config, observed: Observed) -> Iterator[str]:
-    """Yield a sentence for each check, wait or drain that restricts a service or a prefix."""
-    for service in config.services:
-        one = standing(service, observed)
-        if one is not None:
-            yield one.detail if isinstance(one, No) else one.note
-    for target, drain in observed.drains.items():
-        stage = "drained" if drain.stage is Stage.OUT else "draining"
-        yield _sentence(f"{target} is {stage}", drain)
-
-
 def drained(service: str, prefix: Prefix, observed: Observed) -> No | Lowered | None:
     """Return how drains restrict one prefix; the drain that has come further wins."""
     if not observed.drains:
@@ -98,9 +82,9 @@ def drained(service: str, prefix: Prefix, observed: Observed) -> No | Lowered | 
     drains = {name: drain for name, drain in found.items() if drain is not None}
     for name, drain in drains.items():
         if drain.stage is Stage.OUT:
-            return No(Reason.DRAINED, _sentence(f"{name} is drained", drain))
+            return No(Reason.DRAINED, drain_sentence(f"{name} is drained", drain))
     for drain in drains.values():
-        return Lowered(0, _sentence("draining", drain), graceful_shutdown=True)
+        return Lowered(0, drain_sentence("draining", drain), graceful_shutdown=True)
     return None
 
 
@@ -124,7 +108,8 @@ def _damped(service: Service, observed: Observed) -> No | None:
     return None if sentence is None else No(Reason.DAMPED, sentence)
 
 
-def _sentence(words: str, drain: Drain) -> str:
+def drain_sentence(words: str, drain: Drain) -> str:
+    """Return a sentence about a drain: the words, the operator's reason, and until when."""
     # An order without a reason has only its end: "dns is drained until ...".
     colon = "" if drain.detail.startswith("until ") or not drain.detail else ":"
     return f"{words}{colon} {drain.detail}".rstrip()

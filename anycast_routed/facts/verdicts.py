@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.decide.health import decided, died, step, unproved
-from anycast_routed.decide.service_state import health_of
+from anycast_routed.decide.service_state import combined
 from anycast_routed.model import CheckKey, Health, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from anycast_routed.config import Config, Dns
     from anycast_routed.model import CheckResult
@@ -44,6 +44,7 @@ class Verdicts:
         self, config: Config, known: Mapping[CheckKey, Health], recorded: Recorded
     ) -> None:
         self._checks = _checks(config)
+        self._of_service = _by_service(self._checks)
         self.health = {key: known.get(key, Health()) for key in self._checks}
         """The health of each check."""
         self._proved: set[CheckKey] = set()
@@ -103,6 +104,7 @@ class Verdicts:
         server, or on a service with a new name.
         """
         before, self._checks = self._checks, _checks(config)
+        self._of_service = _by_service(self._checks)
         same = {
             key
             for key, check in self._checks.items()
@@ -127,17 +129,23 @@ class Verdicts:
 
     def _judge(self, check: CheckKey, health: Health) -> Judged:
         service = check.service
-        before, was_proved = health_of(service, self.health), service not in self.unproved
+        before, was_proved = self._combined(service), self._is_proved(service)
         self.health[check] = health
         if self._proves(check, health):
             self._proved.add(check)
-        after, is_proved = health_of(service, self.health), service not in self.unproved
+        after, is_proved = self._combined(service), self._is_proved(service)
         turned = before.verdict is not after.verdict or (is_proved and not was_proved)
         if turned:
             self._turns.append((service, after))
             if (seen := self._first_signs.pop(check, None)) is not None:
                 self.evidence[service] = seen
         return Judged(before, after, was_proved, turned)
+
+    def _combined(self, service: str) -> Health:
+        return combined(self.health[key] for key in self._of_service[service])
+
+    def _is_proved(self, service: str) -> bool:
+        return self._proved.issuperset(self._of_service[service])
 
     def _proves(self, check: CheckKey, health: Health) -> bool:
         """Tell whether a verdict is this process's own: it took as many results as any other."""
@@ -156,6 +164,14 @@ def _checks(config: Config) -> dict[CheckKey, Dns]:
         for service in config.services
         for name, check in service.checks.items()
     }
+
+
+def _by_service(checks: Iterable[CheckKey]) -> dict[str, list[CheckKey]]:
+    """Return the keys of each service's checks, so that a result costs no walk over all checks."""
+    found: dict[str, list[CheckKey]] = {}
+    for key in checks:
+        found.setdefault(key.service, []).append(key)
+    return found
 
 
 def _uncounted(health: Health | None) -> Health:

@@ -58,6 +58,7 @@ class Code(StrEnum):
     STATUS_FILE_NOT_WRITTEN = "AR056"
     JOURNAL_NOT_WRITTEN = "AR057"
     OLD_ROUTER_PROBLEM = "AR058"
+    OTHER_PROBLEM = "AR059"
     WRITABLE_BY_ALL = "AR060"
     PASSWORD_UNKNOWN_HERE = "AR061"  # nosec B105  # noqa: S105 - a code, not a password
     PASSWORD_CLOSED_TO_DAEMON = "AR062"  # nosec B105  # noqa: S105 - a code, not a password

@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce import router_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.withdraw import (
+    can_withdraw_exactly,
     shorten_file,
     withdraw,
     withdraw_all,
     withdraw_unplanned,
 )
+from anycast_routed.decide.diff import changes
 from anycast_routed.decide.plan import plan, revive_nothing
-from anycast_routed.decide.proof import bearable, changes
+from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.decide.proof import Change
+    from anycast_routed.decide.diff import Change
     from anycast_routed.model import Observed, Plan, Prefix, Readback
-
-    Guard = Callable[[Plan, Readback], None]
-    """Refuses a plan by raising, before anything of it is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +107,19 @@ def step(
     speaker: Speaker,
     memory: Memory | None = None,
     *,
-    guard: Guard | None = None,
     patience: Patience = PATIENT,
 ) -> Step:
     """Bring the router to the plan and prove it. Always the whole plan, never a difference.
 
     What is held and no longer desired is withdrawn first, by the short way, before anything is
-    read, rendered or loaded. After a withdrawal the router is read again. `guard` is given the
-    plan and `inputs.before`.
+    read, rendered or loaded. After a withdrawal the router is read again.
 
     Raises:
-        AnycastRoutedError: as `transaction.bring`, `rendering.render` and `guard`. What is no
-            longer desired is withdrawn all the same, as far as the router answers.
+        AnycastRoutedError: as `transaction.bring` and `rendering.render`. What is no longer
+            desired is withdrawn all the same, as far as the router answers.
     """
     memory, begun = memory or Memory(), time.monotonic()
     planned = _plan(inputs, memory)
-    if guard is not None and inputs.before is not None:
-        guard(planned, inputs.before)
     known = memory.readback or inputs.before
     before = _withdraw_and_read(inputs, speaker, planned, known)
     originated = frozenset(route.prefix for route in before.originated)
@@ -155,11 +148,21 @@ def _withdraw_and_read(
     """
     gone = inputs.held - {one.prefix for one in desired.announcements}
     try:
-        _withdraw_first(speaker, gone)
+        if gone and (_keeps_others(inputs, desired, gone) or can_withdraw_exactly(speaker, gone)):
+            _withdraw_first(speaker, gone)
         return speaker.read() if gone or inputs.before is None else inputs.before
     except RouterUnavailableError:
         shorten_file(speaker, bearable(desired, known.originated if known else ()))
         raise
+
+
+def _keeps_others(inputs: Inputs, desired: Plan, gone: frozenset[Prefix]) -> bool:
+    """Tell whether no healthy prefix is held for the services of the prefixes that go."""
+    owners = {one.prefix: one.service for one in desired.withheld}
+    services = {owners.get(prefix) for prefix in gone}
+    return None not in services and not any(
+        one.service in services and one.prefix in inputs.held for one in desired.announcements
+    )
 
 
 def _plan(inputs: Inputs, memory: Memory) -> Plan:
@@ -178,8 +181,7 @@ def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
         RouterUnavailableError: the router would not answer the rest of the step either.
     """
     try:
-        if gone:
-            withdraw(speaker, gone)
+        withdraw(speaker, gone)
     except RouterUnavailableError:
         raise
     except AnycastRoutedError:

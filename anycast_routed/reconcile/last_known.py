@@ -1,4 +1,4 @@
-"""What is known without running a check: by the daemon, by the last run, or by assumption."""
+"""What is known without running a check: by the daemon, or by the last run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.plan import plan as decide
-from anycast_routed.model import CheckKey, Health, Verdict
+from anycast_routed.model import Health
 from anycast_routed.reconcile import cycle, probe
 from anycast_routed.state import drain_orders, running_daemon
-from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.model import Observed, Plan
+    from anycast_routed.model import Observed
     from anycast_routed.state.status_file import Live
 
 UNRECORDED = Health(reason="no verdict on record")
@@ -37,11 +35,3 @@ def observed(config: Config, speaker: Speaker | None) -> tuple[Observed, Live | 
     # A config that the daemon has not taken may have services that the daemon does not know.
     checks = {key: daemon.checks.get(key, one) for key, one in found.checks.items()}
     return replace(found, checks=checks, damped=daemon.damped, drains=daemon.drains), daemon
-
-
-def assumed(config: Config, verdict: Verdict) -> tuple[Plan, Observed]:
-    """Return the plan on this host with every service UP or DOWN and nothing drained."""
-    health = Health(verdict, reason=f"assumed {verdict}")
-    checks = {CheckKey(one.name, check): health for one in config.services for check in one.checks}
-    found = probe.gather(config, Record("", "", checks), (), None).observed(time.monotonic())
-    return decide(config, found), found

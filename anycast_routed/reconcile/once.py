@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce import choose
 from anycast_routed.announce.withdraw import shorten_files, withdraw
 from anycast_routed.config import password_files
+from anycast_routed.decide.diff import changes
 from anycast_routed.decide.plan import plan
-from anycast_routed.decide.proof import bearable, changes, unheard
+from anycast_routed.decide.proof import bearable
 from anycast_routed.decide.reload_guard import shrinks
-from anycast_routed.errors import AnycastRoutedError, ConfigError, Exit, RouterUnavailableError
+from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.model import Reason
-from anycast_routed.reconcile import cycle, probe, unreachable_router
+from anycast_routed.reconcile import apply_without_router, cycle, probe
 from anycast_routed.reconcile.rendering import rehearse
 from anycast_routed.state import drain_orders, record
 from anycast_routed.system import directories, files
 from anycast_routed.system.directories import UntrustedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.decide.proof import Change
+    from anycast_routed.decide.diff import Change
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import CheckKey, CheckResult, Plan, Prefix, Readback
 
@@ -43,12 +44,6 @@ class Done:
     results: dict[CheckKey, tuple[CheckResult, ...]]
     file: Path
     text_before: str | None
-
-    @property
-    def code(self) -> Exit:
-        """The exit code of a verb that did nothing but this step."""
-        missing = unheard(self.step.plan, self.step.outcome.readback)
-        return Exit.NOT_CONFIRMED if missing else Exit.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     try:
         return _once(config, digest, allow_shrink=allow_shrink)
     except RouterUnavailableError:
-        unreachable_router.probe_and_shorten(config)
+        apply_without_router.probe_and_shorten(config)
         raise
 
 
@@ -131,9 +126,11 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
         held = frozenset(route.prefix for route in before.originated)
         observed = facts.observed(time.monotonic())
         inputs = cycle.Inputs(config, observed, held, before=before)
-        is_other_config = known.config not in {"", digest}
-        guard = _guard(speaker, inputs) if is_other_config and not allow_shrink else None
-        step = cycle.step(inputs, speaker, guard=guard)
+        planned = plan(config, observed)
+        if known.config not in {"", digest} and not allow_shrink:
+            _refuse_to_shrink(speaker, inputs, planned)
+        memory = cycle.Memory(planned=(config, observed, planned))
+        step = cycle.step(inputs, speaker, memory)
     except AnycastRoutedError:
         with contextlib.suppress(AnycastRoutedError):
             cycle.remember(config, facts.record(known.router))
@@ -146,17 +143,13 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
     return Done(step, results, speaker.file, text_before)
 
 
-def _guard(speaker: Speaker, inputs: cycle.Inputs) -> Callable[[Plan, Readback], None]:
-    def refuse(desired: Plan, before: Readback) -> None:
-        """Refuse to shrink, but first withdraw what is unhealthy: nothing may delay that."""
-        held = [route.prefix for route in before.originated]
-        if gone := shrinks(held, inputs.config, inputs.observed):
-            unhealthy = {one.prefix for one in desired.withheld if one.reason in _UNHEALTHY}
-            if dead := frozenset(prefix for prefix in held if prefix in unhealthy):
-                withdraw(speaker, dead)
-            refuse_shrink(gone, "apply")
-
-    return refuse
+def _refuse_to_shrink(speaker: Speaker, inputs: cycle.Inputs, planned: Plan) -> None:
+    """Refuse a config that would withdraw most; but withdraw what is unhealthy before that."""
+    if gone := shrinks(inputs.held, inputs.config, inputs.observed):
+        unhealthy = {one.prefix for one in planned.withheld if one.reason in _UNHEALTHY}
+        if dead := frozenset(prefix for prefix in inputs.held if prefix in unhealthy):
+            withdraw(speaker, dead)
+        refuse_shrink(gone, "apply")
 
 
 def _withdraw_unhealthy(config: Config) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
 from anycast_routed.config import password_files
-from anycast_routed.decide.attributes import cells
+from anycast_routed.decide.attribute_words import cells
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan_warnings import without_labels
 from anycast_routed.decide.proof import faults

@@ -87,9 +87,9 @@ def gather(
     With orders the speaker is asked what it holds, since a drain depends on that; without a
     speaker it holds nothing.
     """
-    from anycast_routed.observe import addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
+    from anycast_routed.observe import netlink_addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
 
-    facts = Facts(config, known, addresses.read(), Recorded.CONTINUED)
+    facts = Facts(config, known, netlink_addresses.read(), Recorded.CONTINUED)
     if orders and speaker is not None:
         held = (route.prefix for route in speaker.read().originated)
         facts.held = Held.of(held, plan(config, facts.observed(time.monotonic())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.attributes import words
+from anycast_routed.decide.attribute_words import words
 from anycast_routed.model import Reason, Verdict
 
 if TYPE_CHECKING:

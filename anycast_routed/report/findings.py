@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.model import Code, Finding, Outcome, Verdict
-from anycast_routed.report.text import printable
+from anycast_routed.report.text import printable, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,12 +68,12 @@ def of_services(
         sense = senses.get(service)
         # A server that is down has no sockets and no processes anyway.
         if one.verdict is Verdict.UP and isinstance(sense, dict) and sense.get("detail"):
-            detail = f"the pulse lacks some of its senses: {sense['detail']}"
+            detail = f"the pulse lacks some of its senses: {safe(str(sense['detail']))}"
             yield Finding(Code.PULSE_INCOMPLETE, f"service {service}", detail)
     for sentence in damped.values():
-        yield Finding(Code.DAMPED, "", sentence)
+        yield Finding(Code.DAMPED, "", safe(sentence))
     for target, drain in drains.items():
-        facts = ", ".join(filter(None, (str(drain.stage), drain.detail)))
+        facts = ", ".join(filter(None, (str(drain.stage), safe(drain.detail))))
         yield Finding(Code.DRAINED, f"drain of {target}", facts)
 
 
@@ -92,7 +92,7 @@ def of_results(results: Mapping[str, CheckResult]) -> list[Finding]:
 
 def of_problem(about: str, message: str) -> Finding:
     """Return the finding for a problem of the daemon with one of its subjects."""
-    return Finding(_PROBLEMS[about], f"{about} problem", message)
+    return Finding(_PROBLEMS.get(about, Code.OTHER_PROBLEM), f"{about} problem", message)
 
 
 def lines(findings: Iterable[Finding]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.attributes import words
+from anycast_routed.decide.attribute_words import words
 from anycast_routed.decide.diff import Kind
 from anycast_routed.report.text import NOT_PRESENT
 from anycast_routed.state.journal import Entry

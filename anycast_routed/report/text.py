@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.attributes import cells, change_cells
+from anycast_routed.decide.attribute_words import cells, change_cells
 from anycast_routed.decide.diff import Kind
 from anycast_routed.model import Code, Reason
 

@@ -8,20 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.system import lock
-
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def run_lock(run_dir: Path) -> Path:
-    """Return the locked file: of the daemon, or of a verb that changes the router."""
-    return run_dir / lock.LOCK
-
-
-def holder(run_dir: Path) -> Path:
-    """Return the file that names the process with the lock: that process writes, verbs read."""
-    return run_dir / lock.HOLDER
 
 
 def record(run_dir: Path) -> Path:

@@ -15,7 +15,7 @@ from anycast_routed.state.documents import document
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from anycast_routed.model import CheckKey, Drain, Health
@@ -109,13 +109,22 @@ def _decoded(raw: dict[str, Any]) -> Live:
         digest=str(raw["digest"]),
         problems=_sentences(raw["problems"]),
         # A daemon of version 0.1.0 has neither: it may still run after an upgrade.
-        findings=tuple(Finding.of_facts(one) for one in raw.get("findings", ())),
+        findings=_findings(raw.get("findings", ())),
         checks=decode.checks(raw.get("checks") or _of_older_version(raw["health"])),
         damped=_sentences(raw["damped"]),
         drains={name: decode.drain(one) for name, one in raw["drains"].items()},
         senses=dict(raw["senses"]),
         router=str(raw["router"]),
     )
+
+
+def _findings(raw: Iterable[dict[str, str]]) -> tuple[Finding, ...]:
+    """Return the findings, without those whose codes only a newer version knows."""
+    found = []
+    for one in raw:
+        with contextlib.suppress(ValueError):
+            found.append(Finding.of_facts(one))
+    return tuple(found)
 
 
 def _of_older_version(services: dict[str, object]) -> dict[str, object]:

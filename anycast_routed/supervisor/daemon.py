@@ -139,11 +139,11 @@ class Supervisor:
     async def _watch_addresses(self) -> None:
         """Take each change of this host's addresses."""
         await asyncio.to_thread(_import_the_rest)
-        from anycast_routed.observe import addresses  # noqa: PLC0415 - it is loaded now
+        from anycast_routed.observe import netlink_addresses  # noqa: PLC0415 - it is loaded now
 
         while True:
             try:
-                async with contextlib.aclosing(addresses.changes()) as hosts:
+                async with contextlib.aclosing(netlink_addresses.changes()) as hosts:
                     async for host in hosts:
                         self._reporter.problem("addresses", None)
                         self._take_addresses(host)
@@ -211,7 +211,7 @@ def _import_the_rest() -> None:
     """
     from anycast_routed.announce import render  # noqa: PLC0415 - see above
     from anycast_routed.announce.frr import speaker  # noqa: F401, PLC0415 - loading is the point
-    from anycast_routed.observe import addresses, file_watch  # noqa: F401, PLC0415 - as above
+    from anycast_routed.observe import file_watch, netlink_addresses  # noqa: F401, PLC0415 - as above
 
     render.load()
 

@@ -11,10 +11,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.service_state import against
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import findings, text
 from anycast_routed.report.history import entries
+from anycast_routed.report.restrictions import restrictions
 from anycast_routed.state import journal, status_file
 from anycast_routed.supervisor.background_writer import BackgroundWriter
 
@@ -162,7 +162,7 @@ class Reporter:
             f"{about} problem: {'; '.join(what.splitlines())}"
             for about, what in self._problems.items()
         ]
-        said += against(config, observed)
+        said += restrictions(config, observed)
         if self._done is None:
             said.append("the router has not answered yet")
         elif "router" not in self._problems:  # Otherwise the last read-back may be outdated.

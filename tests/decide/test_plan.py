@@ -13,7 +13,6 @@ from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, S
 from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.reload_guard import lost_drains, shrinks
-from anycast_routed.decide.service_state import against
 from anycast_routed.model import (
     Drain,
     Health,
@@ -27,6 +26,7 @@ from anycast_routed.model import (
     Stage,
     Verdict,
 )
+from anycast_routed.report.restrictions import restrictions
 from tests.support.desired import announcement
 from tests.support.health import checks_of
 
@@ -356,9 +356,9 @@ def test_a_service_with_routes_reports_that_none_of_its_labels_exist() -> None:
 def test_each_restriction_of_a_service_is_a_sentence() -> None:
     both = config(anycast(), anycast(prefix="web"))
     down = observed(web=Health(Verdict.DOWN, reason="SERVFAIL"))
-    assert list(against(both, down)) == ["web is down: SERVFAIL"]
+    assert list(restrictions(both, down)) == ["web is down: SERVFAIL"]
     drains = {"dns": Drain(Stage.OUT, "until noon"), "web": Drain(Stage.LOWERED, "new kernel")}
-    assert list(against(both, replace(observed(), drains=drains))) == [
+    assert list(restrictions(both, replace(observed(), drains=drains))) == [
         "dns is drained until noon",
         "web is draining: new kernel",
     ]

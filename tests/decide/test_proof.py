@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from anycast_routed.decide.attributes import change_cells, contradiction, words
+from anycast_routed.decide.attribute_words import change_cells, contradiction, words
 from anycast_routed.decide.diff import Kind, changes
 from anycast_routed.decide.proof import bearable, faults
 from anycast_routed.model import (

@@ -7,14 +7,14 @@ from contextlib import aclosing, contextmanager, suppress
 
 from anycast_routed.lab import eventually
 from anycast_routed.model import Host
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 
 _LIMIT = 20.0
 """Seconds after which a test fails for lack of a report, which usually takes milliseconds."""
 
 
 class Follower:
-    """Keeps everything that `addresses.changes` yields; its event loop can be held up."""
+    """Keeps everything that `netlink_addresses.changes` yields; its event loop can be held up."""
 
     def __init__(self) -> None:
         self.seen: list[Host] = []
@@ -25,7 +25,7 @@ class Follower:
         """Follow until stopped."""
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         with suppress(asyncio.CancelledError):
-            async with aclosing(addresses.changes(buffer=buffer)) as changes:
+            async with aclosing(netlink_addresses.changes(buffer=buffer)) as changes:
                 async for seen in changes:
                     self.seen.append(seen)
 

@@ -15,7 +15,7 @@ import pytest
 
 from anycast_routed.lab import Host, Lab
 from anycast_routed.model import HostAddress
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 from tests.observe.address_follower import Follower
 from tests.support.paths import ROOT
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.integration
 
 FAILING = """
 import asyncio, contextlib, os, resource
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 async def main():
-    async with contextlib.aclosing(addresses.changes(buffer=1)) as changes:
+    async with contextlib.aclosing(netlink_addresses.changes(buffer=1)) as changes:
         await anext(changes)
         for number in range(100):  # this blocks the loop, so most of the changes are lost
             os.system(f"ip address add 10.0.0.{number}/32 dev lo")
@@ -74,7 +74,7 @@ def batch(verb: str, count: int, third: int = 1) -> str:
 
 def same_as_read(follower: Follower, host: Host, inside: Inside) -> None:
     """Wait until the last report equals a new reading."""
-    follower.reports(lambda seen: bool(seen == inside(host, addresses.read)))
+    follower.reports(lambda seen: bool(seen == inside(host, netlink_addresses.read)))
 
 
 def test_everything_is_reported_first_and_then_each_change(
@@ -82,7 +82,7 @@ def test_everything_is_reported_first_and_then_each_change(
 ) -> None:
     host.address("lo", "10.0.0.1/32", label="lo:dns1")
     follower = follow(host)
-    assert follower.seen == [inside(host, addresses.read)]
+    assert follower.seen == [inside(host, netlink_addresses.read)]
     host.address("lo", "10.0.0.2/32", label="lo:dns2").address("lo", "fd00::1/128")
     follower.has("10.0.0.2/32", label="lo:dns2")
     follower.has("fd00::1/128")
@@ -229,7 +229,7 @@ def test_the_socket_is_closed_and_waiting_takes_no_cpu_time(host: Host, inside: 
 
     async def follow() -> tuple[int, int, int, float]:
         before = sockets()
-        changes = addresses.changes()
+        changes = netlink_addresses.changes()
         await anext(changes)
         during, began = sockets(), time.thread_time()
         with suppress(TimeoutError):
@@ -239,7 +239,7 @@ def test_the_socket_is_closed_and_waiting_takes_no_cpu_time(host: Host, inside: 
 
     async def closed_early() -> tuple[int, int]:
         before = sockets()
-        async with aclosing(addresses.changes()) as changes:
+        async with aclosing(netlink_addresses.changes()) as changes:
             await anext(changes)
         return before, sockets()
 

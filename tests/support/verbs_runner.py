@@ -14,7 +14,7 @@ import time
 
 from anycast_routed.announce import render
 from anycast_routed.cli.main import main
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 from anycast_routed.observe.checks import dns
 
 RUN_FOREVER = {"daemon", "handover", "--watch"}
@@ -53,5 +53,5 @@ def await_end(child: int, within: float) -> int:
 
 if __name__ == "__main__":
     render.load()
-    loaded = (addresses, dns)
+    loaded = (netlink_addresses, dns)
     json.dump([(one, *run(one)) for one in json.load(sys.stdin)], sys.stdout)

@@ -25,9 +25,9 @@ _ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE
 
 @dataclass(frozen=True, slots=True)
 class StaticRoute:
-    """One static route.
+    """One static route, with every attribute that an operator's own template may use.
 
-    It has no note: the note is for people, and another note must not be another config.
+    The note is always empty: it is for people, and another note must not be another config.
     """
 
     prefix: Prefix
@@ -37,6 +37,8 @@ class StaticRoute:
     next_hop: Address | None
     communities: tuple[Community, ...]
     graceful_shutdown: bool
+    on_host: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +134,5 @@ def _static_route(one: Announcement) -> StaticRoute:
         next_hop=one.next_hop,
         communities=one.attributes.communities or (),
         graceful_shutdown=one.graceful_shutdown,
+        on_host=one.on_host,
     )

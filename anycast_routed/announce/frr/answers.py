@@ -147,9 +147,13 @@ def _exported_hop(route: Mapping[str, Any]) -> Address | None:
     return address_of(route.get("nextHopGlobal", route.get("nextHop")))
 
 
-def _paths(entry: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the paths to one prefix: the detail form has a header before them."""
-    return [path for path in entry if "nexthops" in path]
+def _paths(entry: list[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the paths to one prefix.
+
+    The detail form has a header before them; from FRR 9 on it has them below `paths`.
+    """
+    listed = entry if isinstance(entry, list) else entry.get("paths", ())
+    return [path for path in listed if "nexthops" in path]
 
 
 def _hop(path: Mapping[str, Any]) -> Address | None:
@@ -166,5 +170,6 @@ def _community(text: str) -> Community | None:
     """Return a community as numbers; None for a well-known one that we never set."""
     if text in _NAMED:
         return _NAMED[text]
-    high, colon, low = text.partition(":")
-    return (int(high), int(low)) if colon else None
+    high, _, low = text.partition(":")
+    # An operator's alias for a community may have a colon too.
+    return (int(high), int(low)) if high.isdecimal() and low.isdecimal() else None

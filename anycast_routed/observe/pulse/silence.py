@@ -18,7 +18,7 @@ _BURSTS: Final = 8
 """With more simultaneous bursts than this each slows down, to limit the load on the host."""
 
 
-class Verdict(Enum):
+class Silence(Enum):
     """What a test has found so far."""
 
     PENDING = auto()
@@ -30,10 +30,10 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A verdict, its reason, and a change of the server's answers, if there are any."""
+class SilenceResult:
+    """What the silence proves, why, and a change of the server's answers, if there is one."""
 
-    verdict: Verdict
+    silence: Silence
     reason: str = ""
     change: str = ""
 
@@ -65,7 +65,7 @@ class SilenceTest:
         """Return the seconds until the next step."""
         return GAP * max(1.0, self._host.bursts / _BURSTS)
 
-    def step(self, now: float, *, late: bool) -> Finding:
+    def step(self, now: float, *, late: bool) -> SilenceResult:
         """Take what has come in, and decide or ask again.
 
         `late`: this process did not run for a while, so the silence is measured from now on.
@@ -73,7 +73,7 @@ class SilenceTest:
         if (found := self._receive(now)) is not None:
             return found
         if fault := self._sockets.fault():
-            return Finding(Verdict.DEAD, fault)
+            return SilenceResult(Silence.DEAD, fault)
         if late:
             self._burst.restart(now)
         if self._burst.over(now):
@@ -81,38 +81,40 @@ class SilenceTest:
         if self._burst.asked == ACTIVITY_AT:
             self._burst.activity = self._sockets.activity(now)
         self.ask(now)
-        return Finding(Verdict.PENDING)
+        return SilenceResult(Silence.PENDING)
 
     def close(self) -> None:
         """Close all sockets that the conversation did not take over."""
         self._burst.close(self._kept)
         self._host.bursts -= 1
 
-    def _receive(self, now: float) -> Finding | None:
+    def _receive(self, now: float) -> SilenceResult | None:
         base_answered, change = self._conversation.receive(now)
         if base_answered:
-            return Finding(Verdict.ANSWERED, change=change)
+            return SilenceResult(Silence.ANSWERED, change=change)
         replies, answered, refused = self._burst.receive()
         for reply in replies:
             change = self._conversation.learn(*reply, now) or change
         if replies or self._burst.answered_over_tcp():
             if self._conversation.switch_to(answered, now):
                 self._kept = answered
-            return Finding(Verdict.ANSWERED, change=change)
-        return Finding(Verdict.REFUSED) if refused else None
+            return SilenceResult(Silence.ANSWERED, change=change)
+        return SilenceResult(Silence.REFUSED) if refused else None
 
-    def _judge(self, now: float) -> Finding:
+    def _judge(self, now: float) -> SilenceResult:
         """Decide after enough silence."""
         if not (self._conversation.silence_counts() and self._burst.proves()):
             reason = "the questions so far do not prove that it hangs"
-            return Finding(Verdict.UNPROVEN, reason)
+            return SilenceResult(Silence.UNPROVEN, reason)
         before = self._burst.activity
         if before is not None:
             after = self._sockets.activity(now, fresh=True)
             if reason := explain_silence(before, after):
-                return Finding(Verdict.UNPROVEN, reason)
+                return SilenceResult(Silence.UNPROVEN, reason)
         # An answer may have come in while /proc was read.
         if (found := self._receive(now)) is not None:
             return found
         within = f"{SILENCE * 1000:g} ms over UDP and TCP"
-        return Finding(Verdict.DEAD, f"no answer to {self._burst.asked} questions within {within}")
+        return SilenceResult(
+            Silence.DEAD, f"no answer to {self._burst.asked} questions within {within}"
+        )

@@ -10,7 +10,7 @@ from anycast_routed.observe.pulse.conversation import Conversation
 from anycast_routed.observe.pulse.events import Notice, Senses, Server
 from anycast_routed.observe.pulse.host_view import HostView
 from anycast_routed.observe.pulse.server_sockets import ServerSockets
-from anycast_routed.observe.pulse.silence import SilenceTest, Verdict
+from anycast_routed.observe.pulse.silence import Silence, SilenceTest
 from anycast_routed.observe.pulse.sock_diag import Listeners
 
 SLACK: Final = 0.001
@@ -180,17 +180,17 @@ class Target:
         found = self._test.step(now, late=late)
         if found.change:
             self._condition.changed(found.change, now)
-        match found.verdict:
-            case Verdict.PENDING:
+        match found.silence:
+            case Silence.PENDING:
                 self.due = now + self._test.pause()
-            case Verdict.ANSWERED:
+            case Silence.ANSWERED:
                 self._answered(now)
                 self._rest()
-            case Verdict.REFUSED:
+            case Silence.REFUSED:
                 self._refused(now)
-            case Verdict.DEAD:
+            case Silence.DEAD:
                 self._died(found.reason, self._asked)
-            case Verdict.UNPROVEN:
+            case Silence.UNPROVEN:
                 self._leave_to_check(found.reason, now)
 
     def _leave_to_check(self, reason: str, now: float) -> None:

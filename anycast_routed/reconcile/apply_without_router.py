@@ -1,4 +1,4 @@
-"""What `apply` does while the router cannot be reached: check, and shorten the router's file."""
+"""What a single run does while the router cannot be reached: check, and shorten its file."""
 
 from __future__ import annotations
 

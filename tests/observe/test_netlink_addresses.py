@@ -13,7 +13,7 @@ import pytest
 
 from anycast_routed.lab import Host, Lab, eventually
 from anycast_routed.model import HostAddress
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 from anycast_routed.observe.address_table import RTM_NEWADDR
 from anycast_routed.system import netlink
 from tests.support.paths import ROOT
@@ -25,10 +25,10 @@ ACK_EXCL_CREATE = 0x4 | 0x200 | 0x400  # NLM_F_*, linux/netlink.h
 WITHOUT_DESCRIPTORS = """
 import resource
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.observe import addresses
+from anycast_routed.observe import netlink_addresses
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 try:
-    addresses.read()
+    netlink_addresses.read()
 except AnycastRoutedError as error:
     print(error)
 """
@@ -37,8 +37,8 @@ Inside = Callable[[Host, Callable[[], Any]], Any]
 
 def addresses_of(host: Host, inside: Inside, interface: str) -> dict[str, HostAddress]:
     """Return the addresses of an interface with global scope, by their text."""
-    found = inside(host, addresses.read).addresses
-    assert found == inside(host, addresses.read).addresses, "the order is stable"
+    found = inside(host, netlink_addresses.read).addresses
+    assert found == inside(host, netlink_addresses.read).addresses, "the order is stable"
     return {
         str(address.address): address
         for address in found
@@ -68,7 +68,7 @@ def test_labels_and_interfaces_are_read_in_a_fixed_order(host: Host, inside: Ins
     for label, last in (("lo:dns10", 30), ("lo:dns2", 10), ("lo:dns1", 20)):
         host.address("lo", f"10.10.10.{last}/32", label=label)
     host.address("lo", "fd00::1/128")
-    seen = inside(host, addresses.read)
+    seen = inside(host, netlink_addresses.read)
     assert (seen.interfaces, seen.down) == ({"lo"}, frozenset())
     assert [address for address in seen.addresses if address.scope == 0] == [
         plain("lo", "10.10.10.10/32", "lo:dns2"),
@@ -95,7 +95,7 @@ def test_interface_names_that_are_not_utf8_are_kept(host: Host, inside: Inside) 
     odd = "x\udcffy"
     host.ip("link", "add", odd, "type", "veth", "peer", "name", 'a"b')
     host.address(odd, "192.0.2.1/24", label=f"{odd}:1")
-    seen = inside(host, addresses.read)
+    seen = inside(host, netlink_addresses.read)
     assert seen.interfaces == {"lo", odd, 'a"b'}
     assert plain(odd, "192.0.2.1/24", f"{odd}:1") in seen.addresses
 
@@ -160,7 +160,7 @@ def test_a_thousand_labels_are_all_read_while_others_come_and_go(
     host.write("/run/add", batch("add", 2, 5))
     host.write("/run/del", batch("del", 2, 5))
     for _ in range(5):
-        found = inside(host, addresses.read).addresses
+        found = inside(host, netlink_addresses.read).addresses
         ours = [address.label for address in found if str(address.address).startswith("10.1.")]
         assert len(ours) == len(set(ours)) == 1000
     churn.kill()
@@ -168,7 +168,7 @@ def test_a_thousand_labels_are_all_read_while_others_come_and_go(
 
 def test_read_can_be_called_from_a_running_event_loop(host: Host, inside: Inside) -> None:
     async def run() -> int:
-        return len((await asyncio.to_thread(addresses.read)).addresses)
+        return len((await asyncio.to_thread(netlink_addresses.read)).addresses)
 
     host.address("lo", "10.0.0.1/32")
     assert inside(host, lambda: asyncio.run(run())) >= 2
