@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, eventually, frr
+from anycast_routed.lab import Lab, frr
+from tests.support.waiting import eventually
 from tests.support.watched_site import RUN_DIR, Watched, lay_out, quick
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Wa
     watched.dns1.run("mkdir", "-p", "/run/frr")
     watched.dns1.run(sys.executable, "-c", DEAD_SOCKET)
     watched.run("apply")
-    eventually(lambda: len(watched.table()) == 3, within=10, why="a socket alone is no router")
+    eventually(lambda: len(watched.table()) == 3, why="a socket alone is no router")
 
     (watched.file("/run/frr") / "bgpd.vty").unlink()
     frr.start(watched.dns1)
@@ -40,7 +41,7 @@ def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Wa
 
     watched.server.restart()
     watched.run("apply")
-    eventually(lambda: len(watched.table()) == 3, within=10, why="the last run says which")
+    eventually(lambda: len(watched.table()) == 3, why="the last run says which")
     record = watched.file(RUN_DIR) / "state.json"
     record.unlink()
     assert watched.run("withdraw").out.startswith("- 10.10.10.10/32")

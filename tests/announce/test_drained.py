@@ -17,11 +17,12 @@ from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.proof import faults
 from anycast_routed.errors import NotConfirmedError
-from anycast_routed.lab import Host, Lab, bgp_receiver, bird, eventually, frr
+from anycast_routed.lab import Host, Lab, bgp_receiver, bird, frr
 from anycast_routed.model import GRACEFUL_SHUTDOWN
 from anycast_routed.system import files
 from tests.support.desired import PEER as UP
 from tests.support.desired import announcement, attributes, draining, plan, route
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
@@ -56,7 +57,7 @@ class Site:
 
     def receives(self, mark: int, count: int) -> list[tuple[str, str, int | None, tuple[str, ...]]]:
         """Wait for so many events, and return them all."""
-        eventually(lambda: len(self.listener.since(mark)) >= count, within=5, why="the UPDATEs")
+        eventually(lambda: len(self.listener.since(mark)) >= count, why="the UPDATEs")
         return sorted(
             (event.kind, event.prefix, event.route.local_pref, event.route.communities)
             if event.route
@@ -76,7 +77,7 @@ def site(lab: Lab, router_name: str) -> Site:
     listener = bgp_receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
     made = _site(router_name, dns1, listener)
     made.load(V4, V6)
-    eventually(lambda: len(listener.table()) == 2, within=10, why="both routes")
+    eventually(lambda: len(listener.table()) == 2, why="both routes")
     return made
 
 
@@ -135,7 +136,7 @@ def test_a_drain_without_its_community_is_not_confirmed(site: Site, tmp_path: Pa
     text = renderer.render(site.speaker.variables(desired))
     with pytest.raises(NotConfirmedError, match=r"10\.10\.10\.10/32: .*without community 65535:0"):
         transaction.bring(site.speaker, desired, text, site.speaker.read())
-    eventually(lambda: str(V4.prefix) not in site.listener.table(), within=5, why="drained")
+    eventually(lambda: str(V4.prefix) not in site.listener.table(), why="drained")
     assert str(V6.prefix) in site.listener.table()
 
 
@@ -156,9 +157,7 @@ def test_other_communities_of_an_own_template_are_accepted(site: Site) -> None:
     files.write(site.speaker.file, own)
     site.speaker.load(own)
     heard = ("64512:7", "65535:0")
-    eventually(
-        lambda: set(site.listener.table()[str(V4.prefix)].communities) == set(heard), within=5
-    )
+    eventually(lambda: set(site.listener.table()[str(V4.prefix)].communities) == set(heard))
     read = site.speaker.read()
     held = {one.prefix: one.attributes.communities for one in read.originated}
     assert held == {V4.prefix: ((64512, 7), GRACEFUL_SHUTDOWN), V6.prefix: ()}
@@ -184,4 +183,4 @@ def test_a_drained_route_can_be_withdrawn_without_a_load(site: Site) -> None:
     assert layout.held(text) == {V4.prefix, V6.prefix}
     assert layout.held(layout.without(text, [V4.prefix])) == {V6.prefix}
     site.speaker.withdraw()
-    eventually(lambda: not site.listener.table(), within=5, why="withdrawn")
+    eventually(lambda: not site.listener.table(), why="withdrawn")

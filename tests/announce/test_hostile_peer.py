@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import eventually, gobgp
+from anycast_routed.lab import gobgp
 from anycast_routed.lab.bird import Bird
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.dns_site import Held, Site
@@ -34,7 +35,7 @@ def test_its_hostname_and_its_farewell_are_words_and_nothing_else(
     assert "anycast_x_v4" in shown(site), "its name has come so far"
     site.gobgp.gobgp("neighbor", "172.17.2.1", "shutdown", "--reason", REASON)
     down = {"172.17.2.253": False, "172.17.2.254": True}
-    eventually(lambda: sessions(site) == down, within=10, why="it has said farewell")
+    eventually(lambda: sessions(site) == down, why="it has said farewell")
     document = site.document("status")
     assert {route["prefix"] for route in document["originated"]} == announced.keys()
     said = site.run("status").out

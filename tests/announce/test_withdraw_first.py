@@ -18,11 +18,12 @@ from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
-from anycast_routed.lab import bgp_receiver, bird, eventually, frr
+from anycast_routed.lab import bgp_receiver, bird, frr
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from tests.support.desired import announcement, plan, sessions
 from tests.support.dns_site import INCLUDE
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
@@ -74,11 +75,9 @@ class Site:
         kept = {"end-of-rib", "announce"} if self.speaker.name == "frr" else {"end-of-rib"}
         return sorted((one.kind, one.prefix) for one in events if one.kind not in kept)
 
-    def hears(self, *prefixes: str, within: float = 2) -> None:
+    def hears(self, *prefixes: str) -> None:
         """Wait until the listener holds exactly these."""
-        eventually(
-            lambda: self.listener.table().keys() == set(prefixes), within=within, why=str(prefixes)
-        )
+        eventually(lambda: self.listener.table().keys() == set(prefixes), why=str(prefixes))
 
     def bird(self) -> Bird:
         """Return the router, which is a BIRD."""
@@ -110,10 +109,10 @@ def site(lab: Lab, router_name: str) -> Site:
         speaker = FrrSpeaker(dns1.path("/run/frr"), "vtysh", folder / "frr.conf")
     made = Site(dns1, listener, router, speaker)
     made.bring(announcing(*ALL))
-    made.hears(*ALL, within=10)
+    made.hears(*ALL)
     if router_name == "bird":
         # The End-of-RIB comes last, so the first announcement is complete.
-        eventually(lambda: [e for e in listener.events() if e.text == "ipv6"], within=5)
+        eventually(lambda: [e for e in listener.events() if e.text == "ipv6"])
     return made
 
 
@@ -127,14 +126,14 @@ def test_exactly_these_prefixes_are_withdrawn_once_and_the_new_plan_sends_nothin
     mark = site.listener.mark()
     site.withdraw(WEB1, WEB6)
     wanted = [("withdraw", WEB1), ("withdraw", WEB6)]
-    eventually(lambda: len(site.received(mark)) >= 2, within=2, why="two withdrawals")
+    eventually(lambda: len(site.received(mark)) >= 2, why="two withdrawals")
     outcome = site.bring(announcing(WEB2, DNS))
     assert (outcome.confirmed, outcome.faults) == (True, ())
     site.withdraw(WEB1, WEB6)
     assert not site.bring(announcing(WEB2, DNS)).changed
     # A fence: every earlier message has arrived when this one has.
     site.withdraw(DNS)
-    eventually(lambda: ("withdraw", DNS) in site.received(mark), within=2)
+    eventually(lambda: ("withdraw", DNS) in site.received(mark))
     assert site.received(mark) == sorted([*wanted, ("withdraw", DNS)])
     assert site.listener.table().keys() == {WEB2}
     assert site.listener.sessions() == {US}
@@ -147,8 +146,8 @@ def test_a_restart_before_the_new_plan_brings_nothing_back(site: Site) -> None:
     mark = site.listener.mark()
     site.router.restart()
     if site.speaker.name == "bird":
-        eventually(lambda: ("up", "") in site.received(mark), within=10)
-        site.hears(DNS, within=10)
+        eventually(lambda: ("up", "") in site.received(mark))
+        site.hears(DNS)
     assert all(one.prefix in {"", DNS} for one in site.listener.since(mark))
 
 
@@ -159,13 +158,13 @@ def test_withdrawn_although_bird_conf_is_broken_and_still_after_its_repair(site:
     site.dns1.write(CONF, good + "this is not BIRD's language\n")
     mark = site.listener.mark()
     site.withdraw(WEB1, WEB6)
-    eventually(lambda: WEB1 not in site.listener.table(), within=2)
+    eventually(lambda: WEB1 not in site.listener.table())
     assert DNS in site.listener.table(), "another service"
     with pytest.raises(RejectedError):
         site.bring(announcing(WEB2, DNS))
     site.dns1.write(CONF, good)
     site.bird().configure()
-    site.hears(WEB2, DNS, within=5)
+    site.hears(WEB2, DNS)
     messages = [(event.kind, event.prefix) for event in site.listener.since(mark)]
     assert ("announce", WEB1) not in messages
     assert ("announce", WEB6) not in messages

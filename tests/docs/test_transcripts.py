@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import bird, eventually
+from anycast_routed.lab import bird
 from anycast_routed.system import commands
 from tests.docs.documents import CONSOLES
 from tests.support.dns_site import Site, lay_out
 from tests.support.paths import ROOT
 from tests.support.transcripts import assert_shows, steps
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def start(site: Site) -> None:
     """Start the daemon as systemd does, if none runs, and wait for its first announcement."""
     if not running(site):
         site.daemon()
-    eventually(lambda: all(site.tables()), within=15, why="the peers have the prefixes")
+    eventually(lambda: all(site.tables()), why="the peers have the prefixes")
 
 
 def running(site: Site) -> list[Daemon]:
@@ -70,7 +71,7 @@ def hand_over(site: Site) -> None:
     (daemon,) = running(site)
     unit = site.dns1.start(sys.executable, "-m", "anycast_routed", "handover", name="handover")
     mark = site.dns1.path("/run/anycast-routed/handover")
-    eventually(lambda: unit.check() and mark.exists(), within=5, why="the handover mark exists")
+    eventually(lambda: unit.check() and mark.exists(), why="the handover mark exists")
     daemon.terminate()
     site.daemon()
     assert unit.wait(within=5) == 0, unit.log()

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Lab, bgp_receiver, eventually
+from anycast_routed.lab import Lab, bgp_receiver
 from anycast_routed.model import Health, Verdict
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.health import dns_of
 from tests.support.records import UP, record_of
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,11 +219,11 @@ def test_one_passed_check_announces_only_with_a_verdict_of_this_boot(
     run_dir = site.dns1.path("/run/anycast-routed")
     record.keep(run_dir, record_of(None if same_boot else OTHER_BOOT))
     once = site.dns1.start(sys.executable, "-c", ONE_ANSWER, name="answers-once")
-    eventually(lambda: site.dns1.listens(53, protocol="udp"), within=10, why="the server listens")
+    eventually(lambda: site.dns1.listens(53, protocol="udp"), why="the server listens")
     done = site.run("apply")
     assert once.wait(within=5) == 0
     assert ("+ 10.10.10.10/32" in done.out) is same_boot
-    eventually(lambda: has_end_of_rib(peer), within=10, why="BIRD has sent every route")
+    eventually(lambda: has_end_of_rib(peer), why="BIRD has sent every route")
     assert peer.table().keys() == (announced.keys() if same_boot else set())
     assert any(event.kind == "announce" for event in peer.events()) is same_boot
 
@@ -232,8 +233,8 @@ def test_apply_with_a_damaged_record_changes_no_announcement(
     site: Site, peer: Receiver, announced: Held
 ) -> None:
     site.run("apply")
-    eventually(lambda: has_end_of_rib(peer), within=10, why="BIRD has sent every route")
-    eventually(lambda: peer.table().keys() == announced.keys(), within=5, why="announced")
+    eventually(lambda: has_end_of_rib(peer), why="BIRD has sent every route")
+    eventually(lambda: peer.table().keys() == announced.keys(), why="announced")
     state, mark = site.dns1.path(STATE), peer.mark()
     for kind in ("garbage", "deep", "infinity", "verdict-type", "schema", "fifo", "link"):
         state.unlink()
@@ -249,5 +250,5 @@ def test_apply_with_a_damaged_record_changes_no_announcement(
     assert peer.since(mark) == []
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 73
-    eventually(lambda: not peer.table(), within=5, why="withdrawn in spite of the failed write")
+    eventually(lambda: not peer.table(), why="withdrawn in spite of the failed write")
     assert {event.kind for event in peer.since(mark)} == {"withdraw"}

@@ -16,13 +16,15 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from anycast_routed.errors import AccessDeniedError, CannotWriteError, LockedError
-from anycast_routed.lab import Lab, eventually
 from anycast_routed.system import commands, lock
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.users import DAEMON, OTHER, acting_as, directory_for_all, needs_users
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from anycast_routed.lab import Lab
 
 HOLD = """
 import sys
@@ -121,7 +123,7 @@ def test_a_user_that_cannot_write_to_the_directory_cannot_block_the_lock(name: s
             if name == "lock":
                 assert hostile.wait(5) != 0, "the file cannot even be opened"
             else:
-                eventually(lambda: is_taken(directory / name), within=5, why="the file is locked")
+                eventually(lambda: is_taken(directory / name), why="the file is locked")
             assert lock.holder(directory) is None
             with lock.hold(directory, "daemon"):
                 assert lock.holder(directory) == lock.Holder(os.getpid(), "daemon")
@@ -232,7 +234,7 @@ def test_a_lock_file_replaced_during_the_wait_is_not_used(
                 return os.fstat(held.descriptor).st_ino
 
         waiting = executor.submit(wait)
-        eventually(lambda: opened(tmp_path / "lock"), within=5, why="the thread waits for the lock")
+        eventually(lambda: opened(tmp_path / "lock"), why="the thread waits for the lock")
         (tmp_path / "lock").rename(tmp_path / "before")
         other.kill()
         assert waiting.result(10) != before
@@ -279,11 +281,9 @@ def test_the_lock_works_on_a_read_only_file_system(lab: Lab) -> None:
     assert host.run(*run, "apply").out == "held\n"
     script = f'mkfifo /run/go; {sys.executable} -c "$1" {directory} apply < /run/go'
     first = host.start("/bin/sh", "-c", script, "sh", HOLD, name="first")
-    eventually(
-        lambda: host.path("/run/go").is_fifo(), within=5, why="the first process is about to start"
-    )
+    eventually(lambda: host.path("/run/go").is_fifo(), why="the first process is about to start")
     with host.path("/run/go").open("w"):
-        eventually(lambda: "held" in first.log(), within=10, why="the first process holds the lock")
+        eventually(lambda: "held" in first.log(), why="the first process holds the lock")
         second = host.run(*run, "withdraw", check=False)
         assert second.code != 0
         assert "another instance is at work: unknown, PID ?" in second.err
@@ -302,7 +302,7 @@ def site(lab: Lab, announced: Held) -> Site:
 @pytest.mark.integration
 def test_withdraw_waits_for_the_lock_and_then_goes_on_without_it(site: Site) -> None:
     hung = site.dns1.start("flock", "/run/anycast-routed/lock", "sleep", "600", name="hung")
-    eventually(lambda: is_locked(site), within=5, why="another process holds the lock")
+    eventually(lambda: is_locked(site), why="another process holds the lock")
     begun = time.monotonic()
     done = site.run("withdraw")
     assert 5 <= time.monotonic() - begun < 12
@@ -317,9 +317,9 @@ def test_withdraw_waits_for_the_lock_and_then_goes_on_without_it(site: Site) -> 
 @pytest.mark.integration
 def test_withdraw_stops_waiting_as_soon_as_the_lock_is_free(site: Site) -> None:
     other = site.dns1.start("flock", "/run/anycast-routed/lock", "sleep", "600", name="other")
-    eventually(lambda: is_locked(site), within=5, why="another process holds the lock")
+    eventually(lambda: is_locked(site), why="another process holds the lock")
     waiting = site.dns1.start(sys.executable, "-m", "anycast_routed", "withdraw", name="withdraw")
-    eventually(lambda: is_waiting(waiting.pid), within=4, why="withdraw has the lock file open")
+    eventually(lambda: is_waiting(waiting.pid), why="withdraw has the lock file open")
     other.kill(whole=True)
     assert waiting.wait(within=10) == 0
     assert "warning" not in waiting.log()

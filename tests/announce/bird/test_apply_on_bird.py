@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import Lab, bird, eventually
+from anycast_routed.lab import Lab, bird
 from anycast_routed.lab.bird import Bird
 from tests.support.dns_site import INCLUDE, Held, Site, lay_out
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +74,10 @@ def test_the_operators_own_config_stays_as_it_is(
     site.configure(dns_config)
     own = ("show protocols mine", "show route protocol mine all", "show symbols")
     before = site.dns1.read(CONF)
-    eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his own route")
+    eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), why="his own route")
     shown = [bird_of(site).birdc(command) for command in own[:2]]
     site.run("apply")
-    eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")
+    eventually(lambda: site.tables()[0] == announced, why="ours are at gobgpd")
     assert site.dns1.read(CONF) == before
     assert [bird_of(site).birdc(command) for command in own[:2]] == shown
     assert site.edge.rib("ipv4").keys() == {"198.51.100.0/24"}
@@ -117,7 +118,6 @@ def test_an_export_that_nobody_gets_is_reported_with_the_peer(
     site.configure(dns_config)
     eventually(
         lambda: all(s.state == "established" for s in site.gobgp.sessions().values()),
-        within=10,
         why="his sessions are up",
     )
     done = site.run("apply", check=False)
@@ -289,9 +289,9 @@ def test_an_operators_session_to_another_neighbor_is_no_fault(
     site = lay_out(lab, "bird", own=OWN)
     dns_config["bgp"]["peers"] = dns_config["bgp"]["peers"][1:]
     site.configure(dns_config)
-    eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), within=10, why="his session")
+    eventually(lambda: "198.51.100.0/24" in site.edge.rib("ipv4"), why="his session")
     site.run("apply")
-    eventually(lambda: site.tables()[0] == announced, within=10, why="ours are at gobgpd")
+    eventually(lambda: site.tables()[0] == announced, why="ours are at gobgpd")
     assert site.document("apply")["faults"] == []
     assert (site.run("apply", "-q").out, site.run("explain", "10.10.10.10/32").out[-10:]) == (
         "",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, LabError, bgp_receiver, bird, eventually
+from anycast_routed.lab import Host, Lab, LabError, bgp_receiver, bird
 from anycast_routed.lab.programs import find
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab.bgp_receiver import Receiver
@@ -77,7 +78,7 @@ def announced(host: Host, listener: Receiver, text: str) -> Bird:
     """Start BIRD with this fragment and wait until its three routes are at the listener."""
     host.write(FILE, text)
     router = bird.start(host, bird.STOCK + INCLUDE)
-    eventually(lambda: len(listener.table()) == 3, within=10, why="three routes")
+    eventually(lambda: len(listener.table()) == 3, why="three routes")
     return router
 
 
@@ -133,7 +134,7 @@ def test_an_attribute_of_one_static_route_changes_as_one_nlri(
     mark = listener.mark()
     dns1.write(FILE, fragment(mark="b2", **change))  # type: ignore[arg-type]
     configure(router)
-    eventually(lambda: listener.since(mark), within=2, why="the change")
+    eventually(lambda: listener.since(mark), why="the change")
     configure(router)
     assert [(e.kind, e.prefix) for e in listener.since(mark)] == [("announce", "10.10.10.10/32")]
 
@@ -150,7 +151,7 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_to_ibgp_and_ebgp_peers(
     )
     second = SESSION.replace("peer_1", "peer_2").replace("2.253 as 64512", "3.253 as 64999")
     router = announced(dns1, listener, fragment() + second)
-    eventually(lambda: len(other.table()) == 3, within=10, why="three routes in the other AS")
+    eventually(lambda: len(other.table()) == 3, why="three routes in the other AS")
     for text, local_pref, communities in (
         (fragment(0, "b2", more=DRAINED) + second, 0, ("65535:0",)),
         (fragment(mark="c3") + second, 200, ()),
@@ -159,7 +160,7 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_to_ibgp_and_ebgp_peers(
         dns1.write(FILE, text)
         configure(router)
         for one, mark in marks.items():
-            eventually(partial(one.since, mark), within=2, why="the change")
+            eventually(partial(one.since, mark), why="the change")
         configure(router)
         for one, mark in marks.items():
             (event,) = one.since(mark)
@@ -196,7 +197,7 @@ def test_a_define_alone_sends_nothing_and_can_be_read_back(dns1: Host, listener:
     assert "c3" in router.birdc("eval anycast_routed_loaded")
     dns1.write(FILE, fragment(mark="c3", first=1))
     configure(router)
-    eventually(lambda: listener.since(mark), within=2, why="the fence")
+    eventually(lambda: listener.since(mark), why="the fence")
     assert [e.prefix for e in listener.since(mark)] == ["10.10.10.10/32"]
 
 
@@ -205,7 +206,7 @@ def test_disable_withdraws_although_bird_conf_is_broken(dns1: Host, listener: Re
     dns1.write("/etc/bird/bird.conf", "this is not BIRD's language\n")
     mark = listener.mark()
     router.birdc("disable anycast_dns_v4")
-    eventually(lambda: len(listener.since(mark)) == 2, within=2, why="two withdrawals")
+    eventually(lambda: len(listener.since(mark)) == 2, why="two withdrawals")
     assert {e.kind for e in listener.since(mark)} == {"withdraw"}
 
 
@@ -214,7 +215,7 @@ def test_a_successful_configure_enables_what_was_disabled(dns1: Host, listener: 
     router.birdc("disable anycast_dns_v4")
     dns1.write(FILE, fragment(mark="d4"))
     configure(router)
-    eventually(lambda: len(listener.table()) == 3, within=5, why="announced again")
+    eventually(lambda: len(listener.table()) == 3, why="announced again")
 
 
 def test_export_of_a_session_that_is_down_is_an_error_reply(dns1: Host) -> None:
@@ -232,7 +233,7 @@ def test_a_failed_configure_leaves_the_running_config(dns1: Host, listener: Rece
         router.birdc("configure")
     dns1.write(FILE, fragment(first=7))
     configure(router)
-    eventually(lambda: listener.since(mark), within=2, why="the fence")
+    eventually(lambda: listener.since(mark), why="the fence")
     assert [e.prefix for e in listener.since(mark)] == ["10.10.10.10/32"]
 
 
@@ -240,7 +241,7 @@ def test_an_empty_file_is_a_silent_withdrawal(dns1: Host, listener: Receiver) ->
     router = announced(dns1, listener, fragment())
     dns1.write(FILE, "")
     router.birdc("configure")
-    eventually(lambda: not listener.table(), within=5, why="withdrawn")
+    eventually(lambda: not listener.table(), why="withdrawn")
 
 
 def test_a_reload_that_has_to_wait_has_read_its_files_already(
@@ -264,5 +265,5 @@ def test_a_reload_that_has_to_wait_has_read_its_files_already(
     else:
         pytest.fail("BIRD was through too soon each time")
     dns1.write(f"{FILE}.next", fragment(mark="f6", first=1))
-    eventually(lambda: "e5" in router.birdc("eval anycast_routed_loaded"), within=5)
-    eventually(lambda: listener.table()["10.10.10.10/32"].local_pref == 150, within=5)
+    eventually(lambda: "e5" in router.birdc("eval anycast_routed_loaded"))
+    eventually(lambda: listener.table()["10.10.10.10/32"].local_pref == 150)

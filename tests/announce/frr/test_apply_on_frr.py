@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import eventually
 from anycast_routed.lab.frr import Frr
 from tests.support.dns_site import Held, Site, lay_out
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
@@ -74,9 +74,9 @@ def test_every_line_of_the_operators_stays_as_it_was(
     ]  # the edge; gobgpd is the operator's peer
     site.configure(dns_config)
     before, saved = config_of(site), site.dns1.read("/etc/frr/frr.conf")
-    eventually(lambda: "198.51.100.0/24" in site.gobgp.rib("ipv4"), within=15, why="his own route")
+    eventually(lambda: "198.51.100.0/24" in site.gobgp.rib("ipv4"), why="his own route")
     site.run("apply")
-    eventually(lambda: site.tables()[1] == announced, within=15, why="only ours are at the edge")
+    eventually(lambda: site.tables()[1] == announced, why="only ours are at the edge")
     during = iter(config_of(site))
     assert all(line in during for line in before), "his lines are there, in their order"
     assert site.gobgp.rib("ipv4").keys() == {"198.51.100.0/24"}

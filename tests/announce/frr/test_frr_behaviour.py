@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab import Host, Lab, bgp_receiver, eventually, frr
+from anycast_routed.lab import Host, Lab, bgp_receiver, frr
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from anycast_routed.lab.bgp_receiver import Receiver
@@ -97,7 +98,7 @@ def configured(router: Frr) -> None:
 
 def announced(router: Frr, listener: Receiver) -> None:
     configured(router)
-    eventually(lambda: len(listener.table()) == 2, within=8, why="both routes")
+    eventually(lambda: len(listener.table()) == 2, why="both routes")
 
 
 def statics(router: Frr) -> list[str]:
@@ -112,10 +113,10 @@ def test_a_new_instance_announces_at_once_if_sent_as_arguments_and_not_as_a_file
     announced(router, listener)
     assert time.monotonic() - begun < AT_ONCE
     router.vtysh("configure terminal", "no router bgp 64512")
-    eventually(lambda: not listener.table(), within=2)
+    eventually(lambda: not listener.table())
     begun = time.monotonic()
     vtysh(dns1, "-d", "bgpd", "-f", "/dev/stdin", stdin=BGP)
-    eventually(lambda: len(listener.table()) == 2, within=8)
+    eventually(lambda: len(listener.table()) == 2)
     assert time.monotonic() - begun > 3, "sessions are held back for 4 s after a config file"
 
 
@@ -126,7 +127,7 @@ def test_another_route_map_for_a_network_is_one_update_at_once(
     mark, begun = listener.mark(), time.monotonic()
     # Defined and used by the same vtysh.
     router.vtysh(f"configure terminal\n{lp_map(100)}{IPV4[19:]}network {V4} route-map LP100")
-    eventually(lambda: listener.since(mark), within=2)
+    eventually(lambda: listener.since(mark))
     (event,) = listener.since(mark)
     assert (event.kind, event.prefix) == ("announce", V4)
     assert listener.table()[V4].local_pref == 100
@@ -134,9 +135,9 @@ def test_another_route_map_for_a_network_is_one_update_at_once(
 
     mark, begun = listener.mark(), time.monotonic()
     router.vtysh(f"{IPV4}network {V4} route-map LATER")
-    eventually(lambda: V4 not in listener.table(), within=1, why="an undefined map withdraws")
+    eventually(lambda: V4 not in listener.table(), why="an undefined map withdraws")
     router.vtysh(f"configure terminal\n{lp_map(300).replace('LP300', 'LATER').rstrip()}")
-    eventually(lambda: V4 in listener.table(), within=8)
+    eventually(lambda: V4 in listener.table())
     assert time.monotonic() - begun > 3, "a map that changes waits for the delay timer"
 
 
@@ -156,7 +157,7 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
         "neighbor 172.17.3.254 timers connect 1\naddress-family ipv4 unicast\n"
         "neighbor 172.17.3.254 route-map NONE in\nneighbor 172.17.3.254 route-map OUT out"
     )
-    eventually(lambda: V4 in other.table(), within=8, why="the route in the other AS")
+    eventually(lambda: V4 in other.table(), why="the route in the other AS")
     drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
     router.vtysh(f"configure terminal\n{drained.rstrip()}")
     assert " set community graceful-shutdown\n" in router.vtysh("show running-config")
@@ -164,7 +165,7 @@ def test_graceful_shutdown_comes_and_goes_as_one_update_and_has_one_spelling(
         marks = {one: one.mark() for one in (listener, other)}
         router.vtysh(f"{IPV4}network {V4} route-map {name}")
         for one, mark in marks.items():
-            eventually(partial(one.since, mark), within=2, why="the change")
+            eventually(partial(one.since, mark), why="the change")
             (event,) = one.since(mark)
             assert (event.kind, event.prefix) == ("announce", V4)
             assert event.route is not None
@@ -179,7 +180,7 @@ def test_communities_are_shown_by_the_detail_form_of_the_table_only(
     drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
     router.vtysh(f"configure terminal\n{drained.rstrip()}")
     router.vtysh(f"{IPV4}network {V4} route-map GSHUT")
-    eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+    eventually(lambda: listener.table()[V4].communities == ("65535:0",))
     table = "show bgp ipv4 unicast route-map OUT json"
     brief = json.loads(router.vtysh(table))["routes"]
     detail = json.loads(router.vtysh(f"{table} detail"))["routes"]
@@ -203,15 +204,15 @@ def test_the_running_config_shows_a_neighbor_that_is_sent_no_communities(
     drained = lp_map(0).replace("LP0", "GSHUT").replace("exit\n", " set community 65535:0\nexit\n")
     router.vtysh(f"configure terminal\n{drained.rstrip()}")
     router.vtysh(f"{IPV4}network {V4} route-map GSHUT")
-    eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+    eventually(lambda: listener.table()[V4].communities == ("65535:0",))
     assert "send-community" not in router.vtysh("show running-config"), "they are, by default"
     for given, shown in (("", ""), (" both", ""), (" all", " all"), (" standard", "")):
         router.vtysh(f"{IPV4}no neighbor {UP} send-community{given}")
         config = router.vtysh("show running-config")
         assert f"  no neighbor {UP} send-community{shown}\n" in config, given
-        eventually(lambda: not listener.table()[V4].communities, within=2)
+        eventually(lambda: not listener.table()[V4].communities)
         router.vtysh(f"{IPV4}neighbor {UP} send-community all")
-        eventually(lambda: listener.table()[V4].communities == ("65535:0",), within=2)
+        eventually(lambda: listener.table()[V4].communities == ("65535:0",))
 
 
 def test_a_tag_set_by_the_network_lets_only_our_networks_out(
@@ -222,14 +223,14 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     vtysh(dns1, "-d", "staticd", "-f", "/dev/stdin", stdin=routes)
     router.vtysh(f"{IPV4}network 172.17.2.0/24\nredistribute static\nredistribute connected")
     answer = f"show bgp ipv4 unicast neighbors {UP} advertised-routes"
-    eventually(lambda: len(router.rib("ipv4")) == 4, within=2, why="all are in the table")
+    eventually(lambda: len(router.rib("ipv4")) == 4, why="all are in the table")
     assert list(router.json(answer)["advertisedRoutes"]) == [V4]
     listed = router.json("show bgp ipv4 unicast route-map OUT")["routes"]
     assert list(listed) == [V4]
     assert listed[V4][0]["valid"]
     mark = listener.mark()
     router.vtysh(f"clear bgp {UP}")
-    eventually(lambda: len({e.prefix for e in listener.since(mark) if e.prefix}) == 2, within=8)
+    eventually(lambda: len({e.prefix for e in listener.since(mark) if e.prefix}) == 2)
     assert sorted(listener.table()) == [V4, V6]
     # So a static of ours must not have the tag of the route-maps.
     vtysh(
@@ -240,7 +241,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
         "/dev/stdin",
         stdin="ip route 10.9.0.3/32 blackhole tag 53179\n",
     )
-    eventually(lambda: "10.9.0.3/32" in listener.table(), within=2, why="the tag is kept")
+    eventually(lambda: "10.9.0.3/32" in listener.table(), why="the tag is kept")
 
 
 def test_statics_of_one_distance_overwrite_each_other(dns1: Host, router: Frr) -> None:
@@ -339,8 +340,8 @@ def test_saved_lines_export_nothing_for_5_s_after_the_start(dns1: Host, listener
     # frr.conf has the route-maps below the neighbors, so they wait for the delay timer.
     begun = time.monotonic()
     router = frr.start(dns1, BGP + MAPS)
-    eventually(listener.sessions, within=10)
-    eventually(lambda: len(listener.table()) == 2, within=8)
+    eventually(listener.sessions)
+    eventually(lambda: len(listener.table()) == 2)
     assert time.monotonic() - begun > 4.5
     assert len(router.rib("ipv4")) == 1
 

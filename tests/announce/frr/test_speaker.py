@@ -22,8 +22,9 @@ from anycast_routed.errors import (
     RejectedError,
     RouterUnavailableError,
 )
-from anycast_routed.lab import Host, Lab, bgp_receiver, eventually, frr
+from anycast_routed.lab import Host, Lab, bgp_receiver, frr
 from tests.support.desired import announcement, attributes, plan, route, sessions
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -110,9 +111,9 @@ class Site:
         running = Running(self.config())
         return visible(line for line in running.lines if not running.owns(line))
 
-    def hears(self, wanted: Mapping[str, tuple[int | None, str]], within: float = 8) -> None:
+    def hears(self, wanted: Mapping[str, tuple[int | None, str]]) -> None:
         """Wait until the listener holds exactly this."""
-        eventually(lambda: self.table() == wanted, within=within, why=str(wanted))
+        eventually(lambda: self.table() == wanted, why=str(wanted))
 
     def table(self) -> dict[str, tuple[int | None, str]]:
         """Return what the listener holds: prefix -> LocalPref, next hop."""
@@ -146,7 +147,7 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
     speaker = site.speaker
     begun = time.monotonic()
     load(speaker, plan(*BOTH, announcement(OFF, on_host=False)))
-    site.hears(ALL | {OFF: (200, "172.17.2.1")}, within=4)
+    site.hears(ALL | {OFF: (200, "172.17.2.1")})
     assert time.monotonic() - begun < 4
     read = speaker.read()
     assert read.router == "FRR 8.4.4"
@@ -163,14 +164,14 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
 
     mark, begun = site.listener.mark(), time.monotonic()
     load(speaker, plan(announcement(V4, 100), announcement(V6), announcement(OFF, on_host=False)))
-    (event,) = eventually(lambda: site.listener.changes(mark), within=AT_ONCE)
+    (event,) = eventually(lambda: site.listener.changes(mark))
     assert (event.kind, event.prefix) == ("announce", V4)
     assert site.table()[V4] == (100, "172.17.2.1")
     assert event.at - begun < AT_ONCE
 
     mark, begun = site.listener.mark(), time.monotonic()
     speaker.load(render(speaker, plan(announcement(V6))))
-    eventually(lambda: len(site.listener.changes(mark)) == 2, within=AT_ONCE)
+    eventually(lambda: len(site.listener.changes(mark)) == 2)
     gone = site.listener.changes(mark)
     assert sorted((e.kind, e.prefix) for e in gone) == [("withdraw", V4), ("withdraw", OFF)]
     assert gone[0].at - begun < AT_ONCE
@@ -238,9 +239,9 @@ def test_withdraw_removes_only_networks_and_their_statics(site: Site) -> None:
     load(site.speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
     site.speaker.withdraw(frozenset({ip_network(V4), ip_network("192.0.2.1/32")}))
-    site.hears({V6: ALL[V6], OFF: (200, "172.17.2.1")}, within=1)
+    site.hears({V6: ALL[V6], OFF: (200, "172.17.2.1")})
     site.speaker.withdraw()
-    site.hears({}, within=1)
+    site.hears({})
     config = site.config()
     assert "blackhole" not in config
     assert "route-map ANYCAST-ROUTED-OUT out" in config
@@ -387,7 +388,7 @@ def test_a_network_without_a_kernel_route_is_not_reported_as_originated(site: Si
     load(site.speaker, plan(*BOTH))
     site.hears(ALL)
     site.dns1.remove_address("lo", V4)
-    site.hears({V6: ALL[V6]}, within=2)
+    site.hears({V6: ALL[V6]})
     assert [str(route.prefix) for route in site.speaker.read().originated] == [V6]
 
 
@@ -406,7 +407,7 @@ def test_ebgp_keeps_our_next_hop_and_the_read_back_shows_it(site: Site) -> None:
         ours=away,
     )
     load(site.speaker, desired)
-    eventually(lambda: len(outer.table()) == 2, within=5)
+    eventually(lambda: len(outer.table()) == 2)
     received = {prefix: route.next_hop for prefix, route in outer.table().items()}
     assert received == {V4: "172.17.2.7", V6: "fd00:17:2::7"}
     exported = site.speaker.read().exported[ip_address("172.17.2.250")]
@@ -417,7 +418,7 @@ def test_two_thousand_prefixes(site: Site) -> None:
     base = int(IPv4Address("10.50.0.0"))
     many = [announcement(f"{IPv4Address(base + i)}/32", on_host=False) for i in range(2_000)]
     load(site.speaker, plan(*many))
-    eventually(lambda: len(site.speaker.read().originated) == 2_000, within=20)
+    eventually(lambda: len(site.speaker.read().originated) == 2_000)
     begun = time.monotonic()
     site.speaker.read()
     assert time.monotonic() - begun < 2
