@@ -1,6 +1,6 @@
 """The error classes, each with a message, a hint for the operator, and an exit code.
 
-The exit codes below 64 are our own (see the README); those from 64 on are from sysexits(3).
+The exit codes below 64 are our own (see docs/reference.md); those from 64 on are from sysexits(3).
 """
 
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Describe the config file: a JSON Schema for editors, and the rows of the README's table."""
+"""Describe the config file: a JSON Schema for editors, and the key table of docs/config.md."""
 
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 

@@ -1,4 +1,4 @@
-"""List the keys of the sections, for messages, the JSON Schema and the README's table."""
+"""List the keys of the sections, for messages, the JSON Schema and docs/config.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

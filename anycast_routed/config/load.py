@@ -57,7 +57,7 @@ def locate(
         return path
     looked = " and ".join(map(str, defaults))
     message = "there is no config file"
-    start = EXAMPLE if EXAMPLE.exists() else "the example in the README"
+    start = EXAMPLE if EXAMPLE.exists() else "the example in README.md"
     hint = f"looked for {looked}; name a file with --config or ${VARIABLE}; start from {start}"
     raise ConfigError(message, hint=hint)
 

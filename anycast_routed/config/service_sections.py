@@ -1,7 +1,7 @@
 """The sections of one service: its check (`dns`) and its prefixes (`anycast`).
 
 Each model holds what one key may have by itself; `rules` holds what several keys may have together.
-The descriptions appear in the JSON Schema and in the README's table.
+The descriptions appear in the JSON Schema and in docs/config.md.
 """
 
 from typing import Literal

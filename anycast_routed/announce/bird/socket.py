@@ -163,7 +163,7 @@ class ControlSocket:
             user = directories.user_name(os.geteuid())
             return AccessDeniedError(
                 f"user {user} may not use BIRD's control socket {self._path}",
-                hint=f"adduser {user} bird, then systemctl restart anycast-routed",
+                hint=f"adduser {user} bird, and log in again; a daemon must be restarted",
             )
         if isinstance(error, TimeoutError):
             return RouterUnavailableError(

@@ -178,5 +178,5 @@ def _not_running(daemon: str) -> RouterUnavailableError:
 
 def _not_allowed(socket: Path) -> AccessDeniedError:
     user = directories.user_name(os.geteuid())
-    hint = f"adduser {user} frrvty, then systemctl restart anycast-routed"
+    hint = f"adduser {user} frrvty, and log in again; a daemon must be restarted"
     return AccessDeniedError(f"user {user} may not use FRR's socket {socket}", hint=hint)

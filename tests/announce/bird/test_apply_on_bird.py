@@ -28,7 +28,7 @@ protocol bgp upstream { local as 64512; neighbor 172.17.2.254 as 64512;
   connect delay time 0;
   ipv4 { import none; export filter my_filter; }; }
 """
-# The operator owns the sessions; each channel has the line from the README.
+# The operator owns the sessions; each channel has the line from docs/config.md.
 OPERATORS = """
 protocol bgp edge { local 172.17.2.1 as 64512; neighbor 172.17.2.254 as 64512;
   connect delay time 0;
