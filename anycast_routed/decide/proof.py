@@ -102,7 +102,7 @@ def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
             yield Fault(None, address, "the router has no such session", blocking=True)
     for address, session in ours.items():
         if address not in peers:
-            yield Fault(None, address, "a session of ours is left over", blocking=True)
+            yield Fault(None, address, "our config no longer has this session", blocking=True)
         elif session.remote_as != peers[address].asn:
             detail = f"the session is with AS {session.remote_as}"
             yield Fault(None, address, detail, blocking=True)
