@@ -9,8 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
+from anycast_routed.decide.attribute_words import change_cells
 from anycast_routed.decide.plan import plan
 from anycast_routed.errors import AnycastRoutedError, NotConfirmedError
+from anycast_routed.model import Attributes
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.once import once
 from anycast_routed.report import text
@@ -115,6 +117,6 @@ class Transition:
 def _step_line(prefix: Prefix, before: int | None, after: int | None) -> str:
     if after is None:
         return f"- {prefix}  withdrawn"
-    if before is None:
-        return f"+ {prefix}  LocalPref {after}"
-    return f"~ {prefix}  LocalPref {before} -> {after}"
+    old = None if before is None else Attributes(local_pref=before)
+    local_pref, *_ = change_cells(old, Attributes(local_pref=after))
+    return f"{'+' if before is None else '~'} {prefix}  {local_pref}"

@@ -36,9 +36,9 @@ EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
-# From the start of a session BIRD 2.0.12 holds its routes back for 3 s, unless it is asked
-# something: so for a while it is asked more often.
-_SESSION_CHANGED = 5.0
+# Some releases export nothing for a while after a session comes up, unless they are asked something
+# (`Version.silent_for`): for so long, and this many seconds more, the router is read more often.
+_SESSION_CHANGED = 2.0
 _SESSION_CHANGED_EVERY = 0.25
 
 
@@ -82,7 +82,8 @@ class RouterLoop:
             before, self._memory = self._memory.readback, done.step.memory
             after = done.step.outcome.readback
             if _sessions(after) != _sessions(before):
-                self._asking_often_until = time.monotonic() + _SESSION_CHANGED
+                silent_for = after.version.silent_for
+                self._asking_often_until = time.monotonic() + silent_for + _SESSION_CHANGED
             held = (route.prefix for route in after.originated)
             self._facts.confirmed(done.step.plan, held, time.monotonic())
             return done

@@ -79,7 +79,13 @@ def announced(host: Host, listener: Receiver, text: str) -> Bird:
     host.write(FILE, text)
     router = bird.start(host, bird.STOCK + INCLUDE)
     eventually(lambda: len(listener.table()) == 3, why="three routes")
+    # The End-of-RIB of a family follows its routes: then the first announcement is complete.
+    eventually(lambda: _complete_families(listener) == {"ipv4", "ipv6"}, why="End-of-RIB")
     return router
+
+
+def _complete_families(listener: Receiver) -> set[str]:
+    return {event.text for event in listener.events() if event.kind == "end-of-rib"}
 
 
 def configure(router: Bird) -> str:
