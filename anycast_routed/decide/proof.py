@@ -90,12 +90,7 @@ def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
             yield Fault(None, address, "the router has no such session", blocking=True)
     for address, session in ours.items():
         if address not in peers:
-<<<<<<< HEAD
-            detail = "a session that the config no longer has is left over"
-            yield Fault(None, address, detail, blocking=True)
-=======
             yield Fault(None, address, "our config no longer has this session", blocking=True)
->>>>>>> announce
         elif session.remote_as != peers[address].asn:
             detail = f"the session is with AS {session.remote_as}"
             yield Fault(None, address, detail, blocking=True)
