@@ -13,6 +13,8 @@ import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from anycast_routed.system.users import user_name
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -85,14 +87,6 @@ def fix(path: Path, user: User) -> str:
     except KeyError:
         group = str(user.group)
     return f"chown root:{group} {path}; chmod 640 {path}"
-
-
-def user_name(number: int) -> str:
-    """Return the name of a user, or the number if the user has no name."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def _content(path: Path, user: User) -> bytes:

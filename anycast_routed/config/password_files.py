@@ -16,6 +16,7 @@ from anycast_routed.config.password_file import RefusedFileError, User
 from anycast_routed.errors import ConfigError
 from anycast_routed.model import Code, Finding
 from anycast_routed.password import MASK, Password
+from anycast_routed.system.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,7 +91,7 @@ def closed(config: Config) -> Iterator[Finding]:
     for path in files(config) if user.number != 0 == os.geteuid() else ():
         with contextlib.suppress(OSError):
             if not user.reads(path.stat()):
-                name = password_file.user_name(user.number)
+                name = user_name(user.number)
                 fix = password_file.fix(path, user)
                 detail = f"{path} may not be read by user {name}, which runs the daemon"
                 yield Finding(Code.PASSWORD_CLOSED_TO_DAEMON, "", detail, fix)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pwd
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AccessDeniedError, ConfigError, HostError
+from anycast_routed.system.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,14 +105,6 @@ def give_to_owner(descriptor: int, handle: int) -> None:
     if os.geteuid() == 0 != owner.st_uid:
         with contextlib.suppress(OSError):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def user_name(number: int) -> str:
-    """Return the name of a user, or the number if the user has no name."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def _is_root_or_self(user: int) -> bool:

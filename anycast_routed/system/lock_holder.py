@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anycast_routed.system import files
+from anycast_routed.system.process_stat import start_time
 
 HOLDER = "holder"
 """The name of the file in the locked directory. Its one line: PID, start time, verb."""
@@ -47,7 +48,7 @@ def write(directory: Path, verb: str) -> None:
     Raises:
         CannotWriteError, AccessDeniedError: as `files.write`.
     """
-    line = f"{os.getpid()} {_start_time(os.getpid())} {verb}\n"
+    line = f"{os.getpid()} {start_time(os.getpid())} {verb}\n"
     files.write(directory / HOLDER, line, owner=(os.geteuid(), os.getegid()), durable=False)
 
 
@@ -67,7 +68,7 @@ def running(directory: Path) -> Holder | None:
     if found is None:
         return None
     pid = found.holder.pid
-    is_same = _start_time(pid) == found.started and _user(pid) == found.owner
+    is_same = start_time(pid) == found.started and _user(pid) == found.owner
     return found.holder if is_same else None
 
 
@@ -100,13 +101,3 @@ def _user(pid: int) -> int | None:
     except OSError:
         return None
     return int(found[1]) if found else None
-
-
-def _start_time(pid: int) -> int | None:
-    """Return the start time of a process, in ticks since the boot (proc_pid_stat(5))."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-        # The second field is the program's name in parentheses, with any characters in it.
-        return int(text.rpartition(b")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None

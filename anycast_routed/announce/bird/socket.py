@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from anycast_routed.errors import AccessDeniedError, RouterUnavailableError
-from anycast_routed.system import directories
+from anycast_routed.system.users import user_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +160,7 @@ class ControlSocket:
 
     def _unavailable(self, error: OSError) -> RouterUnavailableError | AccessDeniedError:
         if isinstance(error, PermissionError):
-            user = directories.user_name(os.geteuid())
+            user = user_name(os.geteuid())
             return AccessDeniedError(
                 f"user {user} may not use BIRD's control socket {self._path}",
                 hint=f"adduser {user} bird, and log in again; a daemon must be restarted",

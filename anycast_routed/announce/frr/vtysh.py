@@ -17,7 +17,7 @@ from anycast_routed.announce import router_program
 from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
-from anycast_routed.system import directories
+from anycast_routed.system.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,6 +177,6 @@ def _not_running(daemon: str) -> RouterUnavailableError:
 
 
 def _not_allowed(socket: Path) -> AccessDeniedError:
-    user = directories.user_name(os.geteuid())
+    user = user_name(os.geteuid())
     hint = f"adduser {user} frrvty, and log in again; a daemon must be restarted"
     return AccessDeniedError(f"user {user} may not use FRR's socket {socket}", hint=hint)

@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-from anycast_routed.observe.pulse.processes import stat_fields
+from anycast_routed.system.process_stat import stat_fields
 
 _RUNNABLE: Final = "R"
 _GONE: Final = (FileNotFoundError, ProcessLookupError, PermissionError)

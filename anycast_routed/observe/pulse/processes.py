@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from anycast_routed.system.process_stat import start_time, stat_fields
+
 _EXITING: Final = 0x4  # PF_EXITING, linux/sched.h
 _STATES: Final = {"T": "stopped", "Z": "a zombie", "X": "dead"}
 _TRACED: Final = "t"
@@ -31,7 +33,7 @@ class ServerProcesses:
     """The processes that hold the sockets of one server: their PIDs with their start times."""
 
     def __init__(self, pids: Collection[int] = ()) -> None:
-        known = {pid: _start_time(pid) for pid in pids}
+        known = {pid: start_time(pid) for pid in pids}
         self.started = {pid: start for pid, start in known.items() if start is not None}
         self._switches: dict[int, str] = {}
         """Context switches of a traced process at the last look."""
@@ -44,7 +46,7 @@ class ServerProcesses:
 
         The same PID with another start time is another process.
         """
-        return any(_start_time(pid) != start for pid, start in self.started.items())
+        return any(start_time(pid) != start for pid, start in self.started.items())
 
     def fault(self) -> str:
         """Return why none of the processes can serve; empty if one can, has ended or is unknown."""
@@ -82,24 +84,10 @@ class ServerProcesses:
         return "held by a debugger" if before == switches else ""
 
 
-def stat_fields(path: str) -> list[str]:
-    """Return the fields of a stat file from the third, the state, on. Raises OSError."""
-    with Path(path).open("rb") as file:
-        # The second field is the program's name in parentheses; it may contain any characters.
-        return file.read().rpartition(b")")[2].decode("ascii").split()
-
-
 def _thread_fault(found: list[str]) -> str:
     if found[0] in _STATES:
         return _STATES[found[0]]
     return "exiting" if int(found[6]) & _EXITING else ""
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        return int(stat_fields(f"/proc/{pid}/stat")[19])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def all_pids() -> Iterator[int]:
