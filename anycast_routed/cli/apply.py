@@ -8,7 +8,6 @@ import typer
 
 from anycast_routed.announce import choose
 from anycast_routed.announce.masking import difference
-from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import password_files
 from anycast_routed.decide.proof import unheard
 from anycast_routed.errors import Exit
@@ -17,6 +16,7 @@ from anycast_routed.report import findings, text
 from anycast_routed.state import running_daemon
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files
+from anycast_routed.system.process_stat import seconds_since_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from anycast_routed.cli import signals
-from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import password_files
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.reconcile.once import withdrawing_if_untrusted
 from anycast_routed.report.log import Level, Log
 from anycast_routed.report.systemd import Notify
+from anycast_routed.system.process_stat import seconds_since_start
 
 if TYPE_CHECKING:
     from anycast_routed.cli.options import Settings

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed import config as config_file
@@ -19,11 +17,12 @@ from anycast_routed.report.output import Output
 from anycast_routed.system import directories
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anycast_routed.config import Config
 
 FLAG_OPTIONS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
 _VALUE_PREFIXES = tuple(f"{option}=" for option in VALUE_OPTIONS)
-_START_TIME_FIELD = 19  # index of `starttime` among the fields after the command's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +91,6 @@ def parse_duration(option: str, given: str, least: float, most: float) -> float:
         # The config's hint is about quotes, which the shell has removed.
         hint = f"write {given}s, or {given}m for minutes" if given.isdecimal() else error.hint
         raise UsageError(message, hint=hint) from None
-
-
-def seconds_since_start() -> float:
-    """Return the age of this process in seconds, Python's start included (proc(5), stat)."""
-    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    started = int(fields[_START_TIME_FIELD]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
 def move_options_first(arguments: list[str]) -> list[str]:

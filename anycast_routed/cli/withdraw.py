@@ -10,7 +10,6 @@ import typer
 from anycast_routed.announce import choose
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
-from anycast_routed.cli.options import seconds_since_start
 from anycast_routed.config import Config, Router
 from anycast_routed.errors import (
     AnycastRoutedError,
@@ -22,6 +21,7 @@ from anycast_routed.errors import (
 from anycast_routed.report import findings, text
 from anycast_routed.state import running_daemon
 from anycast_routed.system import files, lock
+from anycast_routed.system.process_stat import seconds_since_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

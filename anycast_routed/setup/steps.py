@@ -13,6 +13,7 @@ from anycast_routed.setup import bird_conf
 from anycast_routed.system import commands, files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from anycast_routed.report.output import Output
@@ -101,6 +102,22 @@ def require_root() -> None:
     if os.geteuid() != 0:
         message = "only root may create users, and install or remove units"
         raise AccessDeniedError(message, hint="run the same command with sudo")
+
+
+def changed(texts: dict[Path, str]) -> dict[Path, str]:
+    """Return the texts that differ from the files as they are now."""
+    return {path: text for path, text in texts.items() if files.read(path) != text}
+
+
+def without_links(output: Output, paths: Iterable[Path]) -> list[Path]:
+    """Leave out links, with a warning: they belong to the operator. A masked unit is one."""
+    kept = []
+    for path in paths:
+        if path.is_symlink():
+            output.talk([f"warning: {path} is a link to {path.readlink()}, and is left unchanged"])
+        else:
+            kept.append(path)
+    return kept
 
 
 def _run(command: tuple[str, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 _START_TIME = 19  # of the fields from the third on
@@ -20,3 +22,9 @@ def start_time(pid: int) -> int | None:
         return int(stat_fields(f"/proc/{pid}/stat")[_START_TIME])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def seconds_since_start() -> float:
+    """Return the age of this process in seconds, Python's start included."""
+    started = int(stat_fields("/proc/self/stat")[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
