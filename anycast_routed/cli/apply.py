@@ -12,7 +12,7 @@ from anycast_routed.config import password_files
 from anycast_routed.decide.proof import unheard
 from anycast_routed.errors import Exit
 from anycast_routed.reconcile.once import once, preview, withdrawing_if_untrusted
-from anycast_routed.report import findings, text
+from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import running_daemon
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files
@@ -97,7 +97,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     facts = _facts(seen.plan, seen.before, seen.results)
     settings.emit(verb, changed=changed, changes=seen.changes, **facts)
     if changed or not settings.quiet:
-        settings.say(text.change_lines(seen.plan, seen.changes))
+        settings.say(plan_lines.change_lines(seen.plan, seen.changes))
         settings.report(seen.plan.warnings)
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
@@ -112,7 +112,7 @@ def _summary(seen: Preview, *, changed: bool) -> str:
         return f"{len(seen.changes)} to change; nothing was written"
     if changed:
         return "prefixes unchanged; the router's config would change; nothing was written"
-    return f"nothing to change: {text.confirmation(seen.before)}"
+    return f"nothing to change: {plan_lines.confirmation(seen.before)}"
 
 
 def _exit_code(done: Done) -> Exit:
@@ -126,12 +126,12 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     unknown = findings.of_results(_latest(done.results))
     if settings.quiet and not outcome.changed and not unknown and _exit_code(done) is Exit.OK:
         return
-    settings.say(text.change_lines(step.plan, step.changes))
+    settings.say(plan_lines.change_lines(step.plan, step.changes))
     found = findings.of_router(outcome.readback, outcome.faults, step.plan)
     settings.say(findings.lines([*unknown, *found]))
     settings.report(step.plan.warnings)
     if settings.verbose:
-        settings.say(text.announced_lines(step.plan))
+        settings.say(plan_lines.announced_lines(step.plan))
     if outcome.changed and not step.changes:
         settings.say(["~ prefixes unchanged; the router's config was corrected"])
     took = f"{text.duration(total)} in all"
@@ -139,7 +139,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
         took = f"confirmed in {text.duration(outcome.seconds)}, {took}"
     else:
         took = f"unchanged, {took}"
-    settings.say([f"{text.confirmation(outcome.readback)}; {took}"])
+    settings.say([f"{plan_lines.confirmation(outcome.readback)}; {took}"])
 
 
 def _facts(

@@ -20,7 +20,7 @@ from anycast_routed.model import Outcome, Verdict
 from anycast_routed.reconcile import cycle, probe
 from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.reconcile.rendering import render as render_plan
-from anycast_routed.report import text
+from anycast_routed.report import check_lines, plan_lines, text
 from anycast_routed.state.documents import plain
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def check(
     results = {key.service: one for key, one in probe.probe_once(chosen).items()}
     settings.emit("check", results={name: plain(result) for name, result in results.items()})
     settings.say(
-        text.check_lines(
+        check_lines.check_lines(
             (service.name, _question(service.dns), results[service.name]) for service in chosen
         )
     )
@@ -91,8 +91,8 @@ def scan(context: typer.Context) -> int:
         next_hops=hops,
         warnings=[str(one) for one in plan.warnings],
     )
-    settings.say(text.announced_lines(plan))
-    settings.say(text.change_lines(plan, ()))
+    settings.say(plan_lines.announced_lines(plan))
+    settings.say(plan_lines.change_lines(plan, ()))
     settings.say(
         text.columns(
             (f"  next hop of {service_and_family}", text.safe(hop))

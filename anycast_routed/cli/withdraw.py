@@ -18,7 +18,7 @@ from anycast_routed.errors import (
     LockedError,
     NotConfirmedError,
 )
-from anycast_routed.report import findings, text
+from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import running_daemon
 from anycast_routed.system import files, lock
 from anycast_routed.system.process_stat import seconds_since_start
@@ -65,7 +65,7 @@ def withdraw(
     router = ", ".join(one.router for one in after)
     settings.emit("withdraw", withdrawn=withdrawn, router=router, seconds=seconds)
     settings.say(f"- {prefix}" for prefix in withdrawn)
-    confirmed = "; ".join(map(text.confirmation, after))
+    confirmed = "; ".join(map(plan_lines.confirmation, after))
     settings.say([f"{confirmed}; {text.duration(seconds)} in all"])
     # The notes warn of a saved router config that would announce again.
     for speaker in choose.every(config):

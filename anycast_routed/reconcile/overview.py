@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
 from anycast_routed.config import password_files
-from anycast_routed.decide.attribute_words import cells
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan_warnings import without_labels
 from anycast_routed.decide.proof import faults
@@ -17,7 +16,7 @@ from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Code, Finding, Health
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.rendering import render
-from anycast_routed.report import findings, text
+from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import record, running_daemon, status_file
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files, lock
@@ -74,9 +73,10 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     head = [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
     lines = [
         *([*head, *findings.lines(services)] if wanted is None else []),
-        *_of_prefixes(plan, readback),
+        *plan_lines.held_lines(readback),
+        *plan_lines.change_lines(plan, ()),
         *findings.lines(found[len(services) :]),
-        text.confirmation(readback, wanted),
+        plan_lines.confirmation(readback, wanted),
     ]
     return Overview(facts, lines)
 
@@ -167,26 +167,6 @@ def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[Finding]:
         return []
     detail = "our part of the router's config is not as planned"
     return [Finding(Code.ROUTER_CONFIG_DIFFERS, "", detail, "the next apply repairs it")]
-
-
-def _of_prefixes(plan: Plan, readback: Readback) -> list[str]:
-    rows = [
-        (
-            f"+ {route.prefix}",
-            *cells(route.attributes),
-            f"to {', '.join(_peers(readback, route.prefix)) or 'no peer'}",
-        )
-        for route in readback.originated
-    ]
-    return text.columns(rows) + text.change_lines(plan, ())
-
-
-def _peers(readback: Readback, prefix: Prefix) -> list[str]:
-    return [
-        str(peer)
-        for peer, routes in readback.exported.items()
-        if any(route.prefix == prefix for route in routes)
-    ]
 
 
 def _only(plan: Plan, readback: Readback, wanted: Prefix | None) -> tuple[Plan, Readback]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attribute_words import words
 from anycast_routed.decide.diff import Kind
-from anycast_routed.report.text import NOT_PRESENT
+from anycast_routed.report.plan_lines import NOT_PRESENT
 from anycast_routed.state.journal import Entry
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError
-from anycast_routed.report import findings, text
+from anycast_routed.report import findings, plan_lines
 from anycast_routed.report.history import entries
 from anycast_routed.report.restrictions import restrictions
 from anycast_routed.state import journal, status_file
@@ -166,7 +166,7 @@ class Reporter:
         if self._done is None:
             said.append("the router has not answered yet")
         elif "router" not in self._problems:  # Otherwise the last read-back may be outdated.
-            said.append(text.confirmation(self._done.step.outcome.readback))
+            said.append(plan_lines.confirmation(self._done.step.outcome.readback))
         return "; ".join(said)
 
     def _verdicts(self, facts: Facts) -> None:

@@ -21,7 +21,7 @@ from anycast_routed.model import (
     Withheld,
 )
 from anycast_routed.report.explain import explain
-from anycast_routed.report.text import announced_lines, change_lines
+from anycast_routed.report.plan_lines import announced_lines, change_lines
 
 PREFIX, HOP, PEER = ip_network("10.0.0.1/32"), ip_address("172.17.2.1"), ip_address("172.17.2.254")
 WHY = "lowered: dns is down: SERVFAIL"
