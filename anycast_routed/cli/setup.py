@@ -76,16 +76,7 @@ def setup(  # noqa: PLR0913 - one parameter for each option
         wanted = Installation(path, config, settings.router, user or units.NAME, unit_set)
         steps = wanted.steps(settings, write=write)
     else:
-        config = settings.load()
-        if not choose.choose(config).layout.reads_file:
-            settings.emit("setup", files={}, commands=[], removed=[], written=write)
-            settings.say([_NOTHING_NEEDED])
-            return Exit.OK
-        no_daemon = running_daemon.pid(config.daemon.run_dir) is None
-        steps = Steps(
-            bird_conf=changed(bird_conf.with_line(config.router)),
-            next_step=_NEXT_BIRD if no_daemon else _NEXT_DAEMON,
-        )
+        steps = _include_line(settings.load())
     steps.show(settings, write=write)
     if write and not steps.is_empty():
         steps.run(settings, backup="with-anycast-routed" if remove else "before-anycast-routed")
@@ -111,6 +102,17 @@ def _refuse_wrong_options(*, systemd: bool, timer: bool, user: str, remove: bool
         raise UsageError(message, hint=f"{hint} --user NAME")
     if user:
         service_user.must_exist(user)
+
+
+def _include_line(config: Config) -> Steps:
+    """Return the step that adds the include line to bird.conf; none for FRR."""
+    if not choose.choose(config).layout.reads_file:
+        return Steps(nothing_to_do=_NOTHING_NEEDED)
+    no_daemon = running_daemon.pid(config.daemon.run_dir) is None
+    return Steps(
+        bird_conf=changed(bird_conf.with_line(config.router)),
+        next_step=_NEXT_BIRD if no_daemon else _NEXT_DAEMON,
+    )
 
 
 def _read_config(settings: Settings) -> Config | None:
