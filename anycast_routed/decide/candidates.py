@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from anycast_routed.config.addresses import kind
+from anycast_routed.decide.labels import label_start, labelled, order
 from anycast_routed.model import Code, Finding, Reason
 
 if TYPE_CHECKING:
@@ -69,32 +70,6 @@ def candidates(config: Config, observed: Observed) -> tuple[Candidate, ...]:
     return tuple(found)
 
 
-def natural(label: str) -> tuple[tuple[int, str], ...]:
-    """Return the sort key that puts dns2 before dns10. Different labels have different keys."""
-    parts = re.split("([0-9]+)", label)
-    parts[1::2] = (digits.lstrip("0") for digits in parts[1::2])
-    # Runs of digits compare by length and then as text: the same order, whatever their length.
-    return (*((len(part) * (at % 2), part) for at, part in enumerate(parts)), (-1, label))
-
-
-def label_start(anycast: Anycast) -> str | None:
-    """Return how a label of this section starts, `lo:dns`; None if it uses no labels."""
-    if anycast.interface is None or anycast.prefix is None:
-        return None
-    return f"{anycast.interface}:{anycast.prefix}"
-
-
-def labelled(anycast: Anycast, start: str, observed: Observed) -> set[tuple[str, IPv4Interface]]:
-    """Return the addresses whose label starts like this, with their labels."""
-    return {
-        (host.label, host.address)
-        for host in observed.addresses
-        if host.interface == anycast.interface
-        and host.label.startswith(start)
-        and isinstance(host.address, IPv4Interface)
-    }
-
-
 def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Iterator[Candidate]:
     """Yield the labelled addresses. A bad label keeps its place, so it shifts no other."""
     anycast = service.anycast
@@ -102,7 +77,7 @@ def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Ite
     if start is None or anycast.interface not in observed.interfaces:
         return
     found = labelled(anycast, start, observed)
-    for place, (label, address) in enumerate(sorted(found, key=_label_order)):
+    for place, (label, address) in enumerate(sorted(found, key=order)):
         local_pref = anycast.localpref - place * anycast.decrease
         shown = label.encode("unicode_escape").decode("ascii")
         fault = (
@@ -115,11 +90,6 @@ def _labelled(service: Service, observed: Observed, addresses: Addresses) -> Ite
             detail = f"{address} is not a /32; its host part {address.ip}/32 is announced"
             warning = Finding(Code.NOT_A_HOST_PREFIX, shown, detail)
         yield Candidate(service.name, shown, _host(address.ip), local_pref, fault, warning)
-
-
-def _label_order(found: tuple[str, IPv4Interface]) -> tuple[tuple[tuple[int, str], ...], int, int]:
-    label, address = found
-    return natural(label), int(address.ip), -address.network.prefixlen
 
 
 def _configured(service: Service, addresses: Addresses) -> Iterator[Candidate]:

@@ -56,6 +56,11 @@ def died(health: Health, reason: str, *, fall: int) -> Health:
     return Health(Verdict.DOWN, fails=fall, reason=reason, ever_up=_ever_up(health))
 
 
+def uncounted(health: Health | None) -> Health:
+    """Return a verdict without its results in a row: a new row has to begin."""
+    return replace(health, passes=0, fails=0) if health else Health()
+
+
 def unproved(health: Health, *, announced: bool) -> Health:
     """Return the health to assume from an earlier process's record, until there is a verdict.
 

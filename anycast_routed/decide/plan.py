@@ -16,8 +16,8 @@ from anycast_routed.decide.candidates import (
     Candidate,
     No,
     candidates,
-    label_start,
 )
+from anycast_routed.decide.labels import label_start
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.plan_warnings import warnings
 from anycast_routed.decide.service_state import Lowered, drained, lowered, standing

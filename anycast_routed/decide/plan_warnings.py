@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.candidates import label_start, labelled
+from anycast_routed.decide.labels import label_start, labelled
 from anycast_routed.model import Code, Finding
 
 if TYPE_CHECKING:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from anycast_routed.decide.health import decided, died, step, unproved
+from anycast_routed.decide.health import decided, died, step, uncounted, unproved
 from anycast_routed.decide.service_state import combined
 from anycast_routed.model import CheckKey, Health, Outcome, Verdict
 
@@ -51,7 +50,7 @@ class Verdicts:
         if recorded is Recorded.CONTINUED:
             self._proved.update(self.health)
         else:
-            self.health = {key: _uncounted(one) for key, one in self.health.items()}
+            self.health = {key: uncounted(one) for key, one in self.health.items()}
         self._first_signs: dict[CheckKey, float] = {}
         """When the first result against the present verdict of each check was seen."""
         self.evidence: dict[str, float] = {}
@@ -111,7 +110,7 @@ class Verdicts:
             if key in before and _question(before[key]) == _question(check)
         }
         self.health = {
-            key: self.health[key] if key in same else _uncounted(self.health.get(key))
+            key: self.health[key] if key in same else uncounted(self.health.get(key))
             for key in self._checks
         }
         self._proved &= same
@@ -172,11 +171,6 @@ def _by_service(checks: Iterable[CheckKey]) -> dict[str, list[CheckKey]]:
     for key in checks:
         found.setdefault(key.service, []).append(key)
     return found
-
-
-def _uncounted(health: Health | None) -> Health:
-    """Return a verdict without its results in a row: a new row has to begin."""
-    return replace(health, passes=0, fails=0) if health else Health()
 
 
 def _question(dns: Dns) -> tuple[object, ...]:

@@ -42,13 +42,12 @@ from anycast_routed.model.host import (
     by_address,
 )
 from anycast_routed.model.router import (
-    UNKNOWN_VERSION,
     Held,
     Readback,
     Route,
     Session,
-    Version,
 )
+from anycast_routed.model.version import UNKNOWN_VERSION, Version
 
 __all__ = [
     "GRACEFUL_SHUTDOWN",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from anycast_routed.model.version import UNKNOWN_VERSION, Version
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -64,26 +66,6 @@ class Route:
     def next_hop(self) -> Address | None:
         """The next hop; None if the router does not show one."""
         return self.attributes.next_hop
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """The release of a router. What it does differently stands in the router's `releases`."""
-
-    router: str
-    """`BIRD` or `FRR`."""
-    text: str
-    """The release as the router writes it: `2.0.12`, `8.4.4`; empty if it does not say."""
-    numbers: tuple[int, ...]
-    """For comparisons: (2, 0, 12); empty if unknown."""
-    silent_for: float
-    """Seconds after a session comes up in which this release may export nothing."""
-
-    def __str__(self) -> str:
-        return f"{self.router} {self.text}".rstrip()
-
-
-UNKNOWN_VERSION = Version("", "", (), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

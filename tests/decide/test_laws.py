@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
-from anycast_routed.decide.candidates import natural
 from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
+from anycast_routed.decide.labels import natural
 from anycast_routed.decide.next_hop import next_hop, unfit
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.reload_guard import shrinks

@@ -10,7 +10,7 @@ from time import process_time
 import pytest
 
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
-from anycast_routed.decide.candidates import natural
+from anycast_routed.decide.labels import natural
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.model import (
