@@ -120,7 +120,7 @@ def test_without_a_daemon_two_runs_of_apply_drain(quick: Site, announced: Held) 
     site.run("apply")
     site.both_hold(announced)
     for _ in range(2):
-        assert "the next apply lowers it" in site.run("drain").err
+        assert "the next apply lowers the LocalPref" in site.run("drain").err
         assert "LocalPref 200 -> 0" in site.run("apply").out
         lowered: Held = {prefix: (0, hop) for prefix, (_, hop) in announced.items()}
         site.both_hold(lowered)

@@ -224,7 +224,7 @@ def test_a_drained_service_cannot_be_renamed(
     watched.run("drain", "dns", "--wait")
     watched.holds({})
     watched.reconfigure({**renamed, "services": [service]})
-    old_config_stays_in_force(watched, systemd, "dns is drained, and the new config has no such")
+    old_config_stays_in_force(watched, systemd, "dns is drained, but the new config has no such")
     watched.run("undrain", "dns")
     settled(watched)
     judged(watched, "resolver")

@@ -94,6 +94,6 @@ def test_the_daemon_ends_with_75_when_its_run_directory_is_deleted(loading: Load
 
     eventually(removed)
     assert watched.process().wait(PATIENCE) == 75
-    assert "was replaced or deleted under us" in watched.process().log()
+    assert "was replaced or deleted while the daemon ran" in watched.process().log()
     assert not watched.updates(mark)
     watched.start_daemon()

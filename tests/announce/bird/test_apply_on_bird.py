@@ -333,7 +333,7 @@ def test_a_user_outside_group_bird_gets_77_and_the_group(site: Site) -> None:
     done = site.dns1.run(*powerless, *ours, check=False, within=60)
     assert done.code == 77
     assert "may not use BIRD's control socket" in done.err
-    assert " bird, then systemctl restart anycast-routed" in done.err
+    assert " bird, and log in again; a daemon must be restarted" in done.err
 
 
 @pytest.mark.fault(33)
