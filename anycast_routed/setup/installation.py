@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _NEXT = "now: systemctl daemon-reload && systemctl enable --now"
 _PIPX = (
-    "install it where every user can reach it: "
-    "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install anycast-routed"
+    "install it where every user can reach it, from the source directory: "
+    "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install ."
 )
 _OTHER_PATH = "set another path in the config; the default paths need nothing"
 
