@@ -23,8 +23,8 @@ Name = Literal["bird", "frr"]
 def choose(config: Config) -> Speaker:
     """Return the router that the config names, or the one that runs here.
 
-    If both run, it is the router of the last run of this boot, or else the one that holds prefixes
-    of ours: they must be withdrawn, even if another router was installed meanwhile.
+    If both run, it is the router of the last run of this boot, or else the router that holds our
+    prefixes. They must be withdrawn, even if another router was installed meanwhile.
 
     Raises:
         RouterUnavailableError: `auto`, and neither runs.

@@ -87,7 +87,7 @@ def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:
     """Leave only these prefixes in the file, so that no start of the router brings others back.
 
     If the shortened file cannot be written, it is deleted, which needs no space; a missing file
-    means no prefixes. Anything there that is not a file of ours is deleted too.
+    means no prefixes. Anything else in its place is deleted too.
 
     If the router is down and could not start with the file, because another program damaged it,
     the text is kept as `.rejected`, and the file becomes empty.

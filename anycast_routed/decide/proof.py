@@ -106,8 +106,8 @@ def _wrong_exports(
 ) -> Iterator[Fault]:
     """Compare the exports to one neighbor.
 
-    Attributes are compared on our own sessions only: the operator's export filters may change
-    them on theirs. One such session may refuse a prefix that another one exports.
+    Attributes are compared on our own sessions only: an operator's session may have an export
+    filter that changes them. It may also refuse a prefix that another session exports.
     """
     goal = desired(plan)
     exported = {route.prefix: route for route in readback.exported.get(session.address, ())}

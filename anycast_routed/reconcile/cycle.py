@@ -39,7 +39,7 @@ class Inputs:
     held: frozenset[Prefix]
     """What the router is known to hold."""
     unproved: frozenset[str] = frozenset()
-    """Services without a verdict of this process: nothing of theirs is announced anew."""
+    """Services without a verdict of this process: none of their prefixes is newly announced."""
     before: Readback | None = None
     """A read-back from just now, if there is one; otherwise the step reads."""
 

@@ -139,6 +139,6 @@ def network_count(frr: Frr) -> int:
 
 
 def networks_in(text: str) -> set[str]:
-    """Return the prefixes that a config file of ours announces, for BIRD or for FRR."""
+    """Return the prefixes that our router file announces, for BIRD or for FRR."""
     lines = (line.split() for line in text.splitlines())
     return {words[1] for words in lines if words and words[0] in {"route", "network"}}

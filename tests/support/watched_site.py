@@ -33,9 +33,6 @@ Updates = Counter[tuple[str, str]]
 """How often the peer received which message: (`announce` or `withdraw`, prefix)."""
 
 
-Told = Updates
-
-
 def quick() -> dict[str, Any]:
     """Return the anycast-dns config with short times, and the recording peer alone."""
     config = anycast_dns()
@@ -75,8 +72,6 @@ class Judge:
         events = self.peer.without_end_of_rib(mark)
         assert {event.kind for event in events} <= {"announce", "withdraw"}, events
         return Counter((event.kind, event.prefix) for event in events)
-
-    told = updates
 
     def receives(self, mark: int, wanted: Updates) -> None:
         """Wait until these are the messages since the mark."""

@@ -48,9 +48,9 @@ def address_question(name: str) -> str:
 def table_questions(running: Running, release: Release) -> tuple[str, ...]:
     """Return the commands that list our routes, however large the rest of the table is.
 
-    Our routes carry our tag, which our outbound route-map matches. Communities cost a longer
-    answer, and are asked for only if one of our route-maps sets any: otherwise no route of ours
-    has one.
+    Our routes carry our tag, which our outbound route-map matches. Communities make the answer
+    longer. So they are asked for only if one of our route-maps sets communities; otherwise none of
+    our routes has one.
     """
     form = release.table_with_communities if running.sets_communities else release.table
     if not running.networks:

@@ -188,7 +188,7 @@ def refuse_conflicts(wanted: Running, running: Running) -> None:
 
 
 def _target(line: Line) -> tuple[str, Prefix] | None:
-    """Return what an operator's line configures that a line of ours would overwrite."""
+    """Return what an operator's line configures, if one of our lines would overwrite it."""
     words = line.words
     if config_lines.in_family(line) and words[0] == "network":
         return "network", ip_network(words[1], strict=False)

@@ -71,7 +71,7 @@ class FrrSpeaker:
             return None
 
     def notes(self) -> tuple[Finding, ...]:
-        """Report prefixes of ours in frr.conf, and a log that would hold passwords.
+        """Report our prefixes that are saved in frr.conf, and a log that would hold passwords.
 
         Raises:
             RouterUnavailableError, AccessDeniedError: bgpd cannot be asked.
@@ -205,10 +205,10 @@ class FrrSpeaker:
     def _send(self, daemon: str, lines: Sequence[Line]) -> str:
         """Send these lines; a password not as an argument, which every user can read.
 
-        All lines of a neighbor with a password go into a file, and last: so no session of ours
-        comes up without its password, whatever fails in between. Such a session starts some 3 s
-        later, because bgpd holds back sessions that are about to start while it reads a file. So
-        other lines are sent as arguments.
+        All lines of a neighbor with a password are sent last, as a file. So none of our sessions
+        comes up without its password, whatever fails in between. Such a session starts about 3 s
+        later, because bgpd delays new sessions while it reads a file. So all other lines are sent
+        as arguments.
         """
         names = {config_lines.neighbor(line) for line in lines if config_lines.has_password(line)}
         guarded = [line for line in lines if config_lines.neighbor(line) in names]

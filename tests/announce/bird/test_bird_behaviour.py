@@ -1,4 +1,4 @@
-"""The behaviour of BIRD that this project relies on. No code of ours runs here.
+"""The behaviour of BIRD that anycast-routed relies on. These tests run BIRD alone.
 
 The module is long because it pins each behaviour once, on one site.
 """

@@ -1,4 +1,4 @@
-"""The behaviour of FRR that this project relies on. No code of ours runs here.
+"""The behaviour of FRR that anycast-routed relies on. These tests run FRR alone.
 
 The module is long because it pins each behaviour once, on one site.
 """
@@ -232,7 +232,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     router.vtysh(f"clear bgp {UP}")
     eventually(lambda: len({e.prefix for e in listener.since(mark) if e.prefix}) == 2)
     assert sorted(listener.table()) == [V4, V6]
-    # So a static of ours must not have the tag of the route-maps.
+    # So our static routes must not have the tag of the route-maps.
     vtysh(
         dns1,
         "-d",

@@ -13,7 +13,7 @@ from anycast_routed.lab import bgp_receiver, eventually
 from tests.support.lan import lan_host
 from tests.support.machines.machine import Machine
 from tests.support.router_faults import changes
-from tests.support.watched_site import PEER, Judge, Told, quick
+from tests.support.watched_site import PEER, Judge, Updates, quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class DnsHost(Judge):
     peer: Receiver
     packages: Packages
 
-    def received(self, mark: int) -> Told:
+    def received(self, mark: int) -> Updates:
         """Return the changes that the peer received after `mark`, in one session."""
         assert not {"up", "down"} & {event.kind for event in self.peer.since(mark)}
         return Counter(changes(self, mark))
