@@ -8,19 +8,12 @@ import pytest
 
 from anycast_routed.model import Verdict
 from tests.support.waiting import eventually
-from tests.support.watched_site import DNS, Watched, each
+from tests.support.watched_site import BOTH_ROUTERS, DNS, Watched, each
 
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module", params=["bird", "frr"])
-def router_name(request: pytest.FixtureRequest) -> str:
-    """Run each test on BIRD and on FRR."""
-    name: str = request.param
-    return name
+pytestmark = [pytest.mark.integration, BOTH_ROUTERS]
 
 
 def withdrawn_and_announced_again(watched: Watched, announced: Held, mark: int) -> None:

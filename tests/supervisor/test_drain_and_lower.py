@@ -11,24 +11,17 @@ import pytest
 from anycast_routed.model import Drain, Stage
 from anycast_routed.state import drain_orders
 from tests.support.waiting import eventually
-from tests.support.watched_site import RUN_DIR, STATE_DIR, Watched, each, quick
+from tests.support.watched_site import BOTH_ROUTERS, RUN_DIR, STATE_DIR, Watched, each, quick
 
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, BOTH_ROUTERS]
 
 FLOOR = 5
 DRAIN_TIME = 1.0
 """Seconds: the `drain-time` of `quick`."""
 GRACEFUL_SHUTDOWN = "65535:0"
-
-
-@pytest.fixture(scope="module", params=["bird", "frr"])
-def router_name(request: pytest.FixtureRequest) -> str:
-    """Run each test on BIRD and on FRR."""
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 from anycast_routed.lab import Lab, bird
 from tests.support.router_faults import bird_of, unchanged
 from tests.support.waiting import eventually
-from tests.support.watched_site import PEER, Watched, lay_out, quick
+from tests.support.watched_site import BOTH_ROUTERS, PEER, Watched, lay_out, quick
 
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = [pytest.mark.integration, pytest.mark.fault(29)]
+pytestmark = [pytest.mark.integration, pytest.mark.fault(29), BOTH_ROUTERS]
 
 NOBODY = "172.17.2.250"
 LIMITED = "172.17.2.254"
@@ -37,13 +37,6 @@ protocol bgp {
   ipv6 { import all; };
 }
 """
-
-
-@pytest.fixture(scope="module", params=["bird", "frr"])
-def router_name(request: pytest.FixtureRequest) -> str:
-    """Run each test on BIRD and on FRR."""
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")

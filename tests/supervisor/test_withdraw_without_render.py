@@ -9,21 +9,15 @@ import pytest
 from anycast_routed.lab.frr import Frr
 from tests.support.password_site import PASSWORD_FILE, config_with_password, lay_out_with_password
 from tests.support.waiting import eventually
+from tests.support.watched_site import BOTH_ROUTERS
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, BOTH_ROUTERS]
 
 ONE = "10.10.10.11/32"
-
-
-@pytest.fixture(scope="module", params=["bird", "frr"])
-def router_name(request: pytest.FixtureRequest) -> str:
-    """Run each test on BIRD and on FRR."""
-    name: str = request.param
-    return name
 
 
 def test_a_drain_and_a_death_withdraw_without_the_password_file(

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from anycast_routed.lab import bgp_receiver
 from anycast_routed.lab import eventually as lab_eventually
 from anycast_routed.lab.dns import Unbound
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIG", "RUN_DIR", "STATE_DIR"]
 
+BOTH_ROUTERS = pytest.mark.parametrize("router_name", ["bird", "frr"], scope="module")
+"""Run each test of a file on BIRD and on FRR."""
 PEER = "172.17.2.253"
 DNS = "meta l4proto { tcp, udp } th dport 53"
 """An nft expression that matches every DNS question."""
