@@ -1,107 +1,26 @@
-"""The program: its options, its verbs, and its exit code for every error."""
+"""Run one verb: its exit code, and a message for every error."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from anycast_routed import __version__
-from anycast_routed.cli import (
-    apply,
-    control,
-    daemon,
-    drain,
-    explain,
-    history,
-    inspect,
-    setup,
-    status,
-    withdraw,
-)
-from anycast_routed.cli.options import Settings, move_options_first
+from anycast_routed.cli.options import move_options_first
+from anycast_routed.cli.program import program
+from anycast_routed.cli.signals import verb_of
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.report.text import printable
 from anycast_routed.state.documents import plain
 
-_EPILOG = "These options work before or after the verb. `VERB --help` shows the other options."
 _DEBUG = "ANYCAST_ROUTED_DEBUG"
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # The name of click's UsageError in typer differs between versions; BadParameter, its child, is
 # stable.
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
-
-app = typer.Typer(
-    name="anycast-routed",
-    help="Announce anycast addresses through BIRD or FRR while the DNS server here is healthy.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-apply.register(app)
-daemon.register(app)
-control.register(app)
-drain.register(app)
-withdraw.register(app)
-inspect.register(app)
-status.register(app)
-explain.register(app)
-history.register(app)
-setup.register(app)
-
-
-class RouterName(StrEnum):
-    """The values of `--router`."""
-
-    AUTO = "auto"
-    BIRD = "bird"
-    FRR = "frr"
-
-
-def _version(*, wanted: bool) -> None:
-    if wanted:
-        print(f"anycast-routed {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(  # noqa: PLR0913 - one parameter an option
-    context: typer.Context,
-    *,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="The config file; by default $ANYCAST_ROUTED_CONFIG, or config.toml or "
-            "config.json in /etc/anycast-routed.",
-        ),
-    ] = None,
-    router: Annotated[
-        RouterName | None,
-        typer.Option(help="Use this router instead of the config's router.daemon."),
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more detail.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing if nothing has changed.")
-    ] = False,
-    version: Annotated[  # noqa: ARG001 - its callback prints it
-        bool,
-        typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Store the options that every verb takes in the context."""
-    context.obj = Settings(json, verbose, quiet, config, router.value if router else None)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,6 +44,7 @@ def _run(given: list[str]) -> int:
     """Run the verb, print its error if it fails, and return the exit code."""
     code: int
     try:
+        app = program(verb_of(given))
         code = app(given, prog_name="anycast-routed", standalone_mode=False) or Exit.OK
         sys.stdout.flush()
     except AnycastRoutedError as error:

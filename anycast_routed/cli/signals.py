@@ -24,7 +24,7 @@ def record_stop_signals(arguments: Iterable[str]) -> None:
 
     All other verbs keep their default signal handlers.
     """
-    if _verb(arguments) == "daemon":
+    if verb_of(arguments) == "daemon":
         # Not SIG_IGN: the programs that the daemon starts would inherit it.
         signal.signal(signal.SIGHUP, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -39,7 +39,7 @@ def call_on_stop(stop: Callable[[], None]) -> None:
         stop()
 
 
-def _verb(arguments: Iterable[str]) -> str:
+def verb_of(arguments: Iterable[str]) -> str:
     """Return the verb of a command line; empty if there is none."""
     remaining = iter(arguments)
     for argument in remaining:

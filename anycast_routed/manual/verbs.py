@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anycast_routed.cli.main import app
+from anycast_routed.cli import program as command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ class Verb:
 
 def program() -> tuple[Verb, ...]:
     """Return the program itself, with the options that every verb has, and then each verb."""
-    return tuple(_walk(typer.main.get_command(app), ()))
+    return tuple(_walk(typer.main.get_command(command_line.program()), ()))
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Verb]:  # noqa: ANN401 - the name of typer's class differs between its releases

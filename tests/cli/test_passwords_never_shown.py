@@ -14,7 +14,8 @@ import pytest
 import typer
 
 from anycast_routed.announce.masking import passwords_in
-from anycast_routed.cli.main import _bug, app
+from anycast_routed.cli.main import _bug
+from anycast_routed.cli.program import program
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
@@ -64,7 +65,7 @@ def command_lines(*options: str) -> Iterator[list[str]]:
         given = [] if "--json" in options else [flag.opts[0] for flag in flags]
         yield [*options, *words, *given, *("10.10.10.10/32" for _ in needed)]
 
-    yield from below(typer.main.get_command(app), [])
+    yield from below(typer.main.get_command(program()), [])
 
 
 def run_all_verbs(site: Site, *options: str) -> dict[str, str]:

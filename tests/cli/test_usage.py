@@ -7,11 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.cli.main import main
 from anycast_routed.cli.options import FLAG_OPTIONS, move_options_first
+from anycast_routed.cli.program import program
 from anycast_routed.cli.signals import VALUE_OPTIONS
 from anycast_routed.errors import LockedError
 from anycast_routed.system import lock
@@ -146,3 +148,12 @@ def test_a_config_that_any_user_can_change_gives_a_warning(
     assert main(["--config", str(file), "validate"]) == 0
     warning = f"warning: any user may change {opened}; chmod o-w {opened} [AR060]\n"
     assert capsys.readouterr().err == warning
+
+
+def test_each_verb_is_found_without_the_modules_of_the_others() -> None:
+    every = typer.main.get_group(program()).commands
+    assert len(every) > 1
+    for verb, command in every.items():
+        alone = typer.main.get_group(program(verb)).commands
+        assert alone[verb].help == command.help
+        assert alone.keys() < every.keys()

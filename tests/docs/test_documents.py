@@ -13,7 +13,7 @@ import typer
 import typer.main
 
 from anycast_routed import config
-from anycast_routed.cli.main import app
+from anycast_routed.cli.program import program
 from anycast_routed.config import json_schema
 from anycast_routed.errors import Exit
 from anycast_routed.model import Code, Finding
@@ -51,7 +51,7 @@ def documented_keys() -> list[tuple[str, ...]]:
 
 def options() -> Iterator[tuple[str, str]]:
     """Yield each verb with each of its long options; "" is the program itself."""
-    group = typer.main.get_group(app)
+    group = typer.main.get_group(program())
     for verb, command in (("", group), *group.commands.items()):
         for parameter in command.params:
             for option in parameter.opts:
@@ -85,7 +85,7 @@ def test_the_exit_codes_are_all_there() -> None:
 
 
 def test_the_verbs_are_all_there() -> None:
-    verbs = typer.main.get_group(app).commands
+    verbs = typer.main.get_group(program()).commands
     assert {verb.strip("`") for verb, _ in rows(section(REFERENCE, "Verbs"))} == set(verbs)
 
 

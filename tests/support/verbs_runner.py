@@ -14,6 +14,7 @@ import time
 
 from anycast_routed.announce import render
 from anycast_routed.cli.main import main
+from anycast_routed.cli.program import program
 from anycast_routed.observe import netlink_addresses
 from anycast_routed.observe.checks import dns
 
@@ -53,5 +54,6 @@ def await_end(child: int, within: float) -> int:
 
 if __name__ == "__main__":
     render.load()
+    program()
     loaded = (netlink_addresses, dns)
     json.dump([(one, *run(one)) for one in json.load(sys.stdin)], sys.stdout)
