@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from anycast_routed.lab import vty
 from anycast_routed.lab.bgp_communities import as_numbers
 from anycast_routed.lab.bgp_routes import Family, Route, Session
 from anycast_routed.lab.failures import LabError
@@ -86,8 +87,12 @@ class Frr:
         return self.vtysh_argv(*(word for command in commands for word in ("-c", command)))
 
     def json(self, command: str) -> Any:  # noqa: ANN401 - foreign JSON
-        """Return the JSON output of a show command: `frr.json("show bgp summary")`."""
-        return json.loads(self.vtysh(f"{command} json"))
+        """Return bgpd's JSON answer to a show command: `frr.json("show bgp summary")`."""
+        return json.loads(self.bgpd(f"{command} json"))
+
+    def bgpd(self, command: str) -> str:
+        """Return the answer of bgpd alone to a show command."""
+        return vty.ask(self.host.path(f"{_RUN}/bgpd.vty"), command)
 
     def configure(self, *lines: str) -> str:
         """Run `lines` one after the other in configure mode."""
@@ -117,7 +122,7 @@ class Frr:
     def rib(self, family: Family = "ipv4") -> dict[str, Route]:
         """Return the best path to each prefix in bgpd's table."""
         # Only the "detail" form prints the communities, and "json" must stand before "detail".
-        answer = json.loads(self.vtysh(f"show bgp {family} unicast json detail") or "{}")
+        answer = json.loads(self.bgpd(f"show bgp {family} unicast json detail") or "{}")
         table = answer.get("routes", {})
         return {prefix: route for prefix, entry in table.items() if (route := _best(prefix, entry))}
 

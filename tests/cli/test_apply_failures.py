@@ -12,10 +12,10 @@ import pytest
 
 from anycast_routed.announce.bird.layout import BirdLayout
 from anycast_routed.announce.frr.layout import FrrLayout
+from tests.support import program_runs
 from tests.support.die_at import steps
 from tests.support.kill_points import count
 from tests.support.long_apply import apply_in_progress
-from tests.support.paths import SUPPORT
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-DIE_AT = SUPPORT / "die_at.py"
 MOST_STEPS = 80
 LAYOUTS: dict[str, BirdLayout | FrrLayout] = {"bird": BirdLayout(), "frr": FrrLayout()}
 
 
 def die_at(step: int, site: Site, *arguments: str) -> bool:
     """Run a verb that is killed at this step; return False if it ended before."""
-    argv = (sys.executable, str(DIE_AT), str(step), *arguments)
-    return site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
+    return program_runs.is_killed_at(step, site.dns1, *arguments, within=PATIENCE)
 
 
 def test_a_dry_run_writes_and_loads_nothing(site: Site) -> None:

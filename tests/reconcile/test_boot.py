@@ -15,11 +15,11 @@ from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
 from anycast_routed.lab.frr import Frr
 from anycast_routed.model import Announcement, Attributes, Peer, Plan, Sessions
+from tests.support import program_runs
 from tests.support.configs import anycast_dns
 from tests.support.die_at import steps
 from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, lay_out
 from tests.support.kill_points import count
-from tests.support.paths import SUPPORT
 from tests.support.router_faults import bird_of, network_count, networks_in
 from tests.support.waiting import PATIENCE, eventually
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-DIE_AT = SUPPORT / "die_at.py"
 MOST_STEPS = 60
 FILE = f"{RUN_DIR}/bird.conf"
 OURS = 'show route table all where proto ~ "anycast_*"'
@@ -295,8 +294,8 @@ def test_killed_at_any_step_and_reloaded_before_the_next_run(
             config.write_text(json.dumps(broken))
         if verb != "withdraw" and site.server.daemon.alive:
             site.server.daemon.kill()
-        argv = (sys.executable, str(DIE_AT), str(step), verb.split(maxsplit=1)[0])
-        killed = site.dns1.run(*argv, check=False, within=PATIENCE).code in {-9, 137}
+        word = verb.split(maxsplit=1)[0]
+        killed = program_runs.is_killed_at(step, site.dns1, word, within=PATIENCE)
         now, withdrawn = file.read_text(), not held_by(bird)
         assert now == up or not networks_in(now), "the file is the old one or the new one"
         bird.birdc("configure")

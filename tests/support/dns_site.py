@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anycast_routed.lab import Host, Lab, bgp_receiver, bird, dns, frr, gobgp
 from anycast_routed.lab import eventually as lab_eventually
 from anycast_routed.state import status_file
+from tests.support import program_runs
 from tests.support.configs import anycast_dns
 from tests.support.paths import ANYCAST_DNS_CONFIG
 from tests.support.waiting import PATIENCE, eventually
@@ -70,8 +71,7 @@ class DnsHost:
 
     def run(self, *arguments: str, check: bool = True, within: float = PATIENCE) -> Completed:
         """Run anycast-routed on dns1, as cron would."""
-        argv = (sys.executable, "-m", "anycast_routed", *arguments)
-        return self.dns1.run(*argv, check=check, within=within)
+        return program_runs.run(self.dns1, *arguments, check=check, within=within)
 
     def daemon(self, *options: str) -> Daemon:
         """Start the daemon on dns1, and wait until it has made its first pass."""
