@@ -16,7 +16,7 @@ from tests.support.watched_site import each, quick
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 TIMER = "anycast-routed-apply.timer"
 FRR_CONF = "/etc/frr/frr.conf"

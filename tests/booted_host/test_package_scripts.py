@@ -13,7 +13,7 @@ from tests.support.watched_site import each, quick
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 SCRIPTS = f"/var/lib/dpkg/info/{PROGRAM}"
 POLICY = "/usr/sbin/policy-rc.d"

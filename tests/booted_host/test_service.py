@@ -13,7 +13,7 @@ from tests.support.watched_site import each, quick
 if TYPE_CHECKING:
     from tests.support.dns_site import Held
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 # Restart at once, and count the starts of the whole test, on a slow machine too.
 FAST_RESTARTS = "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nRestartSec=100ms\n"

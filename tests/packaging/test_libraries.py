@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 LIBRARIES = "usr/lib/anycast-routed"
 PROGRAM = "anycast-routed"

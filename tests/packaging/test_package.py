@@ -13,7 +13,7 @@ from anycast_routed.config import json_schema
 from anycast_routed.system import commands
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 EXAMPLES = "usr/share/doc/anycast-routed/examples"
 
