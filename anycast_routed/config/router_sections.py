@@ -55,7 +55,8 @@ class Router(Section):
     )
     include_file: PathValue = Field(
         default=Path("/run/anycast-routed/bird.conf"),
-        description="BIRD: the file that is written here and included by its config file.",
+        description="BIRD: anycast-routed writes its routes and sessions to this file, "
+        "and bird.conf includes it.",
     )
     vty_dir: PathValue = Field(
         default=Path("/var/run/frr"), description="FRR: the directory of its daemons' sockets."

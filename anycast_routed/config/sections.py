@@ -18,7 +18,9 @@ class Daemon(Section):
         default="withdraw", description="What the daemon does with its announcements when it stops."
     )
     run_dir: PathValue = Field(
-        default=Path("/run/anycast-routed"), description="Directory for locks and for state."
+        default=Path("/run/anycast-routed"),
+        description="Directory for the lock, the include file and the last verdicts; "
+        "a reboot deletes it.",
     )
     state_dir: PathValue = Field(
         default=Path("/var/lib/anycast-routed"),

@@ -61,11 +61,10 @@ class Dns(Section):
     )
     pulse: Flag | None = Field(
         default=None,
-        description="Whether the daemon watches the server's sockets and processes between checks; "
-        "by default only a server on this host.",
+        description="Whether the pulse runs; by default, it runs if the server is on this host.",
     )
     pulse_interval: PulseInterval = Field(
-        default=0.1, description="Time from one pulse of the daemon to the next, 10ms to 1h."
+        default=0.1, description="Time from one question of the pulse to the next, 10ms to 1h."
     )
     pid_file: PathValue | None = Field(
         default=None,

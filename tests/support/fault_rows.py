@@ -12,14 +12,14 @@ Each row names a fault, what must happen, and the tests that cause the fault.
 - Where a route is at stake, the tests judge by the table of a BGP peer that records every message;
   `anycast-routed status` must agree with that table.
 - The tests run real routers and DNS servers in network namespaces: BIRD, FRR, unbound, NSD and
-  Knot. Where a fault must occur at a rare moment, the kernel causes it if it can: by signals,
-  resource limits, full disks or nftables.
+  Knot. Some faults must occur at a rare moment: where possible, the kernel causes them, by
+  signals, resource limits, full disks or nftables.
 - A withdrawal is one message for each prefix. The peer receives no message about other prefixes,
   and the BGP sessions stay established.
 - A busy machine makes these tests slower, and does not make them fail: they wait for events. How
   fast a withdrawal is, is measured by the benchmarks ([performance.md](performance.md)).
-- `make test` runs all tests, with short intervals, and runs only a part of the long ones.
-  `make soak` runs the long ones in full.
+- `make test` runs all short tests and a part of each long one. `make soak` runs the long ones in
+  full, and `make booted` those that need a booted Debian.
 - In addition, random schedules of overlapping faults run on both routers: 13 in `make test` and
   200 in `make soak` ([test_schedules.py](../tests/supervisor/test_schedules.py)). In every second
   schedule the server dies or hangs together with a fault of the daemon, the router or the config.
@@ -61,7 +61,7 @@ ROWS: dict[str, Row] = {
     "10": Row(
         "The zone is stale or expired, or its signatures are invalid",
         "Withdrawn or lowered, if the config asks for it",
-        "Comes with a later version",
+        "Not built yet",
     ),
     "11": Row(
         "The DNS server does not listen on the anycast address itself",
@@ -101,7 +101,8 @@ ROWS: dict[str, Row] = {
     ),
     "21": Row(
         "The host reboots and the DNS server starts late; FRR has saved our lines",
-        "Withdrawn until the first healthy verdict",
+        "anycast-routed withdraws the saved lines when it starts, and announces nothing until the "
+        "first healthy verdict; until it starts, FRR announces the saved lines",
     ),
     "22": Row(
         "The router's socket hangs, is missing, refuses us or breaks off; no process can be "
@@ -123,7 +124,7 @@ ROWS: dict[str, Row] = {
     ),
     "26": Row(
         "An export filter refuses a prefix",
-        "Reported with the prefix and the peer; exit code 4",
+        "Reported with the prefix and the peer; exit code 4 if no peer gets the prefix",
     ),
     "27": Row(
         "Our config file is edited, emptied, deleted or a FIFO; the include line is missing; "
@@ -144,7 +145,8 @@ ROWS: dict[str, Row] = {
     ),
     "31": Row(
         "SIGTERM; too many restarts; a hung loop; an upgrade",
-        "As `on-stop` says; withdrawn by the guard unit; the watchdog is not fed; no UPDATE",
+        "SIGTERM: as `on-stop` says. Too many restarts: `anycast-routed-withdraw.service` "
+        "withdraws. A hung loop: systemd restarts the daemon. An upgrade: no UPDATE",
     ),
     "31b": Row(
         "anycast-routed is killed in the middle of a withdrawal",
@@ -157,7 +159,7 @@ ROWS: dict[str, Row] = {
     "33": Row(
         "The disk is full, read-only or hangs",
         "The old file stays complete; a withdrawal succeeds nevertheless; exit code 73. The "
-        "daemon: with BIRD",
+        "daemon is tested with BIRD only",
     ),
     "34": Row(
         "A state file is corrupt, of another boot, a link, or another user's",
@@ -174,7 +176,7 @@ ROWS: dict[str, Row] = {
     "37": Row(
         "Nothing reads our log; stderr is closed or full; the state directory is not writable",
         "The daemon continues, and reports it where it can",
-        "Metrics come with a later version",
+        "Metrics are not built yet",
     ),
     "38": Row(
         "The host's resolver is the DNS server that died", "anycast-routed never resolves a name"
@@ -182,7 +184,7 @@ ROWS: dict[str, Row] = {
     "39": Row("A hundred thousand reconciles", "No more memory or descriptors than before"),
     "40": Row(
         "Any text in any string of the config",
-        "Refused, or restricted to the alphabet of its key (10,000 texts for each key); one "
-        "value in the router's config (2,000 texts for each router)",
+        "Refused, or exactly one value in the router's config, which adds no statement (10,000 "
+        "texts for each key, 2,000 for each router)",
     ),
 }
