@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-_SECONDS = 30.0
+_SECONDS = 10.0
 
 
 @pytest.mark.fault(36)
