@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess  # nosec B404  # noqa: TID251 - a daemon outlives the call that starts it; commands.run waits
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from anycast_routed.lab.failures import LabError, LateError
 from anycast_routed.lab.waiting import eventually
@@ -19,39 +19,44 @@ if TYPE_CHECKING:
 _SIGNALLED = 128
 
 
+class Process(Protocol):
+    """What a daemon needs of `subprocess.Popen`: the process that waits for its only child."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process is alive."""
+        ...
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end at most so many seconds; raise subprocess.TimeoutExpired after that."""
+        ...
+
+
 class Daemon:
     """A foreground process in a host that writes its output to a log file.
 
-    The process that Python starts is a shell that waits for its only child, the daemon. `pid` is
-    the PID of the daemon as seen from outside the host. Signals go to the daemon, and with `whole`
+    `process` waits for its only child, the daemon. `pid` is the PID of the daemon as seen from
+    outside the host. Signals go to the daemon, and with `whole`
     also to its descendants (NSD answers queries in child processes).
 
     `configs` are the paths, inside the host, of the config files that the lab's report shows.
     """
 
-    def __init__(  # noqa: PLR0913 - one value each, all by name
+    def __init__(
         self,
         name: str,
         argv: Sequence[str],
         *,
-        command: Sequence[str],
+        process: Process,
         log: Path,
-        env: Mapping[str, str] | None,
         configs: Sequence[str],
     ) -> None:
         self.name = name
         self.argv = tuple(argv)
         self.configs = tuple(configs)
         self._log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(  # nosec B603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=env,
-                start_new_session=True,
-            )
+        self._process = process
         self.pid = eventually(self._child, within=30.0, every=0.001, why=f"{name} is started")
 
     def _child(self) -> int:
@@ -158,6 +163,20 @@ class Daemon:
         for pid in [self.pid, *(self.descendants() if whole else [])]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def start_process(
+    command: Sequence[str], env: Mapping[str, str] | None, output: IO[bytes]
+) -> Process:
+    """Start a command in a session of its own, with its output in a file."""
+    return subprocess.Popen(  # nosec B603
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=env,
+        start_new_session=True,
+    )
 
 
 def _children(pid: int) -> list[int]:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 from anycast_routed.errors import CommandError
-from anycast_routed.lab.daemon import Daemon
+from anycast_routed.lab.daemon import Daemon, start_process
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.host_namespaces import HostNamespaces
 from anycast_routed.lab.programs import find
 from anycast_routed.system.commands import Completed, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from anycast_routed.lab.bgp_routes import Family
+    from anycast_routed.lab.daemon import Process
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = "0A"  # TCP_LISTEN, and 07 is an unconnected UDP socket: include/net/tcp_states.h
@@ -124,22 +126,31 @@ class Host:
         second process with the same name is called "name 2". `configs` are files of the host that
         the report shows.
         """
+        # nsenter must not wait for the process: nsenter stops itself when its child is stopped, and
+        # a stopped nsenter is not killed together with the host.
+        command = [*self._enter, "--no-fork", "--", *_WAITING_SHELL, *self._killed_with_parent]
+        begin = partial(start_process, [*command, *argv], env)
+        return self.adopt(argv, begin, name=name, configs=configs)
+
+    def adopt(
+        self,
+        argv: Sequence[str],
+        begin: Callable[[IO[bytes]], Process],
+        *,
+        name: str | None = None,
+        configs: Sequence[str] = (),
+    ) -> Daemon:
+        """Start a process in the host by `begin`, which gets the log file; else as `start`.
+
+        `begin` returns a process whose only child is the daemon, as the shell of `start` is.
+        """
         name = name or argv[0].rsplit("/", 1)[-1]
         again = sum(daemon.name.split(" ")[0] == f"{self.name}/{name}" for daemon in self.daemons)
         name = f"{name} {again + 1}" if again else name
-        daemon = Daemon(
-            f"{self.name}/{name}",
-            argv,
-            # nsenter must not wait for the process: nsenter stops itself when its child is stopped,
-            # and a stopped nsenter is not killed together with the host.
-            command=[
-                *(*self._enter, "--no-fork", "--"),
-                *(*_WAITING_SHELL, *self._killed_with_parent, *argv),
-            ],
-            log=self.path(f"/run/.lab/log/{name}.log"),
-            env=env,
-            configs=configs,
-        )
+        log = self.path(f"/run/.lab/log/{name}.log")
+        with log.open("ab") as output:
+            process = begin(output)
+        daemon = Daemon(f"{self.name}/{name}", argv, process=process, log=log, configs=configs)
         self.daemons.append(daemon)
         return daemon
 

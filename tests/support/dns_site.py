@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,8 +76,7 @@ class DnsHost:
         """Start the daemon on dns1, and wait until it has made its first pass."""
         status = self.file(f"{RUN_DIR}/status.json")
         status.unlink(missing_ok=True)
-        argv = (sys.executable, "-m", "anycast_routed", *options, "daemon")
-        daemon = self.dns1.start(*argv, name="anycast-routed")
+        daemon = program_runs.start(self.dns1, *options, "daemon")
         eventually(lambda: daemon.check() and status.exists(), why="the daemon has made a pass")
         return daemon
 

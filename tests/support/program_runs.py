@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -21,7 +22,7 @@ from anycast_routed.system.commands import Completed
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
-    from anycast_routed.lab import Host
+    from anycast_routed.lab import Daemon, Host
     from tests.support.program_server import Request
 
 
@@ -49,35 +50,76 @@ def is_killed_at(step: int, host: Host, *arguments: str, within: float) -> bool:
     return _run(host, arguments, within, step).code == -signal.SIGKILL
 
 
+def start(host: Host, *arguments: str) -> Daemon:
+    """Start the program in a host; return when the process exists."""
+
+    def begin(output: IO[bytes]) -> Run:
+        return Run(_request(host, arguments, own_session=True), output, output)
+
+    return host.adopt(("anycast-routed", *arguments), begin)
+
+
+class Run:
+    """A run of the program, as a process whose only child is the program."""
+
+    def __init__(self, request: Request, out: IO[bytes], err: IO[bytes]) -> None:
+        reading, writing = os.pipe()
+        self._arguments = request["arguments"]
+        self._reply = os.fdopen(reading, "rb")
+        self._code: int | None = None
+        with Path(os.devnull).open("rb") as nothing:
+            given = [nothing.fileno(), out.fileno(), err.fileno(), writing]
+            socket.send_fds(_server(), [json.dumps(request).encode()], given)
+        os.close(writing)
+        self.pid = int(self._reply.readline())
+
+    def poll(self) -> int | None:
+        """Return the exit code, -n after signal n; None while the program runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0.0)
+        return None
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end, and return the exit code.
+
+        Raises:
+            TimeoutExpired: the program did not end within `timeout` seconds.
+        """
+        if self._code is None:
+            if not select.select([self._reply], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self._arguments, timeout)
+            # Without a code, the process that waits for the program was killed with the host.
+            self._code = int(self._reply.readline() or -signal.SIGKILL)
+            self._reply.close()
+        return self._code
+
+
 def _run(host: Host, arguments: tuple[str, ...], within: float, step: int) -> Completed:
-    request: Request = {
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = Run(_request(host, arguments, die_at=step), out, err)
+        try:
+            code = process.wait(within)
+        except subprocess.TimeoutExpired as error:
+            os.kill(process.pid, signal.SIGKILL)
+            message = f"{_name(host, arguments)}: did not end within {within:g} s and was killed"
+            raise LabError(message) from error
+        return Completed(code, _text(out), _text(err))
+
+
+def _request(
+    host: Host, arguments: tuple[str, ...], *, own_session: bool = False, die_at: int = 0
+) -> Request:
+    return {
         "host": host.pid,
         "arguments": list(arguments),
         "environment": {**os.environ},
-        "die_at": step,
+        "own_session": own_session,
+        "die_at": die_at,
     }
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _code(request, out, err, within, _name(host, arguments))
-        return Completed(code, _text(out), _text(err))
 
 
 def _name(host: Host, arguments: tuple[str, ...]) -> str:
     return f"{host.name}: {shlex.join(['anycast-routed', *arguments])}"
-
-
-def _code(request: Request, out: IO[bytes], err: IO[bytes], within: float, name: str) -> int:
-    """Send the request and return the exit code; a run that takes longer is killed."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as reply, Path(os.devnull).open("rb") as nothing:
-        given = [nothing.fileno(), out.fileno(), err.fileno(), writing]
-        socket.send_fds(_server(), [json.dumps(request).encode()], given)
-        os.close(writing)
-        process = int(reply.readline())
-        if not select.select([reply], [], [], within)[0]:
-            os.kill(process, signal.SIGKILL)
-            message = f"{name}: did not end within {within:g} s and was killed"
-            raise LabError(message)
-        return int(reply.readline())
 
 
 def _text(file: IO[bytes]) -> str:

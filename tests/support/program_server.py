@@ -47,6 +47,8 @@ class Request(TypedDict):
     """The PID of the host's init process."""
     arguments: list[str]
     environment: dict[str, str]
+    own_session: bool
+    """Whether the process leads a session of its own, as a daemon does."""
     die_at: int
     """The step to be killed at, or 0: see die_at.py."""
 
@@ -69,6 +71,8 @@ def enter(pid: int) -> None:
 def become(request: Request, given: list[int]) -> None:
     """Make this child the process that nsenter would have started."""
     die_with_parent()
+    if request["own_session"]:
+        os.setsid()
     for number, one in enumerate(given[:3]):
         os.dup2(one, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
