@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# With this set, each of the thousand starts of the program would compile it again. An installed
+# program is compiled.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test lint unit booted demo bench soak fuzz reliability deb sbom audit lock clean
 
 test: lint unit
