@@ -83,14 +83,19 @@ class Tree:
         return run(argv, within=_WITHIN)
 
     def fault(self) -> str | None:
-        """Return why this tree cannot be measured, or None."""
-        code = "import anycast_routed; print(anycast_routed.__file__)"
+        """Compile this tree, as an installed program is, and return why it cannot be measured.
+
+        PYTHONDONTWRITEBYTECODE would let each start of the program compile what has changed.
+        """
+        code = "import anycast_routed, compileall, sys; print(anycast_routed.__file__); "
+        code += "sys.exit(not compileall.compile_dir(anycast_routed.__path__[0], quiet=1))"
         try:
             done = run(["env", "--chdir=/", self._python, "-c", code], within=30)
         except AnycastRoutedError as error:
             return str(error)
         if done.code:
-            return f"{self._python} cannot import anycast_routed: {done.err.strip()[-200:]}"
+            said = (done.err or done.out).strip()[-200:]
+            return f"{self._python} cannot import anycast_routed, or compile it: {said}"
         if not Path(done.out.strip()).resolve().is_relative_to(self.path):
             return f"{self._python} imports anycast_routed from another tree: {done.out.strip()}"
         return None
