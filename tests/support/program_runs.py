@@ -56,7 +56,8 @@ def start(host: Host, *arguments: str) -> Daemon:
     def begin(output: IO[bytes]) -> Run:
         return Run(_request(host, arguments, own_session=True), output, output)
 
-    return host.adopt(("anycast-routed", *arguments), begin)
+    argv = (sys.executable, "-m", "anycast_routed", *arguments)
+    return host.adopt(argv, begin, name="anycast-routed")
 
 
 class Run:
