@@ -38,14 +38,14 @@ class Host:
     host. The private files are in memory and are deleted when the host closes.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, release: str | None = None) -> None:
         if not _NAME.fullmatch(name):
             message = f"{name!r} is not a valid host name"
             raise LabError(message, hint="use lower-case letters, digits and hyphens, at most 63")
         self.name = name
         self.daemons: list[Daemon] = []
         self._ip = find("ip")
-        self._namespaces = HostNamespaces(name)
+        self._namespaces = HostNamespaces(name, release)
         self._enter = [find("nsenter"), "-t", str(self.pid), "-n", "-m", "-p", "-u"]
         # A background job of a script ignores SIGINT and its children inherit that: reset signals.
         self._killed_with_parent = [

@@ -7,56 +7,9 @@ import selectors
 import subprocess  # nosec B404  # noqa: TID251 - the process lives as long as its host; commands.run waits
 from pathlib import Path, PurePosixPath
 
+from anycast_routed.lab import host_scripts, releases
 from anycast_routed.lab.failures import LabUnavailableError
 from anycast_routed.lab.programs import find
-
-# The shell becomes init (PID 1) of the host's PID namespace: when it ends, the kernel kills every
-# process of the host. The shell ends when its standard input is closed, and the kernel closes it
-# also if the Python process is killed. A parent-death signal would not work: the kernel sends it
-# when the thread ends that started the process.
-#
-# /etc is a private copy: files are copied, directories are links to those of the machine. The
-# directories that the daemons of a lab write to are new and empty, whether or not the program is
-# installed. Without -n the first mount would create the directory /run/mount on the machine.
-_SCRIPT = r"""
-set -eu
-name=$1
-unset SCRIPT
-read -r pid rest < /proc/self/stat   # /proc is still that of the parent, so this is the outer PID
-mount -n -t tmpfs -o mode=755 lab /run
-mkdir -p /run/.lab/etc /run/.lab/log /run/lock /run/bird /run/frr /run/nsd
-mount -n --rbind /etc /run/.lab/etc
-# The links in the private /etc lead here, so make it read-only. Root of a user namespace may not
-# remount it, but cannot write there either: it owns none of the files.
-mount -n -o remount,bind,ro /run/.lab/etc 2>/dev/null || :
-mount -n -t tmpfs -o mode=755 lab /etc
-mount -n -t tmpfs -o mode=1777 lab /var/tmp
-mkdir /etc/anycast-routed /etc/bird /etc/frr /etc/knot /etc/nsd /etc/unbound
-set --
-for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
-  [ -d "$entry" ] || set -- "$@" "$entry"
-done
-# Skip files that this user may not read (shadow).
-cp -P --preserve=mode,timestamps -- "$@" /etc/ 2>/dev/null || :
-set --
-for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
-  if [ -d "$entry" ] && ! [ -e "/etc/${entry##*/}" ]; then set -- "$@" "$entry"; fi
-done
-ln -s -- "$@" /etc/
-mount -n -t proc proc /proc
-hostname "$name"
-ip link set lo up
-for which in all default; do
-  # A new address is usable at once, and a reply may leave by another interface (anycast).
-  echo 0 2>/dev/null > /proc/sys/net/ipv6/conf/$which/accept_dad || :
-  echo 0 > /proc/sys/net/ipv4/conf/$which/rp_filter
-done
-exec 3<&0
-echo "$pid"
-exec >/dev/null 2>&1
-cat <&3 &
-wait $!
-"""
 
 _READY_WITHIN = 30.0  # seconds
 _MOST_LINKS = 40  # the kernel follows as many: path_resolution(7)
@@ -65,26 +18,30 @@ _MOST_LINKS = 40  # the kernel follows as many: path_resolution(7)
 class HostNamespaces:
     """A network, mount, PID and UTS namespace that exist until `close`.
 
-    `pid` is the PID of the namespace's init process as seen from outside.
+    `pid` is the PID of the namespace's init process as seen from outside. With a release, the host
+    has the files of that Debian instead of the machine's.
 
     Raises:
         LabUnavailableError: the kernel does not allow the namespaces.
+        LabError: the release is unknown, or its files cannot be had.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, release: str | None = None) -> None:
+        files = [releases.layers(release), *releases.shared()] if release else []
+        script = host_scripts.RELEASE if release else host_scripts.MACHINE
         self._process = subprocess.Popen(  # nosec B603
             [
                 find("unshare"),
                 *("--net", "--mount", "--pid", "--uts", "--propagation", "private"),
                 *("--fork", "--kill-child", "--"),
                 # The script is in the environment, so that ps shows one short line.
-                *("/bin/sh", "-c", 'eval "$SCRIPT"', "lab-host", name),
+                *("/bin/sh", "-c", 'eval "$SCRIPT"', "lab-host", name, *files),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C", "SCRIPT": _SCRIPT},
+            env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C", "SCRIPT": script},
             start_new_session=True,
         )
         try:

@@ -27,7 +27,8 @@ class Lab:
     namespaces. An exception that leaves the block gets the report of the lab as a note.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, release: str | None = None) -> None:
+        self._release = release
         self.hosts: dict[str, Host] = {}
         self._switches: dict[str, Host] = {}
 
@@ -46,17 +47,21 @@ class Lab:
         finally:
             self.close()
 
-    def host(self, name: str) -> Host:
+    def host(self, name: str, *, release: str | None = None) -> Host:
         """Create a host. Its only interface is lo, which is up.
 
+        With `release` it runs the daemons of that release, such as "trixie-bird3"; the default is
+        the release of the lab, and without one the daemons of the machine.
+
         Raises:
-            LabError: the lab already has a host `name`, or the name is not valid.
+            LabError: the lab already has a host `name`, the name is not valid, or the files of the
+                release cannot be had.
             LabUnavailableError: the kernel does not allow the namespaces.
         """
         if name in self.hosts:
             message = f"this lab already has a host {name}"
             raise LabError(message)
-        self.hosts[name] = Host(name)
+        self.hosts[name] = Host(name, release or self._release)
         return self.hosts[name]
 
     def link(

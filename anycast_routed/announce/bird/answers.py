@@ -102,8 +102,9 @@ def _session(name: str, facts: dict[str, str]) -> list[Session]:
     """Return the session of this protocol; nothing where it is another kind of protocol."""
     if "Neighbor address" not in facts:
         return []
-    # A link-local neighbor is written with its interface: fe80::1%eth0.
-    address = ip_address(facts["Neighbor address"].partition("%")[0])
+    # A link-local neighbor is written with its interface, fe80::1%eth0, and one that is reached
+    # without a gateway with a word more: 10.0.0.1 onlink (BIRD 2.18, 3.2).
+    address = ip_address(facts["Neighbor address"].split()[0].partition("%")[0])
     state = facts.get("BGP state", "Down")
     return [
         Session(
@@ -132,14 +133,16 @@ def _attributes(block: tuple[str, ...], release: Release) -> Attributes:
         else:
             name, _, value = line.strip().partition(": ")
             found[name] = value
+    def value(names: tuple[str, ...]) -> str:
+        return next((found[name] for name in names if name in found), "")
+
+    local_pref = value(release.local_pref)
     # With a link-local next hop, the global one stands first (RFC 2545 section 3).
-    local_pref, next_hop = (
-        found.get(name, "").partition(" ")[0] for name in (release.local_pref, release.next_hop)
-    )
+    next_hop = value(release.next_hop).partition(" ")[0]
     return Attributes(
         int(local_pref) if local_pref else None,
         ip_address(next_hop) if next_hop else None,
-        _communities(found.get(release.communities, "")),
+        _communities(value(release.communities)),
     )
 
 

@@ -19,12 +19,12 @@ class Release:
     """How BIRD works from one release on."""
 
     since: tuple[int, ...]
-    local_pref: str
-    """The name of LocalPref in `show route all`."""
-    next_hop: str
-    """The name of the next hop in `show route all`."""
-    communities: str
-    """The name of the communities in `show route all`."""
+    local_pref: tuple[str, ...]
+    """The names of LocalPref in `show route all`; a route has at most one of them."""
+    next_hop: tuple[str, ...]
+    """The names of the next hop in `show route all`."""
+    communities: tuple[str, ...]
+    """The names of the communities in `show route all`."""
     silent_for: float
     """Seconds after a session comes up in which nothing may be exported."""
 
@@ -32,11 +32,19 @@ class Release:
 RELEASES = (
     Release(
         since=(2, 0, 12),  # Debian 12
-        local_pref="BGP.local_pref",
-        next_hop="BGP.next_hop",
-        communities="BGP.community",
+        local_pref=("BGP.local_pref",),
+        next_hop=("BGP.next_hop",),
+        communities=("BGP.community",),
         # Routes are held back for 3 s from the start of a session, unless a new connection to the
         # control socket wakes BIRD.
+        silent_for=3.0,
+    ),
+    Release(
+        since=(3,),  # Debian 13 has 3.1.8 in its package bird3
+        # With `cli { v2 attributes; }` (3.1) BIRD 3 uses the names of BIRD 2.
+        local_pref=("bgp_local_pref", "BGP.local_pref"),
+        next_hop=("bgp_next_hop", "BGP.next_hop"),
+        communities=("bgp_community", "BGP.community"),
         silent_for=3.0,
     ),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anycast_routed.lab import LabError
+from anycast_routed.lab.releases import cache_directory
 from anycast_routed.system.commands import run
-from tests.support.machines.cache import cache
 
 _SCRIPT = Path(__file__).with_name("image")
 _BUILD_TIMEOUT = 3600.0  # seconds: one minute, or ten on a busy machine or with a slow mirror
@@ -35,7 +35,7 @@ def image() -> str:
     Raises:
         LabError: debootstrap failed; the hint has the end of its output.
     """
-    done = run([str(_SCRIPT), str(cache())], within=_BUILD_TIMEOUT)
+    done = run([str(_SCRIPT), str(cache_directory())], within=_BUILD_TIMEOUT)
     if done.code != 0:
         message = "cannot build the Debian 12 image of the tests"
         raise LabError(message, hint=done.err.strip())

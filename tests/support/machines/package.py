@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from anycast_routed.lab.releases import cache_directory
 from anycast_routed.system.commands import run
-from tests.support.machines.cache import cache
 from tests.support.paths import ROOT
 
 NEWER = "99.0"
@@ -39,7 +39,7 @@ def packages() -> Packages:
 
     All checkouts of the user share the cache. Packages that no test used for a day are deleted.
     """
-    directory = cache()
+    directory = cache_directory()
     with (directory / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         built = directory / f"package-{_digest()}"
