@@ -24,7 +24,7 @@ unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
-	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted"
+	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not bench"
 
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
@@ -49,7 +49,7 @@ bench: $(VENV)/ready
 soak: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
-		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m soak
+		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or bench"
 	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 # Fuzz the parsers of external input with atheris: config files, DNS replies, answers of routers.

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.host import Host
-from anycast_routed.lab.programs import find
-from anycast_routed.system.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,8 +96,7 @@ class Lab:
         for index, host in enumerate(hosts):
             interface = interfaces[index] if interfaces else _free_name(host)
             port = _free_name(switch, "port")
-            _cable(host, interface, switch, port)
-            switch.ip("link", "set", port, "master", "lan")
+            _cable(host, interface, switch, port, "master", "lan")
             connected.append(interface)
         return tuple(connected)
 
@@ -126,15 +123,15 @@ def reports(values: Iterable[object]) -> str:
     return "\n".join(value.report() for value in values if isinstance(value, Lab))
 
 
-def _cable(one: Host, first: str, other: Host, second: str) -> None:
-    ends = ("name", first, "netns", str(one.pid), "type", "veth")
-    peer = ("peer", "name", second, "netns", str(other.pid))
-    done = run([find("ip"), "link", "add", *ends, *peer], within=30.0)
-    if done.code != 0:
+def _cable(one: Host, first: str, other: Host, second: str, *options: str) -> None:
+    """Connect two hosts; `options` are for the interface of the second one."""
+    peer = ("type", "veth", "peer", "name", first, "netns", str(one.pid))
+    try:
+        other.ip("link", "add", second, "up", *options, *peer)
+    except LabError as error:
         message = f"cannot connect {one.name} {first} and {other.name} {second}"
-        raise LabError(message, hint=done.err.strip())
+        raise LabError(message, hint=error.hint) from error
     one.up(first)
-    other.up(second)
 
 
 def _free_name(host: Host, stem: str = "eth") -> str:

@@ -9,6 +9,8 @@ import pytest
 
 from anycast_routed.system.commands import run
 
+pytestmark = pytest.mark.bench
+
 BRIEF = ("--runs", "1", "--starts", "1", "--client-runs", "1", "--idle", "1", "--saturated", "1")
 SHORT = {
     "apply": ("--rounds", "1", "--prefixes", "1"),

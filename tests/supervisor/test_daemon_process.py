@@ -13,6 +13,7 @@ import pytest
 from anycast_routed.model import Verdict
 from anycast_routed.state import handover
 from anycast_routed.supervisor.router_loop import EVERY
+from tests.support import program_runs
 from tests.support.notify_socket import NOTIFY_SOCKET, NotifySocket
 from tests.support.paths import SHIPPED_TEMPLATES
 from tests.support.router_faults import (
@@ -217,7 +218,7 @@ def test_of_twenty_daemons_in_parallel_one_works(watched: Watched) -> None:
     watched.process().kill()
     with ThreadPoolExecutor(TWENTY) as pool:
         daemons = list(
-            pool.map(lambda _: watched.dns1.start(*OURS, name="anycast-routed"), range(TWENTY))
+            pool.map(lambda _: program_runs.start(watched.dns1, "daemon"), range(TWENTY))
         )
     eventually(lambda: sum(one.alive for one in daemons) == 1, why="the others end")
     assert sorted(one.code for one in daemons if one.code is not None) == [75] * (TWENTY - 1)
