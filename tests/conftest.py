@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """Lay out an empty lab, and remove it after the test."""
-    with Lab() as made:
+    with Lab(release=os.environ.get("RELEASE") or None) as made:
         yield made
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CONF = "/etc/frr/frr.conf"
 _VTYSH_CONF = "/etc/frr/vtysh.conf"
 _RUN = "/run/frr"
+_PROGRAMS = "/usr/lib/frr"
+_NEEDED = {"mgmtd": ("mgmtd_be.sock",), "zebra": ("zserv.api",)}
+"""The sockets of a daemon that others look for at their start."""
 _VTY_GROUP = "frrvty"
 _LOCAL_ROUTE = (
     str(IPv4Address(0)),
@@ -40,25 +43,29 @@ class Frr:
         self.host = host
         self.daemons: dict[str, Daemon] = {}
         self._user = user
-        self._names = ("zebra", *(name for name in names if name != "zebra"))
+        # Since FRR 9, mgmtd holds the config of static routes. It must run before the others.
+        first = ["mgmtd"] if host.path(f"{_PROGRAMS}/mgmtd").exists() else []
+        first.append("zebra")
+        self._names = (*first, *(name for name in names if name not in first))
         self._start(self._names)
 
     def _start(self, names: Sequence[str]) -> None:
-        zebra, *others = names
-        self._spawn(zebra)
-        # A daemon that does not find the socket of zebra tries again only after 10 s.
-        self._await_socket(zebra, "zserv.api")
-        for name in others:
+        # A daemon that does not find the socket of zebra or mgmtd tries again only after 10 s.
+        for name in names:
             self._spawn(name)
+            for socket in _NEEDED.get(name, ()):
+                self._await_socket(name, socket)
         for name in names:
             self._await_socket(name, f"{name}.vty")
         self.vtysh_argv("-b")
 
     def _spawn(self, name: str) -> None:
-        for stale in (f"{name}.vty", f"{name}.pid", *(["zserv.api"] if name == "zebra" else [])):
+        for stale in (f"{name}.vty", f"{name}.pid", *_NEEDED.get(name, ())):
             self.host.path(f"{_RUN}/{stale}").unlink(missing_ok=True)
+        path = f"{_PROGRAMS}/{name}"
+        program = path if self.host.path(path).exists() else find(name)
         self.daemons[name] = self.host.start(
-            *(find(name), "-A", "127.0.0.1", "-u", self._user, "-g", self._user),
+            *(program, "-A", "127.0.0.1", "-u", self._user, "-g", self._user),
             *("--log", "stdout", "--log-level", "informational"),
             configs=(CONF,),
         )

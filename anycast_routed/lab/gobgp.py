@@ -139,7 +139,8 @@ def _route(prefix: str, path: dict[str, Any]) -> Route:
         return attributes.get(kind, {}).get(key)
 
     segments = value(_AS_PATH, "as_paths") or ()
-    neighbor = path.get("neighbor-ip", "")
+    # gobgp 3 and gobgp 4 name the neighbor differently.
+    neighbor = path.get("neighbor-ip") or path.get("peer-address", "")
     return Route(
         prefix=prefix,
         next_hop=value(_NEXT_HOP, "nexthop") or value(_MP_REACH, "nexthop") or "",

@@ -133,6 +133,7 @@ def _attributes(block: tuple[str, ...], release: Release) -> Attributes:
         else:
             name, _, value = line.strip().partition(": ")
             found[name] = value
+
     def value(names: tuple[str, ...]) -> str:
         return next((found[name] for name in names if name in found), "")
 

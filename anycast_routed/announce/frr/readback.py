@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anycast_routed.announce.frr import answers, releases, running_config
-from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
@@ -16,12 +16,14 @@ from anycast_routed.model import Readback
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from anycast_routed.announce.frr.releases import Release
     from anycast_routed.announce.frr.vtysh import Vtysh
     from anycast_routed.model import Address, Route, Session
 
 _SHOW = "show running-config"
 _SHOWN = "\nend\n"  # ends its output
 _SUMMARY = "show bgp summary json"
+_STATIC = re.compile(r"ip(?:v6)? route ")
 _ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
@@ -42,13 +44,17 @@ class _Questions(NamedTuple):
 
 
 class Reader:
-    """Reads bgpd and staticd. Remembers the latest questions, and bgpd's config for one use."""
+    """Reads bgpd and the daemon of the statics.
+
+    Remembers the latest questions, bgpd's config for one use, and what FRR's release does.
+    """
 
     def __init__(self, vtysh: Vtysh) -> None:
         self._vtysh = vtysh
         # The next read-back most likely has the same questions as the latest one.
         self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
+        self._release: Release | None = None
 
     def readback(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets.
@@ -60,12 +66,25 @@ class Reader:
             RouterUnavailableError: also if an answer is not one that FRR gives.
         """
         try:
-            return self._readback()
+            return self._readback_anew()
         except _ODD as error:
             self._latest_questions, self._latest = (), None
             message = f"FRR's answer cannot be understood: {type(error).__name__}: {error}"
             hint = "which version is it? see: vtysh -c 'show version'"
             raise RouterUnavailableError(message, hint=hint) from error
+
+    def _readback_anew(self) -> Readback:
+        """Read back; and once more if an answer to the questions of the last time is broken.
+
+        FRR 10.3 answers a question about a session that is down with invalid JSON.
+        """
+        try:
+            return self._readback()
+        except _BrokenOffError:
+            if not self._latest_questions:
+                raise
+            self._latest_questions = ()
+            return self._readback()
 
     def _readback(self) -> Readback:
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._latest_questions])
@@ -76,6 +95,7 @@ class Reader:
         if missing := [one for one in questions.all if one not in answered]:
             answered |= _by_question(missing, self._vtysh.ask("bgpd", missing))
         self._latest_questions, self._latest = questions.all, running
+        self._release = releases.release(running.version)
         return _combine(running, summary, questions, answered)
 
     def forget(self) -> None:
@@ -91,20 +111,31 @@ class Reader:
         latest, self._latest = self._latest, None
         return latest or self.bgpd()
 
+    def release(self) -> Release:
+        """Return what FRR's release does; ask bgpd if it has not said its version yet."""
+        return self._release or releases.release(self.bgpd().version)
+
     def both(self) -> Running:
-        """Read bgpd's and staticd's config at the same time."""
+        """Read bgpd's config and that of the statics at the same time."""
+        self.release()
         with ThreadPoolExecutor(1) as pool:
             statics = pool.submit(self.statics)
             return Running(self.bgpd().text + statics.result())
 
     def bgpd(self) -> Running:
         """Read bgpd's config."""
-        return Running(self._config("bgpd"))
+        running = Running(self._config("bgpd"))
+        self._release = releases.release(running.version)
+        return running
 
     def statics(self) -> str:
-        """Read staticd's config; the empty text if it does not run."""
+        """Read the config of the static routes; the empty text if their daemon does not run.
+
+        mgmtd's config has more, such as incomplete copies of our route-maps.
+        """
         with contextlib.suppress(RouterUnavailableError):
-            return self._config(STATICS_DAEMON)
+            shown = self._config(self.release().statics)
+            return "".join(f"{line}\n" for line in shown.splitlines() if _STATIC.match(line))
         return ""
 
     def _config(self, daemon: str) -> str:
@@ -165,9 +196,13 @@ def _by_question(questions: Sequence[str], answers: str) -> dict[str, Any]:
         raise _broken_off(daemon="bgpd") from error
 
 
-def _broken_off(*, daemon: str) -> RouterUnavailableError:
+class _BrokenOffError(RouterUnavailableError):
+    """An answer has no end, or cannot be parsed."""
+
+
+def _broken_off(*, daemon: str) -> _BrokenOffError:
     hint = "it has died, or is being restarted: systemctl status frr"
-    return RouterUnavailableError(f"the answer of FRR's {daemon} broke off", hint=hint)
+    return _BrokenOffError(f"the answer of FRR's {daemon} broke off", hint=hint)
 
 
 def _addresses(answered: Mapping[str, Any]) -> dict[str, Address]:

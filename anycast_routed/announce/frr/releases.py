@@ -6,7 +6,7 @@ Each value is pinned in tests/announce/frr/test_frr_behaviour.py.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anycast_routed.announce.release import newest, numbers
 from anycast_routed.model import Version
@@ -14,8 +14,6 @@ from anycast_routed.model import Version
 _RUNNING_CONFIG = re.compile(r"^frr version (\S+)$", re.MULTILINE)
 _UNKNOWN = "unknown"
 
-STATICS_DAEMON = "staticd"
-"""The daemon that configures static routes, in all releases known so far."""
 LONGEST_LINE = 1024
 """Octets of a config line that every release accepts: vtysh 8.4.4 hangs on one of about 4 KB."""
 
@@ -31,21 +29,33 @@ class Release:
     """The same with the communities of each route."""
     exports: str
     """Lists what a neighbor gets: `family` and `neighbor` are filled in. It has no communities."""
+    statics: str
+    """The daemon that holds the config of static routes."""
+    loses_statics: bool
+    """Whether this daemon drops commands, with exit code 0, while another vtysh configures it."""
+    keep_maps: tuple[str, ...]
+    """The daemons, beside bgpd, that keep copies of the route-maps in frr.conf."""
     silent_for: float
     """Seconds after a session comes up in which nothing may be exported."""
 
 
+_FRR_8 = Release(
+    since=(8, 4),  # Debian 12 has 8.4.4
+    table="show bgp {family} unicast route-map {route_map} json",
+    # The detail form takes `detail` behind `json` only.
+    table_with_communities="show bgp {family} unicast route-map {route_map} json detail",
+    exports="show bgp {family} unicast neighbors {neighbor} advertised-routes json",
+    statics="staticd",
+    loses_statics=False,
+    keep_maps=("zebra",),
+    # For 5 s after its start, bgpd exports nothing through a route-map that stands below the
+    # neighbor in frr.conf.
+    silent_for=5.0,
+)
 RELEASES = (
-    Release(
-        since=(8, 4),  # Debian 12 has 8.4.4
-        table="show bgp {family} unicast route-map {route_map} json",
-        # The detail form takes `detail` behind `json` only.
-        table_with_communities="show bgp {family} unicast route-map {route_map} json detail",
-        exports="show bgp {family} unicast neighbors {neighbor} advertised-routes json",
-        # For 5 s after its start, bgpd exports nothing through a route-map that stands below the
-        # neighbor in frr.conf.
-        silent_for=5.0,
-    ),
+    _FRR_8,
+    # mgmtd takes the statics and keeps copies of route-maps: 10.3 and 10.7.1. No FRR 9 was tried.
+    replace(_FRR_8, since=(9,), statics="mgmtd", loses_statics=True, keep_maps=("zebra", "mgmtd")),
 )
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import changes, config_lines, layout, running_config
 from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.readback import Reader
-from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.statics import Statics
 from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import (
@@ -50,6 +50,7 @@ class FrrSpeaker:
         self.socket = vty_dir / "bgpd.vty"
         self._vtysh = Vtysh(vty_dir, vtysh)
         self._reader = Reader(self._vtysh)
+        self._statics = Statics(self._vtysh, self._reader)
         self._frr_conf = frr_conf
 
     def incarnation(self) -> str:
@@ -190,17 +191,18 @@ class FrrSpeaker:
     def _remove_statics(self, statics: Mapping[Prefix, Line], gone: Collection[Prefix]) -> None:
         lines = [Line((), f"no {line.text}") for one, line in statics.items() if one in gone]
         with contextlib.suppress(RouterUnavailableError):  # without the daemon no statics exist
-            self._send(STATICS_DAEMON, lines)
+            self._statics.send(lines)
 
     def _add(self, todo: Changes) -> str:
-        return self._send(STATICS_DAEMON, todo.statics) or self._send("bgpd", todo.additions)
+        return self._statics.send(todo.statics) or self._send("bgpd", todo.additions)
 
     def _tidy(self, todo: Changes) -> None:
-        """Remove what nothing uses. zebra keeps a copy of maps that frr.conf once held."""
+        """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""
         self._send("bgpd", todo.unused_maps)
-        with contextlib.suppress(AnycastRoutedError):
-            self._send("zebra", todo.unused_maps)
-        self._send(STATICS_DAEMON, todo.unused_statics)
+        for daemon in self._reader.release().keep_maps:
+            with contextlib.suppress(AnycastRoutedError):
+                self._send(daemon, todo.unused_maps)
+        self._statics.send(todo.unused_statics)
 
     def _send(self, daemon: str, lines: Sequence[Line]) -> str:
         """Send these lines; a password not as an argument, which every user can read.

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.frr.releases import STATICS_DAEMON
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AccessDeniedError, RejectedError, RouterUnavailableError
 from anycast_routed.system.users import user_name
@@ -77,13 +76,13 @@ class Vtysh:
     def send(self, daemon: str, commands: Sequence[str]) -> str:
         """Send these lines to configure mode; return FRR's complaint or the empty string.
 
-        They are sent as arguments, and the first refused line ends them. Many lines, and those for
-        staticd, are sent as a file (see `send_file`).
+        They are sent as arguments, and the first refused line ends them. Many lines are sent as a
+        file (see `send_file`).
 
         Raises:
             RouterUnavailableError, AccessDeniedError: as `ask`.
         """
-        if daemon == STATICS_DAEMON or len(commands) > _BRIEF:
+        if len(commands) > _BRIEF:
             return self.send_file(daemon, commands)
         done = self._run(daemon, ["-c", "\n".join(("configure terminal", *commands))])
         return _said(done) if done.code != 0 else ""
@@ -92,7 +91,6 @@ class Vtysh:
         """Send all these lines to configure mode as a file; a refused line does not end them.
 
         bgpd then holds back sessions that are about to start for 4 s, so this is for many lines.
-        staticd takes a file as one transaction, but commits each argument alone.
         """
         done = self._run(daemon, ["-f", "/dev/stdin"], stdin=commands)
         return _said(done) if done.code != 0 or _REFUSED.search(done.out + done.err) else ""

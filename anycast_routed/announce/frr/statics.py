@@ -1,0 +1,63 @@
+"""Our static routes, in the daemon that holds them: staticd, or mgmtd since FRR 9."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr.running_config import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anycast_routed.announce.frr.config_lines import Line
+    from anycast_routed.announce.frr.readback import Reader
+    from anycast_routed.announce.frr.vtysh import Vtysh
+
+_MOST_TRIES = 10
+_EVERY = 0.1  # seconds: another vtysh holds mgmtd's lock about as long
+
+
+class Statics:
+    """Adds and removes our static routes."""
+
+    def __init__(self, vtysh: Vtysh, reader: Reader) -> None:
+        self._vtysh = vtysh
+        self._reader = reader
+
+    def send(self, lines: Sequence[Line]) -> str:
+        """Send lines that add or remove statics; return FRR's complaint or the empty string.
+
+        mgmtd drops a command with exit code 0, or refuses it for a moment, while another vtysh
+        configures it (10.3, 10.7.1). So the lines that its config does not show are sent again.
+
+        Raises:
+            RouterUnavailableError, AccessDeniedError: as `Vtysh.ask`.
+        """
+        if not lines:
+            return ""
+        release = self._reader.release()
+        if not release.loses_statics:
+            # A file is one transaction for staticd, and each argument is one of its own.
+            return self._vtysh.send_file(release.statics, config_lines.script(lines))
+        refused = ""
+        for tries in range(_MOST_TRIES):
+            if tries:
+                time.sleep(_EVERY)
+            refused = self._vtysh.send(release.statics, config_lines.script(lines))
+            lines = _missing(lines, Running(self._reader.statics()))
+            if not lines:
+                return ""
+        lost = "; ".join(line.text for line in lines[:3])
+        return refused or f"{release.statics} does not take: {lost}"
+
+
+def _missing(lines: Sequence[Line], running: Running) -> list[Line]:
+    """Return the lines that have had no effect yet."""
+    held = {line.text for line in running.statics.values()}
+    return [
+        line
+        for line in lines
+        if (line.text.removeprefix("no ") in held) == line.text.startswith("no ")
+    ]
