@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,7 +36,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """Lay out an empty lab, and remove it after the test."""
-    with Lab(release=os.environ.get("RELEASE") or None) as made:
+    with Lab() as made:
         yield made
 
 

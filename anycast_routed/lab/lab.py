@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+RELEASE_VARIABLE = "ANYCAST_ROUTED_RELEASE"
+"""The environment variable with the release that a lab uses by default."""
 _LOG_TAIL = 40  # lines
 
 
@@ -26,7 +29,7 @@ class Lab:
     """
 
     def __init__(self, *, release: str | None = None) -> None:
-        self._release = release
+        self._release = release or os.environ.get(RELEASE_VARIABLE) or None
         self.hosts: dict[str, Host] = {}
         self._switches: dict[str, Host] = {}
 
