@@ -9,22 +9,28 @@ BIN := $(VENV)/bin
 # program is compiled.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test lint unit booted demo bench soak fuzz reliability deb sbom audit lock clean
+.PHONY: test lint style types unit booted demo bench soak fuzz reliability deb sbom audit lock clean
 
 test: lint unit
 
+# Two of them run at the same time.
 lint: $(VENV)/ready
+	+$(MAKE) --jobs=2 --output-sync types style
+
+style:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive anycast_routed packaging
+
+types:
+	$(BIN)/mypy
 
 unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
-	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not bench"
+	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow"
 
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
@@ -49,7 +55,7 @@ bench: $(VENV)/ready
 soak: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
-		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or bench"
+		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
 	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 # Fuzz the parsers of external input with atheris: config files, DNS replies, answers of routers.

@@ -160,7 +160,7 @@ class Host:
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> Path:
         """Write a file of the host and create its directories; return its path outside."""
-        outside = self.path(path)
+        outside = self._namespaces.writable(path)
         outside.parent.mkdir(parents=True, exist_ok=True)
         outside.write_text(text, "utf-8")
         outside.chmod(mode)

@@ -90,6 +90,14 @@ class HostNamespaces:
             found /= part
         return found
 
+    def writable(self, path: str) -> Path:
+        """Return the same as `path`; a link to a file of the machine is removed first."""
+        directory, _, name = path.rpartition("/")
+        link = self.path(directory) / name
+        if link.is_symlink() and str(link.readlink()).startswith("/run/.lab/etc/"):
+            link.unlink()
+        return self.path(path)
+
     def close(self) -> None:
         """End every process of the host. The kernel then removes the namespaces and the files."""
         if self._process.stdin is not None:

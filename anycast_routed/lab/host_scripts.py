@@ -7,7 +7,7 @@ from __future__ import annotations
 # also if the Python process is killed. A parent-death signal would not work: the kernel sends it
 # when the thread ends that started the process.
 #
-# /etc is a private copy: files are copied, directories are links to those of the machine. The
+# /etc is private, and its entries are links to those of the machine, which are read-only. The
 # directories that the daemons of a lab write to are new and empty, whether or not the program is
 # installed. Without -n the first mount would create the directory /run/mount on the machine.
 _MACHINE_FILES = r"""
@@ -26,13 +26,7 @@ mount -n -t tmpfs -o mode=1777 lab /var/tmp
 mkdir /etc/anycast-routed /etc/bird /etc/frr /etc/knot /etc/nsd /etc/unbound
 set --
 for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
-  [ -d "$entry" ] || set -- "$@" "$entry"
-done
-# Skip files that this user may not read (shadow).
-cp -P --preserve=mode,timestamps -- "$@" /etc/ 2>/dev/null || :
-set --
-for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
-  if [ -d "$entry" ] && ! [ -e "/etc/${entry##*/}" ]; then set -- "$@" "$entry"; fi
+  [ -e "/etc/${entry##*/}" ] || set -- "$@" "$entry"
 done
 ln -s -- "$@" /etc/
 mount -n -t proc proc /proc

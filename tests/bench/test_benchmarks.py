@@ -9,7 +9,7 @@ import pytest
 
 from anycast_routed.system.commands import run
 
-pytestmark = pytest.mark.bench
+pytestmark = pytest.mark.slow
 
 BRIEF = ("--runs", "1", "--starts", "1", "--client-runs", "1", "--idle", "1", "--saturated", "1")
 SHORT = {

@@ -72,6 +72,7 @@ def assert_every_step_is_right(done: Completed) -> None:
     assert lost[3] >= 4
 
 
+@pytest.mark.slow
 def test_the_demo_runs_as_root() -> None:
     assert_every_step_is_right(run(DEMO, within=WITHIN))
 
