@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -171,8 +170,7 @@ def start(
     host.write(_VTYSH_CONF, "service integrated-vtysh-config\n", mode=0o640)
     host.write(CONF, conf, mode=0o640)
     if user == "frr":
-        for path in ("/etc/frr", _VTYSH_CONF, CONF, _RUN):
-            shutil.chown(host.path(path), "frr", "frr")
+        host.run("chown", "frr:frr", "/etc/frr", _VTYSH_CONF, CONF, _RUN)
     return Frr(host, daemons, user)
 
 
