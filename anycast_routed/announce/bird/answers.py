@@ -134,16 +134,16 @@ def _attributes(block: tuple[str, ...], release: Release) -> Attributes:
             name, _, value = line.strip().partition(": ")
             found[name] = value
 
-    def value(names: tuple[str, ...]) -> str:
+    def given(names: tuple[str, ...]) -> str:
         return next((found[name] for name in names if name in found), "")
 
-    local_pref = value(release.local_pref)
+    local_pref = given(release.local_pref)
     # With a link-local next hop, the global one stands first (RFC 2545 section 3).
-    next_hop = value(release.next_hop).partition(" ")[0]
+    next_hop = given(release.next_hop).partition(" ")[0]
     return Attributes(
         int(local_pref) if local_pref else None,
         ip_address(next_hop) if next_hop else None,
-        _communities(value(release.communities)),
+        _communities(given(release.communities)),
     )
 
 
