@@ -13,17 +13,17 @@ export PYTHONDONTWRITEBYTECODE :=
 
 test: lint unit
 
-# Two of them run at the same time.
+# The two parts run at the same time, one on each core.
 lint: $(VENV)/ready
 	+$(MAKE) --jobs=2 --output-sync types style
 
-style:
+style: $(VENV)/ready
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive anycast_routed packaging
 
-types:
+types: $(VENV)/ready
 	$(BIN)/mypy
 
 unit: $(VENV)/ready
@@ -35,7 +35,7 @@ unit: $(VENV)/ready
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
-		systemd-container debootstrap lintian dpkg-dev debhelper dh-python python3 python3-pip
+		systemd-container debootstrap ruby lintian dpkg-dev debhelper dh-python python3 python3-pip
 	# The tests of one file share their machines.
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m booted
 
@@ -53,7 +53,7 @@ bench: $(VENV)/ready
 
 # The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd dnsperf iproute2 nftables
+	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
 		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
 	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))

@@ -19,8 +19,8 @@ class Daemon(Section):
     )
     run_dir: PathValue = Field(
         default=Path("/run/anycast-routed"),
-        description="Directory for the lock, the include file and the last verdicts; "
-        "a reboot deletes it.",
+        description="Directory for the lock, the last verdicts and, with FRR, the loaded text; "
+        "the default is gone after a reboot.",
     )
     state_dir: PathValue = Field(
         default=Path("/var/lib/anycast-routed"),

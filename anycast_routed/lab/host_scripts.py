@@ -21,12 +21,20 @@ mount -n --rbind /etc /run/.lab/etc
 # The links in the private /etc lead here, so make it read-only. Root of a user namespace may not
 # remount it, but cannot write there either: it owns none of the files.
 mount -n -o remount,bind,ro /run/.lab/etc 2>/dev/null || :
+# In a container, files such as /etc/hosts are mounts of their own.
+while read -r _ _ _ _ point rest; do
+  case $point in /run/.lab/etc/*) mount -n -o remount,bind,ro "$point" 2>/dev/null || : ;; esac
+done < /proc/self/mountinfo
 mount -n -t tmpfs -o mode=755 lab /etc
 mount -n -t tmpfs -o mode=1777 lab /var/tmp
 mkdir /etc/anycast-routed /etc/bird /etc/frr /etc/knot /etc/nsd /etc/unbound
 set --
 for entry in /run/.lab/etc/* /run/.lab/etc/.[!.]*; do
-  [ -e "/etc/${entry##*/}" ] || set -- "$@" "$entry"
+  if [ -L "$entry" ]; then
+    cp -P -- "$entry" /etc/   # it can be relative
+  elif [ -e "$entry" ] && ! [ -e "/etc/${entry##*/}" ]; then
+    set -- "$@" "$entry"
+  fi
 done
 ln -s -- "$@" /etc/
 mount -n -t proc proc /proc

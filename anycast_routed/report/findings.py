@@ -68,7 +68,7 @@ def of_services(
         sense = senses.get(service)
         # A server that is down has no sockets and no processes anyway.
         if one.verdict is Verdict.UP and isinstance(sense, dict) and sense.get("detail"):
-            detail = f"the daemon cannot see the whole DNS server: {safe(str(sense['detail']))}"
+            detail = f"the pulse is incomplete: {safe(str(sense['detail']))}"
             yield Finding(Code.PULSE_INCOMPLETE, f"service {service}", detail)
     for sentence in damped.values():
         yield Finding(Code.DAMPED, "", safe(sentence))

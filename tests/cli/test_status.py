@@ -144,4 +144,4 @@ def test_status_reports_a_pulse_that_cannot_see_its_server(
     site.configure(dns_config)
     site.daemon()
     eventually(lambda: "dns: up" in site.run("status").out, why="up")
-    assert "! service dns: the daemon cannot see the whole DNS server" in site.run("status").out
+    assert "! service dns: the pulse is incomplete" in site.run("status").out

@@ -18,8 +18,8 @@ Each row names a fault, what must happen, and the tests that cause the fault.
   and the BGP sessions stay established.
 - A busy machine makes these tests slower, and does not make them fail: they wait for events. How
   fast a withdrawal is, is measured by the benchmarks ([performance.md](performance.md)).
-- `make test` runs all short tests and a part of each long one. `make soak` runs the long ones in
-  full, and `make booted` those that need a booted Debian.
+- `make test` runs all tests that need no booted Debian, and a part of each long one. `make soak`
+  runs the long ones in full, and `make booted` those that need a booted Debian.
 - In addition, random schedules of overlapping faults run on both routers: 13 in `make test` and
   200 in `make soak` ([test_schedules.py](../tests/supervisor/test_schedules.py)). In every second
   schedule the server dies or hangs together with a fault of the daemon, the router or the config.
@@ -184,7 +184,7 @@ ROWS: dict[str, Row] = {
     "39": Row("A hundred thousand reconciles", "No more memory or descriptors than before"),
     "40": Row(
         "Any text in any string of the config",
-        "Refused, or exactly one value in the router's config, which adds no statement (10,000 "
-        "texts for each key, 2,000 for each router)",
+        "Refused, or within the alphabet of its key (10,000 texts for each key); it adds no "
+        "statement to the router's config (2,000 texts for each router)",
     ),
 }

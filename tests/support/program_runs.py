@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tests.support.program_server import Request
 
 
+_END_WITHIN = 30.0
+_NO_CODE = 126
+"""The exit code of a run whose end nobody has seen."""
+
+
 def run(host: Host, *arguments: str, check: bool = True, within: float) -> Completed:
     """Run the program in a host to its end, as cron would; return its exit code and output.
 
@@ -70,9 +75,15 @@ class Run:
         self._code: int | None = None
         with Path(os.devnull).open("rb") as nothing:
             given = [nothing.fileno(), out.fileno(), err.fileno(), writing]
-            socket.send_fds(_server(), [json.dumps(request).encode()], given)
-        os.close(writing)
-        self.pid = int(self._reply.readline())
+            try:
+                socket.send_fds(_server(), [json.dumps(request).encode()], given)
+            finally:
+                os.close(writing)
+        first = self._reply.readline()
+        if not first:
+            message = "the process that has loaded the program has ended"
+            raise LabError(message)
+        self.pid = int(first)
 
     def poll(self) -> int | None:
         """Return the exit code, -n after signal n; None while the program runs."""
@@ -87,10 +98,11 @@ class Run:
             TimeoutExpired: the program did not end within `timeout` seconds.
         """
         if self._code is None:
-            if not select.select([self._reply], [], [], timeout)[0]:
+            ready = select.poll()
+            ready.register(self._reply, select.POLLIN)
+            if not ready.poll(timeout * 1000):
                 raise subprocess.TimeoutExpired(self._arguments, timeout)
-            # Without a code, the process that waits for the program was killed with the host.
-            self._code = int(self._reply.readline() or -signal.SIGKILL)
+            self._code = int(self._reply.readline() or _NO_CODE)
             self._reply.close()
         return self._code
 
@@ -101,7 +113,8 @@ def _run(host: Host, arguments: tuple[str, ...], within: float, step: int) -> Co
         try:
             code = process.wait(within)
         except subprocess.TimeoutExpired as error:
-            os.kill(process.pid, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)  # and so the program: its parent ends
+            process.wait(_END_WITHIN)
             message = f"{_name(host, arguments)}: did not end within {within:g} s and was killed"
             raise LabError(message) from error
         return Completed(code, _text(out), _text(err))
@@ -136,6 +149,7 @@ def _server() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.program_server", str(its.fileno())],
             cwd=ROOT,
+            env={**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},  # as the program sets it
             stdin=subprocess.DEVNULL,
             pass_fds=[its.fileno()],
         )
@@ -145,4 +159,4 @@ def _server() -> socket.socket:
 
 def _end(ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
     ours.close()
-    process.wait(30)
+    process.wait(_END_WITHIN)

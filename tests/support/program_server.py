@@ -1,7 +1,8 @@
 """Run anycast-routed in the hosts of a lab, each time in a child of this process, which loaded it.
 
-Loading the program takes longer than most of its runs. Nothing of the program has run before a
-child calls `anycast_routed.cli.run`, as a new process does. `program_runs` is the client.
+Loading the program takes longer than most of its runs. A child differs from a new process in this:
+all modules are loaded, of all verbs and both routers, the templates are read, and the hash seed is
+that of the server. `program_runs` is the client.
 
 program_server.py FD: requests arrive on the Unix socket FD, each with the descriptors of standard
 input, output and error, and of a pipe for the reply: the PID to kill, then the exit code.
@@ -37,6 +38,8 @@ LARGEST = 1 << 17
 LOADED = (bird_speaker, frr_speaker, json_schema, netlink_addresses, dns)
 """What the program itself loads only when a verb needs it."""
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG: include/uapi/linux/prctl.h
+_FIXED = {signal.SIGKILL, signal.SIGSTOP}
+_FAILED = 126
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,6 +79,9 @@ def become(request: Request, given: list[int]) -> None:
     for number, one in enumerate(given[:3]):
         os.dup2(one, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for number in signal.valid_signals() - _FIXED:
+        if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGPIPE:
+            signal.signal(number, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = [PROGRAM, *request["arguments"]]
@@ -99,12 +105,16 @@ def serve(requests: socket.socket) -> None:
     die_with_parent()
     request: Request = json.loads(text)
     os.write(given[3], b"%d\n" % os.getpid())
-    enter(request["host"])
-    child = os.fork()
-    if child == 0:
-        become(request, given)
-        return
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        enter(request["host"])
+        child = os.fork()
+        if child == 0:
+            become(request, given)
+            return
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    except OSError as error:
+        os.write(given[2], f"program_server: {error}\n".encode())
+        code = _FAILED
     os.write(given[3], b"%d\n" % code)
     os._exit(0)
 

@@ -71,7 +71,7 @@ def find(items: Iterable[pytest.Item]) -> Found:
         for row in (str(one) for mark in item.iter_markers("fault") for one in mark.args):
             link = f"[{path.relative_to('tests')}::{name}](../{path})"
             targets = found[_known(row, str(path))][link]
-            targets.add("test")
+            targets.add(_target(item))
             if item.get_closest_marker("soak"):
                 targets.add("soak")
     for part in PARTS:
@@ -79,6 +79,12 @@ def find(items: Iterable[pytest.Item]) -> Found:
         for number in part.rows:
             found[_known(str(number), "bench/soak.py")][link].add("soak")
     return found
+
+
+def _target(item: pytest.Item) -> str:
+    if item.get_closest_marker("booted"):
+        return "booted"
+    return "soak" if item.get_closest_marker("slow") else "test"
 
 
 def _known(row: str, where: str) -> str:
@@ -106,7 +112,7 @@ def document(found: Found) -> str:
 
 def _targets(tests: Mapping[str, Iterable[str]]) -> str:
     named = {target for targets in tests.values() for target in targets}
-    return ", ".join(f"`make {target}`" for target in ("test", "soak") if target in named)
+    return ", ".join(f"`make {target}`" for target in ("test", "booted", "soak") if target in named)
 
 
 def main() -> int:
