@@ -61,13 +61,14 @@ def test_a_server_that_died_while_the_daemon_was_stopped_is_withdrawn_on_resume(
 
 @pytest.mark.fault(36)
 def test_a_suspended_host_resumes_without_updates(watched: Watched) -> None:
-    # The daemon, which started last, stops first and resumes last: it never sees others stopped.
-    mark, daemons = watched.mark(), [one for one in watched.dns1.daemons if one.alive]
+    # The daemon stops first and resumes last, so it never sees the others stopped.
+    mark, daemon = watched.mark(), watched.process()
+    others = [one for one in watched.dns1.daemons if one.alive and one is not daemon]
     for seconds in (0.5, 2.0):
-        for one in reversed(daemons):
+        for one in (daemon, *others):
             one.pause(whole=True)
         watched.no_update_for(seconds)
-        for one in daemons:
+        for one in (*others, daemon):
             one.resume()
         watched.no_update_for(0.5)
     assert not watched.updates(mark)
