@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from anycast_routed.errors import RouterUnavailableError
+from anycast_routed.model import Code, Finding
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anycast_routed.model import Version
 
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _LONGEST = 32  # characters of a version
@@ -22,6 +27,27 @@ class Release(Protocol):
 
 
 R = TypeVar("R", bound=Release)
+
+
+def refuse_older(version: Version, oldest: tuple[int, ...]) -> None:
+    """Refuse a router that is older than the oldest release that is supported.
+
+    Raises:
+        RouterUnavailableError: with the release that is needed.
+    """
+    if version.numbers and version.numbers < oldest:
+        message = f"{version} is too old: nothing is announced with it"
+        hint = f"install {version.router} {'.'.join(map(str, oldest))} or newer"
+        raise RouterUnavailableError(message, hint=hint)
+
+
+def untried(version: Version, tried: tuple[int, ...]) -> tuple[Finding, ...]:
+    """Return a note if this version is newer than `tried`, the newest release of the tests."""
+    if version.numbers <= tried:
+        return ()
+    newest_tried = ".".join(map(str, tried))
+    detail = f"{version} is newer than {newest_tried}, the newest release of our tests"
+    return (Finding(Code.RELEASE_UNTRIED, "", detail),)
 
 
 def numbers(text: str) -> tuple[int, ...]:

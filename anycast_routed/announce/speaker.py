@@ -127,5 +127,5 @@ class Speaker(Protocol):
         ...
 
     def notes(self) -> tuple[Finding, ...]:
-        """Return findings about this router's own files."""
+        """Return findings about this router's own files and its release."""
         ...

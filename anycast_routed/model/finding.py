@@ -49,6 +49,8 @@ class Code(StrEnum):
     PASSWORDS_LOGGED = "AR042"
     ROUTER_CONFIG_DIFFERS = "AR043"
     CANNOT_RENDER = "AR044"
+    RELEASE_UNTRIED = "AR045"
+    RELEASE_CRASHES = "AR046"
     DAEMON_DIED = "AR050"
     LOCK_HOLDER_UNKNOWN = "AR051"
     CONFIG_REFUSED = "AR052"
@@ -80,13 +82,14 @@ _WARNINGS = frozenset(
         Code.SAVED_NETWORKS,
         Code.PASSWORDS_LOGGED,
         Code.ROUTER_CONFIG_DIFFERS,
+        Code.RELEASE_CRASHES,
         Code.STATUS_FILE_NOT_WRITTEN,
         Code.JOURNAL_NOT_WRITTEN,
         Code.WRITABLE_BY_ALL,
         Code.PASSWORD_CLOSED_TO_DAEMON,
     }
 )
-_NOTES = frozenset({Code.DRAINED, Code.PASSWORD_UNKNOWN_HERE})
+_NOTES = frozenset({Code.DRAINED, Code.PASSWORD_UNKNOWN_HERE, Code.RELEASE_UNTRIED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from anycast_routed.announce.release import newest, numbers
-from anycast_routed.model import Version
+from anycast_routed.announce.release import newest, numbers, refuse_older, untried
+from anycast_routed.model import Code, Finding, Version
 
+TRIED = (3, 4, 0)
+"""The newest release of the tests."""
 _GREETING = re.compile(r"\bBIRD (\S+)")
 
 
@@ -58,5 +60,25 @@ def version(greeting: str) -> Version:
 
 
 def release(version: Version) -> Release:
-    """Return how this version works."""
+    """Return how this version works.
+
+    Raises:
+        RouterUnavailableError: it is older than all releases that are supported.
+    """
+    refuse_older(version, RELEASES[0].since)
     return newest(RELEASES, version.numbers)
+
+
+def findings(version: Version) -> tuple[Finding, ...]:
+    """Return what an operator should know of this version."""
+    if _crashes(version.numbers):
+        detail = f"{version} can crash while it answers `show route`, which status and apply ask"
+        fix = "install 3.1.8, 3.2.3, 3.3.2 or newer"
+        return (Finding(Code.RELEASE_CRASHES, "", detail, fix),)
+    return untried(version, TRIED)
+
+
+def _crashes(numbers: tuple[int, ...]) -> bool:
+    # The news of BIRD 3.1.8, 3.2.3 and 3.3.2.
+    major, minor, patch = (*numbers, 0, 0, 0)[:3]
+    return major == 3 and patch < {0: 1000, 1: 8, 2: 3, 3: 2}.get(minor, 0)  # noqa: PLR2004 - BIRD 3

@@ -1,4 +1,4 @@
-"""BIRD 2 as a speaker. tests/announce/bird/test_bird_behaviour.py pins what it relies on."""
+"""BIRD as a speaker. tests/announce/bird/test_bird_behaviour.py pins what it relies on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.bird import layout, readback, withdraw
+from anycast_routed.announce.bird import layout, readback, releases, withdraw
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AnycastRoutedError, RejectedError
-from anycast_routed.model import Code, Finding
+from anycast_routed.model import UNKNOWN_VERSION, Code, Finding
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BirdSpeaker:
         self.socket = control_socket
         self._config_file = config_file
         self.file = file
+        self._version = UNKNOWN_VERSION
 
     def incarnation(self) -> str:
         """Return an empty string: BIRD starts with our file."""
@@ -50,7 +51,9 @@ class BirdSpeaker:
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
         with self._connect(restricted=True) as bird:
-            return readback.readback(bird)
+            found = readback.readback(bird)
+        self._version = found.version
+        return found
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config."""
@@ -114,7 +117,10 @@ class BirdSpeaker:
                 withdraw.disable(bird, prefixes)
 
     def notes(self) -> tuple[Finding, ...]:
-        """Report that the operator's config does not include our file, if it can be read."""
+        """Report a config that does not include our file, and what the latest release read can do."""
+        return (*self._include_notes(), *releases.findings(self._version))
+
+    def _include_notes(self) -> tuple[Finding, ...]:
         with contextlib.suppress(AnycastRoutedError):
             text = files.read(self._config_file) if self._config_file else None
             if text is not None and not includes(text, self.file):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from anycast_routed.announce.release import newest, numbers
-from anycast_routed.model import Version
+from anycast_routed.announce.release import newest, numbers, refuse_older, untried
+from anycast_routed.model import Finding, Version
 
+TRIED = (10, 7, 1)
+"""The newest release of the tests."""
 _RUNNING_CONFIG = re.compile(r"^frr version (\S+)$", re.MULTILINE)
 _UNKNOWN = "unknown"
 
@@ -67,5 +69,15 @@ def version(running_config: str) -> Version:
 
 
 def release(version: Version) -> Release:
-    """Return how this version works."""
+    """Return how this version works.
+
+    Raises:
+        RouterUnavailableError: it is older than all releases that are supported.
+    """
+    refuse_older(version, RELEASES[0].since)
     return newest(RELEASES, version.numbers)
+
+
+def findings(version: Version) -> tuple[Finding, ...]:
+    """Return what an operator should know of this version."""
+    return untried(version, TRIED)

@@ -10,7 +10,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr import changes, config_lines, layout, running_config
+from anycast_routed.announce.frr import changes, config_lines, layout, releases, running_config
 from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.running_config import Running
@@ -82,7 +82,9 @@ class FrrSpeaker:
             saved_by = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
             detail = f"{saved_by}: FRR announces them at its start, until our first run"
             notes.append(Finding(Code.SAVED_NETWORKS, "", detail))
-        if self._reader.latest().logs_passwords:
+        latest = self._reader.latest()
+        notes += releases.findings(latest.version)
+        if latest.logs_passwords:
             detail = "FRR logs each command (`log commands`), and so each password that it is given"
             fix = "run: vtysh -c 'configure terminal' -c 'no log commands'"
             notes.append(Finding(Code.PASSWORDS_LOGGED, "", detail, fix))

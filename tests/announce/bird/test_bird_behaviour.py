@@ -5,6 +5,7 @@ The module is long because it pins each behaviour once, on one site.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -187,7 +188,7 @@ def test_show_route_all_lists_all_communities_of_held_and_exported_routes(
     ):
         shown = router.birdc(command)
         first, *more = (line for line in shown.split("\n") if "(64512," in line)
-        assert first.startswith("\tBGP.community: (64512,0) (64512,1) ")
+        assert re.match(r"\t(BGP\.|bgp_)community: \(64512,0\) \(64512,1\) ", first)
         assert len(more) == 2, "a long list goes on in other lines"
         assert all(line.startswith("\t\t(64512,") for line in more)
         assert more[-1].endswith(" (64512,99) (65535,0)")
@@ -227,7 +228,7 @@ def test_a_successful_configure_enables_what_was_disabled(dns1: Host, listener: 
 def test_export_of_a_session_that_is_down_is_an_error_reply(dns1: Host) -> None:
     dns1.write(FILE, fragment())
     router = bird.start(dns1, bird.STOCK + INCLUDE)
-    with pytest.raises(LabError, match="No valid tables"):
+    with pytest.raises(LabError, match="No valid tables|not accepting|aren't accepting"):
         router.birdc("show route export anycast_peer_1")
 
 
