@@ -18,18 +18,19 @@ def readback(bird: ControlSocket) -> Readback:
     """Return the sessions, our routes and our exports.
 
     Raises:
-        RouterUnavailableError: also if an answer is not one that BIRD 2 gives.
+        RouterUnavailableError: also if an answer is not one that BIRD gives, or BIRD is too old.
     """
     try:
         return _readback(bird)
     except ValueError as error:
         message = f"BIRD's answer cannot be understood: {error}"
-        hint = "is it BIRD 2? see: birdc show status"
+        hint = "which version is it? see: birdc show status"
         raise RouterUnavailableError(message, hint=hint) from error
 
 
 def _readback(bird: ControlSocket) -> Readback:
     version = releases.version(bird.greeting)
+    releases.refuse_unsupported(version)
     release = releases.release(version)
     protocols = bird.must("show protocols all")
     found = answers.sessions(protocols)

@@ -60,13 +60,17 @@ def version(greeting: str) -> Version:
 
 
 def release(version: Version) -> Release:
-    """Return how this version works.
+    """Return how this version works; one that is too old as the oldest one, to withdraw."""
+    return newest(RELEASES, version.numbers)
+
+
+def refuse_unsupported(version: Version) -> None:
+    """Refuse a version that is too old to announce with.
 
     Raises:
-        RouterUnavailableError: it is older than all releases that are supported.
+        RouterUnavailableError: with the release that is needed.
     """
     refuse_older(version, RELEASES[0].since)
-    return newest(RELEASES, version.numbers)
 
 
 def findings(version: Version) -> tuple[Finding, ...]:

@@ -117,7 +117,7 @@ class BirdSpeaker:
                 withdraw.disable(bird, prefixes)
 
     def notes(self) -> tuple[Finding, ...]:
-        """Report a config that does not include our file, and what the latest release read can do."""
+        """Report a config that does not include our file, and what concerns this release."""
         return (*self._include_notes(), *releases.findings(self._version))
 
     def _include_notes(self) -> tuple[Finding, ...]:

@@ -91,6 +91,7 @@ class Reader:
         config, _, rest = shown.partition(_SHOWN)
         answered = _by_question((_SUMMARY, *self._latest_questions), rest)
         running, summary = running_config.running(config), answered[_SUMMARY] or {}
+        releases.refuse_unsupported(running.version)
         questions = _questions(running, answers.established(summary))
         if missing := [one for one in questions.all if one not in answered]:
             answered |= _by_question(missing, self._vtysh.ask("bgpd", missing))
