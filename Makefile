@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # program is compiled.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test lint style types unit booted demo bench soak fuzz reliability deb sbom audit lock clean
+.PHONY: test lint style types unit booted releases matrix demo bench soak fuzz reliability deb sbom audit lock clean
 
 test: lint unit
 
@@ -30,7 +30,7 @@ unit: $(VENV)/ready
 	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
-	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow"
+	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow and not releases"
 
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
@@ -38,6 +38,24 @@ booted: $(VENV)/ready
 		systemd-container debootstrap ruby lintian dpkg-dev debhelper dh-python python3 python3-pip
 	# The tests of one file share their machines.
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m booted
+
+# The life of a prefix on each release of BIRD and FRR; the first run builds their files with
+# debootstrap. Root only.
+releases: $(VENV)/ready
+	.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2 nftables debootstrap
+	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal -m releases
+
+# All tests of the routers on each release, or on one: make matrix RELEASE=trixie-bird3
+RELEASE ?= bookworm trixie trixie-bird3 sid sid-bird3
+matrix: $(VENV)/ready
+	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables debootstrap
+	for release in $(RELEASE); do \
+		echo "== $$release"; \
+		ANYCAST_ROUTED_RELEASE=$$release ANYCAST_ROUTED_SCHEDULES=40 \
+			$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal \
+			-m "integration and not booted and not slow and not releases" \
+			tests/announce tests/reconcile tests/cli tests/supervisor || exit; \
+	done
 
 demo: $(VENV)/ready
 	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2

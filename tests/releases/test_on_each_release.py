@@ -1,0 +1,117 @@
+"""The life of a prefix on each release of the routers, judged by two peers of the same release.
+
+`make matrix` runs all other tests of the routers on each release, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import Lab
+from anycast_routed.lab.bird import Bird
+from anycast_routed.lab.frr import Frr
+from anycast_routed.lab.releases import RELEASES, versions
+from tests.support.dns_site import lay_out
+from tests.support.password_site import config_with_password, restart_peer, write_password
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dns_site import Held, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.releases]
+
+WORD = "for-each-release"
+OWN = {
+    "bird": "protocol static operator {\n  ipv4;\n  route 192.0.2.0/24 blackhole;\n}\n",
+    "frr": "ip route 192.0.2.0/24 blackhole\nip prefix-list OPERATOR seq 5 permit 192.0.2.0/24\n",
+}
+PAIRS = [
+    *((release, "bird") for release in RELEASES),
+    # The releases with BIRD 3 have the same FRR.
+    *((release, "frr") for release in RELEASES if not release.endswith("bird3")),
+]
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """Lay out the site on one release; the session with GoBGP has a password."""
+    release, router_name = request.param
+    with Lab(release=release) as lab:
+        made = lay_out(lab, router_name, own=OWN[router_name])
+        made.configure(config_with_password())
+        write_password(made, WORD)
+        restart_peer(made, WORD)
+        yield made
+
+
+def with_local_pref(local_pref: int) -> dict[str, Any]:
+    """Return the config with another LocalPref of the first label."""
+    config = config_with_password()
+    config["anycast"]["localpref"] = local_pref
+    return config
+
+
+def test_the_life_of_a_prefix(site: Site, announced: Held) -> None:
+    """One of the three prefixes is not on the host."""
+    site.run("apply")
+    site.both_hold(announced)
+    assert site.run("plan", "--exit-code", check=False).code == 0, "nothing is left to do"
+
+    site.configure(with_local_pref(150))
+    site.run("apply")
+    lower = {"10.10.10.10/32": (150, "172.17.2.1"), "10.10.10.11/32": (140, "172.17.2.1")}
+    site.both_hold(announced | lower)
+    site.configure(config_with_password())
+    site.run("apply")
+    site.both_hold(announced)
+
+    drifts(site)
+    site.run("apply")
+    site.both_hold(announced)
+
+    if isinstance(site.router, Frr):
+        site.router.write_memory()
+    site.router.restart()
+    site.run("apply")
+    site.both_hold(announced)
+
+    site.run("drain", "dns")
+    for wanted in (announced, {}):
+        eventually(lambda: site.run("apply", check=False).code in {0, 1})
+        if not wanted:
+            site.both_hold(wanted)
+    site.run("undrain", "dns")
+    site.run("apply")
+    site.both_hold(announced)
+
+    site.server.daemon.kill()
+    site.run("apply", check=False)
+    site.both_hold({})
+    assert "192.0.2.0/24" in operators(site), "the operator's own route is as it was"
+
+
+def drifts(site: Site) -> None:
+    """Change one of our lines at the router by hand."""
+    if isinstance(site.router, Bird):
+        site.router.birdc("disable", "anycast_dns_v4")
+        return
+    edit = "router bgp 64512\naddress-family ipv4 unicast\nno network 10.10.10.10/32"
+    site.router.vtysh(f"configure terminal\n{edit}")
+
+
+def operators(site: Site) -> str:
+    """Return what the router says of the operator's own routes."""
+    if isinstance(site.router, Bird):
+        return site.router.birdc("show route protocol operator")
+    return site.router.vtysh("show running-config")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_root_names_the_versions_that_are_in_it(release: str) -> None:
+    found = versions(release)
+    assert found["frr"]
+    assert found["bird3" if release.endswith("bird3") else "bird2"]
