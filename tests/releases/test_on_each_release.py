@@ -79,12 +79,12 @@ def test_the_life_of_a_prefix(site: Site, announced: Held) -> None:
     site.run("apply")
     site.both_hold(announced)
 
-    site.run("drain", "dns")
-    for wanted in (announced, {}):
-        eventually(lambda: site.run("apply", check=False).code in {0, 1})
-        if not wanted:
-            site.both_hold(wanted)
-    site.run("undrain", "dns")
+    site.run("drain")
+    assert "LocalPref 200 -> 0" in site.run("apply").out
+    site.both_hold({prefix: (0, hop) for prefix, (_, hop) in announced.items()})
+    eventually(lambda: "- " in site.run("apply").out, why="drain-time is over")
+    site.both_hold({})
+    site.run("undrain")
     site.run("apply")
     site.both_hold(announced)
 
