@@ -102,7 +102,7 @@ def as_root(runner: CaseRunner, router: Router) -> None:
 
 
 def nsd(runner: CaseRunner) -> None:
-    """Measure NSD: under load, and with one of two workers hung."""
+    """Measure NSD: under load, and with each of two workers hung in turn."""
     with DaemonSite(Setting("bird"), site_config()) as site:
         server = faults.nsd(site.host)
         runner.start(site)
@@ -111,9 +111,10 @@ def nsd(runner: CaseRunner) -> None:
     with DaemonSite(Setting("bird"), site_config()) as site:
         server = faults.nsd(site.host, workers=2)
         runner.start(site)
-        for worker in server.workers():
+        for which, worker in zip(("first", "second"), server.workers(), strict=True):
             with faults.paused(worker):
-                runner.measure_without_fault(site, "one of two workers hung", 15, loaded=False)
+                name = f"the {which} of two workers hung"
+                runner.measure_without_fault(site, name, 15, loaded=False)
 
 
 def large_memory(runner: CaseRunner) -> None:

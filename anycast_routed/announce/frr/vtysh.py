@@ -90,7 +90,8 @@ class Vtysh:
     def send_file(self, daemon: str, commands: Sequence[str]) -> str:
         """Send all these lines to configure mode as a file; a refused line does not end them.
 
-        bgpd then holds back sessions that are about to start for 4 s, so this is for many lines.
+        bgpd then holds back new sessions until a pending route-map timer (5 s) ends: use this for
+        many lines only.
         """
         done = self._run(daemon, ["-f", "/dev/stdin"], stdin=commands)
         return _said(done) if done.code != 0 or _REFUSED.search(done.out + done.err) else ""
