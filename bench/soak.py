@@ -131,7 +131,7 @@ class Size:
     descriptors: int
 
 
-def reconciles(seconds: float) -> str:
+def cycles(seconds: float) -> str:
     """Add and remove a labelled address, and wait each time for the UPDATE at the peer.
 
     Each time is at least one reconcile of the daemon with a real BIRD: addresses, plan, render,
@@ -148,7 +148,7 @@ def reconciles(seconds: float) -> str:
     early, late = kept[: len(kept) // 2], kept[len(kept) // 2 :]
     rss = [statistics.median(one.rss for one in half) for half in (early, late)]
     fds = [min(one.descriptors for one in half) for half in (early, late)]
-    result = f"{count:,} reconciles; {rss[0]:.1f}, then {rss[1]:.1f} MiB; "
+    result = f"{count:,} cycles; {rss[0]:.1f}, then {rss[1]:.1f} MiB; "
     result += f"at least {fds[0]}, then {fds[1]} descriptors"
     if rss[1] - rss[0] > _GROWTH or fds[1] - fds[0] > _TRANSIENT:
         message = f"memory or descriptors grow: {result}"
@@ -205,7 +205,7 @@ PARTS = (
     Part("saturated unbound", 300, 0.22, _saturated_unbound, (36,)),
     Part("saturated nsd", 300, 0.22, _saturated_nsd, (36,)),
     Part("30 % loss each way", 300, 0.22, _lossy, (7,)),
-    Part("100,000 reconciles", 3600, 0.22, reconciles, (39,)),
+    Part("100,000 cycles", 3600, 0.22, cycles, (39,)),
     Part("flapping", 60, 0.1, _flapping, (13,)),
 )
 

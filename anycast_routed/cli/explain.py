@@ -35,7 +35,7 @@ def explain(
 ) -> int:
     """Follow one prefix from the check to each peer.
 
-    Shows the first link that fails. The verdict is the daemon's; without a daemon, the check runs
+    Shows the first step that fails. The verdict is the daemon's; without a daemon, the check runs
     now.
     """
     settings: Settings = context.obj
@@ -49,9 +49,9 @@ def explain(
     settings.emit("explain", prefix=wanted, chain=chain)
     marks = {True: "+", False: "!", None: " "}
     settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
-    first = next((link for link in chain if link.holds is False), None)
+    first = next((step for step in chain if step.holds is False), None)
     settings.say(
-        [f"{wanted} is announced" if first is None else f"the first link that fails: {first.name}"]
+        [f"{wanted} is announced" if first is None else f"the first step that fails: {first.name}"]
     )
     return Exit.OK
 

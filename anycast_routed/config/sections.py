@@ -20,7 +20,7 @@ class Daemon(Section):
     run_dir: PathValue = Field(
         default=Path("/run/anycast-routed"),
         description="Directory for the lock, the last verdicts and, with FRR, the loaded text; "
-        "the default is gone after a reboot.",
+        "the default directory does not survive a reboot.",
     )
     state_dir: PathValue = Field(
         default=Path("/var/lib/anycast-routed"),

@@ -1,4 +1,4 @@
-"""The whole chain for one prefix, from the check to each peer, with the first link that says no."""
+"""The whole chain for one prefix, from its source to each peer, with the first step that fails."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """One link of the chain: does it hold, and by which fact."""
+class Step:
+    """One step of the chain: does it hold, and by which fact."""
 
     name: str
     holds: bool | None
-    """None where an earlier link has made the question idle."""
+    """None where an earlier step has made the question idle."""
     fact: str
 
 
 def explain(
     prefix: Prefix, plan: Plan, health: Mapping[str, Health], readback: Readback | None
-) -> tuple[Link, ...]:
+) -> tuple[Step, ...]:
     """Follow one prefix; `readback` is None where the router does not answer."""
     announcement = next((a for a in plan.announcements if a.prefix == prefix), None)
     withheld = next((w for w in plan.withheld if w.prefix == prefix), None)
     known = announcement or withheld
     if known is None:
         fact = f"neither a configured route nor a labelled address here gives {prefix}"
-        return (Link("source", holds=False, fact=fact),)
-    chain = [Link("source", holds=True, fact=f"{known.source} of service {known.service}")]
+        return (Step("source", holds=False, fact=fact),)
+    chain = [Step("source", holds=True, fact=f"{known.source} of service {known.service}")]
     check = _verdict(health, known.service)
     if announcement is None and withheld is not None:
         chain += _no(withheld, check)
@@ -44,57 +44,57 @@ def explain(
         # A service that is only lowered is no reason why the prefix is not announced: it is.
         chain += [
             replace(check, holds=check.holds or None),
-            Link("plan", holds=True, fact=fact),
+            Step("plan", holds=True, fact=fact),
         ]
     return _until_no(chain, readback, prefix)
 
 
-def _no(withheld: Withheld, check: Link) -> list[Link]:
-    """Give the links up to the one that has decided: the operator's drain comes before a check."""
+def _no(withheld: Withheld, check: Step) -> list[Step]:
+    """Give the steps up to the one that has decided: the operator's drain comes before a check."""
     match withheld.reason:
         case Reason.SERVICE_DOWN | Reason.SERVICE_UNDECIDED:
             return [check]
         case Reason.DRAINED:
-            return [Link("drain", holds=False, fact=withheld.detail)]
+            return [Step("drain", holds=False, fact=withheld.detail)]
         case Reason.DAMPED:
-            return [check, Link("damping", holds=False, fact=withheld.detail)]
+            return [check, Step("damping", holds=False, fact=withheld.detail)]
         case _:
-            return [check, Link("plan", holds=False, fact=withheld.detail)]
+            return [check, Step("plan", holds=False, fact=withheld.detail)]
 
 
-def _verdict(health: Mapping[str, Health], service: str) -> Link:
+def _verdict(health: Mapping[str, Health], service: str) -> Step:
     one = health[service]
-    return Link("check", holds=one.verdict is Verdict.UP, fact=f"{one.verdict}: {one.reason}")
+    return Step("check", holds=one.verdict is Verdict.UP, fact=f"{one.verdict}: {one.reason}")
 
 
-def _until_no(chain: list[Link], readback: Readback | None, prefix: Prefix) -> tuple[Link, ...]:
+def _until_no(chain: list[Step], readback: Readback | None, prefix: Prefix) -> tuple[Step, ...]:
     if readback is None:
-        return (*chain, Link("router", holds=False, fact="the router does not answer"))
+        return (*chain, Step("router", holds=False, fact="the router does not answer"))
     route = next((one for one in readback.originated if one.prefix == prefix), None)
-    planned = all(link.holds is not False for link in chain)
+    planned = all(step.holds is not False for step in chain)
     if route is None:
         fact = f"{readback.router} does not hold it"
-        return (*chain, Link("router", holds=False if planned else None, fact=fact))
+        return (*chain, Step("router", holds=False if planned else None, fact=fact))
     fact = f"{readback.router} holds it: {words(route.attributes)}"
-    links = [*chain, Link("router", holds=planned, fact=fact)]
+    steps = [*chain, Step("router", holds=planned, fact=fact)]
     if not readback.sessions:
-        links.append(Link("peer", holds=False, fact="the router has no BGP session"))
+        steps.append(Step("peer", holds=False, fact="the router has no BGP session"))
     brought = any(session.ours for session in readback.sessions)
-    links += [
+    steps += [
         _peer(readback, session, prefix)
         for session in readback.sessions
         if session.ours or not brought
     ]
-    return tuple(links)
+    return tuple(steps)
 
 
-def _peer(readback: Readback, session: Session, prefix: Prefix) -> Link:
+def _peer(readback: Readback, session: Session, prefix: Prefix) -> Step:
     name = f"peer {session.address}"
     if not session.established:
-        return Link(name, holds=False, fact=f"session {session.name} is {session.state}")
+        return Step(name, holds=False, fact=f"session {session.name} is {session.state}")
     for route in readback.exported.get(session.address, ()):
         if route.prefix == prefix:
             fact = f"exported: {words(route.attributes)}"
-            return Link(name, holds=True, fact=fact)
+            return Step(name, holds=True, fact=fact)
     why = "refused by an export filter, or a family not in use"
-    return Link(name, holds=False, fact=f"session Established, but not exported: {why}")
+    return Step(name, holds=False, fact=f"session Established, but not exported: {why}")

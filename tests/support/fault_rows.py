@@ -16,8 +16,8 @@ Each row names a fault, what must happen, and the tests that cause the fault.
   signals, resource limits, full disks or nftables.
 - A withdrawal is one message for each prefix. The peer receives no message about other prefixes,
   and the BGP sessions stay established.
-- A busy machine makes these tests slower, and does not make them fail: they wait for events. How
-  fast a withdrawal is, is measured by the benchmarks ([performance.md](performance.md)).
+- A busy machine makes these tests slower, and does not make them fail: they wait for events.
+  The benchmarks measure how fast a withdrawal is ([performance.md](performance.md)).
 - `make test` runs all tests that need no booted Debian, and a part of each long one. `make soak`
   runs the long ones in full, and `make booted` those that need a booted Debian.
 - In addition, random schedules of overlapping faults run on both routers: 13 in `make test` and
@@ -116,11 +116,11 @@ ROWS: dict[str, Row] = {
     ),
     "24": Row(
         "The operator's template renders a wrong config",
-        "The router's config file stays as it was; nothing is loaded",
+        "Nothing of the wrong text is loaded; prefixes that must be withdrawn are still withdrawn",
     ),
     "25": Row(
-        "FRR loads a part of the config, or bgpd is dead and the exit code is 0",
-        "The read-back detects it, and the change is undone; exit code 4 or 69",
+        "FRR loads a part of the config, or bgpd is dead and vtysh still ends with 0",
+        "The read-back detects it, and the change is undone; `apply` ends with 4 or 69",
     ),
     "26": Row(
         "An export filter refuses a prefix",
@@ -176,15 +176,18 @@ ROWS: dict[str, Row] = {
     "37": Row(
         "Nothing reads our log; stderr is closed or full; the state directory is not writable",
         "The daemon continues, and reports it where it can",
-        "Metrics are not built yet",
     ),
     "38": Row(
         "The host's resolver is the DNS server that died", "anycast-routed never resolves a name"
     ),
-    "39": Row("A hundred thousand reconciles", "No more memory or descriptors than before"),
+    "39": Row("A hundred thousand cycles", "No more memory or descriptors than before"),
     "40": Row(
         "Any text in any string of the config",
         "Refused, or within the alphabet of its key (10,000 texts for each key); it adds no "
         "statement to the router's config (2,000 texts for each router)",
+    ),
+    "41": Row(
+        "FRR takes no static route: staticd or mgmtd is dead, or a filter refuses the route",
+        "All other prefixes are announced, and no session is reset; reported; exit code 4",
     ),
 }
