@@ -46,7 +46,7 @@ class Confirmation(NamedTuple):
 
     readback: Readback
     faults: tuple[Fault, ...]
-    """Faults that we cannot mend; or, if the wait was cut short, what was still missing."""
+    """Faults that undo nothing; or, if the wait was cut short, what was still missing."""
     complete: bool
     """The wait went to its end: no newer plan cut it short."""
 
@@ -54,6 +54,16 @@ class Confirmation(NamedTuple):
 def blocking(found: tuple[Fault, ...]) -> tuple[Fault, ...]:
     """Return the faults that mean that the router does not run what we loaded."""
     return tuple(fault for fault in found if fault.blocking)
+
+
+def undoing(found: tuple[Fault, ...], before: Readback) -> tuple[Fault, ...]:
+    """Return the faults for which the load is undone.
+
+    A prefix that the router does not take, and did not hold before, is none of them: without it,
+    the others are announced as planned.
+    """
+    held = {route.prefix for route in before.originated}
+    return tuple(one for one in blocking(found) if not one.absent or one.prefix in held)
 
 
 def confirm(
@@ -66,11 +76,11 @@ def confirm(
 
     Sessions that existed before must show the plan soon. Sessions that this transaction added get
     longer to come up. A session that does not come up is the peer's problem, and so is an export
-    that an operator's filter refuses: both end the wait, and are no error. When the plan is
-    superseded, the wait ends without an error.
+    that an operator's filter refuses: both end the wait, and are no error. Nor is a new prefix
+    that the router does not take. When the plan is superseded, the wait ends without an error.
 
     Raises:
-        NotConfirmedError: the router does not run what was loaded.
+        NotConfirmedError: the router does not run what was loaded (`undoing`).
     """
     begun = settled = time.monotonic()
     known = {session.address for session in before.sessions}
@@ -84,14 +94,16 @@ def confirm(
         if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
             break
         silent = readback.version.silent_for if unheard(plan, readback) else 0.0
-        if not wrong and not coming and _since(settled) > silent + _SETTLED:
+        # A daemon, which does not wait for sessions, reads again in a moment.
+        lasting = undoing(wrong, before) if not patience.await_sessions else wrong
+        if not lasting and not coming and _since(settled) > silent + _SETTLED:
             break
         if _is_superseded_within(pause, patience.superseded):
             return Confirmation(readback, found, complete=False)
         latest, pause = speaker.read(), min(1.5 * pause, _SELDOM)
         if latest != readback:
             readback, settled, pause = latest, time.monotonic(), _EVERY
-    if wrong:
+    if undoing(wrong, before):
         raise _not_confirmed(wrong)
     return Confirmation(readback, found, complete=True)
 

@@ -108,8 +108,11 @@ class Speaker(Protocol):
         """
         ...
 
-    def load(self, text: str) -> None:
+    def load(self, text: str) -> str:
         """Make the router run this text, which stands in `file` already.
+
+        Return why some of its prefixes cannot be announced although the rest is loaded, in the
+        router's words; the empty string where it says nothing.
 
         Raises:
             RejectedError: refused in context; the router runs what it ran before.

@@ -20,7 +20,7 @@ from anycast_routed.errors import ConfigError, NotConfirmedError, RejectedError
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.proof import Fault
-    from anycast_routed.model import Plan, Readback
+    from anycast_routed.model import Plan, Prefix, Readback
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,19 @@ class Outcome:
     """The router got a text to load."""
     readback: Readback
     faults: tuple[Fault, ...]
-    """Exports that a neighbor does not get; none of them is blocking."""
+    """Exports that a neighbor does not get, and new prefixes that the router does not take."""
     seconds: float
     """From the decision to the confirmation."""
     confirmed: bool = True
     """False if a newer plan ended the wait for the proof. The text is loaded, and `faults` then
     lists what was still missing, blocking or not."""
+    refused: str = ""
+    """Why the router does not take some of the new prefixes, in its own words, if it said so."""
+
+    @property
+    def absent(self) -> frozenset[Prefix]:
+        """The planned prefixes that the router does not take."""
+        return frozenset(one.prefix for one in self.faults if one.absent and one.prefix is not None)
 
 
 def bring(
@@ -44,7 +51,9 @@ def bring(
 ) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
-    `before` is the read-back that the plan was compared with. Nothing is written or loaded if the
+    `before` is the read-back that the plan was compared with. A new prefix that the router does not
+    take is a fault of the outcome: the others are announced, and the text stays loaded, so that the
+    prefix can still come. Nothing is written or loaded if the
     file, the running config and the exports agree with the plan already. If `patience` reports a
     newer plan, the wait for the proof ends, nothing is put back, and the outcome is not
     `confirmed`.
@@ -65,7 +74,7 @@ def bring(
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
-        _load(speaker, text, is_there=is_there)
+        refused = _load(speaker, text, is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -78,6 +87,7 @@ def bring(
         faults=proof.faults,
         seconds=_since(begun),
         confirmed=proof.complete,
+        refused=refused,
     )
 
 
@@ -99,11 +109,11 @@ def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
             raise ConfigError(message, hint=hint)
 
 
-def _load(speaker: Speaker, text: str, *, is_there: bool) -> None:
+def _load(speaker: Speaker, text: str, *, is_there: bool) -> str:
     speaker.check(text)
     if not is_there:
         router_file.write(speaker, text)
-    speaker.load(text)
+    return speaker.load(text)
 
 
 def _undo(

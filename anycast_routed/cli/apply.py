@@ -116,8 +116,12 @@ def _summary(seen: Preview, *, changed: bool) -> str:
 
 
 def _exit_code(done: Done) -> Exit:
-    """Return 4 if some desired prefix reaches no peer although a session is up."""
-    missing = unheard(done.step.plan, done.step.outcome.readback)
+    """Return 4 if some desired prefix reaches no peer although a session is up.
+
+    Also if the router does not take a prefix at all.
+    """
+    outcome = done.step.outcome
+    missing = outcome.absent or unheard(done.step.plan, outcome.readback)
     return Exit.NOT_CONFIRMED if missing else Exit.OK
 
 
@@ -127,7 +131,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     if settings.quiet and not outcome.changed and not unknown and _exit_code(done) is Exit.OK:
         return
     settings.say(plan_lines.change_lines(step.plan, step.changes))
-    found = findings.of_router(outcome.readback, outcome.faults, step.plan)
+    found = findings.of_router(outcome.readback, outcome.faults, step.plan, refused=outcome.refused)
     settings.say(findings.lines([*unknown, *found]))
     settings.report(step.plan.warnings)
     if settings.verbose:

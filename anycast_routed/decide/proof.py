@@ -22,12 +22,15 @@ class Fault:
 
     A `blocking` fault means that the router does not run what we loaded. The others are exports
     that a neighbor does not get although the router holds the route.
+
+    `absent` means that the router has no route for a planned prefix.
     """
 
     prefix: Prefix | None
     peer: Address | None
     detail: str
     blocking: bool
+    absent: bool = False
 
 
 def bearable(plan: Plan, held: Collection[Route]) -> frozenset[Prefix]:
@@ -56,7 +59,13 @@ def faults(plan: Plan, readback: Readback) -> tuple[Fault, ...]:
     reported.
     """
     found = [
-        Fault(change.prefix, None, f"the router holds {_held(change)}", blocking=True)
+        Fault(
+            change.prefix,
+            None,
+            f"the router holds {_held(change)}",
+            blocking=True,
+            absent=change.before is None,
+        )
         for change in changes(plan, readback)
     ]
     found += _wrong_sessions(plan, readback)

@@ -125,14 +125,15 @@ def step(
     originated = frozenset(route.prefix for route in before.originated)
     desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
+    absent = outcome.absent if outcome.confirmed else frozenset()
     return Step(
         plan=desired,
         outcome=replace(outcome, seconds=time.monotonic() - begun),
-        changes=changes(desired, known or before),
+        changes=tuple(one for one in changes(desired, known or before) if one.prefix not in absent),
         drifted=memory.confirmed == desired and bool(changes(desired, before)),
         memory=Memory(
             outcome.readback,
-            desired if outcome.confirmed else None,
+            desired if outcome.confirmed and not absent else None,
             (inputs.config, inputs.observed, planned),
         ),
     )

@@ -55,6 +55,8 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
     noted = [*speaker.notes(), *without_labels(config, observed)]
+    # The router said this while the daemon loaded, and does not say it again.
+    noted += [one for one in (daemon.findings if daemon else ()) if one.code is Code.PREFIX_REFUSED]
     if daemon is None and record.load(config.daemon.run_dir):
         noted += _drift(config, speaker, whole)
     health = health_by_service(observed.checks)

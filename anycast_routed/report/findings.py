@@ -28,11 +28,17 @@ _TRIED = frozenset({"Idle", "Connect", "Active", "OpenSent", "OpenConfirm"})
 
 
 def of_router(
-    readback: Readback, faults: Sequence[Fault], plan: Plan, *, lasting: bool = False
+    readback: Readback,
+    faults: Sequence[Fault],
+    plan: Plan,
+    *,
+    refused: str = "",
+    lasting: bool = False,
 ) -> list[Finding]:
     """Return a finding for each session that is down, and for each fault of the proof.
 
-    With `lasting` the finding stays equal while a session is tried again and again.
+    `refused` is what the router said about the prefixes that it does not take. With `lasting` the
+    finding stays equal while a session is tried again and again.
     """
     peers = plan.sessions.peers if plan.sessions else ()
     with_password = {peer.address for peer in peers if peer.password is not None}
@@ -54,6 +60,9 @@ def of_router(
             found.append(Finding(Code.NOT_AS_PLANNED, about, fault.detail))
         else:
             found.append(Finding(Code.NOT_EXPORTED, about, fault.detail, _FILTERED))
+    if refused and any(fault.absent for fault in faults):
+        detail = f"{readback.router} refused a part of the config: {refused}"
+        found.append(Finding(Code.PREFIX_REFUSED, "", detail, "all other prefixes are announced"))
     return found
 
 

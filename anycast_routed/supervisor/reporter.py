@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
 _TO_FINISH = 1.0  # seconds for the disk, at our end
+_Subject = tuple[str, str]  # the code of a finding, and what it concerns
 _LASTING = 3.0  # seconds after which a finding is logged
 
 
@@ -54,9 +55,9 @@ class Reporter:
         """Services that are withheld because of their flapping."""
         self._problems: dict[str, str] = {}
         """Present problems by subject: `router`, `config`, `drains`, ..."""
-        self._findings: dict[Finding, float] = {}
+        self._findings: dict[_Subject, tuple[Finding, float]] = {}
         """Present findings of sessions and exports, and since when (monotonic)."""
-        self._logged: frozenset[Finding] = frozenset()
+        self._logged: dict[_Subject, Finding] = {}
         """The findings that the log has."""
         self._done: Done | None = None
         self._live: status_file.Live | None = None
@@ -106,7 +107,10 @@ class Reporter:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        found = findings.of_router(readback, step.outcome.faults, step.plan, lasting=True)
+        outcome = step.outcome
+        found = findings.of_router(
+            readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
+        )
         self._take_findings(found, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
@@ -125,7 +129,7 @@ class Reporter:
             problems={
                 about: what for about, what in self._problems.items() if about != _STATUS_FILE
             },
-            findings=tuple(self._findings),
+            findings=tuple(one for one, _ in self._findings.values()),
             checks=observed.checks,
             damped=observed.damped,
             drains=observed.drains,
@@ -148,14 +152,23 @@ class Reporter:
                 await self._journal.finished()
 
     def _take_findings(self, found: Iterable[Finding], at: float) -> None:
-        """Log the findings that last: a session that is coming up is none."""
-        self._findings = {one: self._findings.get(one, at) for one in found}
-        lasting = {one for one, since in self._findings.items() if at - since >= _LASTING}
-        for one in sorted(lasting - self._logged, key=str):
-            self.log.warning("finding", code=one.code, what=str(one))
-        for one in sorted(self._logged - self._findings.keys(), key=str):
+        """Log the findings that last: a session that is coming up is none.
+
+        A finding is known by its code and subject, since its words can change: BIRD 3.4 names two
+        last errors of a session in turn.
+        """
+        before = self._findings
+        by_subject: dict[_Subject, Finding] = {(one.code, one.about): one for one in found}
+        self._findings = {
+            subject: (one, before.get(subject, (one, at))[1]) for subject, one in by_subject.items()
+        }
+        for subject in sorted(self._logged.keys() - self._findings.keys()):
+            one = self._logged.pop(subject)
             self.log.info("finding is over", code=one.code, what=str(one))
-        self._logged = (self._logged & self._findings.keys()) | lasting
+        for subject, (one, since) in sorted(self._findings.items()):
+            if subject not in self._logged and at - since >= _LASTING:
+                self._logged[subject] = one
+                self.log.warning("finding", code=one.code, what=str(one))
 
     def _sentence(self, config: Config, observed: Observed) -> str:
         said = [

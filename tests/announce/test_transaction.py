@@ -37,10 +37,10 @@ class Blind(BirdSpeaker):
 
     blind = False
 
-    def load(self, text: str) -> None:
+    def load(self, text: str) -> str:
         """Load, and hide the prefix from now on."""
-        super().load(text)
         self.blind = True
+        return super().load(text)
 
     def read(self) -> Readback:
         """Leave out the prefix."""
@@ -52,7 +52,7 @@ class Blind(BirdSpeaker):
 class Full(BirdSpeaker):
     """A BIRD whose disk is full during the load."""
 
-    def load(self, text: str) -> None:
+    def load(self, text: str) -> str:
         """Fail as the file system would."""
         del text
         message = "no space left on device"

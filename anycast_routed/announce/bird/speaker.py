@@ -70,7 +70,7 @@ class BirdSpeaker:
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
         check_config(_STDIN, self.file, stdin=text)
 
-    def load(self, text: str) -> None:
+    def load(self, text: str) -> str:
         """Send `configure check`, then a plain `configure`; never with a timeout.
 
         If we died before we confirm a timed `configure`, it would undo a withdrawal, and so
@@ -86,6 +86,7 @@ class BirdSpeaker:
             message = f"BIRD's own config does not include {self.file}"
             hint = "see: anycast-routed setup"
             raise RejectedError(message, hint=hint, text_at_fault=False)
+        return ""
 
     def starts_with(self, text: str) -> bool:
         """If nothing listens on the control socket, let `bird -p` parse the text alone.

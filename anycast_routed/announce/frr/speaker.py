@@ -128,8 +128,10 @@ class FrrSpeaker:
         self._vtysh.parse(text)
         running_config.refuse_foreign(Running(text))
 
-    def load(self, text: str) -> None:
+    def load(self, text: str) -> str:
         """Send FRR the difference, withdrawals first. The text has passed `check`.
+
+        Return why the daemon of the statics did not take one.
 
         Raises:
             RejectedError: refused; the changes of this call are undone, except for the withdrawals,
@@ -142,15 +144,19 @@ class FrrSpeaker:
         before = Running(running.text + self._reader.statics())
         running_config.refuse_conflicts(wanted, before)
         todo = changes.changes(wanted, before)
-        if refused := self._add(todo):
+        if refused := self._send("bgpd", todo.additions):
             with contextlib.suppress(AnycastRoutedError):
                 back = changes.way_back(before, self._reader.both(), wanted)
                 self._remove_networks(back.withdrawals)
-                self._add(back)
+                self._send("bgpd", back.additions)
                 self._tidy(back)
             message = f"FRR refused: {refused}"
             raise RejectedError(message, hint="what was changed is put back")
+        # Last, because only prefixes whose address is not on this host need them, and the others
+        # must not wait for a daemon that hangs.
+        refused = self._add_statics(todo.statics)
         self._tidy(todo)
+        return refused
 
     def starts_with(self, text: str) -> bool:  # noqa: ARG002 - FRR never reads our file
         """Return True: FRR starts with its own saved config."""
@@ -195,8 +201,11 @@ class FrrSpeaker:
         with contextlib.suppress(RouterUnavailableError):  # without the daemon no statics exist
             self._statics.send(lines)
 
-    def _add(self, todo: Changes) -> str:
-        return self._statics.send(todo.statics) or self._send("bgpd", todo.additions)
+    def _add_statics(self, lines: Sequence[Line]) -> str:
+        try:
+            return self._statics.send(lines)
+        except RouterUnavailableError as error:
+            return error.message
 
     def _tidy(self, todo: Changes) -> None:
         """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr.vtysh import Vtysh
 
 _MOST_TRIES = 10
+_IN_VAIN = 3  # tries in a row that had no effect
 _EVERY = 0.1  # seconds: another vtysh holds mgmtd's lock about as long
 
 
@@ -41,14 +42,18 @@ class Statics:
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
             return self._vtysh.send_file(release.statics, config_lines.script(lines))
-        refused = ""
+        refused, in_vain = "", 0
         for tries in range(_MOST_TRIES):
             if tries:
                 time.sleep(_EVERY)
             refused = self._vtysh.send(release.statics, config_lines.script(lines))
-            lines = _missing(lines, Running(self._reader.statics()))
-            if not lines:
-                return ""
+            left = _missing(lines, Running(self._reader.statics()))
+            in_vain = in_vain + 1 if len(left) == len(lines) else 0
+            lines = left
+            if not lines or in_vain == _IN_VAIN:
+                break
+        if not lines:
+            return ""
         lost = "; ".join(line.text for line in lines[:3])
         return refused or f"{release.statics} does not take: {lost}"
 

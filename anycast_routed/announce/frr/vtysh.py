@@ -171,7 +171,9 @@ def _said(done: Completed) -> str:
 
 
 def _not_running(daemon: str) -> RouterUnavailableError:
-    hint = f"systemctl status frr; and {daemon}=yes in /etc/frr/daemons"
+    # FRR's init script always starts the others.
+    enabled = f"; and {daemon}=yes in /etc/frr/daemons" if daemon == "bgpd" else ""
+    hint = f"systemctl status frr{enabled}"
     return RouterUnavailableError(f"FRR's {daemon} is not running", hint=hint)
 
 

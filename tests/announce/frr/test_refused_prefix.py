@@ -1,0 +1,113 @@
+"""A prefix that FRR cannot announce: all others are announced, and no session is reset.
+
+fd00::10:10:10:10/128 is not on the host, so FRR needs a static route for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab.frr import Frr
+from tests.support.waiting import eventually
+from tests.support.watched_site import lay_out, quick
+
+if TYPE_CHECKING:
+    from anycast_routed.lab import Lab
+    from tests.support.dns_site import DnsHost, Held, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(41)]
+
+REFUSED = "fd00::10:10:10:10/128"
+NO_STATICS = """\
+configure terminal
+route-map NO-STATICS deny 10
+exit
+ipv6 protocol static route-map NO-STATICS
+"""
+
+
+@pytest.fixture
+def router_name() -> str:
+    """Run FRR only: each prefix on BIRD is a static route in BIRD's own table."""
+    return "frr"
+
+
+@pytest.fixture
+def others(announced: Held) -> Held:
+    """Return what is announced without the prefix."""
+    return {prefix: route for prefix, route in announced.items() if prefix != REFUSED}
+
+
+def frr_of(host: DnsHost) -> Frr:
+    """Return the FRR of dns1."""
+    assert isinstance(host.router, Frr)
+    return host.router
+
+
+def kill_statics(host: DnsHost) -> str:
+    """Kill the daemon that holds the static routes, and return its name."""
+    router = frr_of(host)
+    holder = "mgmtd" if "mgmtd" in router.daemons else "staticd"
+    router.kill(holder)
+    return holder
+
+
+def test_apply_announces_all_others_and_ends_with_4(
+    site: Site, announced: Held, others: Held
+) -> None:
+    frr_of(site).vtysh(NO_STATICS)
+    for _ in range(2):
+        done = site.run("apply", check=False)
+        assert done.code == 4
+        assert f"! {REFUSED}: the router holds no such route [AR004]" in done.out
+        assert f"+ {REFUSED}" not in done.out
+        site.both_hold(others)
+    frr_of(site).vtysh("configure terminal\nno ipv6 protocol static route-map NO-STATICS")
+    eventually(lambda: site.tables() == [announced, announced], why="the route comes by itself")
+    assert site.run("apply").code == 0
+
+
+def test_apply_says_why_frr_takes_no_static_route(site: Site, others: Held) -> None:
+    holder = kill_statics(site)
+    done = site.run("apply", check=False)
+    assert done.code == 4
+    assert f"FRR's {holder} is not running; all other prefixes are announced [AR047]" in done.out
+    site.both_hold(others)
+
+
+def test_the_daemon_tries_again_without_an_update_for_the_others(
+    lab: Lab, announced: Held, others: Held
+) -> None:
+    watched = lay_out(lab, "frr", quick())
+    frr_of(watched).vtysh(NO_STATICS)
+    watched.start_daemon()
+    watched.holds(others)
+    watched.no_update_for(8)
+    assert [one.prefix for one in watched.history() if one.prefix == REFUSED] == []
+    shown = watched.run("status", check=False).out
+    assert f"! {REFUSED}: the router holds no such route [AR004]" in shown
+
+    watched.server.daemon.kill()
+    watched.holds({}, within=2)
+    watched.server.restart()
+    watched.holds(others)
+    frr_of(watched).vtysh("configure terminal\nno ipv6 protocol static route-map NO-STATICS")
+    watched.holds(announced)
+    eventually(
+        lambda: any(one.prefix == REFUSED for one in watched.history()), why="the journal has it"
+    )
+
+
+def test_the_daemon_says_why_and_announces_the_prefix_when_the_static_routes_are_back(
+    lab: Lab, announced: Held, others: Held
+) -> None:
+    watched = lay_out(lab, "frr", quick())
+    holder = kill_statics(watched)
+    watched.start_daemon()
+    watched.holds(others)
+    eventually(lambda: "[AR047]" in watched.run("status", check=False).out, why="status says why")
+    frr_of(watched).restart_daemon(holder)
+    watched.holds(announced)
+    eventually(lambda: "[AR047]" not in watched.run("status").out, why="it is over")
