@@ -27,43 +27,40 @@ types: $(VENV)/ready
 	$(BIN)/mypy
 
 unit: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
 	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow and not releases"
 
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
-		systemd-container debootstrap ruby lintian dpkg-dev debhelper dh-python python3 python3-pip
+	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
+		systemd-container debootstrap ruby python3 python3-pip
 	# The tests of one file share their machines.
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m booted
 
 # The life of a prefix on each release of BIRD and FRR; the first run builds their files with
 # debootstrap. Root only.
 releases: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2 nftables debootstrap
+	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables debootstrap
 	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal -m releases
 
-# All tests of the routers on each release, or on one: make matrix RELEASE=trixie-bird3
+# All tests of the routers on each release, the package on its booted Debian, and the time of a
+# withdrawal; then the table in docs/releases.md. For one release: make matrix RELEASE=trixie-bird3
+# It takes hours, and needs an idle machine for the times. Root only.
 RELEASE ?= bookworm trixie trixie-bird3 sid sid-bird3
 matrix: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables debootstrap
-	for release in $(RELEASE); do \
-		echo "== $$release"; \
-		ANYCAST_ROUTED_RELEASE=$$release ANYCAST_ROUTED_SCHEDULES=40 \
-			$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal \
-			-m "integration and not booted and not slow and not releases" \
-			tests/announce tests/reconcile tests/cli tests/supervisor || exit; \
-	done
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables \
+		debootstrap systemd-container ruby
+	.ci/matrix $(RELEASE)
 
 demo: $(VENV)/ready
-	@.ci/packages bird2 frr gobgpd unbound bind9-dnsutils iproute2
+	@.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2
 	@$(BIN)/python -m anycast_routed.lab.demo
 
 # The machine should be idle and have two cores.
 bench: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	@echo "three benchmarks, about thirty minutes: apply 7, failover 17, scale 6"
 	$(BIN)/python -m bench.apply
 	$(BIN)/python -m bench.failover --svg docs/failover.svg
@@ -71,7 +68,7 @@ bench: $(VENV)/ready
 
 # The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready
-	.ci/packages bird2 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
 		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
 	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))

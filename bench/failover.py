@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.lab.lab import RELEASE_VARIABLE
+from anycast_routed.lab.releases import RELEASES
 from bench import clients, faults, resources
 from bench.cases import HEAD, CaseRunner
 from bench.daemon_site import DaemonSite, Setting, site_config
@@ -42,6 +45,8 @@ def main() -> int:
     """Measure, print the tables, and draw the figure."""
     options = _options()
     begun = time.monotonic()
+    if options.release:
+        os.environ[RELEASE_VARIABLE] = options.release
     print(machine())
     runner = CaseRunner(options)
     failed = False
@@ -227,6 +232,7 @@ def _options() -> argparse.Namespace:
     add("--saturated", type=float, default=60, help="seconds of load without a fault (60)")
     add("--seed", type=int, default=1, help="seed of the random phases (1)")
     add("--only", default="", help='regular expression for cases: "BIRD: (killed|baseline)$"')
+    add("--release", choices=RELEASES, help="of the routers (those of this machine)")
     add("--router", choices=["bird", "frr"], nargs="+", default=["bird", "frr"], help="(both)")
     add("--json", type=Path, help="write all figures to this file")
     add("--svg", type=Path, help="draw the main cases to this file")

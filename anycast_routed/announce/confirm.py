@@ -23,6 +23,7 @@ _SETTLED = 1.0
 # Seconds between two read-backs: at first, and at most while nothing changes. Starting vtysh takes
 # 25 ms of CPU time, and a BIRD that holds its first routes back is woken by each connection.
 _EVERY, _SELDOM = 0.02, 0.1
+_FRAGILE_EVERY = 0.5  # the same for a release that a question can crash
 _GLANCE = 0.01  # seconds after which a newer plan is noticed
 _NAMED = 5  # faults that a message names
 
@@ -84,7 +85,11 @@ def confirm(
     """
     begun = settled = time.monotonic()
     known = {session.address for session in before.sessions}
-    readback, pause = speaker.read(), _EVERY
+    readback = speaker.read()
+    quickest, slowest = (
+        (_FRAGILE_EVERY, _FRAGILE_EVERY) if readback.version.fragile else (_EVERY, _SELDOM)
+    )
+    pause = quickest
     while True:
         found = faults(plan, readback)
         coming = patience.await_sessions and _new_sessions_are_down(readback, known)
@@ -100,9 +105,9 @@ def confirm(
             break
         if _is_superseded_within(pause, patience.superseded):
             return Confirmation(readback, found, complete=False)
-        latest, pause = speaker.read(), min(1.5 * pause, _SELDOM)
+        latest, pause = speaker.read(), min(1.5 * pause, slowest)
         if latest != readback:
-            readback, settled, pause = latest, time.monotonic(), _EVERY
+            readback, settled, pause = latest, time.monotonic(), quickest
     if undoing(wrong, before):
         raise _not_confirmed(wrong)
     return Confirmation(readback, found, complete=True)

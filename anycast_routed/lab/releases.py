@@ -10,6 +10,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from anycast_routed.lab.failures import LabError
 from anycast_routed.system.commands import run
@@ -20,8 +21,12 @@ _SCRIPT = Path(__file__).with_name("build-root")
 _BUILD_TIMEOUT = 3600.0  # seconds; two minutes, or more with a slow mirror
 
 
+Use = Literal["", "machine", "builder"]
+"""What a root can do beyond running daemons: boot with systemd, or build a Debian package."""
+
+
 @cache
-def layers(release: str) -> str:
+def layers(release: str, use: Use = "") -> str:
     """Return the directories with the files of a release, as overlayfs names them in `lowerdir`.
 
     Builds them first, with debootstrap, if they are not in the cache; that needs root.
@@ -32,7 +37,8 @@ def layers(release: str) -> str:
     if release not in RELEASES:
         message = f"{release!r} is not a release that a lab can run"
         raise LabError(message, hint=f"use one of {', '.join(RELEASES)}")
-    done = run([str(_SCRIPT), str(cache_directory()), release], within=_BUILD_TIMEOUT)
+    argv = [str(_SCRIPT), str(cache_directory()), release, use]
+    done = run(argv, within=_BUILD_TIMEOUT)
     if done.code != 0:
         message = f"cannot build the files of {release}"
         raise LabError(message, hint=done.err.strip())

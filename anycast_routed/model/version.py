@@ -15,6 +15,8 @@ class Version:
     """For comparisons: (2, 0, 12); empty if unknown."""
     silent_for: float
     """Seconds after a session comes up in which this release may export nothing."""
+    fragile: bool = False
+    """A question about routes can crash this release, so ask seldom."""
 
     def __str__(self) -> str:
         return f"{self.router} {self.text}".rstrip()

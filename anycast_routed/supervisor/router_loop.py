@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
+_FRAGILE_EVERY = 15.0  # the same for a release that a question can crash
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
@@ -94,6 +95,8 @@ class RouterLoop:
         """Wait until a fact changed or will change, or until the next read-back is due."""
         at = time.monotonic()
         every = _SESSION_CHANGED_EVERY if at < self._asking_often_until else EVERY
+        if self._memory.readback is not None and self._memory.readback.version.fragile:
+            every = _FRAGILE_EVERY
         until = at + (self._retry or every)
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)

@@ -15,6 +15,7 @@ from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.releases import RELEASES, versions
 from tests.support.dns_site import lay_out
 from tests.support.password_site import config_with_password, restart_peer, write_password
+from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -108,6 +109,19 @@ def operators(site: Site) -> str:
     if isinstance(site.router, Bird):
         return site.router.birdc("show route protocol operator")
     return site.router.vtysh("show running-config")
+
+
+@pytest.mark.parametrize(("release", "router_name"), PAIRS, ids="-".join)
+def test_the_parser_accepts_the_configs_that_the_tests_compare_with(
+    release: str, router_name: str
+) -> None:
+    files = sorted((ROOT / "tests" / "announce" / router_name / "golden").iterdir())
+    assert files
+    check = {"bird": ("bird", "-p", "-c"), "frr": ("vtysh", "-C", "-f")}[router_name]
+    with Lab(release=release) as lab:
+        host = lab.host("dns1")
+        for file in files:
+            host.run(*check, str(file))
 
 
 @pytest.mark.parametrize("release", RELEASES)

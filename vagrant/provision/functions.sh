@@ -18,11 +18,14 @@ install_packages() {
     apt-get install -y -qq $missing >/dev/null
 }
 
-# install_anycast_routed: install the newest package in dist/.
+# install_anycast_routed: install the newest package in dist/ that is for this release of Debian.
 install_anycast_routed() {
-    deb=$(find /vagrant/dist -name 'anycast-routed_*.deb' | sort -V | tail -n 1)
+    # shellcheck source=/dev/null # it is on each Debian
+    release=$(. /etc/os-release && echo "$VERSION_ID")
+    deb=$(find /vagrant/dist -name "anycast-routed_*+deb${release}_*.deb" | sort -V | tail -n 1)
     if [ -z "$deb" ]; then
-        echo 'no package in dist/; run on your own machine: make deb, then vagrant rsync' >&2
+        echo "no package for Debian $release in dist/; build it on Debian $release: make deb" >&2
+        echo 'then, on your own machine: vagrant rsync' >&2
         exit 1
     fi
     apt-get install -y -qq "$deb" >/dev/null

@@ -56,7 +56,9 @@ def version(greeting: str) -> Version:
     """Return the version from BIRD's greeting on the control socket, `BIRD 2.0.12 ready.`."""
     found = _GREETING.search(greeting)
     text = found.group(1) if found else ""
-    return Version("BIRD", text, numbers(text), newest(RELEASES, numbers(text)).silent_for)
+    found_numbers = numbers(text)
+    silent_for = newest(RELEASES, found_numbers).silent_for
+    return Version("BIRD", text, found_numbers, silent_for, fragile=_crashes(found_numbers))
 
 
 def release(version: Version) -> Release:
@@ -75,8 +77,11 @@ def refuse_unsupported(version: Version) -> None:
 
 def findings(version: Version) -> tuple[Finding, ...]:
     """Return what an operator should know of this version."""
-    if _crashes(version.numbers):
-        detail = f"{version} can crash while it answers `show route`, which status and apply ask"
+    if version.fragile:
+        detail = (
+            f"{version} can crash while it answers `show route`, by which its exports are read: "
+            "the daemon asks less often, and corrects drift later"
+        )
         fix = "install 3.1.8, 3.2.3, 3.3.2 or newer"
         return (Finding(Code.RELEASE_CRASHES, "", detail, fix),)
     return untried(version, TRIED)

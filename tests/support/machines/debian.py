@@ -1,15 +1,21 @@
-"""The Debian 12 image of the test machines, and the network unit that the tests add to it."""
+"""The Debian of the test machines, and the network unit that the tests add to it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
-from anycast_routed.lab import LabError
-from anycast_routed.lab.releases import cache_directory
+from anycast_routed.lab import releases
 from anycast_routed.system.commands import run
 
-_SCRIPT = Path(__file__).with_name("image")
-_BUILD_TIMEOUT = 3600.0  # seconds: one minute, or ten on a busy machine or with a slow mirror
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from anycast_routed.system.commands import Completed
+
+RELEASE = os.environ.get("ANYCAST_ROUTED_MACHINE", "bookworm")
+"""The release of the machines and of the package: one of `releases.RELEASES`."""
 NETWORK = """\
 [Unit]
 Description=The network of a lab
@@ -27,16 +33,55 @@ ExecStart=ip -batch /etc/lab-network
 WantedBy=multi-user.target
 """
 """A unit that runs the `ip` commands in /etc/lab-network at each boot."""
+# A root in memory above the layers, with /dev and the given paths of this machine.
+_IN_ROOT = """
+layers=$1
+shift
+mount -n -t tmpfs -o mode=755 lab /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+cd /mnt
+mount -n -t overlay -o "lowerdir=$layers,upperdir=upper,workdir=work" overlay root
+mount -n -t proc proc root/proc
+while [ "$1" != -- ]; do
+    mkdir -p "root$1"
+    mount -n --rbind "$1" "root$1"
+    shift
+done
+shift
+exec chroot root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+"""
 
 
 def image() -> str:
-    """Return the directory of the image; build the image first if it does not exist.
+    """Return the layers of a machine; build them first if they do not exist.
 
     Raises:
         LabError: debootstrap failed; the hint has the end of its output.
     """
-    done = run([str(_SCRIPT), str(cache_directory())], within=_BUILD_TIMEOUT)
-    if done.code != 0:
-        message = "cannot build the Debian 12 image of the tests"
-        raise LabError(message, hint=done.err.strip())
-    return done.out.strip()
+    return releases.layers(RELEASE, "machine")
+
+
+def run_in_builder(
+    argv: Sequence[str], *, shared: Sequence[Path], env: Mapping[str, str], within: float
+) -> Completed:
+    """Run a command in a Debian of this release that can build packages: see `run_in`."""
+    layers = releases.layers(RELEASE, "builder")
+    return run_in(layers, argv, shared=shared, env=env, within=within)
+
+
+def run_in(
+    layers: str,
+    argv: Sequence[str],
+    *,
+    shared: Sequence[Path],
+    env: Mapping[str, str],
+    within: float,
+) -> Completed:
+    """Run a command as root in a Debian made of these layers.
+
+    Of this machine it has the network, /dev and the paths of `shared`. Its own files are in
+    memory, and are gone afterwards.
+    """
+    script = ("unshare", "--mount", "/bin/sh", "-euc", _IN_ROOT, "sh", layers)
+    given = [f"{name}={value}" for name, value in env.items()]
+    return run([*script, "/dev", *map(str, shared), "--", *given, *argv], within=within)

@@ -44,7 +44,7 @@ server:
 _KEEP_ONE_ROUTER = {
     "bird": "dpkg --purge frr; groupdel frrvty",
     "frr": """
-        dpkg --purge bird2
+        dpkg --purge bird2 bird3
         sed -i s/bgpd=no/bgpd=yes/ /etc/frr/daemons
     """,
 }

@@ -1,4 +1,4 @@
-"""A Debian 12 with its own systemd in a host of the lab, like the machine of an operator.
+"""A Debian with its own systemd in a host of the lab, like the machine of an operator.
 
     with Lab() as lab:
         dns1, peer = lab.host("dns1"), lab.host("peer")
@@ -11,7 +11,7 @@
             print(machine.run("anycast-routed", "status", user="nobody", check=False).out)
 
 The machine uses the network of the lab host, so its router has sessions with the other hosts of the
-lab. Its disk is a layer in memory above the image that tests/support/machines/image builds. BIRD,
+lab. Its disk is a layer in memory above a root of the lab (see `debian.image`). BIRD,
 FRR, gobgpd and unbound are installed and disabled, so that `apt-get install` of them needs no
 network. Processes, mounts and disk end with the lab, also if the test process is killed.
 
@@ -73,7 +73,7 @@ exit "$code"
 
 
 class Machine:
-    """A Debian 12 machine with the network and the name of a lab host.
+    """A Debian machine with the network and the name of a lab host.
 
     The machine is off until `boot`. Before that, files can be written and commands can be run, but
     systemd does not run.

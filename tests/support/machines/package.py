@@ -1,4 +1,4 @@
-"""Build the Debian package of this tree, and a newer version of it, and cache both."""
+"""Build the Debian package of this tree in a Debian of its release, and a newer version of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anycast_routed.lab.releases import cache_directory
 from anycast_routed.system.commands import run
+from tests.support.machines.debian import RELEASE, run_in_builder
 from tests.support.paths import ROOT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 NEWER = "99.0"
+_PLATFORM = "manylinux2014_x86_64"
 _NEW_FILTER = """
 import jinja2.defaults
 
@@ -23,6 +30,7 @@ jinja2.defaults.DEFAULT_FILTERS["only_in_newer"] = str
 """
 _KEPT = 86_400.0  # seconds
 _NOT_PACKAGED = ("bench/", "tests/", "vagrant/")
+_LOCKS = ("build.lock", "requirements.lock")
 _BUILD_TIMEOUT = 600.0  # seconds: the build takes 15, or longer with a slow mirror
 
 
@@ -42,28 +50,58 @@ def packages() -> Packages:
     directory = cache_directory()
     with (directory / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = directory / f"package-{_digest()}"
+        built = directory / f"package-{RELEASE.removesuffix('-bird3')}-{_digest()}"
         if not built.is_dir():
             for old in directory.glob("package-*/"):
                 if time.time() - old.stat().st_mtime > _KEPT:
                     shutil.rmtree(old)
             _build(built)
         os.utime(built)
-    newer = next(built.glob(f"anycast-routed_{NEWER}_*.deb"))
+    newer = next(built.glob(f"anycast-routed_{NEWER}+*.deb"))
     current = next(deb for deb in built.glob("*.deb") if deb != newer)
     return Packages(current, newer)
 
 
+def build(out: Path, *before: str, **env: str) -> Path:
+    """Run packaging/build-deb in a Debian of the release; return the package.
+
+    The wheels of the locks are downloaded on this machine, for the Python of that Debian, so that
+    pip there needs no index. `before` is a command that runs the build, such as `nice`.
+    """
+    with tempfile.TemporaryDirectory(prefix="wheels-") as wheels:
+        python = _builder(("python3", "-c", "import sys; print('%d%d' % sys.version_info[:2])"))
+        for lock in _LOCKS:
+            _download(Path(wheels), lock, python.strip())
+        env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels}
+        out.mkdir(parents=True, exist_ok=True)
+        argv = (*before, str(ROOT / "packaging" / "build-deb"), str(out))
+        said = _builder(argv, ROOT, out, Path(wheels), env=env)
+    return Path(said.splitlines()[-1])
+
+
+def _builder(argv: Sequence[str], *shared: Path, env: Mapping[str, str] | None = None) -> str:
+    done = run_in_builder(argv, shared=shared, env=env or {}, within=_BUILD_TIMEOUT)
+    assert done.code == 0, f"{' '.join(argv)}: {done.out}{done.err}"
+    return done.out
+
+
+def _download(wheels: Path, lock: str, python: str) -> None:
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps")
+    where = ("--dest", str(wheels), "--requirement", str(ROOT / "packaging" / lock))
+    which = ("--only-binary", ":all:", "--python-version", python, "--platform", _PLATFORM)
+    _run(*pip, *where, *which, within=_BUILD_TIMEOUT)
+
+
 def _build(directory: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="package-", dir=directory.parent) as work:
-        script = str(ROOT / "packaging" / "build-deb")
-        current = Path(_run(script, f"{work}/out", within=_BUILD_TIMEOUT).splitlines()[-1])
+        current = build(Path(work, "out"))
         tree = Path(work, "tree")
         _run("dpkg-deb", "--raw-extract", str(current), str(tree))
         control = tree / "DEBIAN" / "control"
         control.write_text(_with_version(control.read_text("utf-8")), "utf-8")
         _change_version(tree / "usr/lib/anycast-routed/anycast_routed")
-        newer = current.with_name(f"anycast-routed_{NEWER}_amd64.deb")
+        debian = current.name.rpartition("+")[2]  # deb12_amd64.deb
+        newer = current.with_name(f"anycast-routed_{NEWER}+{debian}")
         # Not compressed: the tests read the package only once or twice.
         _run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(newer))
         current.parent.rename(directory)
