@@ -51,12 +51,9 @@ def bring(
 ) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
-    `before` is the read-back that the plan was compared with. A new prefix that the router does not
-    take is a fault of the outcome: the others are announced, and the text stays loaded, so that the
-    prefix can still come. Nothing is written or loaded if the
-    file, the running config and the exports agree with the plan already. If `patience` reports a
-    newer plan, the wait for the proof ends, nothing is put back, and the outcome is not
-    `confirmed`.
+    `before` is the read-back that the plan was compared with. Nothing is loaded if the file and the
+    exports agree with the plan already. A new prefix that the router does not take is a fault of
+    the outcome, and the text stays loaded. A newer plan ends the wait.
 
     Whatever fails, prefixes are withdrawn that the plan no longer has, or lowers. For the rest:
 
