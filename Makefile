@@ -37,7 +37,7 @@ booted: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
 		systemd-container debootstrap ruby python3 python3-pip
 	# The tests of one file share their machines.
-	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m booted
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m 'booted and not matrix'
 
 # The life of a prefix on each release of BIRD and FRR; the first run builds their files with
 # debootstrap. Root only.

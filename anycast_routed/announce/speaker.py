@@ -125,7 +125,7 @@ class Speaker(Protocol):
         `loaded` is the text that the router loaded last, if `file` holds it without the prefixes
         by now. If the router runs `loaded`, exactly these prefixes are withdrawn. Otherwise at
         least these, by a way that works whatever state the configs are in. The exports are not
-        read back.
+        read back. With all prefixes, `loaded` only helps to find what belongs to them.
         """
         ...
 

@@ -77,10 +77,12 @@ def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
 
 def withdraw_all(speaker: Speaker) -> None:
     """Withdraw all our prefixes. Works with a broken config of the operator, and on a full disk."""
+    loaded = ""
     try:
+        loaded = router_file.read(speaker) or ""
         shorten_file(speaker, frozenset())
     finally:
-        speaker.withdraw()
+        speaker.withdraw(loaded=loaded)
 
 
 def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:

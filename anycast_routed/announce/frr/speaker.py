@@ -179,16 +179,16 @@ class FrrSpeaker:
             if not self._send("bgpd", lines):
                 self._remove_statics(known.statics, prefixes)
                 return
-        self._withdraw_confirmed(prefixes)
+        self._withdraw_confirmed(prefixes, known)
 
-    def _withdraw_confirmed(self, prefixes: frozenset[Prefix] | None) -> None:
+    def _withdraw_confirmed(self, prefixes: frozenset[Prefix] | None, known: Running) -> None:
         running = self._reader.bgpd()
         gone = running.networks.keys() if prefixes is None else prefixes
         self._remove_networks(changes.withdrawals(running, running.networks.keys() - gone))
         if left := self._reader.bgpd().networks.keys() & gone:
             message = f"FRR still has {', '.join(map(str, left))}"
             raise NotConfirmedError(message, hint="look at: vtysh -c 'show running-config'")
-        statics = Running(self._reader.statics()).statics
+        statics = {**known.statics, **Running(self._reader.statics()).statics}
         self._remove_statics(statics, statics if prefixes is None else gone)
 
     def _remove_networks(self, lines: Sequence[Line]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines
@@ -33,6 +34,9 @@ class Statics:
         mgmtd drops a command with exit code 0, or refuses it for a moment, while another vtysh
         configures it (10.3, 10.7.1). So the lines that its config does not show are sent again.
 
+        A mgmtd that was restarted alone has forgotten a static that staticd still has. So what is
+        to be removed and is not in its config is added first: mgmtd refuses to remove it otherwise.
+
         Raises:
             RouterUnavailableError, AccessDeniedError: as `Vtysh.ask`.
         """
@@ -42,12 +46,15 @@ class Statics:
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
             return self._vtysh.send_file(release.statics, config_lines.script(lines))
+        positives = [replace(one, text=one.text.removeprefix("no ")) for one in _removals(lines)]
+        if forgotten := _missing(positives, self._held()):
+            self._vtysh.send(release.statics, config_lines.script(forgotten))
         refused, in_vain = "", 0
         for tries in range(_MOST_TRIES):
             if tries:
                 time.sleep(_EVERY)
             refused = self._vtysh.send(release.statics, config_lines.script(lines))
-            left = _missing(lines, Running(self._reader.statics()))
+            left = _missing(lines, self._held())
             in_vain = in_vain + 1 if len(left) == len(lines) else 0
             lines = left
             if not lines or in_vain == _IN_VAIN:
@@ -56,6 +63,13 @@ class Statics:
             return ""
         lost = "; ".join(line.text for line in lines[:3])
         return refused or f"{release.statics} does not take: {lost}"
+
+    def _held(self) -> Running:
+        return Running(self._reader.statics())
+
+
+def _removals(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if line.text.startswith("no ")]
 
 
 def _missing(lines: Sequence[Line], running: Running) -> list[Line]:

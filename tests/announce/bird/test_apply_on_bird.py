@@ -166,6 +166,8 @@ def test_a_text_that_bird_refuses_changes_nothing(
     assert file.read_bytes() == before
     assert "local has" in site.dns1.read("/run/anycast-routed/bird.conf.rejected")
     assert site.tables() == [announced, announced]
+    again = site.run("apply", check=False)
+    assert again.err == done.err, "BIRD 3 writes the time and a thread, which must not show"
 
 
 def test_a_name_that_the_operators_config_uses_too_changes_nothing(lab: Lab) -> None:

@@ -221,7 +221,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
 ) -> None:
     announced(router, listener)
     routes = "ip route 10.9.0.1/32 blackhole tag 53180 250\nip route 10.9.0.2/32 blackhole\n"
-    vtysh(dns1, "-d", "staticd", "-f", "/dev/stdin", stdin=routes)
+    vtysh(dns1, "-d", holder(router), "-f", "/dev/stdin", stdin=routes)
     router.vtysh(f"{IPV4}network 172.17.2.0/24\nredistribute static\nredistribute connected")
     answer = f"show bgp ipv4 unicast neighbors {UP} advertised-routes"
     eventually(lambda: len(router.rib("ipv4")) == 4, why="all are in the table")
@@ -234,14 +234,8 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     eventually(lambda: len({e.prefix for e in listener.since(mark) if e.prefix}) == 2)
     assert sorted(listener.table()) == [V4, V6]
     # So our static routes must not have the tag of the route-maps.
-    vtysh(
-        dns1,
-        "-d",
-        "staticd",
-        "-f",
-        "/dev/stdin",
-        stdin="ip route 10.9.0.3/32 blackhole tag 53179\n",
-    )
+    kept = "ip route 10.9.0.3/32 blackhole tag 53179\n"
+    vtysh(dns1, "-d", holder(router), "-f", "/dev/stdin", stdin=kept)
     eventually(lambda: "10.9.0.3/32" in listener.table(), why="the tag is kept")
 
 
@@ -319,7 +313,8 @@ def test_with_bgpd_dead_only_a_named_daemon_tells(dns1: Host, router: Frr) -> No
     named = vtysh(dns1, "-d", "bgpd", "-f", "/dev/stdin", stdin=BGP)
     assert named.code == 1
     assert "failed to connect to any daemons" in named.out + named.err
-    # zebra has a copy of lines that were not sent to bgpd alone, except those it does not know.
+    # zebra, and mgmtd since FRR 9, have copies of lines that were not sent to bgpd alone, except
+    # those that they do not know.
     config = router.vtysh("show running-config")
     assert "route-map LP200 permit 10" in config
     assert "local-preference" not in config

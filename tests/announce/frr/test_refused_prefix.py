@@ -77,6 +77,20 @@ def test_apply_says_why_frr_takes_no_static_route(site: Site, others: Held) -> N
     site.both_hold(others)
 
 
+def test_a_withdrawal_leaves_no_static_route_behind_after_a_restart_of_its_daemon(
+    site: Site, announced: Held
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    holder = "mgmtd" if "mgmtd" in frr_of(site).daemons else "staticd"
+    frr_of(site).restart_daemon(holder)
+    site.run("apply")
+    site.both_hold(announced)
+    site.run("withdraw")
+    kernel = ("ip", "-6", "route", "show", "type", "blackhole")
+    eventually(lambda: site.dns1.run(*kernel).out == "", why="no route is left in the kernel")
+
+
 def test_the_daemon_tries_again_without_an_update_for_the_others(
     lab: Lab, announced: Held, others: Held
 ) -> None:

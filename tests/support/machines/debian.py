@@ -42,6 +42,7 @@ mkdir /mnt/upper /mnt/work /mnt/root
 cd /mnt
 mount -n -t overlay -o "lowerdir=$layers,upperdir=upper,workdir=work" overlay root
 mount -n -t proc proc root/proc
+cp /etc/resolv.conf root/etc/ 2>/dev/null || :
 while [ "$1" != -- ]; do
     mkdir -p "root$1"
     mount -n --rbind "$1" "root$1"
@@ -62,10 +63,15 @@ def image() -> str:
 
 
 def run_in_builder(
-    argv: Sequence[str], *, shared: Sequence[Path], env: Mapping[str, str], within: float
+    argv: Sequence[str],
+    *,
+    shared: Sequence[Path],
+    env: Mapping[str, str],
+    within: float,
+    release: str = RELEASE,
 ) -> Completed:
     """Run a command in a Debian of this release that can build packages: see `run_in`."""
-    layers = releases.layers(RELEASE, "builder")
+    layers = releases.layers(release, "builder")
     return run_in(layers, argv, shared=shared, env=env, within=within)
 
 

@@ -42,45 +42,51 @@ class Packages:
     newer: Path
 
 
-def packages() -> Packages:
+def packages(release: str = RELEASE) -> Packages:
     """Return both packages: from the cache, or built if a file of the tree has changed.
+
+    They are for the Debian of this release.
 
     All checkouts of the user share the cache. Packages that no test used for a day are deleted.
     """
     directory = cache_directory()
     with (directory / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = directory / f"package-{RELEASE.removesuffix('-bird3')}-{_digest()}"
+        built = directory / f"package-{release.removesuffix('-bird3')}-{_digest()}"
         if not built.is_dir():
             for old in directory.glob("package-*/"):
                 if time.time() - old.stat().st_mtime > _KEPT:
                     shutil.rmtree(old)
-            _build(built)
+            _build(built, release)
         os.utime(built)
     newer = next(built.glob(f"anycast-routed_{NEWER}+*.deb"))
     current = next(deb for deb in built.glob("*.deb") if deb != newer)
     return Packages(current, newer)
 
 
-def build(out: Path, *before: str, **env: str) -> Path:
+def build(out: Path, *before: str, release: str = RELEASE, **env: str) -> Path:
     """Run packaging/build-deb in a Debian of the release; return the package.
 
     The wheels of the locks are downloaded on this machine, for the Python of that Debian, so that
     pip there needs no index. `before` is a command that runs the build, such as `nice`.
     """
     with tempfile.TemporaryDirectory(prefix="wheels-") as wheels:
-        python = _builder(("python3", "-c", "import sys; print('%d%d' % sys.version_info[:2])"))
+        ask = ("python3", "-c", "import sys; print('%d%d' % sys.version_info[:2])")
+        python = _builder(release, ask)
         for lock in _LOCKS:
             _download(Path(wheels), lock, python.strip())
         env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels}
         out.mkdir(parents=True, exist_ok=True)
         argv = (*before, str(ROOT / "packaging" / "build-deb"), str(out))
-        said = _builder(argv, ROOT, out, Path(wheels), env=env)
+        said = _builder(release, argv, ROOT, out, Path(wheels), env=env)
     return Path(said.splitlines()[-1])
 
 
-def _builder(argv: Sequence[str], *shared: Path, env: Mapping[str, str] | None = None) -> str:
-    done = run_in_builder(argv, shared=shared, env=env or {}, within=_BUILD_TIMEOUT)
+def _builder(
+    release: str, argv: Sequence[str], *shared: Path, env: Mapping[str, str] | None = None
+) -> str:
+    within = _BUILD_TIMEOUT
+    done = run_in_builder(argv, shared=shared, env=env or {}, within=within, release=release)
     assert done.code == 0, f"{' '.join(argv)}: {done.out}{done.err}"
     return done.out
 
@@ -92,9 +98,9 @@ def _download(wheels: Path, lock: str, python: str) -> None:
     _run(*pip, *where, *which, within=_BUILD_TIMEOUT)
 
 
-def _build(directory: Path) -> None:
+def _build(directory: Path, release: str) -> None:
     with tempfile.TemporaryDirectory(prefix="package-", dir=directory.parent) as work:
-        current = build(Path(work, "out"))
+        current = build(Path(work, "out"), release=release)
         tree = Path(work, "tree")
         _run("dpkg-deb", "--raw-extract", str(current), str(tree))
         control = tree / "DEBIAN" / "control"

@@ -1,0 +1,71 @@
+"""The upgrade of a host from Debian 12 to Debian 13, with the service in place.
+
+docs/operate.md describes what happens. The packages come from the mirror of this machine.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anycast_routed.lab import eventually, releases
+from tests.support.machines.debian import run_in
+from tests.support.machines.dns_host import PROGRAM, DnsHost
+from tests.support.machines.package import packages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.dns_site import Held
+
+pytestmark = [pytest.mark.integration, pytest.mark.booted, pytest.mark.matrix]
+
+UPGRADE = ("apt-get", "-y", "-o", "Dpkg::Options::=--force-confold", "full-upgrade")
+# Without the package of Debian 13, apt would remove it.
+DOWNLOAD = """
+sed -i s/bookworm/trixie/g /etc/apt/sources.list
+apt-get -qq update
+apt-get -qq -y --download-only full-upgrade >/dev/null
+cp -R /var/lib/apt/lists "$1"
+cp -R /var/cache/apt/archives "$1"
+"""
+
+
+@pytest.fixture(scope="module")
+def debian13(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Download the lists and the packages of Debian 13: the machines have no other network."""
+    directory = tmp_path_factory.mktemp("debian13")
+    argv = ("/bin/sh", "-euc", DOWNLOAD, "sh", str(directory))
+    layers = releases.layers("bookworm", "machine")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    done = run_in(layers, argv, shared=[directory], env=env, within=900)
+    assert done.code == 0, done.out + done.err
+    return directory
+
+
+def test_the_host_becomes_debian_13_and_the_service_goes_on(
+    host: DnsHost, announced: Held, debian13: Path
+) -> None:
+    machine, newer = host.machine, packages("trixie").current
+    root = machine.host.path("/run/machine/root")
+    for name, place in (("lists", "var/lib/apt/lists"), ("archives", "var/cache/apt/archives")):
+        shutil.copytree(debian13 / name, root / place, dirs_exist_ok=True)
+    machine.run("sed", "-i", "s/bookworm/trixie/g", "/etc/apt/sources.list")
+
+    alone = machine.run(*UPGRADE, "--simulate").out
+    assert re.search(rf"^Remv {PROGRAM} ", alone, re.MULTILINE), "so both are upgraded together"
+
+    path, mark, before = machine.copy(newer, "/var/cache"), host.mark(), host.pid()
+    print(machine.run(*UPGRADE, path, within=1800).out)
+    for event in host.peer.since(mark):
+        print(event)
+    assert machine.run("dpkg-query", "-W", "-f", "${Version}", PROGRAM).out.endswith("+deb13")
+    assert "trixie" in machine.read("/etc/os-release")
+    eventually(lambda: host.pid() not in {0, before}, within=90, why="the new daemon runs")
+    host.holds(announced, within=60)
+    machine.reboot()
+    host.holds(announced, within=60)
+    assert not machine.failed()
