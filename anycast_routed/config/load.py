@@ -205,9 +205,10 @@ def _read(path: Path) -> bytes:
         hint = "run it with sudo, or as a member of group anycast-routed"
         fault = Fault("", "may not be read by this user", hint)
         raise UnreadableConfigError(name, [fault]) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        stop(name, f"cannot be read: {reason}")
+    except OSError as error:
+        stop(name, f"cannot be read: {error.strerror}")
+    except ValueError:
+        stop(name, "cannot be read: there is a null byte in its path")
     if len(content) > LARGEST:
         stop(name, f"is larger than {LARGEST // 1024 // 1024} MiB", "name a config file")
     return content

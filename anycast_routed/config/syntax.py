@@ -32,18 +32,23 @@ def parsed_json(text: str, name: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidConfigError(name, [_json_fault(error, place)]) from None
+        raise InvalidConfigError(name, [_json_fault(error)]) from None
     except ValueError:
         stop(name, "has a number with too many digits")
 
 
-def _json_fault(error: json.JSONDecodeError, place: str) -> Fault:
+def _json_fault(error: json.JSONDecodeError) -> Fault:
     rest = error.doc[error.pos :]
     before = error.doc[: error.pos].rstrip()
+    place = f"line {error.lineno}, column {error.colno}"
     if rest.startswith(("//", "/*", "#")):
         return Fault(place, "JSON has no comments", "delete it, or write the config as TOML")
+    # Python 3.13 points to the comma, and older ones to the bracket after it.
+    if rest.startswith(",") and rest[1:].lstrip().startswith(("}", "]")):
+        return Fault(place, "there is a comma before the end", "delete it")
     if rest.startswith(("}", "]")) and before.endswith(","):
+        comma = json.JSONDecodeError("", error.doc, len(before) - 1)
+        place = f"line {comma.lineno}, column {comma.colno}"
         return Fault(place, "there is a comma before the end", "delete it")
     if not rest.strip():
         return Fault(place, "the file ends too early", "a bracket or a quote is still open")

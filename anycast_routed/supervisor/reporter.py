@@ -17,14 +17,15 @@ from anycast_routed.report.history import entries
 from anycast_routed.report.restrictions import restrictions
 from anycast_routed.state import journal, status_file
 from anycast_routed.supervisor.background_writer import BackgroundWriter
+from anycast_routed.supervisor.lasting_findings import LastingFindings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import Finding, Observed
+    from anycast_routed.model import Observed
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
 _TO_FINISH = 1.0  # seconds for the disk, at our end
-_Subject = tuple[str, str]  # the code of a finding, and what it concerns
-_LASTING = 3.0  # seconds after which a finding is logged
 
 
 class Reporter:
@@ -55,10 +54,7 @@ class Reporter:
         """Services that are withheld because of their flapping."""
         self._problems: dict[str, str] = {}
         """Present problems by subject: `router`, `config`, `drains`, ..."""
-        self._findings: dict[_Subject, tuple[Finding, float]] = {}
-        """Present findings of sessions and exports, and since when (monotonic)."""
-        self._logged: dict[_Subject, Finding] = {}
-        """The findings that the log has."""
+        self._findings = LastingFindings(log)
         self._done: Done | None = None
         self._live: status_file.Live | None = None
         """The status written last; None if it could not be written."""
@@ -111,7 +107,7 @@ class Reporter:
         found = findings.of_router(
             readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
         )
-        self._take_findings(found, at)
+        self._findings.take(found, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and notify systemd, if something changed."""
@@ -129,7 +125,7 @@ class Reporter:
             problems={
                 about: what for about, what in self._problems.items() if about != _STATUS_FILE
             },
-            findings=tuple(one for one, _ in self._findings.values()),
+            findings=self._findings.present,
             checks=observed.checks,
             damped=observed.damped,
             drains=observed.drains,
@@ -150,25 +146,6 @@ class Reporter:
             async with asyncio.timeout(_TO_FINISH):
                 await self._status.finished()
                 await self._journal.finished()
-
-    def _take_findings(self, found: Iterable[Finding], at: float) -> None:
-        """Log the findings that last: a session that is coming up is none.
-
-        A finding is known by its code and subject, since its words can change: BIRD 3.4 names two
-        last errors of a session in turn.
-        """
-        before = self._findings
-        by_subject: dict[_Subject, Finding] = {(one.code, one.about): one for one in found}
-        self._findings = {
-            subject: (one, before.get(subject, (one, at))[1]) for subject, one in by_subject.items()
-        }
-        for subject in sorted(self._logged.keys() - self._findings.keys()):
-            one = self._logged.pop(subject)
-            self.log.info("finding is over", code=one.code, what=str(one))
-        for subject, (one, since) in sorted(self._findings.items()):
-            if subject not in self._logged and at - since >= _LASTING:
-                self._logged[subject] = one
-                self.log.warning("finding", code=one.code, what=str(one))
 
     def _sentence(self, config: Config, observed: Observed) -> str:
         said = [

@@ -151,8 +151,8 @@ def test_a_file_name_with_escapes_is_quoted() -> None:
         ("[]", "must be one object; write it in { }"),
         ("3", "must be one object; write it in { }"),
         ('{\n  "dns": {"ip": }\n}', "line 2, column 17: broken JSON: expecting value"),
-        ('{"dns": 1,\n}', "line 2, column 1: there is a comma before the end; delete it"),
-        ('{"dns": [1,]}', "line 1, column 12: there is a comma before the end; delete it"),
+        ('{"dns": 1,\n}', "line 1, column 10: there is a comma before the end; delete it"),
+        ('{"dns": [1,]}', "line 1, column 11: there is a comma before the end; delete it"),
         (
             '{"dns":',
             "line 1, column 8: the file ends too early; a bracket or a quote is still open",
