@@ -46,8 +46,7 @@ class Statics:
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
             return self._vtysh.send_file(release.statics, config_lines.script(lines))
-        positives = [replace(one, text=one.text.removeprefix("no ")) for one in _removals(lines)]
-        if forgotten := _missing(positives, self._held()):
+        if forgotten := self._forgotten(lines):
             self._vtysh.send(release.statics, config_lines.script(forgotten))
         refused, in_vain = "", 0
         for tries in range(_MOST_TRIES):
@@ -64,12 +63,17 @@ class Statics:
         lost = "; ".join(line.text for line in lines[:3])
         return refused or f"{release.statics} does not take: {lost}"
 
+    def _forgotten(self, lines: Sequence[Line]) -> list[Line]:
+        """Return the statics that these lines remove and that the config does not have."""
+        removed = [
+            replace(line, text=line.text.removeprefix("no "))
+            for line in lines
+            if line.text.startswith("no ")
+        ]
+        return _missing(removed, self._held()) if removed else []
+
     def _held(self) -> Running:
         return Running(self._reader.statics())
-
-
-def _removals(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if line.text.startswith("no ")]
 
 
 def _missing(lines: Sequence[Line], running: Running) -> list[Line]:
