@@ -45,7 +45,7 @@ VTYSH = """#!/bin/sh
 {refusal}exec {vtysh} "$@"
 """
 # The message of vtysh about a line that bgpd refuses.
-REFUSAL = """case "$*" in *'-C -f'*) ;; *-f*)
+REFUSAL = """case " $* " in *' -C -f '*) ;; *' -f '*)
   sed 's/^/line 4: Failure to communicate[13] to bgpd, line: /' >&2; exit 13 ;;
 esac
 """
@@ -151,7 +151,7 @@ def test_no_verb_and_no_file_shows_a_password_with_frr(lab: Lab, announced: Held
     run_all_verbs(site, "--json")
     nothing_is_shown(site)
 
-    write_password(site, SECOND)
+    write_password(site, CANARY)
     vtysh.write_text(VTYSH.format(refusal=REFUSAL, vtysh=find("vtysh")))
     assert "Failure to communicate" in run_all_verbs(site, "--json")["--json apply"]
     with_template(site, "timers connect", "timers konnect")
