@@ -1,4 +1,4 @@
-# Each target installs what it needs on a fresh Debian 12 with Python: packages with apt, Python
+# Each target installs what it needs on a fresh Debian 12 or 13 with Python: packages with apt, Python
 # tools in .venv.
 
 PYTHON ?= python3
@@ -83,7 +83,7 @@ fuzz: $(VENV)/ready
 reliability: $(VENV)/ready
 	$(BIN)/python -m tests.support.reliability_table
 
-# Build the Debian package for Debian 12 from the working tree, with uncommitted changes.
+# Build the package for the Debian of this machine from the working tree, with uncommitted changes.
 deb:
 	packaging/build-deb dist
 

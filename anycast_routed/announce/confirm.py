@@ -98,7 +98,9 @@ def confirm(
         wrong = blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
             break
-        silent = readback.version.silent_for if unheard(plan, readback) else 0.0
+        absent = {one.prefix for one in wrong if one.absent}
+        awaited = set(unheard(plan, readback)) - absent
+        silent = readback.version.silent_for if awaited else 0.0
         # A daemon, which does not wait for sessions, reads again in a moment.
         lasting = undoing(wrong, before) if not patience.await_sessions else wrong
         if not lasting and not coming and _since(settled) > silent + _SETTLED:

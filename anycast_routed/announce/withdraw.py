@@ -68,7 +68,11 @@ def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
     would have lowered them has failed.
     """
     kept = bearable(plan, before.originated)
-    if gone := frozenset(route.prefix for route in before.originated) - kept:
+    held = frozenset(route.prefix for route in before.originated)
+    if not speaker.layout.reads_file:
+        # The router can have a prefix in its config that it cannot announce yet.
+        held |= speaker.layout.held(router_file.read(speaker) or "")
+    if gone := held - kept:
         try:
             shorten_file(speaker, kept)
         finally:

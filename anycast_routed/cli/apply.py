@@ -136,7 +136,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     settings.report(step.plan.warnings)
     if settings.verbose:
         settings.say(plan_lines.announced_lines(step.plan))
-    if outcome.changed and not step.changes:
+    if outcome.changed and not step.changes and not outcome.absent:
         settings.say(["~ prefixes unchanged; the router's config was corrected"])
     took = f"{text.duration(total)} in all"
     if outcome.changed:

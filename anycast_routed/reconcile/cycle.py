@@ -126,14 +126,18 @@ def step(
     desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     absent = outcome.absent if outcome.confirmed else frozenset()
+
+    def possible(before: Readback) -> tuple[Change, ...]:
+        return tuple(one for one in changes(desired, before) if one.prefix not in absent)
+
     return Step(
         plan=desired,
         outcome=replace(outcome, seconds=time.monotonic() - begun),
-        changes=tuple(one for one in changes(desired, known or before) if one.prefix not in absent),
-        drifted=memory.confirmed == desired and bool(changes(desired, before)),
+        changes=possible(known or before),
+        drifted=memory.confirmed == desired and bool(possible(before)),
         memory=Memory(
             outcome.readback,
-            desired if outcome.confirmed and not absent else None,
+            desired if outcome.confirmed else None,
             (inputs.config, inputs.observed, planned),
         ),
     )

@@ -62,7 +62,9 @@ def of_router(
             found.append(Finding(Code.NOT_EXPORTED, about, fault.detail, _FILTERED))
     if refused and any(fault.absent for fault in faults):
         detail = f"{readback.router} refused a part of the config: {refused}"
-        found.append(Finding(Code.PREFIX_REFUSED, "", detail, "all other prefixes are announced"))
+        found.append(
+            Finding(Code.PREFIX_REFUSED, "", detail, "the other prefixes are not affected")
+        )
     return found
 
 

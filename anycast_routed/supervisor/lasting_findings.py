@@ -18,13 +18,13 @@ class LastingFindings:
     """Logs when a finding begins to last, and when it is over.
 
     A finding is known by its code and subject, since its words can change: BIRD 3.4 names two last
-    errors of a session in turn.
+    errors of a session in turn. Other words about the same subject are logged once each.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._since: dict[_Subject, float] = {}
-        self._logged: dict[_Subject, Finding] = {}
+        self._logged: dict[_Subject, dict[str, Finding]] = {}
         self.present: tuple[Finding, ...] = ()
         """All findings of the latest step."""
 
@@ -34,9 +34,10 @@ class LastingFindings:
         now: dict[_Subject, Finding] = {(one.code, one.about): one for one in self.present}
         self._since = {subject: self._since.get(subject, at) for subject in now}
         for subject in sorted(self._logged.keys() - now.keys()):
-            gone = self._logged.pop(subject)
+            *_, gone = self._logged.pop(subject).values()
             self._log.info("finding is over", code=gone.code, what=str(gone))
         for subject, one in sorted(now.items()):
-            if subject not in self._logged and at - self._since[subject] >= _LASTING:
-                self._logged[subject] = one
+            logged = self._logged.get(subject, {})
+            if one.detail not in logged and at - self._since[subject] >= _LASTING:
+                self._logged[subject] = {**logged, one.detail: one}
                 self._log.warning("finding", code=one.code, what=str(one))

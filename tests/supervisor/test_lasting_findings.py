@@ -29,7 +29,11 @@ def test_a_finding_is_logged_once_when_it_has_lasted_for_3_s() -> None:
     assert [line.split()[0] for line in lines] == ["code=AR001", "is"]
 
 
-def test_other_words_about_the_same_session_are_the_same_finding() -> None:
+def test_other_words_about_the_same_session_are_logged_once_and_never_over_while_it_is_down() -> (
+    None
+):
     steps = [(3.0 * count, [down("ab"[count % 2])]) for count in range(8)]
-    assert len(logged(*steps)) == 1
-    assert "is over" in logged(*steps, (30, []))[-1]
+    lines = logged(*steps)
+    assert ["(a)" in line for line in lines] == [False, True]
+    assert not any(line.startswith("is over") for line in lines)
+    assert logged(*steps, (30, []))[-1].startswith("is over")

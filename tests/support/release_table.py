@@ -45,7 +45,7 @@ def with_rows(text: str, head: str, rows: Iterable[list[str]]) -> str:
     before, _, rest = text.partition(f"{head}\n")
     rule, _, rest = rest.partition("\n")
     old, blank, after = rest.partition("\n\n")
-    lines = {line.split(" | ")[0]: line for line in old.splitlines() if line.startswith("|")}
+    lines = {line.split(" | ")[0]: line for line in old.splitlines() if " not run |" not in line}
     lines |= {f"| {row[0]}": f"| {' | '.join(row)} |" for row in rows}
     return f"{before}{head}\n{rule}\n" + "\n".join(lines.values()) + blank + after
 
@@ -69,7 +69,9 @@ def result(file: Path) -> str:
     if not file.exists():
         return "not run"
     found = _SUITE.search(file.read_text("utf-8"))
-    said = dict(_ATTRIBUTE.findall(found.group())) if found else {}
+    if not found:
+        return "ended early"
+    said = dict(_ATTRIBUTE.findall(found.group()))
     failed = int(said["failures"]) + int(said["errors"])
     passed = int(said["tests"]) - failed - int(said["skipped"])
     counts = f"{passed:,} passed" + (f", {failed} failed" if failed else "")
@@ -95,14 +97,14 @@ def row(router: str, release: str, report: dict[str, Any]) -> list[str]:
     held = versions(release)
     name = "frr" if router == "FRR" else "bird3" if "bird3" in held else "bird2"
     number = _VERSION.match(held[name])
-    shown = [spread(cases[case]["withdrawn"]) for case in ("killed", "hung", "SERVFAIL")]
-    baseline = spread(report["baselines"][router])
-    return [f"{router} {number.group() if number else '?'}", *shown, baseline]
+    shown = [spread(cases.get(one, {}).get("withdrawn")) for one in ("killed", "hung", "SERVFAIL")]
+    baseline = spread(report["baselines"].get(router))
+    return [f"{router} {number.group() if number else '?'}, `{release}`", *shown, baseline]
 
 
-def spread(series: dict[str, list[float]]) -> str:
+def spread(series: dict[str, list[float]] | None) -> str:
     """Return `median (min / p95)` in milliseconds."""
-    return Series(series["seconds"]).spread()
+    return Series(series["seconds"]).spread() if series and series["seconds"] else "-"
 
 
 if __name__ == "__main__":

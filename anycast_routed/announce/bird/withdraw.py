@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird import answers, releases
 from anycast_routed.announce.bird.socket import IN_PROGRESS, NO_SUCH_PROTOCOL, QUEUED
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _QUEUED_WITHIN = 0.3  # seconds for the reconfiguration before ours to end; 300,000 routes take 0.1
 _EVERY = 0.005
+_FRAGILE_EVERY = 0.1  # for a release that this question can crash
 
 
 def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
@@ -29,8 +30,9 @@ def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
     reply = bird.ask("configure")
     is_waiting = reply.code in {IN_PROGRESS, QUEUED}
     until = time.monotonic() + (_QUEUED_WITHIN if is_waiting else 0.0)
+    every = _FRAGILE_EVERY if releases.version(bird.greeting).fragile else _EVERY
     while holders(bird, gone) and time.monotonic() < until:
-        time.sleep(_EVERY)
+        time.sleep(every)
     disable(bird, gone)
 
 

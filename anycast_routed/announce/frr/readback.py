@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,7 +45,8 @@ class _Questions(NamedTuple):
 class Reader:
     """Reads bgpd and the daemon of the statics.
 
-    Remembers the latest questions, bgpd's config for one use, and what FRR's release does.
+    Remembers the latest questions, bgpd's config for one use, what FRR's release does, and which
+    daemon did not answer since the latest read-back: each question to a hung one takes 5 s.
     """
 
     def __init__(self, vtysh: Vtysh) -> None:
@@ -55,6 +55,7 @@ class Reader:
         self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
         self._release: Release | None = None
+        self._silent: set[str] = set()
 
     def readback(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets.
@@ -65,6 +66,7 @@ class Reader:
         Raises:
             RouterUnavailableError: also if an answer is not one that FRR gives.
         """
+        self._silent.clear()
         try:
             return self._readback_anew()
         except _ODD as error:
@@ -130,14 +132,23 @@ class Reader:
         return running
 
     def statics(self) -> str:
-        """Read the config of the static routes; the empty text if their daemon does not run.
+        """Read the config of the static routes; the empty text if their daemon does not answer.
 
         mgmtd's config has more, such as incomplete copies of our route-maps.
         """
-        with contextlib.suppress(RouterUnavailableError):
-            shown = self._config(self.release().statics)
-            return "".join(f"{line}\n" for line in shown.splitlines() if _STATIC.match(line))
+        holder = self.release().statics
+        if self.answers(holder):
+            try:
+                shown = self._config(holder)
+            except RouterUnavailableError:
+                self._silent.add(holder)
+            else:
+                return "".join(f"{line}\n" for line in shown.splitlines() if _STATIC.match(line))
         return ""
+
+    def answers(self, daemon: str) -> bool:
+        """Return False if this daemon did not answer since the latest read-back."""
+        return daemon not in self._silent
 
     def _config(self, daemon: str) -> str:
         shown = self._vtysh.ask(daemon, [_SHOW])

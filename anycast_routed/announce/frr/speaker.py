@@ -152,8 +152,7 @@ class FrrSpeaker:
                 self._tidy(back)
             message = f"FRR refused: {refused}"
             raise RejectedError(message, hint="what was changed is put back")
-        # Last, because only prefixes whose address is not on this host need them, and the others
-        # must not wait for a daemon that hangs.
+        # Last, because only prefixes whose address is not on this host need them.
         refused = self._add_statics(todo.statics)
         self._tidy(todo)
         return refused
@@ -210,7 +209,7 @@ class FrrSpeaker:
     def _tidy(self, todo: Changes) -> None:
         """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""
         self._send("bgpd", todo.unused_maps)
-        for daemon in self._reader.release().keep_maps:
+        for daemon in filter(self._reader.answers, self._reader.release().keep_maps):
             with contextlib.suppress(AnycastRoutedError):
                 self._send(daemon, todo.unused_maps)
         self._statics.send(todo.unused_statics)
@@ -219,9 +218,8 @@ class FrrSpeaker:
         """Send these lines; a password not as an argument, which every user can read.
 
         All lines of a neighbor with a password are sent last, as a file. So none of our sessions
-        comes up without its password, whatever fails in between. Such a session starts about 3 s
-        later, because bgpd delays new sessions while it reads a file. So all other lines are sent
-        as arguments.
+        comes up without its password, whatever fails in between. Such a session can start 3 s later
+        (see `Vtysh.send_file`). So all other lines are sent as arguments.
         """
         names = {config_lines.neighbor(line) for line in lines if config_lines.has_password(line)}
         guarded = [line for line in lines if config_lines.neighbor(line) in names]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.vtysh import documents
+from anycast_routed.errors import RouterUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_TRIES = 10
 _IN_VAIN = 3  # tries in a row that had no effect
+_TABLES = ("show ip route static json", "show ipv6 route static json")
 _EVERY = 0.1  # seconds: another vtysh holds mgmtd's lock about as long
 
 
@@ -34,8 +37,8 @@ class Statics:
         mgmtd drops a command with exit code 0, or refuses it for a moment, while another vtysh
         configures it (10.3, 10.7.1). So the lines that its config does not show are sent again.
 
-        A mgmtd that was restarted alone has forgotten a static that staticd still has. So what is
-        to be removed and is not in its config is added first: mgmtd refuses to remove it otherwise.
+        A mgmtd that was restarted alone has forgotten a static that is still in the kernel. So such
+        a one is added first: mgmtd refuses to remove it otherwise.
 
         Raises:
             RouterUnavailableError, AccessDeniedError: as `Vtysh.ask`.
@@ -43,6 +46,9 @@ class Statics:
         if not lines:
             return ""
         release = self._reader.release()
+        if not self._reader.answers(release.statics):
+            message = f"FRR's {release.statics} is not running, or does not answer"
+            raise RouterUnavailableError(message, hint="systemctl status frr")
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
             return self._vtysh.send_file(release.statics, config_lines.script(lines))
@@ -64,13 +70,17 @@ class Statics:
         return refused or f"{release.statics} does not take: {lost}"
 
     def _forgotten(self, lines: Sequence[Line]) -> list[Line]:
-        """Return the statics that these lines remove and that the config does not have."""
+        """Return the statics to remove that zebra has and the config does not."""
         removed = [
             replace(line, text=line.text.removeprefix("no "))
             for line in lines
             if line.text.startswith("no ")
         ]
-        return _missing(removed, self._held()) if removed else []
+        if not (unknown := _missing(removed, self._held()) if removed else []):
+            return []
+        tables = documents(self._vtysh.ask("zebra", _TABLES))
+        there = {prefix for table in tables for prefix, routes in (table or {}).items() if routes}
+        return [line for line in unknown if str(config_lines.static(line)) in there]
 
     def _held(self) -> Running:
         return Running(self._reader.statics())

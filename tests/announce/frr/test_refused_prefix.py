@@ -73,7 +73,7 @@ def test_apply_says_why_frr_takes_no_static_route(site: Site, others: Held) -> N
     holder = kill_statics(site)
     done = site.run("apply", check=False)
     assert done.code == 4
-    assert f"FRR's {holder} is not running; all other prefixes are announced [AR047]" in done.out
+    assert f"FRR's {holder} is not running; the other prefixes are not affected [AR047]" in done.out
     site.both_hold(others)
 
 
@@ -91,7 +91,7 @@ def test_a_withdrawal_leaves_no_static_route_behind_after_a_restart_of_its_daemo
     eventually(lambda: site.dns1.run(*kernel).out == "", why="no route is left in the kernel")
 
 
-def test_the_daemon_tries_again_without_an_update_for_the_others(
+def test_the_daemon_leaves_the_others_alone_and_announces_the_prefix_as_soon_as_it_can(
     lab: Lab, announced: Held, others: Held
 ) -> None:
     watched = lay_out(lab, "frr", quick())

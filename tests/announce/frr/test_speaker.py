@@ -365,8 +365,8 @@ def test_a_dead_bgpd_is_reported_as_not_running(site: Site) -> None:
     assert site.speaker.is_loaded(text)
 
 
-def test_a_dead_staticd_matters_only_if_a_static_is_needed(site: Site) -> None:
-    site.router.kill("staticd")
+def test_a_dead_daemon_of_the_statics_matters_only_if_one_is_needed(site: Site) -> None:
+    site.router.kill("mgmtd" if "mgmtd" in site.router.daemons else "staticd")
     load(site.speaker, plan(*BOTH))
     wanted = plan(*BOTH, announcement(OFF, on_host=False))
     refused = site.speaker.load(render(site.speaker, wanted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 from anycast_routed.lab import releases
@@ -36,10 +37,11 @@ WantedBy=multi-user.target
 # A root in memory above the layers, with /dev and the given paths of this machine.
 _IN_ROOT = """
 layers=$1
-shift
-mount -n -t tmpfs -o mode=755 lab /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-cd /mnt
+cd "$2"
+shift 2
+mount -n -t tmpfs -o mode=755 lab "$PWD"
+cd "$PWD"
+mkdir upper work root
 mount -n -t overlay -o "lowerdir=$layers,upperdir=upper,workdir=work" overlay root
 mount -n -t proc proc root/proc
 cp /etc/resolv.conf root/etc/ 2>/dev/null || :
@@ -90,4 +92,6 @@ def run_in(
     """
     script = ("unshare", "--mount", "/bin/sh", "-euc", _IN_ROOT, "sh", layers)
     given = [f"{name}={value}" for name, value in env.items()]
-    return run([*script, "/dev", *map(str, shared), "--", *given, *argv], within=within)
+    with tempfile.TemporaryDirectory(prefix="root-") as place:
+        paths = ("/dev", *map(str, shared))
+        return run([*script, place, *paths, "--", *given, *argv], within=within)
