@@ -37,7 +37,7 @@ def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Wa
     frr.start(watched.dns1)
     watched.server.daemon.kill()
     watched.run("apply")
-    watched.holds({}, within=2)
+    watched.holds({})
 
     watched.server.restart()
     watched.run("apply")
@@ -45,7 +45,7 @@ def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Wa
     record = watched.file(RUN_DIR) / "state.json"
     record.unlink()
     assert watched.run("withdraw").out.startswith("- 10.10.10.10/32")
-    watched.holds({}, within=2)
+    watched.holds({})
 
     record.unlink(missing_ok=True)
     unsure = watched.run("apply", check=False)

@@ -118,5 +118,5 @@ def test_prefixes_are_withdrawn_without_a_load_when_nothing_can_be_loaded(site: 
     wanted = replace(decision(anycast_dns(), ("lo:dns1",)), announcements=())
     with pytest.raises(CannotWriteError):
         transaction.bring(speaker, wanted, text_of(wanted), speaker.read())
-    site.both_hold({}, within=2)
+    site.both_hold({})
     assert " route " not in speaker.file.read_text()

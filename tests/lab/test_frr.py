@@ -57,7 +57,7 @@ def test_frr_and_its_peer_receive_each_others_routes(anycast_host: Host, upstrea
     eventually(lambda: "10.9.9.0/24" in anycast_host.ip("route"), within=20, why=installed)
 
     router.kill("bgpd")
-    eventually(lambda: "10.10.10.10/32" not in peer.rib("ipv4"), within=10)
+    eventually(lambda: "10.10.10.10/32" not in peer.rib("ipv4"), within=60)
     assert router.daemons["zebra"].alive
 
 

@@ -97,7 +97,7 @@ def test_a_closed_lab_with_every_daemon_leaves_nothing() -> None:
             assert len(processes_in(of_the_lab)) > 10
             assert (mounts(), interfaces(), temporary()) == before
             lab.close()
-            eventually(lambda: not processes_in(of_the_lab), within=10)
+            eventually(lambda: not processes_in(of_the_lab), within=60)
     assert (mounts(), interfaces(), temporary()) == before
 
 

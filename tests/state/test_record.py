@@ -18,7 +18,7 @@ from anycast_routed.state.record import Record
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.health import dns_of
 from tests.support.records import UP, record_of
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +221,7 @@ def test_one_passed_check_announces_only_with_a_verdict_of_this_boot(
     once = site.dns1.start(sys.executable, "-c", ONE_ANSWER, name="answers-once")
     eventually(lambda: site.dns1.listens(53, protocol="udp"), why="the server listens")
     done = site.run("apply")
-    assert once.wait(within=5) == 0
+    assert once.wait(within=PATIENCE) == 0
     assert ("+ 10.10.10.10/32" in done.out) is same_boot
     eventually(lambda: has_end_of_rib(peer), why="BIRD has sent every route")
     assert peer.table().keys() == (announced.keys() if same_boot else set())

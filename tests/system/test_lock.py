@@ -19,7 +19,7 @@ from anycast_routed.errors import AccessDeniedError, CannotWriteError, LockedErr
 from anycast_routed.system import commands, lock
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.users import DAEMON, OTHER, acting_as, directory_for_all, needs_users
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +67,8 @@ def holding(directory: Path, verb: str) -> Iterator[tuple[subprocess.Popen[str],
 def test_a_second_process_is_refused_and_learns_the_holders_verb_and_pid(tmp_path: Path) -> None:
     directory = tmp_path / "run" / "directory"
     with holding(directory, "apply") as (other, _):
-        begun = time.monotonic()
         with pytest.raises(LockedError) as caught, lock.hold(directory, "withdraw"):
             pytest.fail("two processes hold the lock")
-        assert time.monotonic() - begun < 1
         assert caught.value.message == f"another instance is at work: apply, PID {other.pid}"
         assert str(directory) in caught.value.hint
         assert lock.holder(directory) == lock.Holder(other.pid, "apply")
@@ -262,7 +260,6 @@ def test_the_wait_for_the_lock_ends_at_its_deadline_or_when_it_is_free(tmp_path:
         stdin.flush()
         with lock.hold(tmp_path, "withdraw", within=10):
             pass
-        assert time.monotonic() - begun < 10
 
 
 def test_a_file_at_the_directorys_path_is_an_error(tmp_path: Path) -> None:
@@ -287,7 +284,7 @@ def test_the_lock_works_on_a_read_only_file_system(lab: Lab) -> None:
         second = host.run(*run, "withdraw", check=False)
         assert second.code != 0
         assert "another instance is at work: unknown, PID ?" in second.err
-    assert first.wait(within=5) == 0
+    assert first.wait(within=PATIENCE) == 0
 
 
 @pytest.fixture
@@ -305,12 +302,12 @@ def test_withdraw_waits_for_the_lock_and_then_goes_on_without_it(site: Site) -> 
     eventually(lambda: is_locked(site), why="another process holds the lock")
     begun = time.monotonic()
     done = site.run("withdraw")
-    assert 5 <= time.monotonic() - begun < 12
+    assert time.monotonic() - begun >= 5
     assert "warning: going on without the lock" in done.err
     assert "another instance is at work" in done.err
     assert "- 10.10.10.10/32" in done.out
     assert hung.alive
-    site.both_hold({}, within=2)
+    site.both_hold({})
     assert " route " not in site.dns1.read("/run/anycast-routed/bird.conf")
 
 
@@ -321,9 +318,9 @@ def test_withdraw_stops_waiting_as_soon_as_the_lock_is_free(site: Site) -> None:
     waiting = site.dns1.start(sys.executable, "-m", "anycast_routed", "withdraw", name="withdraw")
     eventually(lambda: is_waiting(waiting.pid), why="withdraw has the lock file open")
     other.kill(whole=True)
-    assert waiting.wait(within=10) == 0
+    assert waiting.wait(within=PATIENCE) == 0
     assert "warning" not in waiting.log()
-    site.both_hold({}, within=2)
+    site.both_hold({})
 
 
 def is_locked(site: Site) -> bool:

@@ -104,7 +104,7 @@ def test_the_operators_own_sessions_export_what_we_provide(
     bird_of(site).birdc("configure")
     site.server.daemon.kill()
     site.run("apply")
-    site.both_hold({}, within=10)
+    site.both_hold({})
     site.dns1.path("/run/anycast-routed/bird.conf").unlink()
     bird_of(site).birdc("configure")
 
@@ -136,7 +136,7 @@ def test_withdrawn_although_the_operators_config_is_broken(
     done = site.run("apply", check=False)
     assert done.code == 4
     assert "syntax error" in done.err
-    site.both_hold({}, within=2)
+    site.both_hold({})
     assert "10.10.10.10" not in file.read_text()
     site.dns1.write(CONF, good)
     bird_of(site).birdc("configure")
@@ -227,7 +227,7 @@ def test_a_bird_that_is_down_does_not_come_back_with_an_old_verdict(
     assert done.code == 69
     assert "systemctl status bird" in done.err
     bird_of(site).restart()
-    site.both_hold({}, within=10)
+    site.both_hold({})
     site.server.restart()
     applied(site, announced)
 
@@ -256,7 +256,7 @@ def test_a_broken_template_does_not_stand_before_a_withdrawal(
     done = site.run("apply", check=False)
     assert done.code == 78
     assert "bird.conf.j2" in done.err
-    site.both_hold({}, within=2)
+    site.both_hold({})
 
 
 def test_a_neighbor_that_became_the_operators_does_not_prevent_a_withdrawal(
@@ -271,7 +271,7 @@ def test_a_neighbor_that_became_the_operators_does_not_prevent_a_withdrawal(
     done = site.run("apply", check=False)
     assert done.code == 78
     assert "as mine" in done.err
-    site.both_hold({}, within=2)
+    site.both_hold({})
 
 
 def test_an_operators_protocol_with_a_similar_name_is_not_ours(lab: Lab, announced: Held) -> None:
@@ -281,7 +281,7 @@ def test_an_operators_protocol_with_a_similar_name_is_not_ours(lab: Lab, announc
     assert "192.0.2.0" not in done.out
     site.both_hold(announced)
     site.run("withdraw")
-    site.both_hold({}, within=2)
+    site.both_hold({})
     assert "192.0.2.0/24" in bird_of(site).birdc("show route protocol anycast_web")
 
 
@@ -355,4 +355,4 @@ def test_a_full_disk_keeps_the_old_file_and_still_withdraws(
     assert site.tables() == [announced, announced]
     site.server.daemon.kill()
     assert site.run("apply", check=False).code == 73
-    site.both_hold({}, within=2)
+    site.both_hold({})

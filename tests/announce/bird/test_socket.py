@@ -89,11 +89,9 @@ def test_two_replies_at_once_are_two(path: Path) -> None:
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("part", [b"", b"1007-Table master4:\n", b"000", b"0000 no newline"])
 def test_half_a_reply_and_then_nothing(path: Path, part: bytes) -> None:
-    begun = time.monotonic()
-    with answering(path, part, stay=True), ControlSocket(path, within=0.2) as bird:
-        with pytest.raises(RouterUnavailableError, match="did not answer"):
-            bird.ask("show route")
-        assert time.monotonic() - begun < 2
+    late = pytest.raises(RouterUnavailableError, match="did not answer")
+    with answering(path, part, stay=True), ControlSocket(path, within=0.2) as bird, late:
+        bird.ask("show route")
 
 
 @pytest.mark.fault(22)
@@ -107,10 +105,11 @@ def test_half_a_reply_and_then_the_end(path: Path, part: bytes) -> None:
 @pytest.mark.fault(22)
 def test_a_trickle_does_not_lengthen_the_deadline(path: Path) -> None:
     begun = time.monotonic()
-    with answering(path, *[b" a line\n"] * 200, stay=True), ControlSocket(path, within=0.3) as bird:
+    trickle = [b" a line\n"] * 6_000  # for a minute
+    with answering(path, *trickle, stay=True), ControlSocket(path, within=0.3) as bird:
         with pytest.raises(RouterUnavailableError, match="within 0.3 s"):
             bird.ask("show route")
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 50
 
 
 @pytest.mark.fault(22)
