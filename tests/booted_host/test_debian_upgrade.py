@@ -47,7 +47,7 @@ def debian13(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_host_becomes_debian_13_and_the_service_goes_on(
-    host: DnsHost, announced: Held, debian13: Path
+    host: DnsHost, announced: Held, debian13: Path, tmp_path: Path
 ) -> None:
     machine, newer = host.machine, packages("trixie").current
     root = machine.host.path("/run/machine/root")
@@ -59,9 +59,9 @@ def test_the_host_becomes_debian_13_and_the_service_goes_on(
     assert re.search(rf"^Remv {PROGRAM} ", alone, re.MULTILINE), "so both are upgraded together"
 
     path, mark, before = machine.copy(newer, "/var/cache"), host.mark(), host.pid()
-    print(machine.run(*UPGRADE, path, within=1800).out)
-    for event in host.peer.since(mark):
-        print(event)
+    said = machine.run(*UPGRADE, path, within=1800).out
+    messages = [(event.kind, event.prefix) for event in host.peer.since(mark)]
+    (tmp_path / "upgrade.log").write_text(f"{said}\n{messages}\n", "utf-8")
     assert machine.run("dpkg-query", "-W", "-f", "${Version}", PROGRAM).out.endswith("+deb13")
     assert "trixie" in machine.read("/etc/os-release")
     eventually(lambda: host.pid() not in {0, before}, within=90, why="the new daemon runs")
