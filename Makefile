@@ -43,7 +43,7 @@ booted: $(VENV)/ready
 # debootstrap. Root only.
 releases: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables debootstrap
-	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal -m releases
+	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal -m 'releases and not matrix'
 
 # All tests of the routers on each release, the package on its booted Debian, and the time of a
 # withdrawal; then the table in docs/releases.md. For one release: make matrix RELEASE=trixie-bird3

@@ -73,8 +73,8 @@ def test_the_running_config_names_frrs_version() -> None:
         ("BIRD 3.1.7 ready.", [Code.RELEASE_CRASHES]),
         ("BIRD 3.1.8 ready.", []),
         ("BIRD 3.2.2 ready.", [Code.RELEASE_CRASHES]),
-        ("BIRD 3.3.2 ready.", [Code.RELEASE_UNTRIED]),
-        ("BIRD 3.4.0 ready.", [Code.RELEASE_UNTRIED]),
+        ("BIRD 3.3.2 ready.", []),
+        ("BIRD 3.4.0 ready.", []),
         ("BIRD 3.5 ready.", [Code.RELEASE_UNTRIED]),
         ("ready.", []),
     ],
@@ -84,10 +84,10 @@ def test_an_operator_is_told_what_concerns_the_release(greeting: str, codes: lis
 
 
 def test_a_newer_frr_than_that_of_the_tests_is_a_note() -> None:
-    assert not frr.findings(frr.version("frr version 10.3\n"))
+    assert not frr.findings(frr.version("frr version 10.7.1\n"))
     (found,) = frr.findings(frr.version("frr version 10.8-dev\n"))
     assert found.severity is Severity.NOTE
-    assert "FRR 10.8-dev is newer than 10.3" in str(found)
+    assert "FRR 10.8-dev is newer than 10.7.1" in str(found)
 
 
 @pytest.mark.parametrize("greeting", ["BIRD 1.6.8 ready.", "BIRD 2.0.7 ready."])

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.releases]
+pytestmark = [pytest.mark.integration, pytest.mark.releases, pytest.mark.matrix]
 
 RELEASES = ("trixie", "sid")
 TOOLS = ("hypothesis", "packaging", "pytest", "pytest-asyncio", "pytest-xdist")

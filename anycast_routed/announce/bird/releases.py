@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anycast_routed.announce.release import newest, numbers, refuse_older, untried
 from anycast_routed.model import Code, Finding, Version
 
-TRIED = (3, 1, 8)
+TRIED = (3, 4, 0)
 """The newest release of the tests."""
 _GREETING = re.compile(r"\bBIRD (\S+)")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from anycast_routed.announce.release import newest, numbers, refuse_older, untried
 from anycast_routed.model import Finding, Version
 
-TRIED = (10, 3)
+TRIED = (10, 7, 1)
 """The newest release of the tests."""
 _RUNNING_CONFIG = re.compile(r"^frr version (\S+)$", re.MULTILINE)
 _UNKNOWN = "unknown"
