@@ -22,8 +22,8 @@ SESSIONS_WITHIN = 10.0  # seconds for sessions that this transaction added
 _SETTLED = 1.0
 # Seconds between two read-backs: at first, and at most while nothing changes. Starting vtysh takes
 # 25 ms of CPU time, and a BIRD that holds its first routes back is woken by each connection.
-_EVERY, _SELDOM = 0.02, 0.1
-_FRAGILE_EVERY = 0.5  # the same for a release that a question can crash
+# Such a question can crash a fragile release.
+_PAUSES = {False: (0.02, 0.1), True: (0.5, 0.5)}
 _GLANCE = 0.01  # seconds after which a newer plan is noticed
 _NAMED = 5  # faults that a message names
 
@@ -75,10 +75,9 @@ def confirm(
 ) -> Confirmation:
     """Read back until the router shows the plan; return the read-back and the remaining faults.
 
-    Sessions that existed before must show the plan soon. Sessions that this transaction added get
-    longer to come up. A session that does not come up is the peer's problem, and so is an export
-    that an operator's filter refuses: both end the wait, and are no error. Nor is a new prefix
-    that the router does not take. When the plan is superseded, the wait ends without an error.
+    Sessions that this transaction added get longer to come up than the others to show the plan. A
+    session that does not come up, an export that an operator's filter refuses, and a new prefix
+    that the router does not take end the wait, and are no error; nor is a superseding plan.
 
     Raises:
         NotConfirmedError: the router does not run what was loaded (`undoing`).
@@ -86,10 +85,7 @@ def confirm(
     begun = settled = time.monotonic()
     known = {session.address for session in before.sessions}
     readback = speaker.read()
-    quickest, slowest = (
-        (_FRAGILE_EVERY, _FRAGILE_EVERY) if readback.version.fragile else (_EVERY, _SELDOM)
-    )
-    pause = quickest
+    pause, slowest = _PAUSES[readback.version.fragile]
     while True:
         found = faults(plan, readback)
         coming = patience.await_sessions and _new_sessions_are_down(readback, known)
@@ -98,21 +94,26 @@ def confirm(
         wrong = blocking(found)
         if _since(begun) > (CONFIRM_WITHIN if wrong else SESSIONS_WITHIN):
             break
-        absent = {one.prefix for one in wrong if one.absent}
-        awaited = set(unheard(plan, readback)) - absent
-        silent = readback.version.silent_for if awaited else 0.0
         # A daemon, which does not wait for sessions, reads again in a moment.
-        lasting = undoing(wrong, before) if not patience.await_sessions else wrong
-        if not lasting and not coming and _since(settled) > silent + _SETTLED:
+        lasting = wrong if patience.await_sessions else undoing(wrong, before)
+        if not lasting and not coming and _since(settled) > _silence(plan, readback, wrong):
             break
         if _is_superseded_within(pause, patience.superseded):
             return Confirmation(readback, found, complete=False)
         latest, pause = speaker.read(), min(1.5 * pause, slowest)
         if latest != readback:
-            readback, settled, pause = latest, time.monotonic(), quickest
+            readback, settled = latest, time.monotonic()
+            pause, slowest = _PAUSES[latest.version.fragile]
     if undoing(wrong, before):
         raise _not_confirmed(wrong)
     return Confirmation(readback, found, complete=True)
+
+
+def _silence(plan: Plan, readback: Readback, wrong: tuple[Fault, ...]) -> float:
+    """Return after how many seconds without a change nothing more can be expected."""
+    absent = {one.prefix for one in wrong if one.absent}
+    awaited = set(unheard(plan, readback)) - absent
+    return _SETTLED + (readback.version.silent_for if awaited else 0.0)
 
 
 def _new_sessions_are_down(readback: Readback, known: Collection[Address]) -> bool:

@@ -55,7 +55,7 @@ class Reader:
         self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
         self._release: Release | None = None
-        self._silent: set[str] = set()
+        self._silent: dict[str, RouterUnavailableError] = {}
 
     def readback(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets.
@@ -137,18 +137,18 @@ class Reader:
         mgmtd's config has more, such as incomplete copies of our route-maps.
         """
         holder = self.release().statics
-        if self.answers(holder):
+        if self.silence(holder) is None:
             try:
                 shown = self._config(holder)
-            except RouterUnavailableError:
-                self._silent.add(holder)
+            except RouterUnavailableError as error:
+                self._silent[holder] = error
             else:
                 return "".join(f"{line}\n" for line in shown.splitlines() if _STATIC.match(line))
         return ""
 
-    def answers(self, daemon: str) -> bool:
-        """Return False if this daemon did not answer since the latest read-back."""
-        return daemon not in self._silent
+    def silence(self, daemon: str) -> RouterUnavailableError | None:
+        """Return why this daemon did not answer since the latest read-back, or None."""
+        return self._silent.get(daemon)
 
     def _config(self, daemon: str) -> str:
         shown = self._vtysh.ask(daemon, [_SHOW])

@@ -209,9 +209,10 @@ class FrrSpeaker:
     def _tidy(self, todo: Changes) -> None:
         """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""
         self._send("bgpd", todo.unused_maps)
-        for daemon in filter(self._reader.answers, self._reader.release().keep_maps):
+        for daemon in self._reader.release().keep_maps:
             with contextlib.suppress(AnycastRoutedError):
-                self._send(daemon, todo.unused_maps)
+                if self._reader.silence(daemon) is None:
+                    self._send(daemon, todo.unused_maps)
         self._statics.send(todo.unused_statics)
 
     def _send(self, daemon: str, lines: Sequence[Line]) -> str:

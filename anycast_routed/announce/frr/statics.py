@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
-from anycast_routed.errors import RouterUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +45,8 @@ class Statics:
         if not lines:
             return ""
         release = self._reader.release()
-        if not self._reader.answers(release.statics):
-            message = f"FRR's {release.statics} is not running, or does not answer"
-            raise RouterUnavailableError(message, hint="systemctl status frr")
+        if silence := self._reader.silence(release.statics):
+            raise silence
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
             return self._vtysh.send_file(release.statics, config_lines.script(lines))
