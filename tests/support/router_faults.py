@@ -61,13 +61,8 @@ def wait_for_new_session(watched: Watched, mark: int) -> None:
 
 
 def changes(judge: Judge, mark: int) -> list[tuple[str, str]]:
-    """Return the messages about prefixes since the mark, even if the session went down.
-
-    What FRR only sends again is left out.
-    """
-    peer = judge.peer
-    events = peer.changes(mark) if judge.router_name == "frr" else peer.without_end_of_rib(mark)
-    return [(event.kind, event.prefix) for event in events if event.prefix]
+    """Return the messages about prefixes since the mark, even if the session went down."""
+    return [(event.kind, event.prefix) for event in judge.events(mark) if event.prefix]
 
 
 def announced_since(judge: Judge, mark: int) -> set[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anycast_routed.lab import Daemon, Lab
-    from anycast_routed.lab.bgp_receiver import Receiver
+    from anycast_routed.lab.bgp_receiver import Event, Receiver
 
 __all__ = ["CONFIG", "RUN_DIR", "STATE_DIR"]
 
@@ -71,9 +71,19 @@ class Judge:
         """Return a mark of this moment for `updates`."""
         return self.peer.mark()
 
+    def events(self, mark: int) -> list[Event]:
+        """Return what the peer received since the mark, without End-of-RIB.
+
+        What FRR only sends again is left out: it announces all routes once more 5 s after it got a
+        new route-map.
+        """
+        if self.router_name == "frr":
+            return self.peer.changes(mark)
+        return self.peer.without_end_of_rib(mark)
+
     def updates(self, mark: int) -> Updates:
         """Return the messages since the mark. The session must have stayed up all the time."""
-        events = self.peer.without_end_of_rib(mark)
+        events = self.events(mark)
         assert {event.kind for event in events} <= {"announce", "withdraw"}, events
         return Counter((event.kind, event.prefix) for event in events)
 
@@ -85,7 +95,7 @@ class Judge:
         """Watch the peer for so many seconds, in which no message of any kind may arrive."""
         mark = self.mark()
         never(
-            lambda: self.peer.without_end_of_rib(mark),
+            lambda: self.events(mark),
             seconds=seconds,
             why="the peer received a message",
         )

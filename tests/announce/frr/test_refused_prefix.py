@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.lab.frr import Frr
-from tests.support.waiting import eventually, never
+from tests.support.waiting import eventually
 from tests.support.watched_site import lay_out, quick
 
 if TYPE_CHECKING:
@@ -98,13 +98,7 @@ def test_the_daemon_leaves_the_others_alone_and_announces_the_prefix_as_soon_as_
     frr_of(watched).vtysh(NO_STATICS)
     watched.start_daemon()
     watched.holds(others)
-    mark = watched.mark()
-    # The route-map timer of FRR (5 s) announces the same again.
-    never(
-        lambda: [one for one in watched.updates(mark) if one[0] != "announce"],
-        seconds=8,
-        why="another prefix was withdrawn",
-    )
+    watched.no_update_for(8)
     assert [one.prefix for one in watched.history() if one.prefix == REFUSED] == []
     shown = watched.run("status", check=False).out
     assert f"! {REFUSED}: the router holds no such route [AR004]" in shown
