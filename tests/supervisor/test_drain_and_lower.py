@@ -52,7 +52,7 @@ def with_local_pref(local_pref: int, announced: Held) -> Held:
 
 def local_prefs(watched: Watched, mark: int, prefix: str) -> list[int | None]:
     """Return the LocalPref of each message about a prefix since the mark; None withdraws it."""
-    events = [event for event in watched.peer.since(mark) if event.prefix == prefix]
+    events = [event for event in watched.events(mark) if event.prefix == prefix]
     return [event.route.local_pref if event.route else None for event in events]
 
 
@@ -72,7 +72,7 @@ def test_a_drained_service_is_lowered_then_withdrawn_and_stays_so_over_a_restart
     assert watched.updates(mark) == each("announce", announced) + each("withdraw", announced)
     for prefix in announced:
         assert local_prefs(watched, mark, prefix) == [0, None]
-    lowered = [event.route for event in watched.peer.since(mark) if event.route]
+    lowered = [event.route for event in watched.events(mark) if event.route]
     assert all(GRACEFUL_SHUTDOWN in route.communities for route in lowered)
     out = Drain(Stage.OUT, "a new kernel")
     eventually(lambda: watched.status().drains == {"dns": out}, why="the status says so")
