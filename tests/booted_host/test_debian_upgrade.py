@@ -1,6 +1,6 @@
 """The upgrade of a host from Debian 12 to Debian 13, with the service in place.
 
-docs/operate.md describes what happens. The packages come from the mirror of this machine.
+The packages come from the mirror of this machine.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 UP = "172.17.2.254"
-AT_ONCE = 3  # seconds; the route-map timer of FRR takes 5 s
 V4, V6 = "10.10.10.10/32", "fd00:10::10/128"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anycast_routed.lab.frr import Frr
+from tests.support.router_faults import frr_of
 from tests.support.waiting import eventually
 from tests.support.watched_site import lay_out, quick
 
@@ -38,12 +38,6 @@ def router_name() -> str:
 def others(announced: Held) -> Held:
     """Return what is announced without the prefix."""
     return {prefix: route for prefix, route in announced.items() if prefix != REFUSED}
-
-
-def frr_of(host: DnsHost) -> Frr:
-    """Return the FRR of dns1."""
-    assert isinstance(host.router, Frr)
-    return host.router
 
 
 def kill_statics(host: DnsHost) -> str:

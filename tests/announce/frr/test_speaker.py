@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 UP = "172.17.2.254"
-AT_ONCE = 3  # seconds; the route-map timer of FRR takes 5 s
 V4, V6, OFF = "10.10.10.10/32", "fd00:10::10/128", "10.99.0.1/32"
 OPERATOR = """\
 ip route 10.1.0.0/16 blackhole
