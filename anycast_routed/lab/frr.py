@@ -108,6 +108,11 @@ class Frr:
         """Save the running config to frr.conf, as an operator does."""
         return self.vtysh("write memory")
 
+    @property
+    def statics_holder(self) -> str:
+        """The daemon that holds the config of static routes: staticd, or mgmtd since FRR 9."""
+        return "mgmtd" if "mgmtd" in self.daemons else "staticd"
+
     def kill(self, name: str = "bgpd") -> None:
         """Send SIGKILL to one daemon. Unlike with Debian's watchfrr, nothing starts it again."""
         self.daemons[name].kill()

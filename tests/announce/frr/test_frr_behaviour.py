@@ -106,13 +106,8 @@ def release_of(router: Frr) -> tuple[int, ...]:
     return releases.version(router.vtysh("show running-config")).numbers
 
 
-def holder(router: Frr) -> str:
-    """Return the daemon that holds the config of static routes."""
-    return "mgmtd" if "mgmtd" in router.daemons else "staticd"
-
-
 def statics(router: Frr) -> list[str]:
-    config = router.vtysh(f"show running-config {holder(router)}")
+    config = router.vtysh(f"show running-config {router.statics_holder}")
     return [line for line in config.split("\n") if line.startswith("ip route")]
 
 
@@ -225,7 +220,7 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
 ) -> None:
     announced(router, listener)
     routes = "ip route 10.9.0.1/32 blackhole tag 53180 250\nip route 10.9.0.2/32 blackhole\n"
-    vtysh(dns1, "-d", holder(router), "-f", "/dev/stdin", stdin=routes)
+    vtysh(dns1, "-d", router.statics_holder, "-f", "/dev/stdin", stdin=routes)
     router.vtysh(f"{IPV4}network 172.17.2.0/24\nredistribute static\nredistribute connected")
     answer = f"show bgp ipv4 unicast neighbors {UP} advertised-routes"
     eventually(lambda: len(router.rib("ipv4")) == 4, why="all are in the table")
@@ -239,13 +234,13 @@ def test_a_tag_set_by_the_network_lets_only_our_networks_out(
     assert sorted(listener.table()) == [V4, V6]
     # So our static routes must not have the tag of the route-maps.
     kept = "ip route 10.9.0.3/32 blackhole tag 53179\n"
-    vtysh(dns1, "-d", holder(router), "-f", "/dev/stdin", stdin=kept)
+    vtysh(dns1, "-d", router.statics_holder, "-f", "/dev/stdin", stdin=kept)
     eventually(lambda: "10.9.0.3/32" in listener.table(), why="the tag is kept")
 
 
 def test_statics_of_one_distance_overwrite_each_other(dns1: Host, router: Frr) -> None:
     def add(line: str) -> Completed:
-        return vtysh(dns1, "-d", holder(router), "-f", "/dev/stdin", stdin=f"{line}\n")
+        return vtysh(dns1, "-d", router.statics_holder, "-f", "/dev/stdin", stdin=f"{line}\n")
 
     add("ip route 10.9.0.1/32 blackhole")
     add("ip route 10.9.0.1/32 blackhole tag 53180")

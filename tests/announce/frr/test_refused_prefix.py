@@ -43,9 +43,8 @@ def others(announced: Held) -> Held:
 def kill_statics(host: DnsHost) -> str:
     """Kill the daemon that holds the static routes, and return its name."""
     router = frr_of(host)
-    holder = "mgmtd" if "mgmtd" in router.daemons else "staticd"
-    router.kill(holder)
-    return holder
+    router.kill(router.statics_holder)
+    return router.statics_holder
 
 
 def test_apply_announces_all_others_and_ends_with_4(
@@ -76,8 +75,7 @@ def test_a_withdrawal_leaves_no_static_route_behind_after_a_restart_of_its_daemo
 ) -> None:
     site.run("apply")
     site.both_hold(announced)
-    holder = "mgmtd" if "mgmtd" in frr_of(site).daemons else "staticd"
-    frr_of(site).restart_daemon(holder)
+    frr_of(site).restart_daemon(frr_of(site).statics_holder)
     site.run("apply")
     site.both_hold(announced)
     site.run("withdraw")

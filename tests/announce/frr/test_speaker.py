@@ -360,7 +360,7 @@ def test_a_dead_bgpd_is_reported_as_not_running(site: Site) -> None:
 
 
 def test_a_dead_daemon_of_the_statics_matters_only_if_one_is_needed(site: Site) -> None:
-    site.router.kill("mgmtd" if "mgmtd" in site.router.daemons else "staticd")
+    site.router.kill(site.router.statics_holder)
     load(site.speaker, plan(*BOTH))
     wanted = plan(*BOTH, announcement(OFF, on_host=False))
     refused = site.speaker.load(render(site.speaker, wanted))
