@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 
+# A test with one of these fixtures runs real daemons.
+WITH_DAEMONS = frozenset({"lab", "host", "site"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that runs in a lab as an integration test."""
+    for item in items:
+        if not WITH_DAEMONS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

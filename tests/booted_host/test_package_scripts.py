@@ -114,6 +114,6 @@ def test_a_removal_withdraws_everything_and_a_new_installation_starts_the_enable
 
 def _trigger_by_bird(host: DnsHost) -> str:
     """Run the trigger that dpkg runs when it installs BIRD; return the errors of the script."""
-    host.machine.run("deluser", "--quiet", PROGRAM, "bird")
+    host.machine.run("gpasswd", "--delete", PROGRAM, "bird")
     host.machine.run("dpkg-trigger", "--by-package=bird2", "/usr/sbin/bird")
     return host.machine.run("dpkg", "--triggers-only", PROGRAM, within=180).err

@@ -223,10 +223,13 @@ class Site:
 
 
 def in_order(text: str) -> str:
-    """Move the paths of FRR's table to the end, sorted: FRR lists them in order of arrival."""
+    """Move the paths of FRR's table to the end, sorted: FRR lists them in order of arrival.
+
+    FRR 10 puts a space before the status of a path, and another one behind it.
+    """
     lines = text.splitlines()
-    paths = [line.replace(PREFIX, " ") for line in lines if line.startswith("*")]
-    others = [line for line in lines if not line.startswith("*")]
+    paths = [line.strip().replace(PREFIX, " ") for line in lines if line.strip().startswith("*")]
+    others = [line for line in lines if not line.strip().startswith("*")]
     return "".join(f"{line}\n" for line in [*others, *sorted(paths, key=str.split)])
 
 

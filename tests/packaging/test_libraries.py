@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from anycast_routed import __version__
-from anycast_routed.system import commands
+from tests.support.machines.debian import PYTHON, run_in_builder
 from tests.support.package_locks import RUN_TIME, pins
 from tests.support.paths import ROOT
 
@@ -129,7 +129,7 @@ def test_the_launcher_imports_no_modules_of_the_host_or_the_user(
     tree: Path, tmp_path: Path
 ) -> None:
     # Put modules that end the program into each directory where Python may look for modules.
-    for directory in (tmp_path, tmp_path / "lib" / "python3.11" / "site-packages"):
+    for directory in (tmp_path, tmp_path / "lib" / f"python3.{PYTHON}" / "site-packages"):
         for module in ("anycast_routed", "typer", "json", "sitecustomize", "usercustomize"):
             file = directory / f"{module}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -139,8 +139,7 @@ def test_the_launcher_imports_no_modules_of_the_host_or_the_user(
     launcher.write_text(text.replace(f"/{LIBRARIES}", str(tree / LIBRARIES)), "utf-8")
     launcher.chmod(0o755)
     env = {"PYTHONPATH": str(tmp_path), "PYTHONUSERBASE": str(tmp_path), "HOME": str(tmp_path)}
-    done = commands.run(
-        ["env", "-C", str(tmp_path), str(launcher), "--version"], within=60, env=env
-    )
+    argv = ["env", "-C", str(tmp_path), str(launcher), "--version"]
+    done = run_in_builder(argv, shared=[tree, tmp_path], env=env, within=60)
     assert (done.code, done.out, done.err) == (0, f"anycast-routed {__version__}\n", "")
     assert not list((tree / LIBRARIES).rglob("__pycache__")), "the program writes no byte code"

@@ -11,7 +11,7 @@ import pytest
 from anycast_routed import __version__, config
 from anycast_routed.config import json_schema
 from anycast_routed.system import commands
-from tests.support.machines.debian import RELEASE, run_in_builder
+from tests.support.machines.debian import PYTHON, SUITE, run_in_builder
 from tests.support.machines.package import build
 from tests.support.paths import ROOT
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 EXAMPLES = "usr/share/doc/anycast-routed/examples"
-PYTHON = {"bookworm": 11, "trixie": 13}
-"""The minor version of Python 3 in each Debian."""
+UNITS = {"bookworm": "lib/systemd/system", "trixie": "usr/lib/systemd/system"}
+"""Where the packages of each Debian have their units."""
 
 
 def test_lintian_finds_no_error_and_no_warning(package: Path) -> None:
@@ -46,13 +46,12 @@ def test_a_second_build_gives_the_same_bytes(package: Path, tmp_path: Path) -> N
 def test_the_package_depends_on_the_python_version_of_its_build(package: Path) -> None:
     done = commands.run(["dpkg-deb", "--field", str(package), "Depends"], within=10)
     needed = {dependency.strip() for dependency in done.out.split(",")}
-    minor = PYTHON[RELEASE.removesuffix("-bird3")]
-    assert {f"python3 (>= 3.{minor})", f"python3 (<< 3.{minor + 1})"} <= needed
+    assert {f"python3 (>= 3.{PYTHON})", f"python3 (<< 3.{PYTHON + 1})"} <= needed
 
 
 def test_the_package_has_the_units_of_the_tree(tree: Path) -> None:
     units = sorted((ROOT / "packaging" / "systemd").iterdir())
-    installed = tree / "lib/systemd/system"
+    installed = tree / UNITS[SUITE]
     assert sorted(path.name for path in installed.iterdir()) == [unit.name for unit in units]
     assert all((installed / unit.name).read_bytes() == unit.read_bytes() for unit in units)
 

@@ -49,6 +49,27 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         yield made
 
 
+@pytest.mark.parametrize(
+    ("release", "peers", "router_name"),
+    [
+        ("bookworm", "sid", "bird"),
+        ("bookworm", "sid", "frr"),
+        ("sid-bird3", "bookworm", "bird"),
+        ("sid", "bookworm", "frr"),
+    ],
+)
+def test_the_oldest_and_the_newest_release_are_peers_of_each_other(
+    release: str, peers: str, router_name: str, announced: Held
+) -> None:
+    with Lab(release=release) as lab:
+        site = lay_out(lab, router_name, peers=peers)
+        site.run("apply")
+        site.both_hold(announced)
+        site.server.daemon.kill()
+        site.run("apply", check=False)
+        site.both_hold({})
+
+
 def with_local_pref(local_pref: int) -> dict[str, Any]:
     """Return the config with another LocalPref of the first label."""
     config = config_with_password()

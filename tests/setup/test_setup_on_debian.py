@@ -1,4 +1,4 @@
-"""`setup` on a Debian 12 without our package, as after `pipx install`."""
+"""`setup` on a Debian without our package, as after `pipx install`."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def machine() -> Iterator[Machine]:
             package = made.copy(packages().current, "/var/cache")
             made.run("dpkg-deb", "-x", package, "/var/cache/package")
             made.run("cp", "-R", "/var/cache/package/usr", "/")
+            made.run("/bin/sh", "-c", "rm -f /usr/lib/systemd/system/anycast-routed*")
             # Compile the program once, as pip does; otherwise each run compiles it.
             library = "PYTHONPATH=/usr/lib/anycast-routed"
             made.run("env", library, "python3", "-S", "-m", "anycast_routed", "setup", "--systemd")

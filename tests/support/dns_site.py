@@ -144,13 +144,20 @@ class Site(DnsHost):
 
 
 def lay_out(
-    lab: Lab, router_name: str, *, own: str = "", addresses: tuple[str, ...] = ADDRESSES
+    lab: Lab,
+    router_name: str,
+    *,
+    own: str = "",
+    addresses: tuple[str, ...] = ADDRESSES,
+    peers: str | None = None,
 ) -> Site:
     """Lay out the site with the anycast-dns config unchanged; nothing has been applied yet.
 
-    `own` is what the operator of dns1 has in the router's config after the include line.
+    `own` is what the operator of dns1 has in the router's config after the include line. `peers` is
+    the release of both peers (that of the lab).
     """
-    dns1, edge, peer = lab.host("dns1"), lab.host("edge"), lab.host("peer")
+    dns1 = lab.host("dns1")
+    edge, peer = lab.host("edge", release=peers), lab.host("peer", release=peers)
     lab.lan("lan", dns1, edge, peer)
     edge.address("eth0", "172.17.2.254/24").address("eth0", "fd00:17:2::fe/64")
     peer.address("eth0", "172.17.2.253/24").address("eth0", "fd00:17:2::fd/64")

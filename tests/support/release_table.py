@@ -1,7 +1,7 @@
 """Write docs/releases.md: what was run on which release of the routers, with what result.
 
-`make matrix` leaves its results in build/releases and then runs this module. A release that was not
-run keeps its rows.
+`make matrix` leaves its results in build/releases/VERSION, for the Debian that it runs on, and then
+runs this module. A release that was not run keeps its rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ FILE = ROOT / "docs" / "releases.md"
 RESULTS = ROOT / "build" / "releases"
 NAMES = {"bookworm": "Debian 12", "trixie": "Debian 13", "sid": "Debian unstable"}
 TESTED = (
-    "| release | BIRD | FRR | Python | tests of the routers | the package, booted | `make demo` |"
+    "| run on | release | BIRD | FRR | Python | tests of the routers | the package, booted | "
+    "`make demo` |"
 )
 TIMES = "| router | killed | hung | SERVFAIL | baseline: killed |"
 _SUITE = re.compile(r"<testsuite [^>]*>")
@@ -34,34 +35,39 @@ _VERSION = re.compile(r"\d+(?:\.\d+)*")
 def main() -> int:
     """Replace the rows of the releases that have results."""
     text = FILE.read_text("utf-8")
-    for head, rows in ((TESTED, map(tested, RELEASES)), (TIMES, times())):
-        text = with_rows(text, head, [row for row in rows if row])
+    runs = sorted(RESULTS.iterdir())
+    results = [tested(run, release) for run in runs for release in RELEASES]
+    text = with_rows(text, TESTED, filter(None, results), key=2)
+    text = with_rows(text, TIMES, [row for run in runs for row in times(run)], key=1)
     FILE.write_text(text, "utf-8")
     return 0
 
 
-def with_rows(text: str, head: str, rows: Iterable[list[str]]) -> str:
-    """Return the document with these rows in the table with this head, by their first cell."""
+def with_rows(text: str, head: str, rows: Iterable[list[str]], *, key: int) -> str:
+    """Return the document with these rows in the table with this head, by their first cells."""
     before, _, rest = text.partition(f"{head}\n")
     rule, _, rest = rest.partition("\n")
     old, blank, after = rest.partition("\n\n")
-    lines = {line.split(" | ")[0]: line for line in old.splitlines() if " not run |" not in line}
-    lines |= {f"| {row[0]}": f"| {' | '.join(row)} |" for row in rows}
+    lines = {tuple(line.split(" | ")[:key]): line for line in old.splitlines()}
+    for row in rows:
+        line = f"| {' | '.join(row)} |"
+        lines[tuple(line.split(" | ")[:key])] = line
     return f"{before}{head}\n{rule}\n" + "\n".join(lines.values()) + blank + after
 
 
-def tested(release: str) -> list[str]:
-    """Return the row of a release in the table of tests; empty if it was not run."""
-    if not (RESULTS / f"{release}.xml").exists():
+def tested(run: Path, release: str) -> list[str]:
+    """Return the row of a release in the table of tests; empty if this run left it out."""
+    if not (run / f"{release}.xml").exists():
         return []
     held = versions(release)
     bird = held.get("bird3") or held["bird2"]
     shown = [_VERSION.match(one) for one in (bird, held["frr"], held["python3"])]
     numbers = [one.group() if one else "?" for one in shown]
-    suites = (result(RESULTS / f"{name}.xml") for name in (release, f"{release}-booted"))
-    demo = RESULTS / f"{release}.demo"
+    suites = (result(run / f"{name}.xml") for name in (release, f"{release}-booted"))
+    demo = run / f"{release}.demo"
     shown_demo = demo.read_text("ascii").strip() if demo.exists() else "not run"
-    return [f"{NAMES[release.removesuffix('-bird3')]}, `{release}`", *numbers, *suites, shown_demo]
+    name = f"{NAMES[release.removesuffix('-bird3')]}, `{release}`"
+    return [f"Debian {run.name}", name, *numbers, *suites, shown_demo]
 
 
 def result(file: Path) -> str:
@@ -78,11 +84,11 @@ def result(file: Path) -> str:
     return f"{counts}, {float(said['time']):.0f} s"
 
 
-def times() -> list[list[str]]:
+def times(run: Path) -> list[list[str]]:
     """Return the rows of the table of times: one for each release of each router."""
     rows = []
     for release in RELEASES:
-        file = RESULTS / f"{release}.json"
+        file = run / f"{release}.json"
         if file.exists():
             report = json.loads(file.read_text("utf-8"))
             rows += [row(router, release, report) for router in ("BIRD", "FRR")]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 RELEASE = os.environ.get("ANYCAST_ROUTED_MACHINE", "bookworm")
 """The release of the machines and of the package: one of `releases.RELEASES`."""
+SUITE = RELEASE.removesuffix("-bird3")
+PYTHON = {"bookworm": 11, "trixie": 13, "sid": 14}[SUITE]
+"""The minor version of Python 3 in that Debian."""
 NETWORK = """\
 [Unit]
 Description=The network of a lab
