@@ -7,6 +7,7 @@ file keeps its owner and its mode.
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird.include import include_line, includes, including
@@ -16,11 +17,10 @@ from anycast_routed.report.text import safe
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anycast_routed.config import Router
 
 _COMMENT = "# What anycast-routed announces; a missing file is fine."
+_DOCUMENTS, _EXAMPLE = Path("/usr/share/doc"), "bird*/examples/bird.conf"
 
 
 def with_line(router: Router) -> dict[Path, str]:
@@ -34,11 +34,18 @@ def with_line(router: Router) -> dict[Path, str]:
     current = files.read(path)
     if current is None:
         message = f"router.config-file: {path} does not exist"
-        raise ConfigError(message, hint="set it to BIRD's config file, or install bird2")
+        raise ConfigError(message, hint=_how_to_get(path))
     if includes(current, router.include_file):
         return {path: current}
     line = include_line(router.include_file)
     return {path: f"{current.rstrip()}\n\n{_COMMENT}\n{line}\n"}
+
+
+def _how_to_get(path: Path) -> str:
+    """Return the hint for a missing bird.conf; newer packages of BIRD bring only an example."""
+    if (example := next(iter(sorted(_DOCUMENTS.glob(_EXAMPLE))), None)) is not None:
+        return f"run: cp {example} {path}; or set the key to BIRD's config file"
+    return "set it to BIRD's config file, or install bird2"
 
 
 def without_line(router: Router) -> dict[Path, str]:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from anycast_routed.errors import Exit
 from anycast_routed.system import commands
 from tests.support.configs import anycast_dns
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PREFIX = "10.10.10.10/32"
 
@@ -35,11 +32,13 @@ def test_a_verb_starts_alone(tmp_path: Path, verb: str, router: str) -> None:
     config = anycast_dns()
     config["router"] = {
         "daemon": router,
+        "config-file": str(tmp_path / "bird.conf"),
         "control-socket": str(tmp_path / "bird.ctl"),
         "vty-dir": str(tmp_path),
         "include-file": str(tmp_path / "run" / "bird.conf"),
     }
     config["daemon"] = {"run-dir": str(tmp_path / "run"), "state-dir": str(tmp_path / "state")}
+    Path(tmp_path, "bird.conf").write_text("# BIRD's own config\n")
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config))
     argv = (sys.executable, "-m", "anycast_routed", "--config", str(file), *verb.split())

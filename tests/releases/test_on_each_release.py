@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.errors import Exit
 from anycast_routed.lab import Lab
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.releases import RELEASES, versions
-from tests.support.dns_site import lay_out
+from tests.support.configs import anycast_dns
+from tests.support.dns_site import CONFIG, lay_out
 from tests.support.password_site import config_with_password, restart_peer, write_password
 from tests.support.paths import ROOT
-from tests.support.waiting import eventually
+from tests.support.program_runs import run
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +147,23 @@ def test_the_parser_accepts_the_configs_that_the_tests_compare_with(
         host = lab.host("dns1")
         for file in files:
             host.run(*check, str(file))
+
+
+@pytest.mark.parametrize(("release", "package"), [("sid", "bird2"), ("sid-bird3", "bird3")])
+def test_setup_names_the_example_where_the_package_of_bird_has_no_config_file(
+    release: str, package: str
+) -> None:
+    with Lab(release=release) as lab:
+        dns1 = lab.host("dns1")
+        dns1.write(CONFIG, json.dumps({**anycast_dns(), "router": {"daemon": "bird"}}))
+        done = run(dns1, "setup", check=False, within=PATIENCE)
+        assert done.code == Exit.CONFIG
+        example = f"/usr/share/doc/{package}/examples/bird.conf"
+        assert f"run: cp {example} /etc/bird/bird.conf" in done.err
+        dns1.run("mkdir", "-p", "/etc/bird")
+        dns1.run("cp", example, "/etc/bird/bird.conf")
+        assert "include" in run(dns1, "setup", "--write", within=PATIENCE).out
+        dns1.run("bird", "-p")
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -1,5 +1,6 @@
 """Build a DNS query, and judge a packet that came back. No I/O, no clock."""
 
+import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,7 @@ _OPCODE: Final = 0x7800
 _LONGEST_TEXT: Final = 120
 _MOST_CNAMES: Final = 16
 _MOST_EDE: Final = 4
+_UNNAMED = re.compile(r"^(\d+) \(\1\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,11 @@ def _header_fault(wire: bytes, ident: int) -> str:
 
 
 def _extended_errors(message: dns.message.Message) -> list[str]:
-    """Return the Extended DNS Errors (RFC 8914), such as `22 (No Reachable Authority)`."""
+    """Return the Extended DNS Errors (RFC 8914), such as `22 (No Reachable Authority)`.
+
+    From Python 3.12 on, dnspython names an unknown code by its number, `49152 (49152)`.
+    """
     found = [option for option in message.options if isinstance(option, dns.edns.EDEOption)]
-    return [option.to_text().removeprefix("EDE ") for option in found[:_MOST_EDE]]
+    return [
+        _UNNAMED.sub(r"\1", option.to_text().removeprefix("EDE ")) for option in found[:_MOST_EDE]
+    ]
