@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -181,7 +180,7 @@ class DaemonSite:
         if self.setting.unprivileged and self.setting.router == "bird":
             # As with Debian's unit file, where BIRD does not run as root.
             socket = self.host.path(bird.CONTROL)
-            shutil.chown(socket, group="bird")
+            os.chown(socket, -1, self.host.group("bird"))
             socket.chmod(0o660)
 
     @property
@@ -215,12 +214,6 @@ class DaemonSite:
     def _argv(self) -> Iterator[str]:
         if self.setting.unprivileged:
             group = "bird" if self.setting.router == "bird" else "frrvty"
-            user = (f"--reuid={_USER}", f"--regid={_USER}", f"--groups={_group(group)}")
+            user = (f"--reuid={_USER}", f"--regid={_USER}", f"--groups={self.host.group(group)}")
             yield from ("setpriv", *user, "--bounding-set=-all", "--no-new-privs", "--")
         yield from (sys.executable, "-m", "anycast_routed", "daemon")
-
-
-def _group(name: str) -> int:
-    import grp  # noqa: PLC0415 - only on systems with groups
-
-    return grp.getgrnam(name).gr_gid

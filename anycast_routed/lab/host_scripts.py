@@ -41,7 +41,8 @@ mount -n -t proc proc /proc
 """
 
 # A release of Debian: the host gets an overlay in memory above the files of the release. It shares
-# with the machine only /dev, /sys, /tmp and the given paths: Python and this program.
+# with the machine only /dev, /sys, /tmp and the given paths: Python and this program, which an
+# ordinary user must reach too.
 _RELEASE_FILES = r"""
 set -eu
 name=$1
@@ -56,6 +57,11 @@ cd /run/root
 for path in /dev /sys /tmp "$@"; do
   if [ -d "$path" ]; then mkdir -p ".$path"; else mkdir -p ".${path%/*}"; : >".$path"; fi
   mount -n --rbind "$path" ".$path"
+  above=${path%/*}
+  while [ -n "$above" ]; do
+    chmod a+x ".$above"
+    above=${above%/*}
+  done
 done
 mkdir -p machine
 pivot_root . machine

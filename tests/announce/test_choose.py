@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,4 +53,4 @@ def test_installing_frr_later_does_not_keep_a_dead_service_announced(watched: Wa
     assert unsure.code == 78
     assert "both BIRD and FRR run here (/run/bird/bird.ctl and /var/run/frr/bgpd.vty)" in unsure.err
     both = watched.run("withdraw").out
-    assert "BIRD 2.0.12 exports no anycast prefix; FRR" in both
+    assert re.search(r"BIRD [\d.]+ exports no anycast prefix; FRR", both)

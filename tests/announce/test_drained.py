@@ -13,7 +13,6 @@ import pytest
 import anycast_routed
 from anycast_routed.announce import transaction
 from anycast_routed.announce.bird.speaker import BirdSpeaker
-from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.proof import faults
 from anycast_routed.errors import NotConfirmedError
@@ -22,6 +21,7 @@ from anycast_routed.model import GRACEFUL_SHUTDOWN
 from anycast_routed.system import files
 from tests.support.desired import PEER as UP
 from tests.support.desired import announcement, attributes, draining, plan, route
+from tests.support.frr_speaker import frr_speaker
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _site(router_name: str, dns1: Host, listener: Receiver) -> Site:
     directory = dns1.path("/run/anycast-routed")
     if router_name == "frr":
         router = frr.start(dns1)
-        speaker = FrrSpeaker(dns1.path("/run/frr"), "vtysh", directory / "frr.conf")
+        speaker = frr_speaker(dns1, directory / "frr.conf")
         return Site(speaker, listener, router)
     bird.start(dns1, bird.STOCK + INCLUDE)
     socket = dns1.path("/run/bird/bird.ctl")

@@ -14,7 +14,6 @@ import pytest
 from anycast_routed.announce import transaction, withdraw
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.confirm import Patience
-from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import CannotWriteError, RejectedError, RouterUnavailableError
 from anycast_routed.lab import bgp_receiver, bird, frr
@@ -22,6 +21,7 @@ from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from tests.support.desired import announcement, plan, sessions
 from tests.support.dns_site import INCLUDE
+from tests.support.frr_speaker import frr_speaker
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def site(lab: Lab, router_name: str) -> Site:
         speaker = BirdSpeaker(dns1.path("/run/bird/bird.ctl"), folder / "bird.conf")
     else:
         router = frr.start(dns1)
-        speaker = FrrSpeaker(dns1.path("/run/frr"), "vtysh", folder / "frr.conf")
+        speaker = frr_speaker(dns1, folder / "frr.conf")
     made = Site(dns1, listener, router, speaker)
     made.bring(announcing(*ALL))
     made.hears(*ALL)

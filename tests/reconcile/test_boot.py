@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anycast_routed.announce.frr.running_config import Running
-from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import RejectedError
 from anycast_routed.lab.frr import Frr
@@ -19,11 +18,13 @@ from tests.support import program_runs
 from tests.support.configs import anycast_dns
 from tests.support.die_at import steps
 from tests.support.dns_site import CONFIG, RUN_DIR, Held, Site, lay_out
+from tests.support.frr_speaker import frr_speaker
 from tests.support.kill_points import count
 from tests.support.router_faults import bird_of, network_count, networks_in
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.frr.speaker import FrrSpeaker
     from anycast_routed.lab import Lab
     from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.bird import Bird
@@ -370,7 +371,7 @@ def test_a_load_refused_in_part_leaves_neither_new_nor_withdrawn_networks(site: 
     frr = site.router
     assert isinstance(frr, Frr)
     peer = site.recording_peer()
-    speaker = FrrSpeaker(site.dns1.path("/run/frr"), "vtysh", site.dns1.path(f"{RUN_DIR}/frr.conf"))
+    speaker = frr_speaker(site.dns1, site.dns1.path(f"{RUN_DIR}/frr.conf"))
     stays, goes, new = "10.10.10.10/32", "10.10.10.11/32", "10.99.0.0/32"
     site.dns1.address("lo", new)
     text = render(speaker, ["172.17.2.253"], [stays, goes])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -101,7 +100,7 @@ def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) 
     """BIRD and anycast-routed run as unprivileged users, as with the Debian packages."""
     site = lay_out_with_password(lab, "bird", "pw-one")
     run_as_packaged(site)
-    group = grp.getgrnam("bird").gr_gid
+    group = site.dns1.group("bird")
     as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={group}")
     apply = (*as_user, "--bounding-set=-all", "--no-new-privs", "--", sys.executable)
     refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)

@@ -14,7 +14,6 @@ import pytest
 
 from anycast_routed.announce.frr.config_lines import parse
 from anycast_routed.announce.frr.running_config import Running
-from anycast_routed.announce.frr.speaker import FrrSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.errors import (
     ConfigError,
@@ -23,12 +22,14 @@ from anycast_routed.errors import (
 )
 from anycast_routed.lab import Host, Lab, bgp_receiver, frr
 from tests.support.desired import announcement, attributes, plan, route, sessions
+from tests.support.frr_speaker import frr_speaker
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from anycast_routed.announce.frr.config_lines import Line
+    from anycast_routed.announce.frr.speaker import FrrSpeaker
     from anycast_routed.lab.bgp_receiver import Receiver
     from anycast_routed.lab.frr import Frr
     from anycast_routed.model import Plan
@@ -132,12 +133,7 @@ def site(lab: Lab) -> Site:
     peer.address("eth0", f"{UP}/24").address("eth0", "fd00:17:2::fe/64")
     listener = bgp_receiver.start(peer, asn=64512, router_id=UP, peers={"172.17.2.1": 64512})
     router = frr.start(dns1)
-    speaker = FrrSpeaker(
-        dns1.path("/run/frr"),
-        "vtysh",
-        dns1.path("/run/anycast-routed/frr.conf"),
-        dns1.path("/etc/frr/frr.conf"),
-    )
+    speaker = frr_speaker(dns1, dns1.path("/run/anycast-routed/frr.conf"))
     return Site(lab, dns1, listener, router, speaker)
 
 
@@ -146,7 +142,7 @@ def test_from_nothing_to_announced_changed_and_withdrawn(site: Site) -> None:
     load(speaker, plan(*BOTH, announcement(OFF, on_host=False)))
     site.hears(ALL | {OFF: (200, "172.17.2.1")})
     read = speaker.read()
-    assert read.router == "FRR 8.4.4"
+    assert re.fullmatch(r"FRR \d+\.[\d.]+", read.router)
     (session,) = read.sessions
     assert (session.ours, session.established, session.remote_as) == (True, True, 64512)
     wanted = {
