@@ -21,8 +21,13 @@ NOBODY = "172.17.2.250"
 LIMITED = "172.17.2.254"
 REASONS = {
     NOBODY: ("(Socket: No route to host)",),
-    # It refuses every connection after that.
-    LIMITED: ("(Received: Maximum number of prefixes reached)", "(Socket: Connection refused)"),
+    # It refuses every connection after that; BIRD 3.4 takes it and closes it.
+    LIMITED: (
+        "(Received: Maximum number of prefixes reached)",
+        "(Socket: Connection refused)",
+        "(Socket: Connection closed)",
+        "(Socket: Connection reset by peer)",
+    ),
 }
 EDGE = """\
 log stderr all;

@@ -28,7 +28,7 @@ _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0
 _STDIN = Path("/dev/stdin")
 # BIRD 3 writes the time, a thread and a severity before each line. With them, the same refusal
 # would be reported again at each retry.
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \[\d+\] <\w+> ", re.MULTILINE)
+_STAMP = re.compile(r"^(bird: )?\d{4}-\d\d-\d\d [\d:.]+ \[\d+\] <\w+> ", re.MULTILINE)
 
 
 class BirdSpeaker:
@@ -146,7 +146,7 @@ def check_config(config: Path, path: Path, *, stdin: str = "") -> None:
     done = router_program.run([_program(), "-p", "-c", str(config)], within=_WITHIN, stdin=stdin)
     if done.code != 0:
         said = (
-            quoted_safely(_STAMP.sub("", done.err).strip(), stdin)
+            quoted_safely(_STAMP.sub(r"\1", done.err).strip(), stdin)
             or f"`bird -p` ended with {done.code}"
         )
         raise RejectedError(said.replace(str(config), str(path)), hint="nothing was loaded")
