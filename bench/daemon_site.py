@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from anycast_routed.lab import Lab, bgp_receiver, bird, eventually, frr
 from anycast_routed.lab.failures import LabError
+from anycast_routed.lab.groups import group_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,7 @@ class DaemonSite:
         if self.setting.unprivileged and self.setting.router == "bird":
             # As with Debian's unit file, where BIRD does not run as root.
             socket = self.host.path(bird.CONTROL)
-            os.chown(socket, -1, self.host.group("bird"))
+            os.chown(socket, -1, group_number(self.host, "bird"))
             socket.chmod(0o660)
 
     @property
@@ -214,6 +215,10 @@ class DaemonSite:
     def _argv(self) -> Iterator[str]:
         if self.setting.unprivileged:
             group = "bird" if self.setting.router == "bird" else "frrvty"
-            user = (f"--reuid={_USER}", f"--regid={_USER}", f"--groups={self.host.group(group)}")
+            user = (
+                f"--reuid={_USER}",
+                f"--regid={_USER}",
+                f"--groups={group_number(self.host, group)}",
+            )
             yield from ("setpriv", *user, "--bounding-set=-all", "--no-new-privs", "--")
         yield from (sys.executable, "-m", "anycast_routed", "daemon")

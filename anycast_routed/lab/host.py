@@ -170,19 +170,6 @@ class Host:
         """Return the text of a file of the host."""
         return self.path(path).read_text("utf-8")
 
-    def group(self, name: str) -> int:
-        """Return the number of a group of the host, such as that of BIRD's socket.
-
-        Raises:
-            LabError: the host has no such group.
-        """
-        for line in self.read("/etc/group").splitlines():
-            found, _, number, *_ = line.split(":")
-            if found == name:
-                return int(number)
-        message = f"{self.name} has no group {name}"
-        raise LabError(message)
-
     def address(self, interface: str, cidr: str, *, label: str | None = None) -> Host:
         """Add an address such as "172.17.2.1/24"; return the host, to chain calls.
 

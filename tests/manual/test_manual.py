@@ -148,7 +148,7 @@ def test_fish_completes(made: Path) -> None:
         return [row.split("\t")[0] for row in output.splitlines()]
 
     assert offered("anycast-routed st") == ["status"]
-    assert offered("anycast-routed status --w") == ["--watch"]
+    assert "--watch" in offered("anycast-routed status --w")
     assert offered("anycast-routed --router ") == ["auto", "bird", "frr"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from anycast_routed.announce.masking import passwords_in
 from anycast_routed.lab import Lab, bird
+from anycast_routed.lab.groups import group_number
 from anycast_routed.lab.programs import find
 from tests.support.password_site import (
     DNS1,
@@ -100,7 +101,7 @@ def test_a_daemon_in_birds_group_gives_bird_the_file(lab: Lab, announced: Held) 
     """BIRD and anycast-routed run as unprivileged users, as with the Debian packages."""
     site = lay_out_with_password(lab, "bird", "pw-one")
     run_as_packaged(site)
-    group = site.dns1.group("bird")
+    group = group_number(site.dns1, "bird")
     as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={group}")
     apply = (*as_user, "--bounding-set=-all", "--no-new-privs", "--", sys.executable)
     refused = site.dns1.run(*apply, "-m", "anycast_routed", "apply", check=False, within=PATIENCE)
