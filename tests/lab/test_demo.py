@@ -55,7 +55,8 @@ def assert_every_step_is_right(done: Completed) -> None:
     answering = [re.findall(r'^ +"(dns\d)"$', step, flags=re.MULTILINE) for step in steps]
     assert answering == [["dns3"], ["dns1"], ["dns2"], ["dns3"], ["dns1"]]
     best = [
-        re.findall(r"^ +\*>i\S* +(\S+) +0? +(\d+) ", step, flags=re.MULTILINE) for step in steps
+        re.findall(r"^ +\*>i ?(?:\S+/32)? +(\S+) +0? +(\d+) ", step, flags=re.MULTILINE)
+        for step in steps
     ]
     last, second, first = ("172.17.2.3", "100"), ("172.17.2.2", "190"), ("172.17.2.1", "200")
     assert best == [[last], [first], [second], [last], [first]]
