@@ -7,7 +7,7 @@ import selectors
 import subprocess  # nosec B404  # noqa: TID251 - the process lives as long as its host; commands.run waits
 from pathlib import Path, PurePosixPath
 
-from anycast_routed.lab import host_scripts, releases
+from anycast_routed.lab import host_scripts, machine_python, releases
 from anycast_routed.lab.failures import LabUnavailableError
 from anycast_routed.lab.programs import find
 
@@ -27,7 +27,7 @@ class HostNamespaces:
     """
 
     def __init__(self, name: str, release: str | None = None) -> None:
-        files = [releases.layers(release), *releases.shared()] if release else []
+        files = [releases.layers(release), *machine_python.shared()] if release else []
         script = host_scripts.RELEASE if release else host_scripts.MACHINE
         self._process = subprocess.Popen(  # nosec B603
             [
@@ -46,6 +46,8 @@ class HostNamespaces:
         )
         try:
             self.pid = self._read_pid(name)
+            if release:
+                machine_python.install(Path(f"/proc/{self.pid}/root"))
         except BaseException:
             self.close()
             raise

@@ -41,8 +41,8 @@ mount -n -t proc proc /proc
 """
 
 # A release of Debian: the host gets an overlay in memory above the files of the release. It shares
-# with the machine only /dev, /sys, /tmp and the given paths: Python and this program, which an
-# ordinary user must reach too.
+# with the machine only /dev, /sys, /tmp and the given paths, each with its own path in the host:
+# Python and this program, which an ordinary user must reach too.
 _RELEASE_FILES = r"""
 set -eu
 name=$1
@@ -54,14 +54,16 @@ mount -n -t tmpfs -o mode=755 lab /run
 mkdir -p /run/upper /run/work /run/root
 mount -n -t overlay -o "lowerdir=$layers,upperdir=/run/upper,workdir=/run/work" overlay /run/root
 cd /run/root
-for path in /dev /sys /tmp "$@"; do
-  if [ -d "$path" ]; then mkdir -p ".$path"; else mkdir -p ".${path%/*}"; : >".$path"; fi
-  mount -n --rbind "$path" ".$path"
-  above=${path%/*}
+set -- /dev /dev /sys /sys /tmp /tmp "$@"
+while [ $# -gt 0 ]; do
+  if [ -d "$1" ]; then mkdir -p ".$2"; else mkdir -p ".${2%/*}"; : >".$2"; fi
+  mount -n --rbind "$1" ".$2"
+  above=${2%/*}
   while [ -n "$above" ]; do
     chmod a+x ".$above"
     above=${above%/*}
   done
+  shift 2
 done
 mkdir -p machine
 pivot_root . machine

@@ -1,12 +1,11 @@
 """The releases of Debian whose routers a lab can run, and where their files are.
 
-Python and this program are always those of the machine.
+`machine_python` brings the machine's Python and this program into their hosts.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -49,18 +48,6 @@ def versions(release: str) -> dict[str, str]:
     """Return the version of each Debian package of a release, by its name."""
     text = Path(layers(release).partition(":")[0], "versions").read_text("ascii")
     return dict(line.split(" ", 1) for line in text.splitlines())
-
-
-def shared() -> list[str]:
-    """Return the paths that a host of a release shares with the machine, for Python's sake."""
-    package = Path(__file__).resolve().parents[2]
-    paths = {str(package), sys.prefix, os.getcwd()}  # noqa: PTH109 - as the others, a string
-    if sys.base_prefix.startswith("/usr"):  # the machine's own Python, beside other programs
-        name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        paths |= {os.path.realpath(sys.executable), f"{sys.base_prefix}/lib/{name}"}
-    else:
-        paths.add(sys.base_prefix)
-    return sorted(paths)
 
 
 def cache_directory() -> Path:
