@@ -35,7 +35,7 @@ unit: $(VENV)/ready
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
-		systemd-container debootstrap ruby python3 python3-pip
+		systemd-container debootstrap ruby shellcheck python3 python3-pip
 	# The tests of one file share their machines.
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m 'booted and not matrix'
 
@@ -53,7 +53,7 @@ RELEASE ?= bookworm trixie trixie-bird3 sid sid-bird3
 TIMES ?= yes
 matrix: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables \
-		debootstrap systemd-container ruby
+		debootstrap systemd-container ruby shellcheck
 	.ci/matrix $(if $(filter no,$(TIMES)),--no-times) $(RELEASE)
 
 demo: $(VENV)/ready

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from anycast_routed.lab.failures import LabError, LateError
 from anycast_routed.lab.waiting import eventually
+from anycast_routed.system.process_stat import stat_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,9 +78,14 @@ class Daemon:
         return code if code is None or code <= _SIGNALLED else _SIGNALLED - code
 
     def kill(self, *, whole: bool = False) -> None:
-        """Send SIGKILL and wait at most 30 s for the end."""
-        self._signal(signal.SIGKILL, whole=whole)
+        """Send SIGKILL and wait at most 30 s for the end, with `whole` of each process."""
+        killed = self._stop_all() if whole else []
+        for pid in killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.wait(30.0)
+        eventually(lambda: all(map(_has_ended, killed)), within=30.0, every=0.001)
 
     def terminate(self, within: float = 5.0) -> int:
         """Send SIGTERM, wait at most `within` seconds for the end, and return the exit code.
@@ -96,7 +102,10 @@ class Daemon:
 
     def pause(self, *, whole: bool = False) -> None:
         """Send SIGSTOP: the process keeps its sockets and does nothing."""
-        self._signal(signal.SIGSTOP, whole=whole)
+        if whole:
+            self._stop_all()
+        else:
+            self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Send SIGCONT to the process and its descendants."""
@@ -157,12 +166,33 @@ class Daemon:
         message = f"{self.name} ended with code {self.code}"
         raise LabError(message, hint=self.log()[-2000:])
 
+    def _stop_all(self) -> list[int]:
+        """Stop the process and its descendants, also those that it starts meanwhile."""
+        stopped: list[int] = []
+        while new := [pid for pid in self._all() if pid not in stopped]:
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            stopped += new
+        return stopped
+
+    def _all(self) -> list[int]:
+        return [self.pid, *self.descendants()] if self.alive else []
+
     def _signal(self, number: int, *, whole: bool = False) -> None:
         if not self.alive:
             return
         for pid in [self.pid, *(self.descendants() if whole else [])]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether a process is gone; its parent may not have waited for it yet."""
+    try:
+        return stat_fields(f"/proc/{pid}/stat")[0] in "ZX"
+    except (OSError, IndexError):
+        return True
 
 
 def start_process(
