@@ -80,10 +80,7 @@ class Daemon:
     def kill(self, *, whole: bool = False) -> None:
         """Send SIGKILL and wait at most 30 s for the end, with `whole` of each process."""
         killed = self._stop_all() if whole else []
-        for pid in killed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL, whole=whole)
         self.wait(30.0)
         eventually(lambda: all(map(_has_ended, killed)), within=30.0, every=0.001)
 
@@ -180,9 +177,7 @@ class Daemon:
         return [self.pid, *self.descendants()] if self.alive else []
 
     def _signal(self, number: int, *, whole: bool = False) -> None:
-        if not self.alive:
-            return
-        for pid in [self.pid, *(self.descendants() if whole else [])]:
+        for pid in self._all() if whole else self._all()[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.lab import dns_config
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find
+from anycast_routed.lab.waiting import eventually
 from anycast_routed.lab.zone_records import complete, or_default
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Unbound(Dns):
         self._control("local_zone", zone, "static")
 
     def _control(self, *command: str) -> None:
-        self.host.run(find("unbound-control"), "-c", _UNBOUND_CONF, *command)
+        _control(self.host, find("unbound-control"), "-c", _UNBOUND_CONF, *command)
 
 
 class Nsd(Dns):
@@ -112,7 +113,12 @@ class Nsd(Dns):
         return [pid for pid in pids if _title(pid).startswith("nsd: server")]
 
     def _control(self, *command: str) -> None:
-        self.host.run(find("nsd-control"), "-c", _NSD_CONF, *command)
+        _control(self.host, find("nsd-control"), "-c", _NSD_CONF, *command)
+
+
+def _control(host: Host, *argv: str) -> None:
+    """Run a control program; right after a start the server may refuse its connection."""
+    eventually(lambda: host.run(*argv), within=10.0, every=0.05, why=" ".join(argv))
 
 
 def unbound(  # noqa: PLR0913 - one value each, all by name

@@ -43,7 +43,7 @@ def with_line(router: Router) -> dict[Path, str]:
 
 def _how_to_get(path: Path) -> str:
     """Return the hint for a missing bird.conf; newer packages of BIRD bring only an example."""
-    if (example := next(iter(sorted(_DOCUMENTS.glob(_EXAMPLE))), None)) is not None:
+    if (example := min(_DOCUMENTS.glob(_EXAMPLE), default=None)) is not None:
         return f"run: cp {example} {path}; or set the key to BIRD's config file"
     return "set it to BIRD's config file, or install bird2"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,8 +64,14 @@ def test_a_fragile_bird_is_asked_less_often_and_still_withdraws_at_once(
 
     asked = watched.file(ASKED)
     eventually(lambda: watched.status().router == "BIRD 3.1.7")
-    time.sleep(2)  # the confirmation of the first load
-    before = asked.stat().st_size
+    sizes = [0]
+
+    def is_quiet() -> bool:
+        sizes.append(asked.stat().st_size)
+        return sizes[-1] == sizes[-2]
+
+    eventually(is_quiet, every=2, why="the first load is confirmed")
+    before = sizes[-1]
     # One read-back; another release has two or three.
     never(lambda: asked.stat().st_size - before > 2, seconds=7, why="it is asked more often")
     watched.server.daemon.kill()
