@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests and benchmarks run the program as another user too.
+RUN := .ci/reachable $(BIN)/python -m
 
 # With this set, each of the thousand starts of the program would compile it again. An installed
 # program is compiled.
@@ -30,20 +32,20 @@ unit: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
 		vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
-	$(BIN)/python -m pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow and not releases"
+	$(RUN) pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow and not releases"
 
 # The Debian package, and the program on a Debian with its own systemd. Root only.
 booted: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables systemd \
 		systemd-container debootstrap ruby shellcheck python3 python3-pip
 	# The tests of one file share their machines.
-	$(BIN)/python -m pytest --numprocesses=4 --dist=loadscope -m 'booted and not matrix'
+	$(RUN) pytest --numprocesses=4 --dist=loadscope -m 'booted and not matrix'
 
 # The life of a prefix on each release of BIRD and FRR; the first run builds their files with
 # debootstrap. Root only.
 releases: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2 nftables debootstrap
-	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal -m 'releases and not matrix'
+	$(RUN) pytest --numprocesses=4 --dist=worksteal -m 'releases and not matrix'
 
 # All tests of the routers on each release, the package on its booted Debian, and the time of a
 # withdrawal; then the table in docs/releases.md. For one release: make matrix RELEASE=trixie-bird3
@@ -54,7 +56,7 @@ TIMES ?= yes
 matrix: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables \
 		debootstrap systemd-container ruby shellcheck
-	.ci/matrix $(if $(filter no,$(TIMES)),--no-times) $(RELEASE)
+	.ci/reachable .ci/matrix $(if $(filter no,$(TIMES)),--no-times) $(RELEASE)
 
 demo: $(VENV)/ready
 	@.ci/packages bird2/bird3 frr gobgpd unbound bind9-dnsutils iproute2
@@ -64,22 +66,22 @@ demo: $(VENV)/ready
 bench: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	@echo "three benchmarks, about thirty minutes: apply 7, failover 17, scale 6"
-	$(BIN)/python -m bench.apply
-	$(BIN)/python -m bench.failover --svg docs/failover.svg
-	$(BIN)/python -m bench.scale
+	$(RUN) bench.apply
+	$(RUN) bench.failover --svg docs/failover.svg
+	$(RUN) bench.scale
 
 # The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
-		$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
-	$(BIN)/python -m bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
+		$(RUN) pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
+	$(RUN) bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 # Fuzz the parsers of external input with atheris: config files, DNS replies, answers of routers.
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python -m bench.fuzz --seconds $(FUZZ_SECONDS)
+	$(RUN) bench.fuzz --seconds $(FUZZ_SECONDS)
 
 # Write the table of faults and their tests in docs/reliability.md from the markers of the tests.
 reliability: $(VENV)/ready
