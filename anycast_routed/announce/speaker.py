@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from anycast_routed.model import Finding, Plan, Prefix, Readback
+    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 
 class Layout(Protocol):
@@ -83,6 +83,14 @@ class Speaker(Protocol):
 
     def read(self) -> Readback:
         """Read which of our routes the router holds and exports, and the state of its sessions."""
+        ...
+
+    def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
+        """Find the paths to these prefixes, one by one, that do not come from anycast-routed.
+
+        A prefix counts as withdrawn only when this router announces it by no other way either.
+        The sessions of our own config are left out: they export nothing but our routes.
+        """
         ...
 
     def is_loaded(self, text: str) -> bool:

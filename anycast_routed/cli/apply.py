@@ -9,6 +9,7 @@ import typer
 from anycast_routed.announce import choose
 from anycast_routed.announce.masking import difference
 from anycast_routed.config import password_files
+from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.decide.proof import unheard
 from anycast_routed.errors import Exit
 from anycast_routed.reconcile.once import once, preview, withdrawing_if_untrusted
@@ -61,6 +62,7 @@ def apply(
         changes=done.step.changes,
         **_facts(done.step.plan, outcome.readback, done.results),
         faults=outcome.faults,
+        origins=done.step.origins,
         seconds=seconds,
     )
     if diff:
@@ -118,10 +120,15 @@ def _summary(seen: Preview, *, changed: bool) -> str:
 def _exit_code(done: Done) -> Exit:
     """Return 4 if some desired prefix reaches no peer although a session is up.
 
-    Also if the router does not take a prefix at all.
+    Also if the router does not take a prefix at all, or announces one by other means that should
+    be gone.
     """
     outcome = done.step.outcome
-    missing = outcome.absent or unheard(done.step.plan, outcome.readback)
+    missing = (
+        outcome.absent
+        or unheard(done.step.plan, outcome.readback)
+        or still_announced(wanted(done.step.plan), done.step.origins)
+    )
     return Exit.NOT_CONFIRMED if missing else Exit.OK
 
 
@@ -132,7 +139,9 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
         return
     settings.say(plan_lines.change_lines(step.plan, step.changes))
     found = findings.of_router(outcome.readback, outcome.faults, step.plan, refused=outcome.refused)
-    settings.say(findings.lines([*unknown, *found]))
+    settings.say(
+        findings.lines([*unknown, *found, *origin_findings(wanted(step.plan), step.origins)])
+    )
     settings.report(step.plan.warnings)
     if settings.verbose:
         settings.say(plan_lines.announced_lines(step.plan))

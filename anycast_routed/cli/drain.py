@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anycast_routed.announce import choose
 from anycast_routed.cli.options import parse_duration
 from anycast_routed.cli.targets import announcements_of, canonical
 from anycast_routed.cli.waiting import Transition
+from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.errors import Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.assumed_plan import assumed
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.state import drain_orders, record, requests, running_daemon
 from anycast_routed.state.drain_orders import Ordered
 from anycast_routed.system import lock
@@ -89,7 +91,9 @@ def drain(
         settings.talk([f"no daemon runs: the next apply lowers the LocalPref, {then}"])
     facts = {"targets": targets, "reason": reason, "until": until}
     settings.emit("drain", **facts, daemon=daemon, withdrawn=wait)
-    return Exit.OK
+    left = choose.choose(config).origins(tuple(goal)) if wait else ()
+    settings.say(findings.lines(origin_findings((), left)))
+    return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
 
 
 def undrain(

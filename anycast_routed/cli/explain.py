@@ -9,11 +9,13 @@ import typer
 
 from anycast_routed.announce import choose
 from anycast_routed.cli.targets import parse_prefix
+from anycast_routed.decide.origins import origin_findings, still_announced
+from anycast_routed.decide.origins import wanted as wanted_by
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError, Exit
 from anycast_routed.reconcile import cycle, last_known, probe
-from anycast_routed.report import text
+from anycast_routed.report import findings, text
 from anycast_routed.report.explain import explain as explain_prefix
 from anycast_routed.state import running_daemon
 
@@ -43,17 +45,18 @@ def explain(
     config = settings.load()
     speaker, readback = _read_router(settings, config)
     observed = _observed(config, speaker)
-    chain = explain_prefix(
-        wanted, decide(config, observed), health_by_service(observed.checks), readback
-    )
-    settings.emit("explain", prefix=wanted, chain=chain)
+    plan = decide(config, observed)
+    chain = explain_prefix(wanted, plan, health_by_service(observed.checks), readback)
+    others = speaker.origins([wanted]) if speaker is not None else ()
+    settings.emit("explain", prefix=wanted, chain=chain, origins=others)
     marks = {True: "+", False: "!", None: " "}
     settings.say(text.columns((f"{marks[k.holds]} {k.name}", text.safe(k.fact)) for k in chain))
     first = next((step for step in chain if step.holds is False), None)
     settings.say(
         [f"{wanted} is announced" if first is None else f"the first step that fails: {first.name}"]
     )
-    return Exit.OK
+    settings.say(findings.lines(origin_findings(wanted_by(plan), others)))
+    return Exit.NOT_CONFIRMED if still_announced(wanted_by(plan), others) else Exit.OK
 
 
 def _read_router(settings: Settings, config: Config) -> tuple[Speaker | None, Readback | None]:

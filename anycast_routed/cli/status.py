@@ -62,7 +62,7 @@ def status(
     settings.emit("status", **seen.facts)
     settings.say(seen.lines)
     settings.report(settings.permission_findings(config))
-    return Exit.OK
+    return Exit.OK if seen.confirmed else Exit.NOT_CONFIRMED
 
 
 def _watch(settings: Settings, wanted: Prefix | None) -> int:

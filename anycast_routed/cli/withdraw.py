@@ -11,6 +11,7 @@ from anycast_routed.announce import choose
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
 from anycast_routed.config import Config, Router
+from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.cli.options import Settings
-    from anycast_routed.model import Prefix, Readback
+    from anycast_routed.model import Origin, Prefix, Readback
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait for another instance to end
 
@@ -68,10 +69,13 @@ def withdraw(
     confirmed = "; ".join(map(plan_lines.confirmation, after))
     settings.say([f"{confirmed}; {text.duration(seconds)} in all"])
     # The notes warn of a saved router config that would announce again.
+    left: list[Origin] = []
     for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
             settings.talk(findings.lines(speaker.notes()))
-    return Exit.OK
+        left += speaker.origins(withdrawn)
+    settings.say(findings.lines(origin_findings((), left)))
+    return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
 
 
 def _daemon(run_dir: Path) -> int | None:

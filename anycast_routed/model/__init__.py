@@ -43,6 +43,7 @@ from anycast_routed.model.host import (
 )
 from anycast_routed.model.router import (
     Held,
+    Origin,
     Readback,
     Route,
     Session,
@@ -68,6 +69,7 @@ __all__ = [
     "HostAddress",
     "Interface",
     "Observed",
+    "Origin",
     "Outcome",
     "Peer",
     "Plan",

@@ -28,6 +28,9 @@ class Code(StrEnum):
     NOT_EXPORTED = "AR003"
     NOT_AS_PLANNED = "AR004"
     LOCAL_PREF_NOT_SENT = "AR005"
+    NOT_WITHDRAWN = "AR006"
+    ALSO_ANNOUNCED = "AR007"
+    ANNOUNCED_ELSEWHERE = "AR008"
     SERVICE_DOWN = "AR010"
     SERVICE_UNDECIDED = "AR011"
     DRAINED = "AR012"
@@ -70,6 +73,7 @@ class Code(StrEnum):
 _WARNINGS = frozenset(
     {
         Code.LOCAL_PREF_NOT_SENT,
+        Code.ALSO_ANNOUNCED,
         Code.SERVICE_UNDECIDED,
         Code.DAMPED,
         Code.DUPLICATE,
@@ -90,7 +94,14 @@ _WARNINGS = frozenset(
         Code.PASSWORD_CLOSED_TO_DAEMON,
     }
 )
-_NOTES = frozenset({Code.DRAINED, Code.PASSWORD_UNKNOWN_HERE, Code.RELEASE_UNTRIED})
+_NOTES = frozenset(
+    {
+        Code.ANNOUNCED_ELSEWHERE,
+        Code.DRAINED,
+        Code.PASSWORD_UNKNOWN_HERE,
+        Code.RELEASE_UNTRIED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

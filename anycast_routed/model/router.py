@@ -69,6 +69,24 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A path to one of our prefixes that does not come from anycast-routed.
+
+    It is what the router announces in place of ours, or what it would announce without ours.
+    """
+
+    prefix: Prefix
+    made_by: str
+    """What makes it, in the router's words: `protocol direct lo1`, `redistribute connected`."""
+    peers: tuple[str, ...]
+    """The router's names of the sessions that it is sent to; none while ours is sent there."""
+    learned: bool = False
+    """It comes from a BGP session: another router announces the prefix."""
+    fix: str = ""
+    """How to keep it away from the peers. It is safe also while the service is up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Readback:
     """What the router itself reports of our sessions and routes: the only proof."""
 

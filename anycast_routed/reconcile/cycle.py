@@ -16,6 +16,7 @@ from anycast_routed.announce.withdraw import (
     withdraw_unplanned,
 )
 from anycast_routed.decide.diff import changes
+from anycast_routed.decide.origins import managed
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
     from anycast_routed.decide.diff import Change
-    from anycast_routed.model import Observed, Plan, Prefix, Readback
+    from anycast_routed.model import Observed, Origin, Plan, Prefix, Readback
+
+
+_SHARE = 50.0  # the least time between two questions for other origins, in times of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,19 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """What else announces our prefixes, as the router answered at one moment."""
+
+    origins: tuple[Origin, ...] = ()
+    plan: Plan | None = None
+    """The plan whose prefixes were asked for."""
+    at: float = 0.0
+    """Monotonic seconds of the end of the answer."""
+    took: float = 0.0
+    """Seconds that the answer took."""
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What one step leaves for the next; empty before the first step."""
 
@@ -54,6 +71,7 @@ class Memory:
     """The latest plan, if the router was proved to run it."""
     planned: tuple[Config, Observed, Plan] | None = None
     """The latest plan as decided, with what it was decided from."""
+    others: Others = Others()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class Step:
     """From what the router was known to hold before the step, to the plan."""
     drifted: bool
     """The plan was in force already, but the router had lost or changed something."""
+    origins: tuple[Origin, ...]
+    """What else announces our prefixes; asked last, since it must delay no withdrawal."""
     memory: Memory
     """What the next step needs."""
 
@@ -126,21 +146,39 @@ def step(
     desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     absent = outcome.absent if outcome.confirmed else frozenset()
+    seconds = time.monotonic() - begun
+    others = _others(speaker, desired, memory.others) if outcome.confirmed else memory.others
 
     def possible(before: Readback) -> tuple[Change, ...]:
         return tuple(one for one in changes(desired, before) if one.prefix not in absent)
 
     return Step(
         plan=desired,
-        outcome=replace(outcome, seconds=time.monotonic() - begun),
+        outcome=replace(outcome, seconds=seconds),
         changes=possible(known or before),
         drifted=memory.confirmed == desired and bool(possible(before)),
+        origins=others.origins,
         memory=Memory(
             outcome.readback,
             desired if outcome.confirmed else None,
             (inputs.config, inputs.observed, planned),
+            others,
         ),
     )
+
+
+def _others(speaker: Speaker, desired: Plan, latest: Others) -> Others:
+    """Ask what else announces the prefixes of the plan; or keep the latest answer for a while.
+
+    An answer about thousands of prefixes takes long: the router may spend a fiftieth of its time on
+    it. A new plan is asked for at once.
+    """
+    begun = time.monotonic()
+    if latest.plan == desired and begun - latest.at < _SHARE * latest.took:
+        return latest
+    found = speaker.origins(managed(desired))
+    at = time.monotonic()
+    return Others(found, desired, at, at - begun)
 
 
 def _withdraw_and_read(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
 from anycast_routed.config import password_files
+from anycast_routed.decide.origins import managed, origin_findings, still_announced
+from anycast_routed.decide.origins import wanted as wanted_by
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan_warnings import without_labels
 from anycast_routed.decide.proof import faults
@@ -39,6 +41,8 @@ class Overview:
 
     facts: dict[str, object]
     lines: list[str]
+    confirmed: bool = True
+    """No prefix is announced that should be gone."""
 
 
 def look(config: Config, wanted: Prefix | None) -> Overview:
@@ -61,13 +65,16 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         noted += _drift(config, speaker, whole)
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
-    found = [*services, *findings.of_router(readback, wrong, plan), *noted]
+    others, planned = speaker.origins(managed(plan)), wanted_by(plan)
+    router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, others)]
+    found = [*services, *router, *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
         "health": health,
         "drains": observed.drains,
         "damped": observed.damped,
         **_plan_facts(plan, readback),
+        "origins": others,
         "faults": wrong,
         "findings": found,
         "notes": [str(one) for one in noted],
@@ -80,7 +87,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         *findings.lines(found[len(services) :]),
         plan_lines.confirmation(readback, wanted),
     ]
-    return Overview(facts, lines)
+    return Overview(facts, lines, confirmed=not still_announced(planned, others))
 
 
 def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attribute_words import words
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anycast_routed.decide.diff import Change
-    from anycast_routed.model import Announcement, Plan, Prefix, Withheld
+    from anycast_routed.model import Announcement, Origin, Plan, Prefix, Withheld
 
 
 def entries(
@@ -43,6 +44,17 @@ def entries(
         why = _why(change, announced, withheld)
         made.append(Entry(now, str(change.kind), str(change.prefix), service, why, seconds))
     return made
+
+
+def with_others(made: Iterable[Entry], kept: Mapping[Prefix, Origin]) -> list[Entry]:
+    """Add to each entry of a withdrawn prefix what announces the prefix all the same."""
+    left = {str(prefix): one.made_by for prefix, one in kept.items()}
+    return [
+        replace(one, why=f"{one.why}; but {left[one.prefix]} still announces it")
+        if one.prefix in left
+        else one
+        for one in made
+    ]
 
 
 def _why(

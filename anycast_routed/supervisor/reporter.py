@@ -11,9 +11,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import findings, plan_lines
-from anycast_routed.report.history import entries
+from anycast_routed.report.history import entries, with_others
 from anycast_routed.report.restrictions import restrictions
 from anycast_routed.state import journal, status_file
 from anycast_routed.supervisor.background_writer import BackgroundWriter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _STATUS_FILE = "status file"
 _BATCHES = 64  # of journal entries that may wait for the disk
+_NAMED = 3  # prefixes that systemd's status names
 _TO_FINISH = 1.0  # seconds for the disk, at our end
 
 
@@ -92,7 +94,9 @@ class Reporter:
         if step.drifted:
             self.log.warning("drift repaired", router=readback.router)
         at = time.monotonic()
+        kept = still_announced(wanted(step.plan), step.origins)
         made = entries(step.changes, step.plan, done.evidence, begun=begun, at=at)
+        made = with_others(made, kept)
         facts.forget_evidence(done.evidence)
         for one in made:
             self.log.info(
@@ -107,6 +111,7 @@ class Reporter:
         found = findings.of_router(
             readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
         )
+        found += origin_findings(wanted(step.plan), step.origins)
         self._findings.take(found, at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
@@ -156,7 +161,12 @@ class Reporter:
         if self._done is None:
             said.append("the router has not answered yet")
         elif "router" not in self._problems:  # Otherwise the last read-back may be outdated.
-            said.append(plan_lines.confirmation(self._done.step.outcome.readback))
+            step = self._done.step
+            said += [
+                f"{prefix} should be gone, but {one.made_by} announces it"
+                for prefix, one in still_announced(wanted(step.plan), step.origins).items()
+            ][:_NAMED]
+            said.append(plan_lines.confirmation(step.outcome.readback))
         return "; ".join(said)
 
     def _verdicts(self, facts: Facts) -> None:

@@ -190,4 +190,9 @@ ROWS: dict[str, Row] = {
         "FRR takes no static route: staticd or mgmtd is dead, or a filter refuses the route",
         "All other prefixes are announced, and no session is reset; reported; exit code 4",
     ),
+    "42": Row(
+        "Another part of the router's config announces the prefix of a dead service",
+        "Reported with the protocol or command that makes it; exit code 4; never answered by a "
+        "withdrawal of other prefixes",
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from anycast_routed.announce.bird.socket import Reply
     from anycast_routed.model import Community, Prefix
 
-_PROTOCOL = re.compile(r"^([\w.-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
+# A name in quotes may have dots, colons and dashes.
+_PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
+_CHANNEL = re.compile(r"^  Channel (\S+)$")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 OURS = "anycast_*"
 """The names of all our protocols, as a pattern for BIRD."""
@@ -28,6 +31,45 @@ _COMMUNITY = re.compile(r"\((\d+),(\d+)\)")
 _MOST = 1 << 16
 # ... and how many whole listings: the same ones come again while nothing changes.
 _LISTINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a protocol: its address family, its table and its export filter."""
+
+    family: str
+    table: str
+    export: str
+    """`ACCEPT`, `REJECT`, `(unnamed)`, or the name of a filter."""
+
+
+def kinds(reply: Reply) -> dict[str, str]:
+    """Return the kind of each protocol (`BGP`, `Direct`) from `show protocols`, or its `all`."""
+    found = (_PROTOCOL.match(line) for line in reply.lines)
+    return {match.group(1): match.group(2) for match in found if match}
+
+
+def channels(reply: Reply) -> dict[str, tuple[Channel, ...]]:
+    """Return the channels of each protocol from `show protocols all`."""
+    found: dict[str, tuple[Channel, ...]] = {}
+    name = family = table = ""
+    for line in reply.lines:
+        if protocol := _PROTOCOL.match(line):
+            name = protocol.group(1)
+            found[name] = ()
+        elif channel := _CHANNEL.match(line):
+            family = channel.group(1)
+        elif line.startswith("    Table:"):
+            table = line.partition(":")[2].strip()
+        elif line.startswith("    Output filter:"):
+            export = line.partition(":")[2].strip()
+            found[name] = (*found[name], Channel(family, table, export))
+    return found
+
+
+def is_ours(protocol: str) -> bool:
+    """Return whether a static protocol of this name is one of ours."""
+    return _OUR_STATIC.fullmatch(protocol) is not None
 
 
 def tables(reply: Reply) -> tuple[str, ...]:
@@ -56,7 +98,7 @@ def holders(reply: Reply, prefixes: Collection[Prefix] | None) -> tuple[str, ...
             for match in found
             if match
             and _OUR_STATIC.fullmatch(match.group(2))
-            and (prefixes is None or _network(match.group(1)) in prefixes)
+            and (prefixes is None or network(match.group(1)) in prefixes)
         )
     )
 
@@ -90,7 +132,7 @@ def routes(reply: Reply, release: Release) -> tuple[Route, ...]:
             block.append(line)
             continue
         if prefix:
-            found.append(Route(_network(prefix), _attributes(tuple(block), release)))
+            found.append(Route(network(prefix), _attributes(tuple(block), release)))
         route = _ROUTE.match(line)
         prefix = route.group(1) if route and _OUR_STATIC.fullmatch(route.group(2)) else ""
         block = []
@@ -152,5 +194,6 @@ def _communities(text: str) -> tuple[Community, ...]:
 
 
 @lru_cache(_MOST)
-def _network(text: str) -> Prefix:
+def network(text: str) -> Prefix:
+    """Return the prefix of a route's line."""
     return ip_network(text)

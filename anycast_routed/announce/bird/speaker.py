@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.bird import layout, readback, releases, withdraw
+from anycast_routed.announce.bird import layout, origins, readback, releases, withdraw
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
@@ -20,9 +20,9 @@ from anycast_routed.model import UNKNOWN_VERSION, Code, Finding
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from anycast_routed.model import Plan, Prefix, Readback
+    from anycast_routed.model import Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _STDIN = Path("/dev/stdin")
@@ -57,6 +57,11 @@ class BirdSpeaker:
             found = readback.readback(bird)
         self._version = found.version
         return found
+
+    def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
+        """Ask by exact prefix what each session of the operator is sent, and from where."""
+        with self._connect(restricted=True) as bird:
+            return origins.origins(bird, prefixes)
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config."""

@@ -110,9 +110,9 @@ def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> 
     return [
         Route(prefix, _attributes(path.get("locPrf"), _hop(path), _communities(path)))
         for table in tables
-        for text, paths in ((table or {}).get("routes") or {}).items()
+        for text, listed in ((table or {}).get("routes") or {}).items()
         if (prefix := _network(text)) in running.networks
-        for path in _paths(paths)[:1]
+        for path in paths(listed)[:1]
         if path.get("valid")
     ]
 
@@ -147,7 +147,7 @@ def _exported_hop(route: Mapping[str, Any]) -> Address | None:
     return address_of(route.get("nextHopGlobal", route.get("nextHop")))
 
 
-def _paths(entry: list[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def paths(entry: list[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the paths to one prefix.
 
     The detail form has a header before them; from FRR 9 on it has them below `paths`.

@@ -6,18 +6,18 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anycast_routed.announce.frr import answers, releases, running_config
+from anycast_routed.announce.frr import answers, origins, releases, running_config
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from anycast_routed.announce.frr.releases import Release
     from anycast_routed.announce.frr.vtysh import Vtysh
-    from anycast_routed.model import Address, Route, Session
+    from anycast_routed.model import Address, Origin, Prefix, Route, Session
 
 _SHOW = "show running-config"
 _SHOWN = "\nend\n"  # ends its output
@@ -100,6 +100,23 @@ class Reader:
         self._latest_questions, self._latest = questions.all, running
         self._release = releases.release(running.version)
         return _combine(running, summary, questions, answered)
+
+    def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
+        """Return the paths to these prefixes that are not ours, with one call of vtysh.
+
+        Raises:
+            RouterUnavailableError: bgpd does not answer, or not as FRR does.
+        """
+        asked = {prefix: origins.question(prefix) for prefix in prefixes}
+        if not asked:
+            return ()
+        running = self.latest()
+        answered = _by_question(tuple(asked.values()), self._vtysh.ask("bgpd", [*asked.values()]))
+        return tuple(
+            one
+            for prefix, question in asked.items()
+            for one in origins.origins(prefix, answered[question], running)
+        )
 
     def forget(self) -> None:
         """Drop the latest read-back, since something is about to change."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from anycast_routed.announce.frr.changes import Changes
-    from anycast_routed.model import Plan, Prefix, Readback
+    from anycast_routed.model import Origin, Plan, Prefix, Readback
 
 
 class FrrSpeaker:
@@ -108,6 +108,10 @@ class FrrSpeaker:
     def read(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets."""
         return self._reader.readback()
+
+    def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
+        """Ask bgpd for every path to each prefix."""
+        return self._reader.origins(prefixes)
 
     def is_loaded(self, text: str) -> bool:
         """Compare our lines in bgpd's config one by one, in any order.

@@ -1,0 +1,98 @@
+"""Find who else announces our prefixes: bgpd's paths that do not carry our tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr.answers import paths
+from anycast_routed.announce.frr.config_lines import TAG
+from anycast_routed.model import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from anycast_routed.announce.frr.running_config import Running
+    from anycast_routed.model import Prefix
+
+_NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # nosec B104  # noqa: S104 - no peer, as FRR writes it
+_FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
+
+
+def question(prefix: Prefix) -> str:
+    """Return the command that shows every path to one prefix, and who is sent the best one."""
+    return f"show bgp ipv{prefix.version} unicast {prefix} json"
+
+
+def origins(prefix: Prefix, answer: Mapping[str, Any] | None, running: Running) -> Iterator[Origin]:
+    """Yield the paths to one prefix that are not ours, and are sent or would be sent.
+
+    `advertisedTo` names who is sent the best path. While ours is the best, a path that this host
+    makes counts if some neighbor of the operator has no outbound filter.
+    """
+    there = paths(answer or {})
+    best = next((path for path in there if (path.get("bestpath") or {}).get("overall")), None)
+    if best is None:
+        return
+    if best.get("tag") != TAG:
+        peers = tuple((answer or {}).get("advertisedTo") or ())
+        if peers:
+            yield _origin(prefix, best, running, peers)
+        return
+    if _has_open_neighbor(running, f"ipv{prefix.version}"):
+        others = (path for path in there if path.get("tag") != TAG and not _sender(path))
+        yield from (_origin(prefix, path, running, ()) for path in others if path.get("valid"))
+
+
+def _origin(
+    prefix: Prefix, path: Mapping[str, Any], running: Running, peers: tuple[str, ...]
+) -> Origin:
+    if sender := _sender(path):
+        return Origin(prefix, f"the session with {sender}", peers, learned=True)
+    if path.get("local"):
+        line, fix = f"network {prefix}", f"remove `network {prefix}` from `router bgp`"
+    elif path.get("aggregated") or "aggregatorAs" in path:
+        line, fix = f"aggregate-address {prefix}", f"remove `aggregate-address {prefix}`"
+    else:
+        line = " or ".join(_redistributed(running, prefix)) or "redistribute"
+        fix = (
+            f"give it a route-map that denies {prefix}: {line.partition(' or ')[0]} route-map NAME"
+        )
+    return Origin(prefix, f"`{line}`", peers, fix=fix)
+
+
+def _sender(path: Mapping[str, Any]) -> str:
+    """Return the neighbor that sent a path; the empty string for one that this host makes."""
+    sender = str((path.get("peer") or {}).get("peerId", ""))
+    return "" if sender in _NOBODY else sender
+
+
+def _redistributed(running: Running, prefix: Prefix) -> list[str]:
+    """Return the `redistribute` commands of the prefix's family, without their options."""
+    found = (" ".join(line.words[:2]) for line in _family(running, f"ipv{prefix.version}"))
+    return [command for command in found if command.startswith("redistribute ")]
+
+
+def _has_open_neighbor(running: Running, family: str) -> bool:
+    """Return whether a neighbor of the operator gets what no outbound filter has seen."""
+    lines = tuple(_family(running, family))
+    filtered = {
+        line.words[1]
+        for line in lines
+        if config_lines.neighbor(line) and line.words[-1] == "out" and line.words[2] in _FILTERS
+    }
+    groups = {
+        line.words[1]: line.words[3]
+        for line in running.lines
+        if config_lines.neighbor(line) and line.words[2:3] == ["peer-group"] and len(line.words) > 3  # noqa: PLR2004 - neighbor X peer-group G
+    }
+    theirs = frozenset(running.neighbors) - running.our_neighbors - frozenset(groups.values())
+    return any(filtered.isdisjoint({name, groups.get(name, name)}) for name in theirs)
+
+
+def _family(running: Running, family: str) -> Iterable[config_lines.Line]:
+    return (
+        line
+        for line in running.lines
+        if config_lines.in_family(line) and line.context[1] == f"address-family {family} unicast"
+    )
