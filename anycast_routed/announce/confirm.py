@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.model import Address, Plan, Readback
+    from anycast_routed.model import Plan, Readback
 
 CONFIRM_WITHIN = 5.0  # seconds for the router to show what we loaded
 SESSIONS_WITHIN = 10.0  # seconds for sessions that this transaction added
@@ -83,7 +83,7 @@ def confirm(
         NotConfirmedError: the router does not run what was loaded (`undoing`).
     """
     begun = settled = time.monotonic()
-    known = {session.address for session in before.sessions}
+    known = {session.name for session in before.sessions}
     readback = speaker.read()
     pause, slowest = _PAUSES[readback.version.fragile]
     while True:
@@ -116,9 +116,9 @@ def _silence(plan: Plan, readback: Readback, wrong: tuple[Fault, ...]) -> float:
     return _SETTLED + (readback.version.silent_for if awaited else 0.0)
 
 
-def _new_sessions_are_down(readback: Readback, known: Collection[Address]) -> bool:
+def _new_sessions_are_down(readback: Readback, known: Collection[str]) -> bool:
     return any(
-        not session.established and session.ours and session.address not in known
+        not session.established and session.ours and session.name not in known
         for session in readback.sessions
     )
 

@@ -93,6 +93,13 @@ class Speaker(Protocol):
         """
         ...
 
+    def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
+        """Find out why a session is not sent a prefix that the router holds, and what to do.
+
+        Both texts are empty if the router does not say.
+        """
+        ...
+
     def is_loaded(self, text: str) -> bool:
         """Return whether the router runs exactly this text; the content of the file is no proof.
 

@@ -166,7 +166,7 @@ def _facts(
         "warnings": [str(one) for one in plan.warnings],
         "checks": {name: plain(result) for name, result in _latest(results).items()},
         "sessions": readback.sessions,
-        "exported": readback.exported,
+        "exported": readback.exported_by_peer(),
     }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
-    from anycast_routed.model import Observed, Readback
+    from anycast_routed.model import Observed, Prefix, Readback
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +46,8 @@ def explain(
     speaker, readback = _read_router(settings, config)
     observed = _observed(config, speaker)
     plan = decide(config, observed)
-    chain = explain_prefix(wanted, plan, health_by_service(observed.checks), readback)
+    causes = _causes(wanted, speaker, readback)
+    chain = explain_prefix(wanted, plan, health_by_service(observed.checks), readback, causes)
     others = speaker.origins([wanted]) if speaker is not None else ()
     settings.emit("explain", prefix=wanted, chain=chain, origins=others)
     marks = {True: "+", False: "!", None: " "}
@@ -67,6 +68,20 @@ def _read_router(settings: Settings, config: Config) -> tuple[Speaker | None, Re
     except AnycastRoutedError as error:
         settings.talk([f"warning: {error.message}"])
         return None, None
+
+
+def _causes(prefix: Prefix, speaker: Speaker | None, readback: Readback | None) -> dict[str, str]:
+    """Return why the router does not export a prefix that it holds, by the name of the session."""
+    if speaker is None or readback is None:
+        return {}
+    if all(route.prefix != prefix for route in readback.originated):
+        return {}
+    return {
+        session.name: speaker.cause(session.name, prefix)[0]
+        for session in readback.sessions
+        if session.established
+        and all(route.prefix != prefix for route in readback.exported.get(session.name, ()))
+    }
 
 
 def _observed(config: Config, speaker: Speaker | None) -> Observed:

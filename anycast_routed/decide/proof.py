@@ -31,6 +31,9 @@ class Fault:
     detail: str
     blocking: bool
     absent: bool = False
+    session: str = ""
+    """The router's name of the session whose export is missing."""
+    fix: str = ""
 
 
 def bearable(plan: Plan, held: Collection[Route]) -> frozenset[Prefix]:
@@ -69,10 +72,11 @@ def faults(plan: Plan, readback: Readback) -> tuple[Fault, ...]:
         for change in changes(plan, readback)
     ]
     found += _wrong_sessions(plan, readback)
-    heard = _heard(readback)
+    found += _not_carried(plan, readback)
+    reached = heard(readback)
     for session in readback.sessions:
         if session.established and (session.ours or plan.sessions is None):
-            found += _wrong_exports(plan, readback, session, heard)
+            found += _wrong_exports(plan, readback, session, reached)
     return tuple(found)
 
 
@@ -80,8 +84,8 @@ def unheard(plan: Plan, readback: Readback) -> tuple[Prefix, ...]:
     """Return the planned prefixes that no neighbor gets, although a session is up."""
     if not any(session.established for session in readback.sessions):
         return ()
-    heard = _heard(readback)
-    return tuple(a.prefix for a in plan.announcements if a.prefix not in heard)
+    reached = heard(readback)
+    return tuple(a.prefix for a in plan.announcements if a.prefix not in reached)
 
 
 def _held(change: Change) -> str:
@@ -105,30 +109,52 @@ def _wrong_sessions(plan: Plan, readback: Readback) -> Iterator[Fault]:
             yield Fault(None, address, detail, blocking=True)
 
 
-def _heard(readback: Readback) -> frozenset[Prefix]:
+def heard(readback: Readback) -> frozenset[Prefix]:
+    """Return our prefixes that some neighbor gets, by themselves or by an aggregate."""
     exports = readback.exported.values()
-    return frozenset(route.prefix for routes in exports for route in routes)
+    covered = (route.prefix for route in readback.originated if route.covered)
+    return frozenset((*(route.prefix for routes in exports for route in routes), *covered))
+
+
+def _not_carried(plan: Plan, readback: Readback) -> Iterator[Fault]:
+    """Yield a fault for each planned prefix whose address family no session of the operator has.
+
+    Sessions for one family each, side by side, are normal.
+    """
+    up = [session for session in readback.sessions if session.established]
+    if plan.sessions is not None or not up:
+        return
+    carried = frozenset[int]().union(*(session.families for session in up))
+    held = {route.prefix for route in readback.originated}
+    for one in plan.announcements:
+        if one.prefix in held and one.prefix.version not in carried:
+            detail = f"not exported: no Established session carries IPv{one.prefix.version}"
+            yield Fault(one.prefix, None, detail, blocking=False)
 
 
 def _wrong_exports(
-    plan: Plan, readback: Readback, session: Session, heard: frozenset[Prefix]
+    plan: Plan, readback: Readback, session: Session, reached: frozenset[Prefix]
 ) -> Iterator[Fault]:
     """Compare the exports to one neighbor.
 
     Attributes are compared on our own sessions only: an operator's session may have an export
-    filter that changes them. It may also refuse a prefix that another session exports.
+    filter that changes them. It may also refuse a prefix that another session exports, or carry
+    the other address family only.
     """
     goal = desired(plan)
-    exported = {route.prefix: route for route in readback.exported.get(session.address, ())}
+    exported = {route.prefix: route for route in readback.exported.get(session.name, ())}
+    peer = session.address
     for prefix in exported.keys() - goal.keys():
-        yield Fault(prefix, session.address, "exported, but not planned", blocking=session.ours)
-    held = {route.prefix for route in readback.originated}
+        yield Fault(prefix, peer, "exported, but not planned", blocking=session.ours)
+    held = {route.prefix for route in readback.originated if not route.covered}
     crosses_as = plan.sessions is not None and session.remote_as != plan.sessions.local_as
     for prefix, route in goal.items():
         seen = exported.get(prefix)
         if seen is None:
-            if prefix in held and (session.ours or prefix not in heard):
-                yield Fault(prefix, session.address, "not exported", blocking=False)
+            due = session.ours or (prefix not in reached and prefix.version in session.families)
+            if prefix in held and due:
+                detail = "not exported"
+                yield Fault(prefix, peer, detail, blocking=False, session=session.name)
         elif session.ours and not agree(seen.attributes, route.attributes, crosses_as=crosses_as):
             detail = f"exported as {contradiction(seen.attributes, route.attributes)}"
-            yield Fault(prefix, session.address, detail, blocking=True)
+            yield Fault(prefix, peer, detail, blocking=True)

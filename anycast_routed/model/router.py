@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class Session:
     established: bool
     error: str = ""
     """Why the session ended or does not come up, as BIRD reports it; FRR does not report it."""
+    families: frozenset[int] = frozenset({4, 6})
+    """The address families that it carries while it is Established: 4, 6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Route:
 
     prefix: Prefix
     attributes: Attributes
+    covered: bool = False
+    """An aggregate of the operator's covers it, so that the router sends the aggregate instead."""
 
     @property
     def local_pref(self) -> int | None:
@@ -95,6 +100,18 @@ class Readback:
     sessions: tuple[Session, ...]
     originated: tuple[Route, ...]
     """The routes that we have put into its tables."""
-    exported: Mapping[Address, tuple[Route, ...]] = field(default_factory=dict)
-    """For each Established session, by neighbor address: our routes that it exports there."""
+    exported: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
+    """For each Established session, by its name: our routes that it exports there."""
     version: Version = UNKNOWN_VERSION
+
+    def exported_by_peer(self) -> dict[str, tuple[Route, ...]]:
+        """Return the exports by neighbor address, or by name where two sessions have one address.
+
+        The address of a link-local neighbor has its interface: fe80::1%eth0.
+        """
+        count = Counter(session.address for session in self.sessions)
+        return {
+            str(one.address) if count[one.address] == 1 else one.name: self.exported[one.name]
+            for one in self.sessions
+            if one.name in self.exported
+        }

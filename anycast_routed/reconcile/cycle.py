@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_file, transaction
+from anycast_routed.announce.causes import with_causes
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.withdraw import (
     can_withdraw_exactly,
@@ -154,7 +155,11 @@ def step(
 
     return Step(
         plan=desired,
-        outcome=replace(outcome, seconds=seconds),
+        outcome=replace(
+            outcome,
+            seconds=seconds,
+            faults=with_causes(speaker, outcome.faults) if outcome.confirmed else outcome.faults,
+        ),
         changes=possible(known or before),
         drifted=memory.confirmed == desired and bool(possible(before)),
         origins=others.origins,

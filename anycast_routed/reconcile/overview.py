@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
+from anycast_routed.announce.causes import with_causes
 from anycast_routed.config import password_files
 from anycast_routed.decide.origins import managed, origin_findings, still_announced
 from anycast_routed.decide.origins import wanted as wanted_by
@@ -57,7 +58,9 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     observed, daemon = last_known.observed(config, speaker)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
-    wrong = tuple(f for f in faults(plan, readback) if wanted in (None, f.prefix))
+    wrong = with_causes(
+        speaker, (one for one in faults(plan, readback) if wanted in (None, one.prefix))
+    )
     noted = [*speaker.notes(), *without_labels(config, observed)]
     # The router said this while the daemon loaded, and does not say it again.
     noted += [one for one in (daemon.findings if daemon else ()) if one.code is Code.PREFIX_REFUSED]
@@ -116,7 +119,7 @@ def _plan_facts(plan: Plan, readback: Readback) -> dict[str, object]:
         "withheld": plan.withheld,
         "originated": readback.originated,
         "sessions": readback.sessions,
-        "exported": readback.exported,
+        "exported": readback.exported_by_peer(),
     }
 
 

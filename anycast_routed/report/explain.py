@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attribute_words import words
+from anycast_routed.decide.proof import heard
 from anycast_routed.model import Reason, Verdict
 
 if TYPE_CHECKING:
@@ -25,9 +26,16 @@ class Step:
 
 
 def explain(
-    prefix: Prefix, plan: Plan, health: Mapping[str, Health], readback: Readback | None
+    prefix: Prefix,
+    plan: Plan,
+    health: Mapping[str, Health],
+    readback: Readback | None,
+    causes: Mapping[str, str],
 ) -> tuple[Step, ...]:
-    """Follow one prefix; `readback` is None where the router does not answer."""
+    """Follow one prefix; `readback` is None where the router does not answer.
+
+    `causes` has, by the name of the session, why the router does not export the prefix there.
+    """
     announcement = next((a for a in plan.announcements if a.prefix == prefix), None)
     withheld = next((w for w in plan.withheld if w.prefix == prefix), None)
     known = announcement or withheld
@@ -46,7 +54,7 @@ def explain(
             replace(check, holds=check.holds or None),
             Step("plan", holds=True, fact=fact),
         ]
-    return _until_no(chain, readback, prefix)
+    return _until_no(chain, readback, prefix, causes)
 
 
 def _no(withheld: Withheld, check: Step) -> list[Step]:
@@ -67,7 +75,9 @@ def _verdict(health: Mapping[str, Health], service: str) -> Step:
     return Step("check", holds=one.verdict is Verdict.UP, fact=f"{one.verdict}: {one.reason}")
 
 
-def _until_no(chain: list[Step], readback: Readback | None, prefix: Prefix) -> tuple[Step, ...]:
+def _until_no(
+    chain: list[Step], readback: Readback | None, prefix: Prefix, causes: Mapping[str, str]
+) -> tuple[Step, ...]:
     if readback is None:
         return (*chain, Step("router", holds=False, fact="the router does not answer"))
     route = next((one for one in readback.originated if one.prefix == prefix), None)
@@ -81,20 +91,25 @@ def _until_no(chain: list[Step], readback: Readback | None, prefix: Prefix) -> t
         steps.append(Step("peer", holds=False, fact="the router has no BGP session"))
     brought = any(session.ours for session in readback.sessions)
     steps += [
-        _peer(readback, session, prefix)
+        _peer(readback, session, prefix, causes)
         for session in readback.sessions
         if session.ours or not brought
     ]
     return tuple(steps)
 
 
-def _peer(readback: Readback, session: Session, prefix: Prefix) -> Step:
+def _peer(readback: Readback, session: Session, prefix: Prefix, causes: Mapping[str, str]) -> Step:
     name = f"peer {session.address}"
     if not session.established:
         return Step(name, holds=False, fact=f"session {session.name} is {session.state}")
-    for route in readback.exported.get(session.address, ()):
+    for route in readback.exported.get(session.name, ()):
         if route.prefix == prefix:
             fact = f"exported: {words(route.attributes)}"
             return Step(name, holds=True, fact=fact)
-    why = "refused by an export filter, or a family not in use"
+    if prefix in heard(readback):
+        covered = all(route.prefix != prefix for r in readback.exported.values() for route in r)
+        if covered or prefix.version not in session.families:
+            why = "an aggregate covers it" if covered else f"it carries no IPv{prefix.version}"
+            return Step(name, holds=None, fact=f"session Established, not exported: {why}")
+    why = causes.get(session.name) or "the router does not say why"
     return Step(name, holds=False, fact=f"session Established, but not exported: {why}")

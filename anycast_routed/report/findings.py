@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from anycast_routed.decide.proof import Fault
     from anycast_routed.model import CheckResult, Drain, Health, Plan, Readback, Session
 
-_FILTERED = "an export filter refuses it, or the session does not carry this address family"
 _PROBLEMS = {
     "config": Code.CONFIG_REFUSED,
     "router": Code.ROUTER_PROBLEM,
@@ -59,7 +58,7 @@ def of_router(
         if fault.blocking:
             found.append(Finding(Code.NOT_AS_PLANNED, about, fault.detail))
         else:
-            found.append(Finding(Code.NOT_EXPORTED, about, fault.detail, _FILTERED))
+            found.append(Finding(Code.NOT_EXPORTED, about, fault.detail, fault.fix))
     if refused and any(fault.absent for fault in faults):
         detail = f"{readback.router} refused a part of the config: {refused}"
         found.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attribute_words import cells, change_cells
 from anycast_routed.decide.diff import Kind
+from anycast_routed.decide.proof import heard
 from anycast_routed.model import Code, Reason
 from anycast_routed.report.text import columns, safe
 
@@ -87,25 +88,25 @@ def confirmation(readback: Readback, only: Prefix | None = None) -> str:
     """Return a sentence: what the read-back confirms, of all prefixes or of `only` one."""
     ours = {route.prefix for route in readback.originated}
     peers = [
-        str(peer)
-        for peer, routes in readback.exported.items()
+        peer
+        for peer, routes in readback.exported_by_peer().items()
         if any(route.prefix in ours for route in routes)
     ]
     if not ours:
         return f"{readback.router} exports {f'no {only}' if only else 'no anycast prefix'}"
-    heard = {route.prefix for routes in readback.exported.values() for route in routes} & ours
+    reached = heard(readback) & ours
     count = str(only) if only else f"{len(ours)} prefix" + ("es" if len(ours) > 1 else "")
     if not peers:
         return f"{readback.router} holds {count}, exported to no peer"
-    if len(heard) < len(ours):
-        count = f"only {len(heard)} of {count}"
+    if len(reached) < len(ours):
+        count = f"only {len(reached)} of {count}"
     return f"{readback.router} exports {count} to {', '.join(peers)}"
 
 
 def _peers(readback: Readback, prefix: Prefix) -> list[str]:
     return [
-        str(peer)
-        for peer, routes in readback.exported.items()
+        peer
+        for peer, routes in readback.exported_by_peer().items()
         if any(route.prefix == prefix for route in routes)
     ]
 

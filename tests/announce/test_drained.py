@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +116,7 @@ def test_a_drain_comes_and_goes_as_one_update_a_route(site: Site) -> None:
         route(str(one.prefix), attributes(0, next_hop, GRACEFUL_SHUTDOWN))
         for one, next_hop in ((V4, "172.17.2.1"), (V6, "fd00:17:2::1"))
     }
-    assert {one.prefix for one in read.exported[ip_address(UP)]} == {V4.prefix, V6.prefix}
+    assert {one.prefix for one in read.exported_by_peer()[UP]} == {V4.prefix, V6.prefix}
     assert faults(plan(draining(V4), draining(V6)), read) == ()
 
     mark = site.listener.mark()

@@ -59,9 +59,7 @@ OTHERS = {
     ),
     "bird direct, by source": (
         "bird",
-        _BIRD.format(
-            own=_DIRECT, export='where proto ~ "anycast_*" || source = RTS_DEVICE'
-        ),
+        _BIRD.format(own=_DIRECT, export='where proto ~ "anycast_*" || source = RTS_DEVICE'),
         "protocol direct lo1",
     ),
     "bird static": ("bird", _BIRD.format(own=_STATIC, export="all"), "protocol static own"),
@@ -80,17 +78,20 @@ def begin(lab: Lab, config: dict[str, Any], router_name: str, own: str) -> Site:
     site = lay_out(lab, router_name, own=own)
     site.configure(config)
     eventually(
-        lambda: all(one.state == "established" for one in site.gobgp.sessions().values())
-        and all(one.state == "established" for one in site.edge.sessions().values()),
+        lambda: (
+            all(one.state == "established" for one in site.gobgp.sessions().values())
+            and all(one.state == "established" for one in site.edge.sessions().values())
+        ),
         why="both sessions are up",
     )
     return site
 
 
-@pytest.mark.parametrize(("router_name", "own", "maker"), OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("case", OTHERS)
 def test_a_prefix_that_this_host_announces_otherwise_is_an_error_when_it_should_be_gone(
-    lab: Lab, config: dict[str, Any], router_name: str, own: str, maker: str
+    lab: Lab, config: dict[str, Any], case: str
 ) -> None:
+    router_name, own, maker = OTHERS[case]
     site = begin(lab, config, router_name, own)
     site.run("apply", check=False)
     eventually(lambda: all(VIP in table for table in site.tables()))
@@ -165,9 +166,7 @@ def test_a_network_of_the_operators_keeps_a_dead_prefix(lab: Lab, config: dict[s
 
 
 @pytest.mark.parametrize("router_name", ["bird", "frr"])
-def test_a_path_of_a_sibling_is_a_note(
-    lab: Lab, config: dict[str, Any], router_name: str
-) -> None:
+def test_a_path_of_a_sibling_is_a_note(lab: Lab, config: dict[str, Any], router_name: str) -> None:
     """This host reflects the sibling's route to its client, also while its own server is dead."""
     own = {
         "frr": _FRR.format(ipv4="neighbor 172.17.2.253 route-reflector-client"),
@@ -179,9 +178,7 @@ def test_a_path_of_a_sibling_is_a_note(
     site = lay_out(lab, router_name, own=own)
     site.configure(config)
     site.edge.configure("ip route 10.10.10.10/32 blackhole")
-    site.edge.configure(
-        "router bgp 64512", "address-family ipv4 unicast", "network 10.10.10.10/32"
-    )
+    site.edge.configure("router bgp 64512", "address-family ipv4 unicast", "network 10.10.10.10/32")
     site.server.daemon.kill()
     eventually(lambda: VIP in site.gobgp.rib("ipv4"), why="the sibling's route is reflected")
     done = site.run("apply", check=False)

@@ -41,7 +41,7 @@ def readback(
     """Return what a router with one Established session shows of PREFIX; None is no route."""
     session = Session("edge", ip_address(PEER), peer_as, ours, "Established", established=True)
     routes = [(route(PREFIX, one),) if one else () for one in (held, exported)]
-    return Readback("BIRD 2.0.12", (session,), routes[0], {session.address: routes[1]})
+    return Readback("BIRD 2.0.12", (session,), routes[0], {session.name: routes[1]})
 
 
 @pytest.mark.parametrize(

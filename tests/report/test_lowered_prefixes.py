@@ -43,7 +43,7 @@ def router(*local_prefs: int) -> Readback:
     """Return the read-back of a router that exports the prefix with this LocalPref, or lacks it."""
     routes = tuple(Route(PREFIX, Attributes(local_pref, HOP)) for local_pref in local_prefs)
     session = Session("edge", PEER, 64512, ours=True, state="Established", established=True)
-    return Readback("BIRD 2.0.12", (session,), routes, {PEER: routes})
+    return Readback("BIRD 2.0.12", (session,), routes, {session.name: routes})
 
 
 def test_a_lowered_prefix_is_shown_with_its_reason() -> None:
@@ -62,7 +62,7 @@ def test_an_operators_reason_is_printed_without_escapes() -> None:
 
 
 def test_a_lowered_prefix_is_announced_although_its_check_fails() -> None:
-    chain = explain(PREFIX, announcing(LOW), DOWN, router(0))
+    chain = explain(PREFIX, announcing(LOW), DOWN, router(0), {})
     assert [(link.name, link.holds) for link in chain] == [
         ("source", True),
         ("check", None),
@@ -74,14 +74,14 @@ def test_a_lowered_prefix_is_announced_although_its_check_fails() -> None:
 
 
 def test_a_lowered_prefix_that_the_router_lacks_fails_at_the_router() -> None:
-    chain = explain(PREFIX, announcing(LOW), DOWN, router())
+    chain = explain(PREFIX, announcing(LOW), DOWN, router(), {})
     assert [link.name for link in chain if link.holds is False] == ["router"]
 
 
 @pytest.mark.parametrize("health", [UP, DOWN])
 def test_a_drain_is_the_first_failing_link(health: dict[str, Health]) -> None:
     drained = withholding(Reason.DRAINED, "dns is drained: new disk")
-    chain = explain(PREFIX, drained, health, router())
+    chain = explain(PREFIX, drained, health, router(), {})
     assert [(link.name, link.holds) for link in chain] == [
         ("source", True),
         ("drain", False),
@@ -92,7 +92,7 @@ def test_a_drain_is_the_first_failing_link(health: dict[str, Health]) -> None:
 
 def test_flapping_is_a_failing_link_after_a_passing_check() -> None:
     damped = withholding(Reason.DAMPED, "dns has gone down 3 times")
-    chain = explain(PREFIX, damped, UP, router())
+    chain = explain(PREFIX, damped, UP, router(), {})
     assert [(link.name, link.holds) for link in chain] == [
         ("source", True),
         ("check", True),

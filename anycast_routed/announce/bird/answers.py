@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.model import Attributes, Route, Session, by_address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import Reply
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A name in quotes may have dots, colons and dashes.
 _PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
+_FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 OURS = "anycast_*"
@@ -35,9 +36,11 @@ _LISTINGS = 8
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of a protocol: its address family, its table and its export filter."""
+    """One channel of a protocol: its address family, its state, its table and its export filter."""
 
     family: str
+    up: bool
+    """For BGP: both sides carry this family."""
     table: str
     export: str
     """`ACCEPT`, `REJECT`, `(unnamed)`, or the name of a filter."""
@@ -52,19 +55,38 @@ def kinds(reply: Reply) -> dict[str, str]:
 def channels(reply: Reply) -> dict[str, tuple[Channel, ...]]:
     """Return the channels of each protocol from `show protocols all`."""
     found: dict[str, tuple[Channel, ...]] = {}
-    name = family = table = ""
-    for line in reply.lines:
-        if protocol := _PROTOCOL.match(line):
-            name = protocol.group(1)
-            found[name] = ()
-        elif channel := _CHANNEL.match(line):
-            family = channel.group(1)
-        elif line.startswith("    Table:"):
-            table = line.partition(":")[2].strip()
-        elif line.startswith("    Output filter:"):
-            export = line.partition(":")[2].strip()
-            found[name] = (*found[name], Channel(family, table, export))
+    for name, block in _blocks(reply):
+        facts: dict[str, str] = {}
+        found[name] = ()
+        for line in block:
+            if channel := _CHANNEL.match(line):
+                facts = {"Channel": channel.group(1)}
+                continue
+            key, _, value = line.strip().partition(":")
+            if facts and key == "Output filter":
+                up = facts.get("State") == "UP"
+                one = Channel(facts["Channel"], up, facts.get("Table", ""), value.strip())
+                found[name] = (*found[name], one)
+            facts.setdefault(key, value.strip())
     return found
+
+
+def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name of each protocol of `show protocols all` with the lines about it.
+
+    A protocol whose line is not understood lends its facts to no other.
+    """
+    name, block = "", list[str]()
+    for line in reply.lines:
+        if line and not line[0].isspace():
+            if name:
+                yield name, block
+            protocol = _PROTOCOL.match(line)
+            name, block = (protocol.group(1) if protocol else ""), []
+        else:
+            block.append(line)
+    if name:
+        yield name, block
 
 
 def is_ours(protocol: str) -> bool:
@@ -106,18 +128,16 @@ def holders(reply: Reply, prefixes: Collection[Prefix] | None) -> tuple[str, ...
 def sessions(reply: Reply) -> tuple[Session, ...]:
     """Return the BGP sessions from `show protocols all`, in BIRD's order."""
     found: list[Session] = []
-    name = ""
-    facts: dict[str, str] = {}
-    for line in reply.lines:
-        protocol = _PROTOCOL.match(line)
-        if protocol:
-            found += _session(name, facts)
-            name, facts = protocol.group(1), {}
-        else:
+    carried = channels(reply)
+    for name, block in _blocks(reply):
+        facts: dict[str, str] = {}
+        for line in block:
             key, colon, value = line.strip().partition(":")
             if colon:
                 facts.setdefault(key, value.strip())
-    found += _session(name, facts)
+        if "Neighbor address" in facts:
+            families = (_FAMILIES.get(one.family) for one in carried[name] if one.up)
+            found.append(_session(name, facts, frozenset(filter(None, families))))
     return tuple(found)
 
 
@@ -140,25 +160,20 @@ def routes(reply: Reply, release: Release) -> tuple[Route, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _session(name: str, facts: dict[str, str]) -> list[Session]:
-    """Return the session of this protocol; nothing where it is another kind of protocol."""
-    if "Neighbor address" not in facts:
-        return []
+def _session(name: str, facts: Mapping[str, str], families: frozenset[int]) -> Session:
     # A link-local neighbor is written with its interface, fe80::1%eth0, and one that is reached
     # without a gateway with a word more: 10.0.0.1 onlink (BIRD 2.18, 3.2).
-    address = ip_address(facts["Neighbor address"].split()[0].partition("%")[0])
     state = facts.get("BGP state", "Down")
-    return [
-        Session(
-            name=name,
-            address=address,
-            remote_as=int(facts.get("Neighbor AS", "0")),
-            ours=bool(_OUR_SESSION.match(name)),
-            state=state,
-            established=state == "Established",
-            error=facts.get("Last error", ""),
-        )
-    ]
+    return Session(
+        name=name,
+        address=ip_address(facts["Neighbor address"].split()[0]),
+        remote_as=int(facts.get("Neighbor AS", "0")),
+        ours=bool(_OUR_SESSION.match(name)),
+        state=state,
+        established=state == "Established",
+        error=facts.get("Last error", ""),
+        families=families,
+    )
 
 
 @lru_cache(_MOST)

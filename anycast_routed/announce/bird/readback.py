@@ -41,7 +41,7 @@ def _readback(bird: ControlSocket) -> Readback:
         if session.established:
             which = "" if session.ours else f'where proto ~ "{answers.OURS}"'
             command = f"show route export '{session.name}' {which} all"
-            exported[session.address] = _routes(bird, command, release)
+            exported[session.name] = _routes(bird, command, release)
     listing = f"{answers.listing(tables)} all"
     return Readback(
         router=str(version),

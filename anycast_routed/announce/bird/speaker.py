@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.bird import layout, origins, readback, releases, withdraw
+from anycast_routed.announce.bird import causes, layout, origins, readback, releases, withdraw
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
@@ -62,6 +62,11 @@ class BirdSpeaker:
         """Ask by exact prefix what each session of the operator is sent, and from where."""
         with self._connect(restricted=True) as bird:
             return origins.origins(bird, prefixes)
+
+    def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
+        """Look at the session's channel, at the best route of its table, and at its filter."""
+        with self._connect(restricted=True) as bird:
+            return causes.cause(bird, session, prefix)
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config."""

@@ -73,7 +73,7 @@ def sessions(
         address = address_of(name) or addresses.get(name)
         if address is None:
             continue
-        facts, _ = listed.get(name, ({"state": "Idle (no address family)"}, ()))
+        facts, families = listed.get(name, ({"state": "Idle (no address family)"}, ()))
         state = str(facts.get("state", "unknown"))
         found.append(
             Session(
@@ -83,6 +83,7 @@ def sessions(
                 ours=name in running.our_neighbors,
                 state=state,
                 established=state == "Established",
+                families=frozenset(int(family[-1]) for family in families),
             )
         )
     return tuple(sorted(found, key=lambda one: (one.address.version, int(one.address))))
@@ -94,12 +95,16 @@ def _network(text: str) -> Prefix:
 
 
 @lru_cache(_MOST)
-def address_of(name: object) -> Address | None:
-    """Return a neighbor's address; None if it is known by an interface or is a group."""
+def address_of(name: object, *, on: str = "") -> Address | None:
+    """Return a neighbor's address; None if it is known by an interface or is a group.
+
+    A link-local address gets the interface `on` which it is, if that is given.
+    """
     try:
-        return ip_address(str(name))
+        address = ip_address(str(name))
     except ValueError:
         return None
+    return ip_address(f"{address}%{on}") if on and address.is_link_local else address
 
 
 def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> list[Route]:
@@ -108,13 +113,27 @@ def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> 
     A network without a route in the kernel is not valid, and not exported either.
     """
     return [
-        Route(prefix, _attributes(path.get("locPrf"), _hop(path), _communities(path)))
+        Route(
+            prefix,
+            _attributes(path.get("locPrf"), _hop(path), _communities(path)),
+            covered=bool(path.get("suppressed")),
+        )
         for table in tables
         for text, listed in ((table or {}).get("routes") or {}).items()
         if (prefix := _network(text)) in running.networks
         for path in paths(listed)[:1]
         if path.get("valid")
     ]
+
+
+def best(tables: Iterable[Mapping[str, Any] | None]) -> frozenset[Prefix]:
+    """Return the prefixes of which our path is the one that bgpd sends."""
+    return frozenset(
+        _network(text)
+        for table in tables
+        for text, listed in ((table or {}).get("routes") or {}).items()
+        if any(path.get("bestpath") for path in paths(listed))
+    )
 
 
 def exported(

@@ -6,7 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anycast_routed.announce.frr import answers, origins, releases, running_config
+from anycast_routed.announce.frr import answers, causes, origins, releases, running_config
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
@@ -118,6 +118,13 @@ class Reader:
             for one in origins.origins(prefix, answered[question], running)
         )
 
+    def cause(self, name: str, prefix: Prefix) -> tuple[str, str]:
+        """Return why a neighbor is not sent a prefix, and what to do; or empty texts."""
+        asked = causes.questions(name, prefix)
+        answered = _by_question(asked, self._vtysh.ask("bgpd", asked))
+        neighbors, table = (answered[one] or {} for one in asked)
+        return causes.cause(name, prefix, neighbors, table)
+
     def forget(self) -> None:
         """Drop the latest read-back, since something is about to change."""
         self._latest = None
@@ -197,22 +204,23 @@ def _combine(
 ) -> Readback:
     addresses = _addresses({name: answered[one] for name, one in questions.addresses.items()})
     sessions = answers.sessions(running, summary, addresses)
+    tables = [answered[question] for question in questions.tables]
+    ours = answers.best(tables)
 
     def exported(session: Session) -> Iterator[Route]:
         for (name, family), question in questions.exports.items():
             if name == session.name:
                 yield from answers.exported(
                     answered[question],
-                    None if session.ours else running.networks,
+                    None if session.ours else ours,
                     sends_communities=(name, family) not in running.without_communities,
                 )
 
-    tables = [answered[question] for question in questions.tables]
     return Readback(
         router=str(running.version),
         sessions=sessions,
         originated=tuple(answers.originated(tables, running)),
-        exported={one.address: tuple(exported(one)) for one in sessions if one.established},
+        exported={one.name: tuple(exported(one)) for one in sessions if one.established},
         version=running.version,
     )
 
@@ -236,7 +244,7 @@ def _broken_off(*, daemon: str) -> _BrokenOffError:
 
 def _addresses(answered: Mapping[str, Any]) -> dict[str, Address]:
     found = {
-        name: answers.address_of(((answer or {}).get(name) or {}).get("bgpNeighborAddr"))
+        name: answers.address_of(((answer or {}).get(name) or {}).get("bgpNeighborAddr"), on=name)
         for name, answer in answered.items()
     }
     return {name: address for name, address in found.items() if address is not None}

@@ -113,6 +113,10 @@ class FrrSpeaker:
         """Ask bgpd for every path to each prefix."""
         return self._reader.origins(prefixes)
 
+    def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
+        """Look at the neighbor's families and policies, and at the best path."""
+        return self._reader.cause(session, prefix)
+
     def is_loaded(self, text: str) -> bool:
         """Compare our lines in bgpd's config one by one, in any order.
 

@@ -1,0 +1,43 @@
+"""Find out why BIRD does not export one of our routes in one session."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.bird import answers
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.bird.socket import ControlSocket
+    from anycast_routed.model import Prefix
+
+_BEST = re.compile(r"\[(\S+) .*\] \* \((\d+)\)")
+
+
+def cause(bird: ControlSocket, session: str, prefix: Prefix) -> tuple[str, str]:
+    """Return why a session is not sent a prefix that BIRD holds, and what to do; empty if unknown.
+
+    Raises:
+        RouterUnavailableError: BIRD does not answer.
+    """
+    shown = bird.must("show protocols all")
+    family = f"ipv{prefix.version}"
+    there = [one for one in answers.channels(shown).get(session, ()) if one.family == family]
+    if not there:
+        fix = f"add a channel to protocol bgp {session}: {family} {{ ... }};"
+        return f"the session has no channel for IPv{prefix.version}", fix
+    channel = there[0]
+    if not channel.up:
+        return f"the peer does not take IPv{prefix.version} in this session", ""
+    found = bird.ask(f"show route {prefix} table {channel.table}")
+    best = None if found.failed else _BEST.search(found.raw)
+    if best is None:
+        fix = f"the channel uses table {channel.table}, and our routes are in master{family[-1]}"
+        return f"its table {channel.table} does not have the route", fix
+    name, preference = best.groups()
+    if not answers.is_ours(name):
+        kind = answers.kinds(shown).get(name, "").lower()
+        return f"the route of protocol {kind} {name} is better (preference {preference})", ""
+    named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"
+    fix = f'add to the channel of {session}: export where proto ~ "{answers.OURS}";'
+    return f"the export {named} of protocol {session} refuses it", fix
