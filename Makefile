@@ -49,7 +49,7 @@ releases: $(VENV)/ready
 
 # All tests of the routers on each release, the package on its booted Debian, and the time of a
 # withdrawal; then the table in docs/releases.md. For one release: make matrix RELEASE=trixie-bird3
-# It takes an hour or two, and needs an idle machine for the times: TIMES=no leaves them out. Root
+# It takes about an hour, and needs an idle machine for the times: TIMES=no leaves them out. Root
 # only.
 RELEASE ?= bookworm trixie trixie-bird3 sid sid-bird3
 TIMES ?= yes

@@ -42,11 +42,17 @@ def refuse_older(version: Version, oldest: tuple[int, ...]) -> None:
 
 
 def untried(version: Version, tried: tuple[int, ...]) -> tuple[Finding, ...]:
-    """Return a note if this version is newer than `tried`, the newest release of the tests."""
-    if version.numbers <= tried:
+    """Return a note if this version is newer than `tried`, the newest release of the tests.
+
+    Also if it has no number.
+    """
+    if version.numbers and version.numbers <= tried:
         return ()
     newest_tried = ".".join(map(str, tried))
-    detail = f"{version} is newer than {newest_tried}, the newest release of our tests"
+    known = (
+        f"newer than {newest_tried}" if version.numbers else f"unknown; it works as {newest_tried}"
+    )
+    detail = f"{version} is {known}, the newest release of our tests"
     return (Finding(Code.RELEASE_UNTRIED, "", detail),)
 
 
@@ -59,7 +65,9 @@ def numbers(text: str) -> tuple[int, ...]:
 def newest(releases: Sequence[R], version: tuple[int, ...]) -> R:
     """Return the newest row that is not newer than `version`.
 
-    The table is sorted, oldest first. A release that is newer than all rows works as the newest
-    one, and an unknown or older release as the oldest one.
+    The table is sorted, oldest first. A release that is newer than all rows, or a build whose
+    version has no number, works as the newest one, and an older release as the oldest one.
     """
+    if not version:
+        return releases[-1]
     return next((one for one in reversed(releases) if one.since <= version), releases[0])

@@ -55,12 +55,14 @@ mkdir -p /run/upper /run/work /run/root
 mount -n -t overlay -o "lowerdir=$layers,upperdir=/run/upper,workdir=/run/work" overlay /run/root
 cd /run/root
 set -- /dev /dev /sys /sys /tmp /tmp "$@"
+own=$(stat --format %d .)
 while [ $# -gt 0 ]; do
   if [ -d "$1" ]; then mkdir -p ".$2"; else mkdir -p ".${2%/*}"; : >".$2"; fi
   mount -n --rbind "$1" ".$2"
   above=${2%/*}
   while [ -n "$above" ]; do
-    chmod a+x ".$above"
+    # Only directories of the host: what it shares belongs to the machine.
+    [ "$(stat --format %d ".$above")" != "$own" ] || chmod a+x ".$above"
     above=${above%/*}
   done
   shift 2

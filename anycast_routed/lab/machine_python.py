@@ -11,6 +11,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from anycast_routed.lab.failures import LabUnavailableError
+
 _MACHINE = "/opt/machine"
 _LIBRARIES, _PYTHON = f"{_MACHINE}/lib", f"{_MACHINE}/python"
 _START = """\
@@ -21,6 +23,9 @@ exec {loader} --argv0 "$0" --library-path {libraries} {python} "$@"
 
 def shared() -> list[str]:
     """Return what a host shares with the machine: pairs of a path of the machine and its own."""
+    if sys.prefix == "/usr":  # the files of the release would be hidden below those of the machine
+        message = "a host of another release needs a Python that runs in a virtual environment"
+        raise LabUnavailableError(message, hint="python3 -m venv .venv; .venv/bin/pip install .")
     package = Path(__file__).resolve().parents[2]
     same = {str(package), sys.prefix, os.getcwd()}  # noqa: PTH109 - as the others, a string
     if not _is_debians():
@@ -46,13 +51,22 @@ def install(root: Path) -> None:
         target = os.readlink(path)  # noqa: PTH115
         inside = root / path.lstrip("/")
         if not path.startswith(f"{sys.prefix}/"):
+            _refuse_the_machines(root, inside)
             inside.unlink(missing_ok=True)
             inside.symlink_to(target)
         path = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120
     inside = root / path.lstrip("/")
+    _refuse_the_machines(root, inside)
     inside.unlink(missing_ok=True)
     inside.write_text(text, "ascii")
     inside.chmod(0o755)
+
+
+def _refuse_the_machines(root: Path, inside: Path) -> None:
+    """Refuse to write a file that the host shares with the machine, as that of a copied venv."""
+    if inside.parent.stat().st_dev != root.stat().st_dev:
+        message = f"{inside} belongs to the machine, not to the host"
+        raise LabUnavailableError(message, hint="make .venv with links to Python, not with copies")
 
 
 def _is_debians() -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Router
 
 _COMMENT = "# What anycast-routed announces; a missing file is fine."
+_DEBIANS = Path("/etc/bird/bird.conf")
 _DOCUMENTS, _EXAMPLE = Path("/usr/share/doc"), "bird*/examples/bird.conf"
 
 
@@ -43,8 +44,9 @@ def with_line(router: Router) -> dict[Path, str]:
 
 def _how_to_get(path: Path) -> str:
     """Return the hint for a missing bird.conf; newer packages of BIRD bring only an example."""
-    if (example := min(_DOCUMENTS.glob(_EXAMPLE), default=None)) is not None:
-        return f"run: cp {example} {path}; or set the key to BIRD's config file"
+    example = min(_DOCUMENTS.glob(_EXAMPLE), default=None)
+    if example is not None and path == _DEBIANS:  # elsewhere, BIRD may never read the copy
+        return f"run: cp {example} {path}, and start BIRD; or set the key to BIRD's config file"
     return "set it to BIRD's config file, or install bird2"
 
 

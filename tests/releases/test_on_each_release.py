@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+import stat
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from anycast_routed.errors import Exit
-from anycast_routed.lab import Lab
+from anycast_routed.lab import Lab, LabUnavailableError, machine_python
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from anycast_routed.lab.releases import RELEASES, versions
@@ -171,3 +174,28 @@ def test_a_root_names_the_versions_that_are_in_it(release: str) -> None:
     found = versions(release)
     assert found["frr"]
     assert found["bird3" if release.endswith("bird3") else "bird2"]
+
+
+def test_a_host_of_a_release_opens_no_directory_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "closed" / "inside"
+    inside.mkdir(parents=True)
+    inside.parent.chmod(0o700)
+    inside.chmod(0o700)
+    monkeypatch.chdir(inside)
+    with Lab(release="bookworm") as lab:
+        assert lab.host("dns1").run("test", "-d", str(inside)).code == 0
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (inside.parent, inside)} == {0o700}
+
+
+def test_a_host_of_a_release_never_writes_a_python_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setattr(sys, "executable", "/proc/self/python3")  # not in the file system of "/"
+    with pytest.raises(LabUnavailableError, match="belongs to the machine"):
+        machine_python.install(Path("/"))
+    monkeypatch.setattr(sys, "prefix", "/usr")
+    with pytest.raises(LabUnavailableError, match="virtual environment"):
+        machine_python.shared()

@@ -2,13 +2,17 @@
 
 `make matrix` leaves its results in build/releases/VERSION, for the Debian that it runs on, and then
 runs this module. A release that was not run keeps its rows.
+
+python -m tests.support.release_table [--note RELEASE]
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import re
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.lab.releases import RELEASES, versions
@@ -23,10 +27,9 @@ FILE = ROOT / "docs" / "releases.md"
 RESULTS = ROOT / "build" / "releases"
 NAMES = {"bookworm": "Debian 12", "trixie": "Debian 13", "sid": "Debian unstable"}
 TESTED = (
-    "| run on | release | BIRD | FRR | Python | tests of the routers | the package, booted | "
-    "`make demo` |"
+    "| run on | release | BIRD | FRR | tests of the routers | the package, booted | `make demo` |"
 )
-TIMES = "| router | killed | hung | SERVFAIL | baseline: killed |"
+TIMES = "| run on | router | killed | hung | SERVFAIL | baseline: killed |"
 _SUITE = re.compile(r"<testsuite [^>]*>")
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
@@ -36,45 +39,76 @@ def main() -> int:
     """Replace the rows of the releases that have results."""
     text = FILE.read_text("utf-8")
     runs = sorted(RESULTS.iterdir())
-    results = [tested(run, release) for run in runs for release in RELEASES]
-    text = with_rows(text, TESTED, filter(None, results), key=2)
-    text = with_rows(text, TIMES, [row for run in runs for row in times(run)], key=1)
+    results = [tested(run, release) for run in runs for release in (*RELEASES, "upgrade")]
+    text = with_rows(text, TESTED, filter(None, results))
+    text = with_rows(text, TIMES, [row for run in runs for row in times(run)])
     FILE.write_text(text, "utf-8")
     return 0
 
 
-def with_rows(text: str, head: str, rows: Iterable[list[str]], *, key: int) -> str:
-    """Return the document with these rows in the table with this head, by their first cells."""
-    before, _, rest = text.partition(f"{head}\n")
-    rule, _, rest = rest.partition("\n")
-    old, blank, after = rest.partition("\n\n")
-    lines = {tuple(line.split(" | ")[:key]): line for line in old.splitlines()}
+def with_rows(text: str, head: str, rows: Iterable[list[str]]) -> str:
+    """Return the document with these rows in the table with this head.
+
+    A row replaces the one that is equal in its first two cells, apart from the numbers of versions.
+    """
+    before, found, rest = text.partition(f"{head}\n")
+    if not found:
+        message = f"there is no table with the head {head}"
+        raise ValueError(message)
+    rule, *below = rest.splitlines(keepends=True)
+    old = list(takewhile(lambda line: line.startswith("|"), below))
+    lines = {_key(line): line for line in old}
     for row in rows:
-        line = f"| {' | '.join(row)} |"
-        lines[tuple(line.split(" | ")[:key])] = line
-    return f"{before}{head}\n{rule}\n" + "\n".join(lines.values()) + blank + after
+        line = f"| {' | '.join(row)} |\n"
+        lines[_key(line)] = line
+    return "".join((before, found, rule, *lines.values(), *below[len(old) :]))
+
+
+def _key(line: str) -> tuple[str, ...]:
+    run_on, what = line.split(" | ")[:2]
+    return run_on, _VERSION.sub("", what)
 
 
 def tested(run: Path, release: str) -> list[str]:
     """Return the row of a release in the table of tests; empty if this run left it out."""
-    if not (run / f"{release}.xml").exists():
+    held = installed(run, release)
+    if held is None:
         return []
-    held = versions(release)
-    bird = held.get("bird3") or held["bird2"]
-    shown = [_VERSION.match(one) for one in (bird, held["frr"], held["python3"])]
-    numbers = [one.group() if one else "?" for one in shown]
-    suites = (result(run / f"{name}.xml") for name in (release, f"{release}-booted"))
+    run_on = f"Debian {run.name}, Python {held['python']}"
+    if release == "upgrade":
+        what = "the upgrade of a host from Debian 12 to 13, and other Pythons"
+        return [run_on, what, "-", "-", result(run / "upgrade.xml"), "-", "-"]
+    booted = "-" if release.startswith("sid") else result(run / f"{release}-booted.xml")
     demo = run / f"{release}.demo"
     shown_demo = demo.read_text("ascii").strip() if demo.exists() else "not run"
     name = f"{NAMES[release.removesuffix('-bird3')]}, `{release}`"
-    return [f"Debian {run.name}", name, *numbers, *suites, shown_demo]
+    routers = held["bird"], held["frr"]
+    return [run_on, name, *routers, result(run / f"{release}.xml"), booted, shown_demo]
+
+
+def installed(run: Path, release: str) -> dict[str, str] | None:
+    """Return the versions that a run noted at its beginning; None if it left the release out."""
+    file = run / f"{release}.versions"
+    if not file.exists():
+        return None
+    found: dict[str, str] = json.loads(file.read_text("utf-8"))
+    return found
+
+
+def note(release: str) -> str:
+    """Return what a run notes at its beginning: the versions of the routers and of Python."""
+    noted = {"python": platform.python_version()}
+    if release in RELEASES:
+        held = versions(release)
+        for name, package in (("bird", held.get("bird3") or held["bird2"]), ("frr", held["frr"])):
+            number = _VERSION.match(package)
+            noted[name] = number.group() if number else "?"
+    return json.dumps(noted)
 
 
 def result(file: Path) -> str:
     """Return the result of one run of pytest, from its JUnit file."""
-    if not file.exists():
-        return "not run"
-    found = _SUITE.search(file.read_text("utf-8"))
+    found = _SUITE.search(file.read_text("utf-8")) if file.exists() else None
     if not found:
         return "ended early"
     said = dict(_ATTRIBUTE.findall(found.group()))
@@ -88,24 +122,22 @@ def times(run: Path) -> list[list[str]]:
     """Return the rows of the table of times: one for each release of each router."""
     rows = []
     for release in RELEASES:
-        file = run / f"{release}.json"
-        if file.exists():
+        file, held = run / f"{release}.json", installed(run, release)
+        if file.exists() and held is not None:
             report = json.loads(file.read_text("utf-8"))
-            rows += [row(router, release, report) for router in ("BIRD", "FRR")]
-    return [one for one in rows if one]
+            for router in ("BIRD", "FRR"):
+                name = f"{router} {held[router.lower()]}, `{release}`"
+                rows.append([f"Debian {run.name}", name, *measured(router, report)])
+    return [one for one in rows if len(one) > 2]
 
 
-def row(router: str, release: str, report: dict[str, Any]) -> list[str]:
-    """Return the row of one router; empty if it was not measured."""
+def measured(router: str, report: dict[str, Any]) -> list[str]:
+    """Return the times of one router; none if it was not measured."""
     cases = {one["name"]: one for one in report["cases"] if one["setting"] == router}
     if not cases:
         return []
-    held = versions(release)
-    name = "frr" if router == "FRR" else "bird3" if "bird3" in held else "bird2"
-    number = _VERSION.match(held[name])
     shown = [spread(cases.get(one, {}).get("withdrawn")) for one in ("killed", "hung", "SERVFAIL")]
-    baseline = spread(report["baselines"].get(router))
-    return [f"{router} {number.group() if number else '?'}, `{release}`", *shown, baseline]
+    return [*shown, spread(report["baselines"].get(router))]
 
 
 def spread(series: dict[str, list[float]] | None) -> str:
@@ -114,4 +146,7 @@ def spread(series: dict[str, list[float]] | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--note"]:
+        sys.stdout.write(f"{note(sys.argv[2])}\n")
+    else:
+        sys.exit(main())

@@ -1,6 +1,7 @@
 """What the releases of FRR do differently, one row for each release that changed something.
 
-Each value is pinned in tests/announce/frr/test_frr_behaviour.py.
+tests/announce/frr/test_frr_behaviour.py pins the commands and the daemons. What mgmtd
+loses, and the pause of a new session, was measured on 10.3, 10.7.1 and 8.4.4.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from anycast_routed.announce.release import newest, numbers, refuse_older, untried
-from anycast_routed.model import Finding, Version
+from anycast_routed.model import Code, Finding, Version
 
 TRIED = (10, 7, 1)
 """The newest release of the tests."""
@@ -84,4 +85,7 @@ def refuse_unsupported(version: Version) -> None:
 
 def findings(version: Version) -> tuple[Finding, ...]:
     """Return what an operator should know of this version."""
+    if version.numbers[:1] == (9,):
+        detail = f"no test ran on {version}: it is treated as FRR 10"
+        return (Finding(Code.RELEASE_UNTRIED, "", detail),)
     return untried(version, TRIED)

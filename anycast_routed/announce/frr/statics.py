@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
+from anycast_routed.errors import RouterUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,8 @@ class Statics:
             lines = left
             if not lines or in_vain == _IN_VAIN:
                 break
+        if silence := self._reader.silence(release.statics):
+            raise silence  # its config, which shows nothing now, proves nothing
         if not lines:
             return ""
         lost = "; ".join(line.text for line in lines[:3])
@@ -76,8 +79,12 @@ class Statics:
         ]
         if not (unknown := _missing(removed, self._held()) if removed else []):
             return []
-        tables = documents(self._vtysh.ask("zebra", _TABLES))
-        there = {prefix for table in tables for prefix, routes in (table or {}).items() if routes}
+        try:
+            tables = documents(self._vtysh.ask("zebra", _TABLES))
+            there = {one for table in tables for one, routes in (table or {}).items() if routes}
+        except (ValueError, AttributeError) as error:
+            message = "the answer of FRR's zebra cannot be understood"
+            raise RouterUnavailableError(message, hint="systemctl status frr") from error
         return [line for line in unknown if str(config_lines.static(line)) in there]
 
     def _held(self) -> Running:
