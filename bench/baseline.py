@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.bird.protocols import states
 from anycast_routed.announce.frr.changes import changes
 from anycast_routed.announce.frr.config_lines import script
 from anycast_routed.announce.frr.running_config import Running
@@ -46,11 +47,10 @@ class Baseline:
         site.peer.wait(site.prefixes, _WITHIN)
         argv = [sys.executable, "-m", "bench.baseline_script", site.setting.router, _PREPARED]
         if site.setting.router == "bird":
-            site.host.write(_PREPARED, self._withdrawn)
-            argv.append(self._file)
+            lines = "".join(f"disable {name}\n" for name in states(self._announced))
         else:
             lines = self._vtysh_lines(self._withdrawn, self._announced, "withdrawals")
-            site.host.write(_PREPARED, lines)
+        site.host.write(_PREPARED, lines)
         process = site.host.start(*argv, name="baseline")
         eventually(lambda: process.check() and "ready" in process.log(), within=10)
         at = fault.cause()
@@ -65,7 +65,8 @@ class Baseline:
             host.write(self._file, self._announced)
             host.run("birdc", "configure")
             return
-        for daemon, kind in (("staticd", "statics"), ("bgpd", "additions")):
+        holder = "mgmtd" if host.path("/run/frr/mgmtd.vty").exists() else "staticd"
+        for daemon, kind in ((holder, "statics"), ("bgpd", "additions")):
             if lines := self._vtysh_lines(self._announced, self._withdrawn, kind):
                 host.run("vtysh", "-d", daemon, "-c", lines)
 

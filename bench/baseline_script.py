@@ -1,7 +1,7 @@
 """The fastest possible withdrawal: wait for one kernel event, then send a prepared change.
 
-`python -m bench.baseline_script bird TEXT FILE` waits until a UDP socket on port 53 closes, renames
-TEXT to FILE and sends `configure` on a connection that it opened before.
+`python -m bench.baseline_script bird TEXT` waits until a UDP socket on port 53 closes, and sends
+the prepared commands on a connection to BIRD that it opened before.
 `python -m bench.baseline_script frr TEXT` runs one vtysh with the prepared lines.
 The script makes no check and no decision, and reads nothing back.
 """
@@ -20,20 +20,18 @@ from anycast_routed.system.commands import run
 
 def main() -> int:
     """Wait for the event, and change the router once."""
-    router, text, *file = sys.argv[1:]
+    router, text = sys.argv[1:]
     deaths = ClosedSockets({53})
-    prepared = Path(text)
     with socket.socket(socket.AF_UNIX) as control:
         if router == "bird":
             control.connect(bird.CONTROL)
             control.recv(4096)  # BIRD's greeting
-        lines = prepared.read_text("utf-8")
+        lines = Path(text).read_text("utf-8")
         print("ready", flush=True)
         while not deaths.read():
             select.select([deaths.fileno()], [], [])
         if router == "bird":
-            prepared.rename(*file)
-            control.sendall(b"configure\n")
+            control.sendall(lines.encode("ascii"))
             control.recv(4096)
         else:
             run(["vtysh", "-d", "bgpd", "-c", lines], within=10)

@@ -39,7 +39,7 @@ def of(text: str) -> Fingerprint | None:
     """Return the fingerprint of a rendering; None if the text has none, or was changed."""
     header = _HEADER.match(text)
     key = (header and header.group(3)) or ""
-    if header is None or _digest(text[header.end() :], key) != header.group(2):
+    if header is None or digest(text[header.end() :], key) != header.group(2):
         return None
     return Fingerprint(header.group(1), key)
 
@@ -50,17 +50,18 @@ def compute(inputs: str, current: str | None, *, has_passwords: bool) -> Fingerp
     key = ""
     if has_passwords:
         key = (header and header.group(3)) or secrets.token_hex(_KEY_OCTETS)
-    return Fingerprint(_digest(inputs, key), key)
+    return Fingerprint(digest(inputs, key), key)
 
 
 def header(comment: str, fingerprint: Fingerprint, body: str) -> str:
     """Return the first line of a rendering; `comment` begins a comment in the router's language."""
     inputs, key = fingerprint
-    facts = f"inputs={inputs} text={_digest(body, key)}" + (f" key={key}" if key else "")
+    facts = f"inputs={inputs} text={digest(body, key)}" + (f" key={key}" if key else "")
     return f"{comment} anycast-routed {facts}\n"
 
 
-def _digest(text: str, key: str) -> str:
+def digest(text: str, key: str) -> str:
+    """Return the digest of a text, with a key if there is one."""
     content = text.encode("utf-8", "surrogateescape")
     if not key:
         return hashlib.sha256(content).hexdigest()[:_DIGITS]

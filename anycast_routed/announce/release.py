@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from anycast_routed.errors import RouterUnavailableError
-from anycast_routed.model import Code, Finding
+from anycast_routed.model import UNKNOWN_VERSION, Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +44,9 @@ def refuse_older(version: Version, oldest: tuple[int, ...]) -> None:
 def untried(version: Version, tried: tuple[int, ...]) -> tuple[Finding, ...]:
     """Return a note if this version is newer than `tried`, the newest release of the tests.
 
-    Also if it has no number.
+    Also if it has no number. A router that was not asked yet has no version at all.
     """
-    if version.numbers and version.numbers <= tried:
+    if version == UNKNOWN_VERSION or (version.numbers and version.numbers <= tried):
         return ()
     newest_tried = ".".join(map(str, tried))
     known = (

@@ -18,7 +18,7 @@ from anycast_routed.errors import ConfigError
 from anycast_routed.password import Password, StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jinja2 import Environment
 
@@ -42,8 +42,15 @@ def load() -> None:
 class Renderer:
     """Renders `<speaker>.conf.j2`, from the operator's directory before the one we ship."""
 
-    def __init__(self, speaker: str, template_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        speaker: str,
+        template_dir: Path | None = None,
+        structure: Callable[[str], str] = str,
+    ) -> None:
+        """`structure` returns the part of a text of which `fingerprint` is the digest."""
         self._speaker = speaker
+        self._structure = structure
         self._name = _file_name(speaker)
         self._directory = template_dir
 
@@ -58,7 +65,10 @@ class Renderer:
         made_from = fingerprint.compute(inputs, current, has_passwords=bool(passwords))
         if current is not None and fingerprint.of(current) == made_from:
             return current
-        body = self._filled({**variables, "fingerprint": made_from.inputs}, passwords)
+        place = secrets.token_hex(8)
+        laid_out = self._filled({**variables, "fingerprint": place}, passwords)
+        digest = fingerprint.digest(self._structure(laid_out).replace(place, ""), made_from.key)
+        body = laid_out.replace(place, digest)
         return fingerprint.header(_COMMENT[self._speaker], made_from, body) + body
 
     def _source(self) -> str:

@@ -38,6 +38,10 @@ class Layout(Protocol):
         """
         ...
 
+    def structure(self, text: str) -> str:
+        """Return what is the same in texts between which the router changes without a reload."""
+        ...
+
 
 class Speaker(Protocol):
     """One BGP router on this host. Constructing one does no I/O.
@@ -73,8 +77,8 @@ class Speaker(Protocol):
         """
         ...
 
-    def variables(self, plan: Plan) -> Mapping[str, object]:
-        """Return the variables of this router's template.
+    def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:
+        """Return the variables of this router's template; `current` is the text in `file`.
 
         Raises:
             ConfigError: the router's own config leaves no place for the plan.
@@ -123,8 +127,11 @@ class Speaker(Protocol):
         """
         ...
 
-    def load(self, text: str) -> str:
+    def load(self, text: str, previous: str | None = None) -> str:
         """Make the router run this text, which stands in `file` already.
+
+        `previous` is what stood there before, if the router agrees with it. It may have the same
+        structure: then a router may change its state alone, and reload nothing.
 
         Return why some of its prefixes cannot be announced although the rest is loaded, in the
         router's words; the empty string where it says nothing.

@@ -71,7 +71,7 @@ def bring(
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
-        refused = _load(speaker, text, is_there=is_there)
+        refused = _load(speaker, text, previous, found, is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -106,11 +106,20 @@ def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
             raise ConfigError(message, hint=hint)
 
 
-def _load(speaker: Speaker, text: str, *, is_there: bool) -> str:
+def _load(
+    speaker: Speaker,
+    text: str,
+    previous: str | None,
+    found: tuple[Fault, ...],
+    *,
+    is_there: bool,
+) -> str:
     speaker.check(text)
     if not is_there:
         router_file.write(speaker, text)
-    return speaker.load(text)
+    # With other attributes or sessions than our file gave it, the router must read all of it.
+    differs = any(fault.blocking and not fault.absent for fault in found)
+    return speaker.load(text, None if differs else previous)
 
 
 def _undo(

@@ -91,7 +91,12 @@ def drain(
         settings.talk([f"no daemon runs: the next apply lowers the LocalPref, {then}"])
     facts = {"targets": targets, "reason": reason, "until": until}
     settings.emit("drain", **facts, daemon=daemon, withdrawn=wait)
-    left = choose.choose(config).origins(tuple(goal)) if wait else ()
+    return _look_for_others(settings, config, tuple(goal)) if wait else Exit.OK
+
+
+def _look_for_others(settings: Settings, config: Config, gone: tuple[Prefix, ...]) -> Exit:
+    """Report what else announces the drained prefixes; return 4 if this host does."""
+    left = choose.choose(config).origins(gone)
     settings.say(findings.lines(origin_findings((), left)))
     return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
 

@@ -56,22 +56,27 @@ def plan(config: Config, observed: Observed) -> Plan:
     standings = {service.name: standing(service, observed) for service in config.services}
     on_host = Addresses(observed).usable
     announcements: list[Announcement] = []
+    standby: list[Announcement] = []
     withheld = list(_interfaces_missing(config, observed))
     for candidate in found:
         service, prefix = candidate.service, candidate.prefix
         links = (drained(service, prefix, observed), standings[service])
         hop = candidate.fault or _taken(candidate, owners) or hops[service, prefix.version]
-        settled = _settled(candidate, links, hop, here=prefix.network_address in on_host)
-        if isinstance(settled, Withheld):
-            withheld.append(settled)
-        else:
+        here = prefix.network_address in on_host
+        settled = _settled(candidate, links, hop, here=here)
+        if isinstance(settled, Announcement):
             announcements.append(settled)
+            continue
+        withheld.append(settled)
+        if not isinstance(hop, No):
+            standby.append(_announced(candidate, hop, (), here=here))
     return Plan(
         services=tuple(service.name for service in config.services),
         sessions=_sessions(config),
         announcements=tuple(sorted(announcements, key=_place)),
         withheld=tuple(sorted(withheld, key=_place)),
         warnings=tuple(warnings(config, observed, found)),
+        standby=tuple(sorted(standby, key=_place)),
     )
 
 
@@ -97,6 +102,7 @@ def revive_nothing(
         decision,
         announcements=tuple(kept),
         withheld=tuple(sorted((*decision.withheld, *withheld), key=_place)),
+        standby=tuple(sorted((*decision.standby, *new), key=_place)),
     )
 
 
@@ -125,13 +131,21 @@ def _settled(
     here: bool,
 ) -> Announcement | Withheld:
     """Return what becomes of a candidate: the first refusal wins, and each `Lowered` lowers it."""
-    service, prefix, source = candidate.service, candidate.prefix, candidate.source
     end = next((link for link in links if isinstance(link, No)), hop)
     if isinstance(end, No):
+        prefix, service, source = candidate.prefix, candidate.service, candidate.source
         return Withheld(prefix, service, source, end.reason, end.detail)
+    return _announced(candidate, end, links, here=here)
+
+
+def _announced(
+    candidate: Candidate, hop: Address, links: tuple[No | Lowered | None, ...], *, here: bool
+) -> Announcement:
+    """Return the announcement of a candidate, lowered by each link that lowers it."""
     low = lowered(candidate.local_pref, links)
     communities = (GRACEFUL_SHUTDOWN,) if low.graceful_shutdown else ()
-    attributes = Attributes(low.local_pref, end, communities)
+    attributes = Attributes(low.local_pref, hop, communities)
+    prefix, service, source = candidate.prefix, candidate.service, candidate.source
     return Announcement(prefix, service, source, attributes, here, low.note)
 
 

@@ -178,3 +178,8 @@ class Plan:
     """Sorted by prefix, IPv4 first; each prefix once."""
     withheld: tuple[Withheld, ...]
     warnings: tuple[Finding, ...] = ()
+    standby: tuple[Announcement, ...] = ()
+    """How the prefixes will be announced that only a verdict, a wait or a drain withholds now.
+
+    With this a router can be prepared for their return. Sorted by prefix.
+    """

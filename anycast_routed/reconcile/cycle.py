@@ -17,10 +17,10 @@ from anycast_routed.announce.withdraw import (
     withdraw_unplanned,
 )
 from anycast_routed.decide.diff import changes
-from anycast_routed.decide.origins import managed
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
+from anycast_routed.reconcile import others
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.decide.diff import Change
     from anycast_routed.model import Observed, Origin, Plan, Prefix, Readback
-
-
-_SHARE = 50.0  # the least time between two questions for other origins, in times of an answer
+    from anycast_routed.reconcile.others import Others
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +48,6 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
-    """What else announces our prefixes, as the router answered at one moment."""
-
-    origins: tuple[Origin, ...] = ()
-    plan: Plan | None = None
-    """The plan whose prefixes were asked for."""
-    at: float = 0.0
-    """Monotonic seconds of the end of the answer."""
-    took: float = 0.0
-    """Seconds that the answer took."""
-
-
-@dataclass(frozen=True, slots=True)
 class Memory:
     """What one step leaves for the next; empty before the first step."""
 
@@ -72,7 +57,8 @@ class Memory:
     """The latest plan, if the router was proved to run it."""
     planned: tuple[Config, Observed, Plan] | None = None
     """The latest plan as decided, with what it was decided from."""
-    others: Others = Others()
+    others: Others | None = None
+    """What else announces our prefixes, if it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,44 +132,40 @@ def step(
     originated = frozenset(route.prefix for route in before.originated)
     desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
-    absent = outcome.absent if outcome.confirmed else frozenset()
-    seconds = time.monotonic() - begun
-    others = _others(speaker, desired, memory.others) if outcome.confirmed else memory.others
-
-    def possible(before: Readback) -> tuple[Change, ...]:
-        return tuple(one for one in changes(desired, before) if one.prefix not in absent)
-
+    outcome = replace(outcome, seconds=time.monotonic() - begun)
+    outcome, elsewhere = _look_further(speaker, desired, outcome, memory.others)
     return Step(
         plan=desired,
-        outcome=replace(
-            outcome,
-            seconds=seconds,
-            faults=with_causes(speaker, outcome.faults) if outcome.confirmed else outcome.faults,
-        ),
-        changes=possible(known or before),
-        drifted=memory.confirmed == desired and bool(possible(before)),
-        origins=others.origins,
+        outcome=outcome,
+        changes=_possible(desired, known or before, outcome),
+        drifted=memory.confirmed == desired and bool(_possible(desired, before, outcome)),
+        origins=elsewhere.origins if elsewhere else (),
         memory=Memory(
             outcome.readback,
             desired if outcome.confirmed else None,
             (inputs.config, inputs.observed, planned),
-            others,
+            elsewhere,
         ),
     )
 
 
-def _others(speaker: Speaker, desired: Plan, latest: Others) -> Others:
-    """Ask what else announces the prefixes of the plan; or keep the latest answer for a while.
+def _possible(desired: Plan, before: Readback, outcome: transaction.Outcome) -> tuple[Change, ...]:
+    """Return the changes of a plan, but for the prefixes that the router does not take."""
+    absent = outcome.absent if outcome.confirmed else frozenset()
+    return tuple(one for one in changes(desired, before) if one.prefix not in absent)
 
-    An answer about thousands of prefixes takes long: the router may spend a fiftieth of its time on
-    it. A new plan is asked for at once.
+
+def _look_further(
+    speaker: Speaker, desired: Plan, outcome: transaction.Outcome, latest: Others | None
+) -> tuple[transaction.Outcome, Others | None]:
+    """Ask for the causes of missing exports, and for what else announces the prefixes.
+
+    Only of a router that is proved to run the plan: a newer plan is more urgent.
     """
-    begun = time.monotonic()
-    if latest.plan == desired and begun - latest.at < _SHARE * latest.took:
-        return latest
-    found = speaker.origins(managed(desired))
-    at = time.monotonic()
-    return Others(found, desired, at, at - begun)
+    if not outcome.confirmed:
+        return outcome, latest
+    named = replace(outcome, faults=with_causes(speaker, outcome.faults))
+    return named, others.ask(speaker, desired, latest)
 
 
 def _withdraw_and_read(

@@ -25,11 +25,12 @@ from anycast_routed.state.documents import plain
 from anycast_routed.system import files, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
+    from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Observed, Plan, Prefix, Readback
 
 
@@ -58,19 +59,14 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     observed, daemon = last_known.observed(config, speaker)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
-    wrong = with_causes(
-        speaker, (one for one in faults(plan, readback) if wanted in (None, one.prefix))
-    )
-    noted = [*speaker.notes(), *without_labels(config, observed)]
-    # The router said this while the daemon loaded, and does not say it again.
-    noted += [one for one in (daemon.findings if daemon else ()) if one.code is Code.PREFIX_REFUSED]
-    if daemon is None and record.load(config.daemon.run_dir):
-        noted += _drift(config, speaker, whole)
+    wrong = with_causes(speaker, _about(wanted, faults(plan, readback)))
+    noted = [*speaker.notes(), *without_labels(config, observed), *_refused(daemon)]
+    noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
     others, planned = speaker.origins(managed(plan)), wanted_by(plan)
-    router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, others)]
-    found = [*services, *router, *noted]
+    of_router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, others)]
+    found = [*services, *of_router, *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
         "health": health,
@@ -83,10 +79,10 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         "notes": [str(one) for one in noted],
     }
     head = [*_head(config.daemon.run_dir, daemon), *_service_lines(health, daemon)]
+    head += findings.lines(services)
     lines = [
-        *([*head, *findings.lines(services)] if wanted is None else []),
-        *plan_lines.held_lines(readback),
-        *plan_lines.change_lines(plan, ()),
+        *(head if wanted is None else ()),
+        *(*plan_lines.held_lines(readback), *plan_lines.change_lines(plan, ())),
         *findings.lines(found[len(services) :]),
         plan_lines.confirmation(readback, wanted),
     ]
@@ -157,6 +153,16 @@ def _service_lines(health: Mapping[str, Health], daemon: status_file.Live | None
             yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
 
 
+def _about(wanted: Prefix | None, found: Iterable[Fault]) -> Iterator[Fault]:
+    return (one for one in found if wanted in (None, one.prefix))
+
+
+def _refused(daemon: status_file.Live | None) -> list[Finding]:
+    """Return what the router said while the daemon loaded: it does not say it again."""
+    found = daemon.findings if daemon else ()
+    return [one for one in found if one.code is Code.PREFIX_REFUSED]
+
+
 def _of_services(
     health: Mapping[str, Health],
     found: Observed | status_file.Live,
@@ -168,6 +174,8 @@ def _of_services(
 
 def _drift(config: Config, speaker: Speaker, plan: Plan) -> list[Finding]:
     """Return a finding where the router's config is not what the next `apply` would leave."""
+    if not record.load(config.daemon.run_dir):
+        return []
     try:
         wanted = render(config, speaker, plan)
     except password_files.UnreadPasswordsError:

@@ -24,8 +24,9 @@ def render(config: Config, speaker: Speaker, desired: Plan) -> str:
         ConfigError: the template is wrong.
     """
     password_files.needed(config)
-    renderer = Renderer(speaker.name, config.router.template_dir)
-    return renderer.render(speaker.variables(desired), current=router_file.read(speaker))
+    renderer = Renderer(speaker.name, config.router.template_dir, speaker.layout.structure)
+    current = router_file.read(speaker)
+    return renderer.render(speaker.variables(desired, current), current=current)
 
 
 def rehearse(config: Config, speaker: Speaker, desired: Plan, before: Readback) -> str:

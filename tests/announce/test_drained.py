@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import anycast_routed
-from anycast_routed.announce import transaction
+from anycast_routed.announce import router_file, transaction
 from anycast_routed.announce.bird.speaker import BirdSpeaker
 from anycast_routed.announce.render import Renderer
 from anycast_routed.decide.proof import faults
@@ -47,7 +47,9 @@ class Site:
     def load(self, *announcements: Announcement) -> str:
         """Render and load as the transaction does."""
         desired = plan(*announcements)
-        text = Renderer(self.speaker.name).render(self.speaker.variables(desired))
+        current, speaker = router_file.read(self.speaker), self.speaker
+        renderer = Renderer(speaker.name, structure=speaker.layout.structure)
+        text = renderer.render(speaker.variables(desired, current), current)
         self.speaker.check(text)
         files.write(self.speaker.file, text)
         self.speaker.load(text)

@@ -158,6 +158,7 @@ def test_a_drain_is_not_over_while_frr_redistributes_the_prefix(
 
 def test_a_network_of_the_operators_keeps_a_dead_prefix(lab: Lab, config: dict[str, Any]) -> None:
     site = begin(lab, config, "frr", _FRR.format(ipv4=f"network {VIP}"))
+    eventually(lambda: all(VIP in table for table in site.tables()))
     site.server.daemon.kill()
     done = site.run("apply", check=False)
     assert done.code == 4, done.out

@@ -19,7 +19,7 @@ UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 RENDER = """
 import anycast_routed, anycast_routed.announce.render as render
 assert anycast_routed.__file__.startswith({directory!r}), anycast_routed.__file__
-print(render.Renderer("bird").render(dict(sessions=None, peers=(), blocks=())))
+print(render.Renderer("bird").render(dict(sessions=None, peers=(), blocks=(), standby=())))
 """
 
 

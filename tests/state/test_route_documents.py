@@ -30,4 +30,5 @@ def test_communities_that_a_router_does_not_show_are_null() -> None:
         "next-hop": "172.17.2.1",
         "communities": None,
         "graceful-shutdown": None,
+        "covered": False,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from anycast_routed.announce.bird.layout import BirdLayout
 from anycast_routed.lab import Lab
 from tests.support.die_at import EVERY, steps
 from tests.support.kill_points import count
@@ -101,10 +102,10 @@ def test_a_withdrawal_that_has_reached_one_family_is_not_undone(
     begin(resting, MOST_STEPS)
     resting.holds(announced)
     resting.process().kill()
-    bird_of(resting).birdc("disable anycast_dns_v4")
+    for number in (10, 11):
+        bird_of(resting).birdc(f"disable anycast__10_10_10_{number}_v4")
     file = resting.router_file()
-    lines = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(line for line in lines if not line.startswith("  route ")))
+    file.write_text(BirdLayout().without(file.read_text()))
     left = {prefix: route for prefix, route in announced.items() if ":" in prefix}
     resting.holds(left)
     hang(resting)

@@ -195,4 +195,8 @@ ROWS: dict[str, Row] = {
         "Reported with the protocol or command that makes it; exit code 4; never answered by a "
         "withdrawal of other prefixes",
     ),
+    "43": Row(
+        "The operator has disabled a protocol, tries a config, or has saved a broken one",
+        "It stays so: a death, a drain and a return load no config; one prefix goes alone",
+    ),
 }

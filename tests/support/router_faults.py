@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.bird import protocols
+from anycast_routed.announce.frr.running_config import Running, running
 from anycast_routed.lab.bird import Bird
 from anycast_routed.lab.frr import Frr
 from tests.support.waiting import eventually, never
@@ -135,5 +136,4 @@ def network_count(frr: Frr) -> int:
 
 def networks_in(text: str) -> set[str]:
     """Return the prefixes that our router file announces, for BIRD or for FRR."""
-    lines = (line.split() for line in text.splitlines())
-    return {words[1] for words in lines if words and words[0] in {"route", "network"}}
+    return {str(one) for one in (*protocols.held(text), *running(text).networks)}

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.announce.bird.protocols import held
 from anycast_routed.errors import AccessDeniedError, CannotWriteError, LockedError
 from anycast_routed.system import commands, lock
 from tests.support.dns_site import Held, Site, lay_out
@@ -308,7 +309,7 @@ def test_withdraw_waits_for_the_lock_and_then_goes_on_without_it(site: Site) -> 
     assert "- 10.10.10.10/32" in done.out
     assert hung.alive
     site.both_hold({})
-    assert " route " not in site.dns1.read("/run/anycast-routed/bird.conf")
+    assert not held(site.dns1.read("/run/anycast-routed/bird.conf"))
 
 
 @pytest.mark.integration

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A name in quotes may have dots, colons and dashes.
 _PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
+_STATE = re.compile(r"^([\w.:-]+)\s+\w+\s+\S+\s+(\w+)\s")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
 _OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
@@ -87,6 +88,17 @@ def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:
             block.append(line)
     if name:
         yield name, block
+
+
+def down(reply: Reply) -> dict[str, bool]:
+    """Return whether each protocol is down, from `show protocols`: disabled, by whomever."""
+    found = (_STATE.match(line) for line in reply.lines)
+    return {match.group(1): match.group(2) == "down" for match in found if match}
+
+
+def is_any_of_ours(protocol: str) -> bool:
+    """Return whether a protocol of this name is one of ours, static or BGP."""
+    return is_ours(protocol) or _OUR_SESSION.match(protocol) is not None
 
 
 def is_ours(protocol: str) -> bool:

@@ -6,21 +6,22 @@ UPDATE for that one route. In a filter, every prefix would be sent again.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from dataclasses import dataclass
-from ipaddress import ip_network
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.bird import protocols
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from anycast_routed.model import Address, Announcement, Community, Plan, Prefix
     from anycast_routed.password import Password
 
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
-_ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
-_ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
+_MOST_ALONE = 16
+"""The most prefixes of one service and family that have a protocol each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,13 @@ class StaticRoute:
 
 @dataclass(frozen=True, slots=True)
 class StaticBlock:
-    """One `protocol static`: the routes of one service in one family."""
+    """One `protocol static`: routes that come and go together."""
 
     name: str
     family: str
     table: str
+    disabled: bool
+    """BIRD holds none of its routes until it is told `enable`."""
     routes: tuple[StaticRoute, ...]
 
 
@@ -62,30 +65,36 @@ class BgpBlock:
     password: Password | None
 
 
-def variables(plan: Plan) -> Mapping[str, object]:
+def variables(plan: Plan, current: str | None = None) -> Mapping[str, object]:
     """Return the variables of bird.conf.j2.
 
     With sessions of our own the routes stand in tables of our own, so that the operator's kernel
     protocol never sees them; without, in the operator's master tables, for the operator's sessions.
+
+    `blocks` are the protocols that announce, `standby` those of withheld prefixes. A template that
+    leaves `standby` out works as well, but each return of a prefix then needs a reload.
+
+    A prefix stays in the protocol that has it in the `current` text: its route would otherwise be
+    sent again. A withheld one keeps its attributes there, too: they matter when it returns.
     """
-    table = "anycast" if plan.sessions else "master"
-    blocks = tuple(
-        StaticBlock(
-            name=f"anycast_{service.replace('-', '_')}_v{version}",
-            family=f"ipv{version}",
-            table=f"{table}{version}",
-            routes=tuple(
-                _static_route(one)
-                for one in plan.announcements
-                if (one.service, one.prefix.version) == (service, version)
-            ),
+    names = _Names(plan, current or "")
+    announced = [(names.of(one), one) for one in plan.announcements]
+    taken = {name for name, _ in announced}
+    written = protocols.attributes(current or "")
+    waiting = [
+        (
+            names.apart_from(taken, one),
+            replace(one, attributes=written.get(one.prefix, one.attributes)),
         )
-        for service in plan.services
-        for version in (4, 6)
+        for one in plan.standby
+    ]
+    blocks, standby = (
+        _blocks(members, names.table, disabled=disabled)
+        for members, disabled in ((announced, False), (waiting, True))
     )
     peers = tuple(
         BgpBlock(
-            name="anycast_peer_" + re.sub("[.:]", "_", str(peer.address)),
+            name="anycast_peer_" + _symbol(peer.address),
             address=peer.address,
             asn=peer.asn,
             description=peer.description,
@@ -93,7 +102,7 @@ def variables(plan: Plan) -> Mapping[str, object]:
         )
         for peer in (plan.sessions.peers if plan.sessions else ())
     )
-    return {"sessions": plan.sessions, "peers": peers, "blocks": blocks}
+    return {"sessions": plan.sessions, "peers": peers, "blocks": blocks, "standby": standby}
 
 
 def mark(text: str) -> str | None:
@@ -109,20 +118,76 @@ class BirdLayout:
 
     def held(self, text: str) -> frozenset[Prefix]:
         """Return the prefixes of the routes, whatever the layout of an operator's own template."""
-        found: set[Prefix] = set()
-        for written in _ROUTED.findall(text):
-            with contextlib.suppress(ValueError):  # edited by hand; BIRD refuses it too
-                found.add(ip_network(written))
-        return frozenset(found)
+        return protocols.held(text)
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
-        """Remove the route lines of these prefixes, or all."""
-        if prefixes is None:
-            cut = _ROUTE_LINE.sub("", text)
-            return cut if " route " not in cut else ""
-        names = frozenset(str(prefix) for prefix in prefixes)
-        cut = _ROUTE_LINE.sub(lambda line: "" if line.group(1) in names else line.group(), text)
-        return cut if names.isdisjoint(cut.split()) else ""
+        """Disable the protocols that have only these prefixes, and remove other routes of them."""
+        return protocols.without(text, prefixes)
+
+    def structure(self, text: str) -> str:
+        """Return the text with every protocol enabled: BIRD need not read another one to do so."""
+        return protocols.structure(text)
+
+
+class _Names:
+    """Which protocol has which prefix.
+
+    Each prefix of a small service has its own protocol, so that each can be withdrawn alone, in
+    whatever state the operator's config is. BIRD needs about a millisecond to disable a protocol,
+    so the many prefixes of a large service share one.
+    """
+
+    def __init__(self, plan: Plan, current: str) -> None:
+        self.table = "anycast" if plan.sessions else "master"
+        self._homes = protocols.homes(current)
+        every = (*plan.announcements, *plan.standby)
+        self._count = Counter((one.service, one.prefix.version) for one in every)
+
+    def of(self, one: Announcement) -> str:
+        """Return the name of the protocol that has a prefix already, or will have it."""
+        home = self._homes.get((f"{self.table}{one.prefix.version}", one.prefix))
+        return home or self._new(one)
+
+    def apart_from(self, taken: Collection[str], one: Announcement) -> str:
+        """Return the same for a withheld prefix: `taken` are the protocols that announce.
+
+        The empty string if there is none: its large service announces other prefixes.
+        """
+        for name in (self.of(one), self._new(one)):
+            if name not in taken:
+                return name
+        return ""
+
+    def _new(self, one: Announcement) -> str:
+        version = one.prefix.version
+        if self._count[one.service, version] > _MOST_ALONE:
+            return f"anycast_{one.service.replace('-', '_')}_v{version}"
+        # Two underscores, because no name of a service begins with one.
+        return f"anycast__{_symbol(one.prefix.network_address)}_v{version}"
+
+
+def _blocks(
+    members: Iterable[tuple[str, Announcement]], table: str, *, disabled: bool
+) -> tuple[StaticBlock, ...]:
+    found: dict[str, list[Announcement]] = {}
+    for name, one in members:
+        if name:
+            found.setdefault(name, []).append(one)
+    return tuple(
+        StaticBlock(
+            name=name,
+            family=f"ipv{version}",
+            table=f"{table}{version}",
+            disabled=disabled,
+            routes=tuple(map(_static_route, listed)),
+        )
+        for name, listed in found.items()
+        for version in (listed[0].prefix.version,)
+    )
+
+
+def _symbol(address: Address) -> str:
+    return re.sub("[.:]", "_", str(address))
 
 
 def _static_route(one: Announcement) -> StaticRoute:

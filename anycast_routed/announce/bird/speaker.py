@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
-from anycast_routed.announce.bird import causes, layout, origins, readback, releases, withdraw
+from anycast_routed.announce.bird import (
+    causes,
+    configure,
+    layout,
+    origins,
+    protocols,
+    readback,
+    releases,
+    states,
+    withdraw,
+)
 from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
@@ -47,9 +57,9 @@ class BirdSpeaker:
         """Return an empty string: BIRD starts with our file."""
         return ""
 
-    def variables(self, plan: Plan) -> Mapping[str, object]:
+    def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:
         """Return the variables of bird.conf.j2."""
-        return layout.variables(plan)
+        return layout.variables(plan, current)
 
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
@@ -69,12 +79,15 @@ class BirdSpeaker:
             return causes.cause(bird, session, prefix)
 
     def is_loaded(self, text: str) -> bool:
-        """Compare the fingerprint in the text with the one in BIRD's running config."""
+        """Compare the fingerprint in the text with the one in BIRD's running config.
+
+        Also compare which of our static protocols are disabled.
+        """
         mark = layout.mark(text)
         if mark is None:
             return False
         with self._connect(restricted=True) as bird:
-            return _runs(bird, mark)
+            return _runs(bird, mark) and not states.differing(bird, text)
 
     def check(self, text: str) -> None:
         """Let `bird -p` parse the text alone: what crashes it must not crash the live daemon."""
@@ -83,17 +96,25 @@ class BirdSpeaker:
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
         check_config(_STDIN, self.file, stdin=text)
 
-    def load(self, text: str) -> str:
-        """Send `configure check`, then a plain `configure`; never with a timeout.
+    def load(self, text: str, previous: str | None = None) -> str:
+        """Enable and disable static protocols where that is all; otherwise reload the config.
 
-        If we died before we confirm a timed `configure`, it would undo a withdrawal, and so
-        announce a dead service.
+        `disable` and `enable` read no config: neither is loaded what the operator has saved and
+        not loaded yet, nor is anything of theirs enabled again. A reload (`configure check`, then
+        `configure`) is never one with a timeout: if we died before we confirm it, BIRD would undo
+        a withdrawal, and so announce a dead service.
         """
+        mark = layout.mark(text)
+        is_same = protocols.structure(previous or "") == protocols.structure(text)
         with self._connect() as bird:
-            for command in ("configure check", "configure"):
-                reply = bird.ask(command)
-                if reply.failed:
-                    raise _rejected(reply, self.file, text)
+            if is_same and mark is not None and _runs(bird, mark):
+                states.bring(bird, text)
+                return ""
+            if seconds := configure.trial(bird):
+                raise _on_trial(seconds)
+            reply = bird.ask("configure check")
+            if reply.failed or (reply := configure.load(bird)).failed:
+                raise _rejected(reply, self.file, text)
         # This new connection also wakes a BIRD that holds its first routes back (see `releases`).
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
@@ -118,17 +139,23 @@ class BirdSpeaker:
         return True
 
     def withdraw(self, prefixes: frozenset[Prefix] | None = None, *, loaded: str = "") -> None:
-        """Reload the shortened file if BIRD runs `loaded`, else disable whole static protocols.
+        """Disable the static protocols of these prefixes, if BIRD runs `loaded`.
 
-        The file is reloaded on one connection and unchecked: our text with fewer lines is
-        well-formed. If BIRD does not run `loaded`, a reload could announce more than it withdraws.
+        From a protocol that has others too, only a reload of the shortened file removes them. It
+        is done on the same connection and unchecked: our text with fewer lines is well-formed.
+
+        If BIRD does not run `loaded`, a reload could announce more than it withdraws: then every
+        static protocol is disabled that holds any of the prefixes.
         """
         mark = layout.mark(loaded)
         with self._connect() as bird:
-            if prefixes is not None and mark and _runs(bird, mark):
-                withdraw.reload(bird, prefixes)
-            else:
+            if prefixes is None or not mark or not _runs(bird, mark):
                 withdraw.disable(bird, prefixes)
+                return
+            whole, rest = protocols.split(loaded, prefixes)
+            states.disable(bird, whole)
+            if rest and withdraw.holders(bird, rest):
+                withdraw.reload(bird, rest)
 
     def notes(self) -> tuple[Finding, ...]:
         """Report a config that does not include our file, and what concerns this release."""
@@ -171,6 +198,14 @@ def _program() -> str:
 def _runs(bird: ControlSocket, mark: str) -> bool:
     reply = bird.ask("eval anycast_routed_loaded")
     return not reply.failed and reply.text == mark
+
+
+def _on_trial(seconds: str) -> RejectedError:
+    message = (
+        f"BIRD will undo a trial of the operator's config (`configure timeout`) in {seconds} s"
+    )
+    hint = "nothing is loaded until then; to end the trial: birdc configure confirm"
+    return RejectedError(message, hint=hint, text_at_fault=False)
 
 
 def _rejected(reply: Reply, file: Path, text: str) -> RejectedError:

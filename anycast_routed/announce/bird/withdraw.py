@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers, releases
+from anycast_routed.announce.bird import answers, configure, releases
 from anycast_routed.announce.bird.socket import IN_PROGRESS, NO_SUCH_PROTOCOL, QUEUED
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
 
     BIRD reads the file when it gets the command, not when the command leaves the queue: so
     whichever `configure` is the last, ours or the operator's, has read the shortened file. But
-    ours may wait for another one that still runs. Then, and if the operator's own part is broken,
-    the protocols that still hold the prefixes are disabled.
+    ours may wait for another one that still runs. Then, and if the operator's own part is broken or
+    on trial, the protocols that still hold the prefixes are disabled.
     """
-    reply = bird.ask("configure")
-    is_waiting = reply.code in {IN_PROGRESS, QUEUED}
+    # A reload would make a trial of the operator permanent.
+    is_waiting = not configure.trial(bird) and configure.load(bird).code in {IN_PROGRESS, QUEUED}
     until = time.monotonic() + (_QUEUED_WITHIN if is_waiting else 0.0)
     every = _FRAGILE_EVERY if releases.version(bird.greeting).fragile else _EVERY
     while holders(bird, gone) and time.monotonic() < until:

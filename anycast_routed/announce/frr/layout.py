@@ -105,6 +105,10 @@ class FrrLayout:
         """Remove the networks and statics of these prefixes, or all."""
         return config_lines.without(text, prefixes)
 
+    def structure(self, text: str) -> str:
+        """Return the text: FRR gets each difference as commands."""
+        return text
+
 
 def _map(one: Announcement) -> Map:
     clause = "ip next-hop" if one.prefix.version == _V4 else "ipv6 next-hop global"

@@ -90,7 +90,7 @@ class FrrSpeaker:
             notes.append(Finding(Code.PASSWORDS_LOGGED, "", detail, fix))
         return tuple(notes)
 
-    def variables(self, plan: Plan) -> Mapping[str, object]:
+    def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:  # noqa: ARG002 - FRR has no protocols to keep
         """Return the variables of frr.conf.j2, with the AS of the plan or else of the operator.
 
         Raises:
@@ -136,7 +136,7 @@ class FrrSpeaker:
         self._vtysh.parse(text)
         running_config.refuse_foreign(Running(text))
 
-    def load(self, text: str) -> str:
+    def load(self, text: str, previous: str | None = None) -> str:  # noqa: ARG002 - FRR is asked
         """Send FRR the difference, withdrawals first. The text has passed `check`.
 
         Return why the daemon of the statics did not take one.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.announce.bird.protocols import held
 from anycast_routed.lab import Lab, bird
 from anycast_routed.lab.bird import Bird
 from tests.support.dns_site import INCLUDE, Held, Site, lay_out
@@ -133,11 +134,9 @@ def test_withdrawn_although_the_operators_config_is_broken(
     good = site.dns1.read(CONF)
     site.dns1.write(CONF, good + "this is not BIRD's language\n")
     site.server.daemon.kill()
-    done = site.run("apply", check=False)
-    assert done.code == 4
-    assert "syntax error" in done.err
+    site.run("apply")
     site.both_hold({})
-    assert "10.10.10.10" not in file.read_text()
+    assert not held(file.read_text())
     site.dns1.write(CONF, good)
     bird_of(site).birdc("configure")
     assert site.run("apply").code == 0
@@ -171,7 +170,7 @@ def test_a_text_that_bird_refuses_changes_nothing(
 
 
 def test_a_name_that_the_operators_config_uses_too_changes_nothing(lab: Lab) -> None:
-    site = lay_out(lab, "bird", own="protocol static anycast_dns_v6 { ipv6; }\n")
+    site = lay_out(lab, "bird", own="protocol static anycast__10_10_10_10_v4 { ipv4; }\n")
     done = site.run("apply", check=False)
     assert done.code == 4
     assert "already defined" in done.err

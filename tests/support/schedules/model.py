@@ -188,12 +188,8 @@ def affected(steps: list[str], router_name: str) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for step in steps:
         found |= _CONCERNED.get(step) or _CONCERNED.get(step.split()[0], frozenset())
-    if router_name == "bird":
-        if any(step.startswith("file ") for step in steps):
-            found |= {*OURS, OTHER, EDITED}  # FRR never reads the file.
-        if "operator breaks" in steps and found:
-            # BIRD then loads no config: to withdraw a prefix, its whole protocol is disabled.
-            found |= OURS
+    if router_name == "bird" and any(step.startswith("file ") for step in steps):
+        found |= {*OURS, OTHER, EDITED}  # FRR never reads the file.
     return found
 
 

@@ -1,0 +1,54 @@
+"""Reload BIRD's config, and leave alone what the operator has done by hand.
+
+`configure` enables each protocol again that the operator has disabled, or that a limit of its own
+has shut. It also makes a `configure timeout` of the operator permanent.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
+
+if TYPE_CHECKING:
+    from anycast_routed.announce.bird.socket import ControlSocket, Reply
+
+_TRIAL = re.compile(r"undo in ([\d.]+) s")
+_RUNNING = "Reconfiguration in progress"
+_ENDS_WITHIN = 0.3  # seconds for a reconfiguration to end; 300,000 routes take 0.1
+_EVERY = 0.005
+
+
+def trial(bird: ControlSocket) -> str:
+    """Return in how many seconds BIRD will undo a `configure timeout`; empty without one."""
+    found = _TRIAL.search(bird.ask("configure status").text)
+    return found[1] if found else ""
+
+
+def load(bird: ControlSocket) -> Reply:
+    """Load BIRD's config, and disable again what the operator had disabled; return the reply."""
+    down = [name for name, is_down in _theirs(bird).items() if is_down]
+    reply = bird.ask("configure")
+    if reply.failed or not down:
+        return reply
+    if reply.code in {IN_PROGRESS, QUEUED}:  # a later start would undo what follows
+        _await_end(bird)
+    for name in down:
+        # It was enabled again a moment ago, and has not opened its session yet.
+        bird.ask(f"disable '{name}'")
+    return reply
+
+
+def _theirs(bird: ControlSocket) -> dict[str, bool]:
+    """Return whether each protocol of the operator is disabled."""
+    found = answers.down(bird.must("show protocols"))
+    return {name: is_down for name, is_down in found.items() if not answers.is_any_of_ours(name)}
+
+
+def _await_end(bird: ControlSocket) -> None:
+    until = time.monotonic() + _ENDS_WITHIN
+    while _RUNNING in bird.ask("configure status").text and time.monotonic() < until:
+        time.sleep(_EVERY)

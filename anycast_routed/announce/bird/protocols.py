@@ -1,0 +1,151 @@
+"""The static protocols in our text: which routes each has, and whether it is disabled. Pure.
+
+A withdrawn prefix stays in the text, in a protocol that is disabled. So its death and its return
+are one word to BIRD (`disable`, `enable`), which reads no config, and any later `configure` of the
+operator finds the same state in our file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from anycast_routed.model import GRACEFUL_SHUTDOWN, Attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from anycast_routed.model import Prefix
+
+_BLOCK = re.compile(
+    r"^protocol static (\w+) \{\n(  disabled;\n)?(.*?)^\}\n", re.MULTILINE | re.DOTALL
+)
+_TABLE = re.compile(r"\btable (\w+);")
+_ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
+_ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
+_ATTRIBUTES = re.compile(
+    r"^  route (\S+) blackhole \{ bgp_local_pref = (\d+); bgp_next_hop = (\S+);"
+    r"( bgp_community\.add\(\(65535,0\)\);)? \};\n",
+    re.MULTILINE,
+)
+_COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
+_DISABLED = re.compile(r"^(protocol static \w+ \{\n)  disabled;\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One static protocol of a text."""
+
+    name: str
+    disabled: bool
+    table: str
+    routes: frozenset[Prefix]
+
+
+def blocks(text: str) -> tuple[Block, ...]:
+    """Return the static protocols that have the form of our template."""
+    return tuple(
+        Block(
+            name=name,
+            disabled=bool(disabled),
+            table=_first(_TABLE, body),
+            routes=_routes(body),
+        )
+        for name, disabled, body in _BLOCK.findall(text)
+    )
+
+
+def held(text: str) -> frozenset[Prefix]:
+    """Return the prefixes that a text announces, whatever the layout of an own template."""
+    return _routes(_BLOCK.sub(lambda found: "" if found[2] else found[0], text))
+
+
+def structure(text: str) -> str:
+    """Return the text without what `disable` and `enable` change, and without comments."""
+    return _COMMENT.sub("", _DISABLED.sub(r"\1", text))
+
+
+def without(text: str, prefixes: Collection[Prefix] | None) -> str:
+    """Return a text that does not announce these prefixes, or any.
+
+    A protocol that has only such routes is disabled; from another one their lines are removed. If
+    a prefix would remain (an own template has another form) the text becomes empty.
+    """
+    names = None if prefixes is None else frozenset(str(prefix) for prefix in prefixes)
+    parts: list[str] = []
+    at = 0
+    for found in _BLOCK.finditer(text):
+        parts += (_shortened(text[at : found.start()], names), _cut(found, prefixes, names))
+        at = found.end()
+    shorter = "".join((*parts, _shortened(text[at:], names)))
+    left = held(shorter)
+    return "" if left and (prefixes is None or not left.isdisjoint(prefixes)) else shorter
+
+
+def _cut(
+    block: re.Match[str], prefixes: Collection[Prefix] | None, names: frozenset[str] | None
+) -> str:
+    """Return a block that is disabled, or that has lost these prefixes."""
+    name, disabled, body = block.groups()
+    if disabled:
+        return block[0]
+    there = _routes(body)
+    if there and _covers(prefixes, there):
+        return f"protocol static {name} {{\n  disabled;\n{body}}}\n"
+    return _shortened(block[0], names)
+
+
+def split(text: str, prefixes: Collection[Prefix]) -> tuple[tuple[str, ...], frozenset[Prefix]]:
+    """Return the protocols that have only these prefixes, disabled or not, and the other prefixes.
+
+    The text may have lost some of the prefixes already, which BIRD still holds.
+    """
+    whole = [one for one in blocks(text) if one.routes and _covers(prefixes, one.routes)]
+    found = {prefix for block in whole for prefix in block.routes}
+    return tuple(block.name for block in whole), frozenset(prefixes) - found
+
+
+def states(text: str) -> Mapping[str, bool]:
+    """Return for each static protocol of a text whether it is disabled."""
+    return {block.name: block.disabled for block in blocks(text)}
+
+
+def attributes(text: str) -> dict[Prefix, Attributes]:
+    """Return the attributes of each route that a text has in the form of our template."""
+    found: dict[Prefix, Attributes] = {}
+    for written, local_pref, next_hop, more in _ATTRIBUTES.findall(text):
+        with contextlib.suppress(ValueError):
+            communities = (GRACEFUL_SHUTDOWN,) if more else ()
+            made = Attributes(int(local_pref), ip_address(next_hop), communities)
+            found[ip_network(written)] = made
+    return found
+
+
+def homes(text: str) -> dict[tuple[str, Prefix], str]:
+    """Return the name of the protocol that has each prefix, by table and prefix."""
+    return {(block.table, prefix): block.name for block in blocks(text) for prefix in block.routes}
+
+
+def _covers(prefixes: Collection[Prefix] | None, there: Iterable[Prefix]) -> bool:
+    return prefixes is None or all(one in prefixes for one in there)
+
+
+def _shortened(text: str, names: frozenset[str] | None) -> str:
+    """Return a text without the route lines of these prefixes, or without any."""
+    return _ROUTE_LINE.sub(lambda line: "" if names is None or line[1] in names else line[0], text)
+
+
+def _routes(text: str) -> frozenset[Prefix]:
+    found: set[Prefix] = set()
+    for written in _ROUTED.findall(text):
+        with contextlib.suppress(ValueError):  # edited by hand; BIRD refuses it too
+            found.add(ip_network(written))
+    return frozenset(found)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
