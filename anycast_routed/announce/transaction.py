@@ -71,7 +71,7 @@ def bring(
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
-        refused = _load(speaker, text, previous, found, is_there=is_there)
+        refused = _load(speaker, text, _agreed(plan, found, previous), is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -106,20 +106,24 @@ def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
             raise ConfigError(message, hint=hint)
 
 
-def _load(
-    speaker: Speaker,
-    text: str,
-    previous: str | None,
-    found: tuple[Fault, ...],
-    *,
-    is_there: bool,
-) -> str:
+def _load(speaker: Speaker, text: str, previous: str | None, *, is_there: bool) -> str:
     speaker.check(text)
     if not is_there:
         router_file.write(speaker, text)
-    # With other attributes or sessions than our file gave it, the router must read all of it.
-    differs = any(fault.blocking and not fault.absent for fault in found)
-    return speaker.load(text, None if differs else previous)
+    return speaker.load(text, previous)
+
+
+def _agreed(plan: Plan, found: tuple[Fault, ...], previous: str | None) -> str | None:
+    """Return the previous text, unless the router has other attributes or sessions than it gave.
+
+    Then the router must read all of the file. A route that is about to go is no such difference.
+    """
+    planned = {one.prefix for one in plan.announcements}
+    differs = any(
+        fault.blocking and not fault.absent and (fault.prefix is None or fault.prefix in planned)
+        for fault in found
+    )
+    return None if differs else previous
 
 
 def _undo(
