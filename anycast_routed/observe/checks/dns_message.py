@@ -26,6 +26,9 @@ from anycast_routed.model import Outcome
 PAYLOAD: Final = 1232
 """Octets of UDP payload to offer (EDNS0, RFC 6891): no fragments on any usual path."""
 _HEADER: Final = struct.Struct("!6H")
+_RCODE = 0x0F
+_BARE = frozenset({dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED})
+"""The rcodes of replies without a question."""
 _OPCODE: Final = 0x7800
 _LONGEST_TEXT: Final = 120
 _MOST_CNAMES: Final = 16
@@ -81,13 +84,14 @@ class Query:
         """Judge one message that came for the query with this ID. Never raises.
 
         It is a reply if QR, ID, opcode and the question match (RFC 5452 section 9.1; the case of
-        the name does not matter) and if all of it can be parsed. Over TCP the TC bit is ignored.
+        the name does not matter) and if all of it can be parsed. A refusal without any question is
+        a reply too. Over TCP the TC bit is ignored.
         """
         if fault := _header_fault(wire, ident):
             return Stray(fault)
         try:
             # The records of a truncated reply may be cut off anywhere: only its question is read.
-            if not self._has_question(wire):
+            if not (_is_bare_error(wire) or self._has_question(wire)):
                 return Stray("another question")
             if wire[2] & dns.flags.TC >> 8 and not over_tcp:
                 return Reply(Outcome.FAIL, "truncated", "", truncated=True)
@@ -160,6 +164,14 @@ def _header_fault(wire: bytes, ident: int) -> str:
     if given != ident:
         return "another ID"
     return "" if flags & dns.flags.QR and not flags & _OPCODE else "not a response to a query"
+
+
+def _is_bare_error(wire: bytes) -> bool:
+    """Return whether a message has no question, and an rcode that needs none.
+
+    Unbound refuses a client outside of its access-control in this form.
+    """
+    return wire[4:6] == b"\0\0" and wire[3] & _RCODE in _BARE
 
 
 def _extended_errors(message: dns.message.Message) -> list[str]:

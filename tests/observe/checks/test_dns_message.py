@@ -143,3 +143,11 @@ def test_printable_is_printable_and_short(text: str) -> None:
     assert safe.isascii()
     assert safe.isprintable()
     assert len(safe) <= 120
+
+
+@pytest.mark.parametrize("rcode", ["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
+def test_a_refusal_without_a_question_is_a_reply(rcode: str) -> None:
+    bare = ID.to_bytes(2) + bytes([0x80, dns.rcode.from_text(rcode)]) + bytes(8)
+    assert QUERY.judge(bare, ID) == Reply(Outcome.FAIL, rcode, rcode)
+    assert QUERY.judge(bare[:3] + b"\0" + bare[4:], ID) == Stray("another question")
+    assert QUERY.judge(bare, ID + 1) == Stray("another ID")

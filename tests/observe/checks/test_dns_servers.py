@@ -49,6 +49,19 @@ def test_a_healthy_server_passes_with_one_query(
         assert 0 < result.latency < PATIENT
 
 
+@pytest.mark.fault(4)
+def test_a_refusal_of_unbound_without_a_question_is_a_refusal(host: Host, ask: Ask) -> None:
+    refusing = "server:\n  access-control: ::1/128 refuse\n"
+    dns.unbound(host, address=("127.0.0.1", "::1"), extra=refusing)
+    refused = ask(host, ip="::1")
+    assert (refused.outcome, refused.rcode, refused.reason) == (
+        Outcome.FAIL,
+        "REFUSED",
+        "REFUSED",
+    ), refused
+    assert refused.transmissions == 1
+
+
 def test_unbound_reports_why_it_cannot_answer(host: Host, ask: Ask) -> None:
     dns.nsd(host, port=5300)  # it refuses every name below "broken."
     dns.unbound(host, address=("127.0.0.1", "::1"), extra=FORWARDING)
