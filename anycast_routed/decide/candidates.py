@@ -55,6 +55,11 @@ class Addresses:
         usable = {host.address.ip for host in observed.addresses if not host.tentative}
         self.usable: frozenset[Address] = frozenset(usable)
         """Assigned on any interface, and through duplicate address detection."""
+        exact = (one.address for one in observed.addresses if not one.tentative)
+        self.routed: frozenset[Address] = frozenset(
+            one.ip for one in exact if one.network.prefixlen == one.max_prefixlen
+        )
+        """Usable, and with a host mask: the kernel has a route for exactly this address."""
         every = {host.address.ip for host in observed.addresses}
         self.tentative: frozenset[Address] = frozenset(every - usable)
         """Assigned, but not usable."""

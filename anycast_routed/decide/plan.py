@@ -54,7 +54,7 @@ def plan(config: Config, observed: Observed) -> Plan:
     owners = _owners(found)
     hops = next_hops(config, observed, found)
     standings = {service.name: standing(service, observed) for service in config.services}
-    on_host = Addresses(observed).usable
+    on_host = Addresses(observed).routed
     announcements: list[Announcement] = []
     standby: list[Announcement] = []
     withheld = list(_interfaces_missing(config, observed))

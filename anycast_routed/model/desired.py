@@ -112,7 +112,7 @@ class Announcement:
     """Where the prefix comes from: a kernel label (`lo:dns1`) or the label of a route."""
     attributes: Attributes
     on_host: bool
-    """The address is on this host, so the kernel has a route to it."""
+    """The address is on this host with a host mask, so the kernel has a route for exactly it."""
     note: str = ""
     """Why LocalPref is lower than configured; empty where it is not."""
 

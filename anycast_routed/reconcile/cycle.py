@@ -52,7 +52,7 @@ class Memory:
     """What one step leaves for the next; empty before the first step."""
 
     readback: Readback | None = None
-    """The latest read-back of the router."""
+    """What the router is known to hold: the latest read-back, as far as it is proved."""
     confirmed: Plan | None = None
     """The latest plan, if the router was proved to run it."""
     planned: tuple[Config, Observed, Plan] | None = None
@@ -134,14 +134,15 @@ def step(
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     outcome = replace(outcome, seconds=time.monotonic() - begun)
     outcome, elsewhere = _look_further(speaker, desired, outcome, memory.others)
+    done, proved = _done(desired, known or before, outcome)
     return Step(
         plan=desired,
         outcome=outcome,
-        changes=_possible(desired, known or before, outcome),
-        drifted=memory.confirmed == desired and bool(_possible(desired, before, outcome)),
+        changes=done,
+        drifted=memory.confirmed == desired and bool(_done(desired, before, outcome)[0]),
         origins=elsewhere.origins if elsewhere else (),
         memory=Memory(
-            outcome.readback,
+            proved,
             desired if outcome.confirmed else None,
             (inputs.config, inputs.observed, planned),
             elsewhere,
@@ -149,10 +150,20 @@ def step(
     )
 
 
-def _possible(desired: Plan, before: Readback, outcome: transaction.Outcome) -> tuple[Change, ...]:
-    """Return the changes of a plan, but for the prefixes that the router does not take."""
-    absent = outcome.absent if outcome.confirmed else frozenset()
-    return tuple(one for one in changes(desired, before) if one.prefix not in absent)
+def _done(
+    desired: Plan, before: Readback, outcome: transaction.Outcome
+) -> tuple[tuple[Change, ...], Readback]:
+    """Return the changes that are proved, and the read-back of what the router is known to hold.
+
+    A proof that a newer plan has cut short proves no export that it did not see: those changes are
+    reported by the step that proves them.
+    """
+    missing = {change.prefix for change in changes(desired, outcome.readback)}
+    unproved = set() if outcome.confirmed else {fault.prefix for fault in outcome.faults}
+    kept = [one for one in outcome.readback.originated if one.prefix not in unproved]
+    kept += (one for one in before.originated if one.prefix in unproved)
+    found = (one for one in changes(desired, before) if one.prefix not in missing | unproved)
+    return tuple(found), replace(outcome.readback, originated=tuple(kept))
 
 
 def _look_further(

@@ -231,13 +231,17 @@ def test_each_prefix_is_announced_once_and_all_are_sorted(config: Config, host: 
 def test_an_announcement_is_a_host_route_with_fit_attributes(
     config: Config, host: Observed
 ) -> None:
-    assigned = {entry.address.ip for entry in host.addresses if not entry.tentative}
+    assigned = {
+        entry.address.network
+        for entry in host.addresses
+        if not entry.tentative and entry.address.network.num_addresses == 1
+    }
     for entry in plan(config, host).announcements:
         assert entry.prefix.prefixlen == entry.prefix.max_prefixlen
         assert entry.next_hop is not None
         assert entry.next_hop.version == entry.prefix.version
         assert 0 <= local_pref(entry) < 2**32
-        assert entry.on_host == (entry.prefix.network_address in assigned)
+        assert entry.on_host == (entry.prefix in assigned)
         assert entry.source.isascii()
         assert entry.source.isprintable()
 

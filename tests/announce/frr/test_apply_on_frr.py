@@ -168,3 +168,16 @@ def test_a_neighbor_of_the_operators_is_refused_by_name(lab: Lab) -> None:
     assert done.code == 78
     assert "bgp.peers[0].ip" in done.err
     assert config_of(site) == before
+
+
+def test_a_labelled_address_with_a_wider_mask_is_announced_as_a_host_route(lab: Lab) -> None:
+    """FRR has a route for the /24 only, so the /32 needs one of ours; the address stays local."""
+    site = lay_out(lab, "frr", addresses=("10.10.10.10/24",))
+    done = site.run("apply")
+    assert "[AR024]" in done.err
+    eventually(lambda: all("10.10.10.10/32" in table for table in site.tables()))
+    assert "local" in site.dns1.run("ip", "route", "get", "10.10.10.10").out
+    site.server.daemon.kill()
+    site.run("apply")
+    site.both_hold({})
+    assert "10.10.10.10" not in site.dns1.run("ip", "route", "show", "table", "main").out
