@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anycast_routed.password import Password
 
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
+_ABOVE_DIRECT = 250
 _MOST_ALONE = 16
 """The most prefixes of one service and family that have a protocol each."""
 
@@ -51,6 +52,8 @@ class StaticBlock:
     table: str
     disabled: bool
     """BIRD holds none of its routes until it is told `enable`."""
+    preference: int | None
+    """None is BIRD's default for a static protocol, 200."""
     routes: tuple[StaticRoute, ...]
 
 
@@ -65,7 +68,9 @@ class BgpBlock:
     password: Password | None
 
 
-def variables(plan: Plan, current: str | None = None) -> Mapping[str, object]:
+def variables(
+    plan: Plan, current: str | None = None, lost: Collection[Prefix] = ()
+) -> Mapping[str, object]:
     """Return the variables of bird.conf.j2.
 
     With sessions of our own the routes stand in tables of our own, so that the operator's kernel
@@ -75,9 +80,10 @@ def variables(plan: Plan, current: str | None = None) -> Mapping[str, object]:
     leaves `standby` out works as well, but each return of a prefix then needs a reload.
 
     A prefix stays in the protocol that has it in the `current` text: its route would otherwise be
-    sent again. A withheld one keeps its attributes there, too: they matter when it returns.
+    sent again. Those that are `lost`, because no session is sent them, may move. A withheld one
+    keeps its attributes there, too: they matter when it returns.
     """
-    names = _Names(plan, current or "")
+    names = _Names(plan, current or "", lost)
     announced = [(names.of(one), one) for one in plan.announcements]
     taken = {name for name, _ in announced}
     written = protocols.attributes(current or "")
@@ -89,7 +95,7 @@ def variables(plan: Plan, current: str | None = None) -> Mapping[str, object]:
         for one in plan.standby
     ]
     blocks, standby = (
-        _blocks(members, names.table, disabled=disabled)
+        _blocks(members, names, disabled=disabled)
         for members, disabled in ((announced, False), (waiting, True))
     )
     peers = tuple(
@@ -137,11 +143,27 @@ class _Names:
     so the many prefixes of a large service share one.
     """
 
-    def __init__(self, plan: Plan, current: str) -> None:
+    def __init__(self, plan: Plan, current: str, lost: Collection[Prefix]) -> None:
         self.table = "anycast" if plan.sessions else "master"
-        self._homes = protocols.homes(current)
+        self._usual = None if plan.sessions else _ABOVE_DIRECT
+        self._preferences = {one.name: one.preference for one in protocols.blocks(current)}
+        self._homes = {
+            (table, prefix): name
+            for (table, prefix), name in protocols.homes(current).items()
+            if prefix not in lost or self._preferences[name] == self._usual
+        }
         every = (*plan.announcements, *plan.standby)
         self._count = Counter((one.service, one.prefix.version) for one in every)
+
+    def preference(self, name: str) -> int | None:
+        """Return the preference of a protocol; a running one keeps its own.
+
+        In the operator's tables ours must win against `protocol direct` (240), which has the
+        address of each label too. Another preference would send the routes again.
+        """
+        if name in self._preferences:
+            return self._preferences[name]
+        return self._usual
 
     def of(self, one: Announcement) -> str:
         """Return the name of the protocol that has a prefix already, or will have it."""
@@ -167,7 +189,7 @@ class _Names:
 
 
 def _blocks(
-    members: Iterable[tuple[str, Announcement]], table: str, *, disabled: bool
+    members: Iterable[tuple[str, Announcement]], names: _Names, *, disabled: bool
 ) -> tuple[StaticBlock, ...]:
     found: dict[str, list[Announcement]] = {}
     for name, one in members:
@@ -177,8 +199,9 @@ def _blocks(
         StaticBlock(
             name=name,
             family=f"ipv{version}",
-            table=f"{table}{version}",
+            table=f"{names.table}{version}",
             disabled=disabled,
+            preference=names.preference(name),
             routes=tuple(map(_static_route, listed)),
         )
         for name, listed in found.items()

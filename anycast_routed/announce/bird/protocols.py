@@ -24,6 +24,7 @@ _BLOCK = re.compile(
     r"^protocol static (\w+) \{\n(  disabled;\n)?(.*?)^\}\n", re.MULTILINE | re.DOTALL
 )
 _TABLE = re.compile(r"\btable (\w+);")
+_PREFERENCE = re.compile(r"\bpreference (\d+);")
 _ROUTED = re.compile(r"\broute\s+([0-9a-fA-F.:]+/\d+)")
 _ROUTE_LINE = re.compile(r"^  route (\S+) blackhole \{[^{}]*\};\n", re.MULTILINE)
 _ATTRIBUTES = re.compile(
@@ -42,6 +43,8 @@ class Block:
     name: str
     disabled: bool
     table: str
+    preference: int | None
+    """None where the text leaves it at BIRD's default."""
     routes: frozenset[Prefix]
 
 
@@ -52,6 +55,7 @@ def blocks(text: str) -> tuple[Block, ...]:
             name=name,
             disabled=bool(disabled),
             table=_first(_TABLE, body),
+            preference=int(_first(_PREFERENCE, body) or 0) or None,
             routes=_routes(body),
         )
         for name, disabled, body in _BLOCK.findall(text)

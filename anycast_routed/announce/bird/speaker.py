@@ -25,6 +25,7 @@ from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
+from anycast_routed.decide.proof import heard
 from anycast_routed.errors import AnycastRoutedError, RejectedError
 from anycast_routed.model import UNKNOWN_VERSION, Code, Finding
 from anycast_routed.system import files
@@ -52,6 +53,8 @@ class BirdSpeaker:
         self._config_file = config_file
         self.file = file
         self._version = UNKNOWN_VERSION
+        self._lost: frozenset[Prefix] = frozenset()
+        """The prefixes that BIRD holds and sends to no session, at the latest read-back."""
 
     def incarnation(self) -> str:
         """Return an empty string: BIRD starts with our file."""
@@ -59,13 +62,16 @@ class BirdSpeaker:
 
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:
         """Return the variables of bird.conf.j2."""
-        return layout.variables(plan, current)
+        return layout.variables(plan, current, self._lost)
 
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
         with self._connect(restricted=True) as bird:
             found = readback.readback(bird)
         self._version = found.version
+        if any(session.established for session in found.sessions):
+            originated = frozenset(route.prefix for route in found.originated)
+            self._lost = originated - heard(found)
         return found
 
     def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:

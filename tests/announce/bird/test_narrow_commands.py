@@ -194,3 +194,40 @@ def test_the_include_line_alone_starts_a_bird_with_disabled_protocols(site: Site
     assert INCLUDE in site.dns1.read(CONF)
     bird_of(site).restart()
     assert not site.document("status")["originated"]
+
+
+DIRECT = """
+protocol direct lo1 { interface "lo"; ipv4; }
+protocol bgp edge { local 172.17.2.1 as 64512; neighbor 172.17.2.254 as 64512;
+  connect delay time 0;
+  ipv4 { import none; export where proto ~ "anycast_*"; next hop self; };
+  ipv6 { import none; export where proto ~ "anycast_*"; next hop address fd00:17:2::1; }; }
+"""
+
+
+@pytest.mark.parametrize("before", ["nothing", "the layout of the release before"])
+def test_protocol_direct_on_the_interface_of_the_labels_takes_no_prefix_away(
+    lab: Lab, dns_config: dict[str, Any], announced: Held, before: str
+) -> None:
+    """`protocol direct` has the addresses too, with a preference above that of a static route."""
+    site = lay_out(lab, "bird", own=DIRECT)
+    del dns_config["bgp"]
+    site.configure(dns_config)
+    if before != "nothing":
+        old = OLD.replace("table anycast4; };", "table master4; };")
+        old = old.replace("table anycast6; };", "table master6; };")
+        old = "".join(
+            line for line in old.splitlines(keepends=True) if " table anycast" not in line
+        )
+        site.dns1.write(f"{RUN_DIR}/bird.conf", old)
+        bird_of(site).birdc("configure")
+        eventually(lambda: site.document("status")["sessions"][0]["established"])
+        eventually(lambda: set(site.tables()[1]) == {"fd00::10:10:10:10/128"})
+    site.run("apply", check=False)
+    eventually(lambda: site.tables()[1] == announced)
+    assert "nothing to change" in site.run("plan").out
+    site.server.daemon.kill()
+    site.run("apply")
+    eventually(lambda: site.tables()[1] == {})
+    local = site.dns1.run("ip", "route", "get", "10.10.10.10").out
+    assert local.startswith("local "), "the address is answered by this host"
