@@ -36,7 +36,7 @@ def with_line(router: Router) -> dict[Path, str]:
     if current is None:
         message = f"router.config-file: {path} does not exist"
         raise ConfigError(message, hint=_how_to_get(path))
-    if includes(current, router.include_file):
+    if includes(path, router.include_file):
         return {path: current}
     line = include_line(router.include_file)
     return {path: f"{current.rstrip()}\n\n{_COMMENT}\n{line}\n"}

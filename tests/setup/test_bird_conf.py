@@ -46,8 +46,25 @@ def remove(tmp_path: Path) -> Callable[[str], tuple[int, str]]:
         f"/* a comment that\n ends */\n{LINE}",
     ],
 )
-def test_the_include_line_is_found(text: str) -> None:
-    assert includes(f"router id 192.0.2.1;\n{text}\n", FILE)
+def test_the_include_line_is_found(text: str, tmp_path: Path) -> None:
+    conf = tmp_path / "bird.conf"
+    conf.write_text(f"router id 192.0.2.1;\n{text}\n")
+    assert includes(conf, FILE)
+
+
+@pytest.mark.parametrize("pattern", ["{}/*.conf", "other/*.conf", "{}/anycast.con[f]"])
+def test_the_include_line_is_found_in_a_file_that_bird_conf_includes(
+    pattern: str, tmp_path: Path
+) -> None:
+    others = tmp_path / "other"
+    others.mkdir()
+    conf = tmp_path / "bird.conf"
+    conf.write_text(f'include "{pattern.format(others)}";\n')
+    assert not includes(conf, FILE)
+    (others / "anycast.conf").write_text(f"{LINE}\n")
+    assert includes(conf, FILE)
+    conf.write_text(f'include "{conf}";\n')
+    assert not includes(conf, FILE), "a file that includes itself ends the search"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +78,10 @@ def test_the_include_line_is_found(text: str) -> None:
         LINE.removesuffix(";"),
     ],
 )
-def test_a_line_that_bird_does_not_include_is_not_found(text: str) -> None:
-    assert not includes(f"router id 192.0.2.1;\n{text}\n", FILE)
+def test_a_line_that_bird_does_not_include_is_not_found(text: str, tmp_path: Path) -> None:
+    conf = tmp_path / "bird.conf"
+    conf.write_text(f"router id 192.0.2.1;\n{text}\n")
+    assert not includes(conf, FILE)
 
 
 @pytest.mark.parametrize("line", [LINE, f"{LINE}  # anycast", f'include "{FILE}";'])

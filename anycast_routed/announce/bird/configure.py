@@ -35,7 +35,7 @@ def load(bird: ControlSocket) -> Reply:
     if reply.failed or not down:
         return reply
     if reply.code in {IN_PROGRESS, QUEUED}:  # a later start would undo what follows
-        _await_end(bird)
+        await_end(bird, within=_ENDS_WITHIN)
     for name in down:
         # It was enabled again a moment ago, and has not opened its session yet.
         bird.ask(f"disable '{name}'")
@@ -48,7 +48,13 @@ def _theirs(bird: ControlSocket) -> dict[str, bool]:
     return {name: is_down for name, is_down in found.items() if not answers.is_any_of_ours(name)}
 
 
-def _await_end(bird: ControlSocket) -> None:
-    until = time.monotonic() + _ENDS_WITHIN
-    while _RUNNING in bird.ask("configure status").text and time.monotonic() < until:
+def is_running(bird: ControlSocket) -> bool:
+    """Return whether BIRD still works on a reload, or has one queued."""
+    return _RUNNING in bird.ask("configure status").text
+
+
+def await_end(bird: ControlSocket, *, within: float) -> None:
+    """Wait until BIRD works on no reload, at most so many seconds."""
+    until = time.monotonic() + within
+    while is_running(bird) and time.monotonic() < until:
         time.sleep(_EVERY)

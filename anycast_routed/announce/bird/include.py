@@ -6,11 +6,12 @@ The config is read as BIRD reads it: an include begins its line, and does not co
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.system import files
 
+_DEEPEST = 8  # how deep BIRD follows includes
 _BRACKETS = re.compile(r"[\[\]]")
 _INCLUDE = re.compile(r'[ \t]*include[ \t]*"([^"\n]*)"[ \t]*;[ \t]*(.*)')
 # No comment begins inside the first group.
@@ -43,9 +44,22 @@ def including(bird_conf: str, file: Path) -> dict[int, bool]:
     return found
 
 
-def includes(bird_conf: str, file: Path) -> bool:
-    """Return whether bird.conf has our include line, or one with other brackets."""
-    return bool(including(bird_conf, file))
+def includes(bird_conf: Path, file: Path, *, depth: int = _DEEPEST) -> bool:
+    """Return whether bird.conf has our include line, or a file that it includes has it.
+
+    A file that cannot be read includes nothing.
+    """
+    try:
+        text = files.read(bird_conf) or ""
+    except AnycastRoutedError:
+        return False
+    if including(text, file):
+        return True
+    others = (_INCLUDE.match(line) for line in _COMMENT.sub(_starred, text).split("\n"))
+    # A pattern without "/" in front is relative to the directory of the file that has it.
+    patterns = [bird_conf.parent / other[1] for other in others if other]
+    found = (one for pattern in patterns for one in sorted(Path("/").glob(str(pattern)[1:] or ".")))
+    return depth > 0 and any(includes(one, file, depth=depth - 1) for one in found)
 
 
 def _starred(found: re.Match[str]) -> str:

@@ -98,7 +98,11 @@ def variables(
         _blocks(members, names, disabled=disabled)
         for members, disabled in ((announced, False), (waiting, True))
     )
-    peers = tuple(
+    return {"sessions": plan.sessions, "peers": _peers(plan), "blocks": blocks, "standby": standby}
+
+
+def _peers(plan: Plan) -> tuple[BgpBlock, ...]:
+    return tuple(
         BgpBlock(
             name="anycast_peer_" + _symbol(peer.address),
             address=peer.address,
@@ -108,7 +112,6 @@ def variables(
         )
         for peer in (plan.sessions.peers if plan.sessions else ())
     )
-    return {"sessions": plan.sessions, "peers": peers, "blocks": blocks, "standby": standby}
 
 
 def mark(text: str) -> str | None:

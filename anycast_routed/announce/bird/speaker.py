@@ -121,6 +121,7 @@ class BirdSpeaker:
             reply = bird.ask("configure check")
             if reply.failed or (reply := configure.load(bird)).failed:
                 raise _rejected(reply, self.file, text)
+            configure.await_end(bird, within=_WITHIN)
         # This new connection also wakes a BIRD that holds its first routes back (see `releases`).
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
@@ -169,12 +170,24 @@ class BirdSpeaker:
 
     def _include_notes(self) -> tuple[Finding, ...]:
         with contextlib.suppress(AnycastRoutedError):
-            text = files.read(self._config_file) if self._config_file else None
-            if text is not None and not includes(text, self.file):
+            if self._config_file and self._config_file.exists() and not self._is_included():
                 detail = f"{self._config_file} does not include {self.file}"
                 fix = "run: anycast-routed setup --write"
                 return (Finding(Code.NOT_INCLUDED, "", detail, fix),)
         return ()
+
+    def _is_included(self) -> bool:
+        """Ask BIRD, which knows our constant in whatever file the include line stands.
+
+        Before there is a file of ours, and while BIRD is loading, only the config files can tell.
+        """
+        assert self._config_file is not None  # nosec B101  # noqa: S101 - _include_notes asked
+        if includes(self._config_file, self.file):
+            return True
+        if layout.mark(files.read(self.file) or "") is None:
+            return False
+        with self._connect(restricted=True) as bird:
+            return not bird.ask("eval anycast_routed_loaded").failed or configure.is_running(bird)
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)

@@ -231,3 +231,13 @@ def test_protocol_direct_on_the_interface_of_the_labels_takes_no_prefix_away(
     eventually(lambda: site.tables()[1] == {})
     local = site.dns1.run("ip", "route", "get", "10.10.10.10").out
     assert local.startswith("local "), "the address is answered by this host"
+
+
+def test_an_include_line_in_another_file_is_known(site: Site, announced: Held) -> None:
+    site.dns1.write("/etc/bird/more.conf", INCLUDE)
+    conf = site.dns1.read(CONF)
+    site.dns1.write(CONF, conf.replace(INCLUDE, 'include "more.conf";\n'))
+    site.run("apply")
+    site.both_hold(announced)
+    assert "[AR040]" not in site.run("status").out
+    assert "nothing is missing" in site.run("setup").out
