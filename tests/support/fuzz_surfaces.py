@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import readback
+from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import ControlSocket
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.vtysh import Vtysh
@@ -73,7 +74,7 @@ def read_bird(data: bytes) -> Readback | None:
         server.shutdown(socket.SHUT_WR)
         try:
             with _ConnectedSocket(client) as bird:
-                return readback.readback(bird)
+                return readback.readback(bird, Owned())
         except AnycastRoutedError:
             return None
 

@@ -8,11 +8,13 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.bird.owned import session_name
 from anycast_routed.model import Attributes, Route, Session, by_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import Reply
     from anycast_routed.model import Community, Prefix
@@ -22,11 +24,8 @@ _PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
 _STATE = re.compile(r"^([\w.:-]+)\s+\w+\s+\S+\s+(\w+)\s")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
-_OUR_SESSION = re.compile(r"^anycast_peer_[0-9a-f_]+$")
 OURS = "anycast_*"
 """The names of all our protocols, as a pattern for BIRD."""
-# An operator's own anycast_web is not ours.
-_OUR_STATIC = re.compile(r"anycast_[a-z0-9_]+_v[46]")
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s.*?\[(\S+) ")
 _COMMUNITY = re.compile(r"\((\d+),(\d+)\)")
 # How many parsed texts are kept: the same ones come for each table and session ...
@@ -96,24 +95,14 @@ def down(reply: Reply) -> dict[str, bool]:
     return {match.group(1): match.group(2) == "down" for match in found if match}
 
 
-def is_any_of_ours(protocol: str) -> bool:
-    """Return whether a protocol of this name is one of ours, static or BGP."""
-    return is_ours(protocol) or _OUR_SESSION.match(protocol) is not None
-
-
-def is_ours(protocol: str) -> bool:
-    """Return whether a static protocol of this name is one of ours."""
-    return _OUR_STATIC.fullmatch(protocol) is not None
-
-
-def tables(reply: Reply) -> tuple[str, ...]:
+def tables(reply: Reply, owned: Owned) -> tuple[str, ...]:
     """Return the tables of our static protocols from `show protocols`, with or without `all`."""
     found = (_PROTOCOL.match(line) for line in reply.lines)
     return tuple(
         dict.fromkeys(
             match.group(3)
             for match in found
-            if match and match.group(2) == "Static" and _OUR_STATIC.fullmatch(match.group(1))
+            if match and match.group(2) == "Static" and owned.has(match.group(1))
         )
     )
 
@@ -123,7 +112,7 @@ def listing(tables: Iterable[str]) -> str:
     return f'show route {" ".join(f"table {table}" for table in tables)} where proto ~ "{OURS}"'
 
 
-def holders(reply: Reply, prefixes: Collection[Prefix] | None) -> tuple[str, ...]:
+def holders(reply: Reply, prefixes: Collection[Prefix] | None, owned: Owned) -> tuple[str, ...]:
     """Return which of our static protocols hold any of these prefixes, from a listing."""
     found = (_ROUTE.match(line) for line in reply.lines)
     return tuple(
@@ -131,7 +120,7 @@ def holders(reply: Reply, prefixes: Collection[Prefix] | None) -> tuple[str, ...
             match.group(2)
             for match in found
             if match
-            and _OUR_STATIC.fullmatch(match.group(2))
+            and owned.has(match.group(2))
             and (prefixes is None or network(match.group(1)) in prefixes)
         )
     )
@@ -154,7 +143,7 @@ def sessions(reply: Reply) -> tuple[Session, ...]:
 
 
 @lru_cache(_LISTINGS)
-def routes(reply: Reply, release: Release) -> tuple[Route, ...]:
+def routes(reply: Reply, release: Release, owned: Owned) -> tuple[Route, ...]:
     """Return our routes from `show route … all`, each once, sorted by address."""
     found: list[Route] = []
     prefix = ""
@@ -166,7 +155,7 @@ def routes(reply: Reply, release: Release) -> tuple[Route, ...]:
         if prefix:
             found.append(Route(network(prefix), _attributes(tuple(block), release)))
         route = _ROUTE.match(line)
-        prefix = route.group(1) if route and _OUR_STATIC.fullmatch(route.group(2)) else ""
+        prefix = route.group(1) if route and owned.has(route.group(2)) else ""
         block = []
     found.sort(key=lambda route: by_address(route.prefix.network_address))
     return tuple(dict.fromkeys(found))
@@ -176,11 +165,12 @@ def _session(name: str, facts: Mapping[str, str], families: frozenset[int]) -> S
     # A link-local neighbor is written with its interface, fe80::1%eth0, and one that is reached
     # without a gateway with a word more: 10.0.0.1 onlink (BIRD 2.18, 3.2).
     state = facts.get("BGP state", "Down")
+    address = ip_address(facts["Neighbor address"].split()[0])
     return Session(
         name=name,
-        address=ip_address(facts["Neighbor address"].split()[0]),
+        address=address,
         remote_as=int(facts.get("Neighbor AS", "0")),
-        ours=bool(_OUR_SESSION.match(name)),
+        ours=name == session_name(address),
         state=state,
         established=state == "Established",
         error=facts.get("Last error", ""),

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.bird import answers
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.socket import ControlSocket
     from anycast_routed.model import Prefix
 
 _BEST = re.compile(r"\[(\S+) .*\] \* \((\d+)\)")
 
 
-def cause(bird: ControlSocket, session: str, prefix: Prefix) -> tuple[str, str]:
+def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tuple[str, str]:
     """Return why a session is not sent a prefix that BIRD holds, and what to do; empty if unknown.
 
     Raises:
@@ -35,7 +36,7 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix) -> tuple[str, str]:
         fix = f"the channel uses table {channel.table}, and our routes are in master{family[-1]}"
         return f"its table {channel.table} does not have the route", fix
     name, preference = best.groups()
-    if not answers.is_ours(name):
+    if not owned.has(name):
         kind = answers.kinds(shown).get(name, "").lower()
         return f"the route of protocol {kind} {name} is better (preference {preference})", ""
     named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"

@@ -11,9 +11,11 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird.owned import SESSIONS
 from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.socket import ControlSocket, Reply
 
 _TRIAL = re.compile(r"undo in ([\d.]+) s")
@@ -28,9 +30,9 @@ def trial(bird: ControlSocket) -> str:
     return found[1] if found else ""
 
 
-def load(bird: ControlSocket) -> Reply:
+def load(bird: ControlSocket, owned: Owned) -> Reply:
     """Load BIRD's config, and disable again what the operator had disabled; return the reply."""
-    down = [name for name, is_down in _theirs(bird).items() if is_down]
+    down = [name for name, is_down in _theirs(bird, owned).items() if is_down]
     reply = bird.ask("configure")
     if reply.failed or not down:
         return reply
@@ -42,10 +44,14 @@ def load(bird: ControlSocket) -> Reply:
     return reply
 
 
-def _theirs(bird: ControlSocket) -> dict[str, bool]:
+def _theirs(bird: ControlSocket, owned: Owned) -> dict[str, bool]:
     """Return whether each protocol of the operator is disabled."""
     found = answers.down(bird.must("show protocols"))
-    return {name: is_down for name, is_down in found.items() if not answers.is_any_of_ours(name)}
+    return {
+        name: is_down
+        for name, is_down in found.items()
+        if not owned.has(name) and not name.startswith(SESSIONS)
+    }
 
 
 def is_running(bird: ControlSocket) -> bool:

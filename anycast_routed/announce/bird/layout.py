@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import protocols
+from anycast_routed.announce.bird.owned import session_name, symbol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -104,7 +105,7 @@ def variables(
 def _peers(plan: Plan) -> tuple[BgpBlock, ...]:
     return tuple(
         BgpBlock(
-            name="anycast_peer_" + _symbol(peer.address),
+            name=session_name(peer.address),
             address=peer.address,
             asn=peer.asn,
             description=peer.description,
@@ -188,7 +189,7 @@ class _Names:
         if self._count[one.service, version] > _MOST_ALONE:
             return f"anycast_{one.service.replace('-', '_')}_v{version}"
         # Two underscores, because no name of a service begins with one.
-        return f"anycast__{_symbol(one.prefix.network_address)}_v{version}"
+        return f"anycast__{symbol(one.prefix.network_address)}_v{version}"
 
 
 def _blocks(
@@ -210,10 +211,6 @@ def _blocks(
         for name, listed in found.items()
         for version in (listed[0].prefix.version,)
     )
-
-
-def _symbol(address: Address) -> str:
-    return re.sub("[.:]", "_", str(address))
 
 
 def _static_route(one: Announcement) -> StaticRoute:

@@ -11,6 +11,7 @@ from anycast_routed.model import Origin
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.socket import ControlSocket, Reply
     from anycast_routed.model import Prefix
 
@@ -33,7 +34,7 @@ class _Path(NamedTuple):
     protocol: str
 
 
-def origins(bird: ControlSocket, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
+def origins(bird: ControlSocket, prefixes: Collection[Prefix], owned: Owned) -> tuple[Origin, ...]:
     """Ask for each prefix and each Established session of the operator what is sent there.
 
     While our own route is sent, another one may wait below it. It counts if the session's filter
@@ -50,12 +51,12 @@ def origins(bird: ControlSocket, prefixes: Collection[Prefix]) -> tuple[Origin, 
     for name in sessions:
         for path in _exported(bird, name, prefixes, channels[name]):
             sent.setdefault(path, {})[name] = None
-    ours = {path.prefix for path in sent if answers.is_ours(path.protocol)}
+    ours = {path.prefix for path in sent if owned.has(path.protocol)}
     waiting = dict.fromkeys(_waiting(bird, ours, [one for n in sessions for one in channels[n]]))
     return tuple(
         _origin(path, kinds, tuple(sent.get(path, ())))
         for path in (*sent, *(one for one in waiting if one not in sent))
-        if not answers.is_ours(path.protocol)
+        if not owned.has(path.protocol)
     )
 
 

@@ -9,50 +9,51 @@ from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import ControlSocket
     from anycast_routed.model import Route
 
 
-def readback(bird: ControlSocket) -> Readback:
+def readback(bird: ControlSocket, owned: Owned) -> Readback:
     """Return the sessions, our routes and our exports.
 
     Raises:
         RouterUnavailableError: also if an answer is not one that BIRD gives, or BIRD is too old.
     """
     try:
-        return _readback(bird)
+        return _readback(bird, owned)
     except ValueError as error:
         message = f"BIRD's answer cannot be understood: {error}"
         hint = "which version is it? see: birdc show status"
         raise RouterUnavailableError(message, hint=hint) from error
 
 
-def _readback(bird: ControlSocket) -> Readback:
+def _readback(bird: ControlSocket, owned: Owned) -> Readback:
     version = releases.version(bird.greeting)
     releases.refuse_unsupported(version)
     release = releases.release(version)
     protocols = bird.must("show protocols all")
     found = answers.sessions(protocols)
     sessions = tuple(sorted(found, key=lambda one: by_address(one.address)))
-    tables = answers.tables(protocols)
+    tables = answers.tables(protocols, owned)
     exported = {}
     for session in sessions:
         if session.established:
             which = "" if session.ours else f'where proto ~ "{answers.OURS}"'
             command = f"show route export '{session.name}' {which} all"
-            exported[session.name] = _routes(bird, command, release)
+            exported[session.name] = _routes(bird, command, release, owned)
     listing = f"{answers.listing(tables)} all"
     return Readback(
         router=str(version),
         sessions=sessions,
-        originated=_routes(bird, listing, release) if tables else (),
+        originated=_routes(bird, listing, release, owned) if tables else (),
         exported=exported,
         version=version,
     )
 
 
-def _routes(bird: ControlSocket, command: str, release: Release) -> tuple[Route, ...]:
+def _routes(bird: ControlSocket, command: str, release: Release, owned: Owned) -> tuple[Route, ...]:
     """Return our routes. A session or a table that has just disappeared is no error."""
     reply = bird.ask(command)
-    return () if reply.failed else answers.routes(reply, release)
+    return () if reply.failed else answers.routes(reply, release, owned)

@@ -22,6 +22,7 @@ from anycast_routed.announce.bird import (
     withdraw,
 )
 from anycast_routed.announce.bird.include import includes
+from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
@@ -67,7 +68,7 @@ class BirdSpeaker:
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
         with self._connect(restricted=True) as bird:
-            found = readback.readback(bird)
+            found = readback.readback(bird, self._owned())
         self._version = found.version
         if any(session.established for session in found.sessions):
             originated = frozenset(route.prefix for route in found.originated)
@@ -77,12 +78,12 @@ class BirdSpeaker:
     def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
         """Ask by exact prefix what each session of the operator is sent, and from where."""
         with self._connect(restricted=True) as bird:
-            return origins.origins(bird, prefixes)
+            return origins.origins(bird, prefixes, self._owned())
 
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Look at the session's channel, at the best route of its table, and at its filter."""
         with self._connect(restricted=True) as bird:
-            return causes.cause(bird, session, prefix)
+            return causes.cause(bird, session, prefix, self._owned())
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config.
@@ -119,7 +120,7 @@ class BirdSpeaker:
             if seconds := configure.trial(bird):
                 raise _on_trial(seconds)
             reply = bird.ask("configure check")
-            if reply.failed or (reply := configure.load(bird)).failed:
+            if reply.failed or (reply := configure.load(bird, self._owned())).failed:
                 raise _rejected(reply, self.file, text)
             configure.await_end(bird, within=_WITHIN)
         # This new connection also wakes a BIRD that holds its first routes back (see `releases`).
@@ -155,14 +156,15 @@ class BirdSpeaker:
         static protocol is disabled that holds any of the prefixes.
         """
         mark = layout.mark(loaded)
+        owned = Owned.by(loaded) if loaded else self._owned()
         with self._connect() as bird:
             if prefixes is None or not mark or not _runs(bird, mark):
-                withdraw.disable(bird, prefixes)
+                withdraw.disable(bird, prefixes, owned)
                 return
             whole, rest = protocols.split(loaded, prefixes)
             states.disable(bird, whole)
-            if rest and withdraw.holders(bird, rest):
-                withdraw.reload(bird, rest)
+            if rest and withdraw.holders(bird, rest, owned):
+                withdraw.reload(bird, rest, owned)
 
     def notes(self) -> tuple[Finding, ...]:
         """Report a config that does not include our file, and what concerns this release."""
@@ -188,6 +190,12 @@ class BirdSpeaker:
             return False
         with self._connect(restricted=True) as bird:
             return not bird.ask("eval anycast_routed_loaded").failed or configure.is_running(bird)
+
+    def _owned(self) -> Owned:
+        """Return which protocols are ours; a file that cannot be read leaves only their form."""
+        with contextlib.suppress(AnycastRoutedError):
+            return Owned.by(files.read(self.file))
+        return Owned()
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)

@@ -11,6 +11,7 @@ from anycast_routed.announce.bird.socket import IN_PROGRESS, NO_SUCH_PROTOCOL, Q
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.socket import ControlSocket
     from anycast_routed.model import Prefix
 
@@ -19,7 +20,7 @@ _EVERY = 0.005
 _FRAGILE_EVERY = 0.1  # for a release that this question can crash
 
 
-def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
+def reload(bird: ControlSocket, gone: Collection[Prefix], owned: Owned) -> None:
     """Make BIRD read its config again, with our file already without these prefixes.
 
     BIRD reads the file when it gets the command, not when the command leaves the queue: so
@@ -28,30 +29,35 @@ def reload(bird: ControlSocket, gone: Collection[Prefix]) -> None:
     on trial, the protocols that still hold the prefixes are disabled.
     """
     # A reload would make a trial of the operator permanent.
-    is_waiting = not configure.trial(bird) and configure.load(bird).code in {IN_PROGRESS, QUEUED}
+    is_waiting = not configure.trial(bird) and configure.load(bird, owned).code in {
+        IN_PROGRESS,
+        QUEUED,
+    }
     until = time.monotonic() + (_QUEUED_WITHIN if is_waiting else 0.0)
     every = _FRAGILE_EVERY if releases.version(bird.greeting).fragile else _EVERY
-    while holders(bird, gone) and time.monotonic() < until:
+    while holders(bird, gone, owned) and time.monotonic() < until:
         time.sleep(every)
-    disable(bird, gone)
+    disable(bird, gone, owned)
 
 
-def disable(bird: ControlSocket, gone: Collection[Prefix] | None) -> None:
+def disable(bird: ControlSocket, gone: Collection[Prefix] | None, owned: Owned) -> None:
     """Disable the static protocols that hold any of these prefixes, or all: whole services.
 
     This takes a millisecond and works even while the operator's bird.conf has a syntax error.
     BIRD enables them again at its next successful `configure`.
     """
-    for name in holders(bird, gone):
+    for name in holders(bird, gone, owned):
         # A protocol that a reload has removed meanwhile holds nothing, so its refusal is ignored.
         bird.ask(f"disable {name}")
 
 
-def holders(bird: ControlSocket, prefixes: Collection[Prefix] | None) -> tuple[str, ...]:
+def holders(
+    bird: ControlSocket, prefixes: Collection[Prefix] | None, owned: Owned
+) -> tuple[str, ...]:
     """Return which of our static protocols hold any of these prefixes."""
     listed = bird.ask(f'show protocols "{answers.OURS}"')
     if listed.code == NO_SUCH_PROTOCOL:
         return ()
-    if not (tables := answers.tables(listed)):
+    if not (tables := answers.tables(listed, owned)):
         return ()
-    return answers.holders(bird.must(answers.listing(tables)), prefixes)
+    return answers.holders(bird.must(answers.listing(tables)), prefixes, owned)

@@ -1,6 +1,7 @@
 """How BIRD's replies become routes, with all attributes."""
 
 from anycast_routed.announce.bird import answers, releases
+from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import Reply
 from anycast_routed.model import GRACEFUL_SHUTDOWN
 from tests.support.desired import attributes, route
@@ -26,7 +27,7 @@ LISTING = """1007-Table anycast4:
 
 
 def test_a_route_has_all_its_attributes_and_none_of_its_neighbors() -> None:
-    assert answers.routes(Reply(0, f"{LISTING}0000 \n"), RELEASE) == (
+    assert answers.routes(Reply(0, f"{LISTING}0000 \n"), RELEASE, Owned()) == (
         route("10.10.10.10/32", attributes(0, "172.17.2.1", (100, 200), (64512, 7), (65535, 0))),
         route("10.10.10.11/32", attributes(None, "")),
         route("fd00::10/128", attributes(200, "fd00:17:2::1")),
@@ -37,5 +38,5 @@ def test_a_route_has_all_its_attributes_and_none_of_its_neighbors() -> None:
 def test_an_attribute_without_a_value_is_not_shown() -> None:
     for line in ("BGP.local_pref: ", "BGP.next_hop: ", "BGP.community: ", "\t", "\t(1,2)"):
         text = f"1007-10.0.0.1/32 blackhole [anycast_dns_v4 now] * (200)\n \t{line}\n0000 \n"
-        (found,) = answers.routes(Reply(0, text), RELEASE)
+        (found,) = answers.routes(Reply(0, text), RELEASE, Owned())
         assert found == route("10.0.0.1/32", attributes(None, ""))

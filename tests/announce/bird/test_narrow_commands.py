@@ -241,3 +241,33 @@ def test_an_include_line_in_another_file_is_known(site: Site, announced: Held) -
     site.both_hold(announced)
     assert "[AR040]" not in site.run("status").out
     assert "nothing is missing" in site.run("setup").out
+
+
+NAMESAKES = """
+protocol static anycast_web_v4 { ipv4; route 198.51.100.0/24 blackhole; }
+protocol direct anycast_srv { interface "lo"; ipv4; }
+protocol bgp anycast_peer_1 { local 172.17.2.1 as 64512; neighbor 172.17.2.253 as 64512;
+  connect delay time 0;
+  ipv4 { import none; export where proto = "anycast_web_v4"; }; }
+"""
+
+
+def test_protocols_of_the_operator_with_names_like_ours_stay_alone(
+    lab: Lab, dns_config: dict[str, Any], announced: Held
+) -> None:
+    site = lay_out(lab, "bird", own=NAMESAKES)
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    eventually(lambda: site.tables()[1] == announced)
+    eventually(lambda: set(site.tables()[0]) == {"198.51.100.0/24"})
+    before = loaded_at(site)
+    assert "unchanged" in site.run("apply").out
+    assert loaded_at(site) == before
+    shown = site.document("status")
+    assert [one["ours"] for one in shown["sessions"] if one["name"] == "anycast_peer_1"] == [False]
+    site.server.daemon.kill()
+    site.run("apply")
+    eventually(lambda: site.tables()[1] == {})
+    site.run("withdraw")
+    assert set(site.tables()[0]) == {"198.51.100.0/24"}, "what the operator announces is his"

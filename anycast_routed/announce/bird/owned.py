@@ -1,0 +1,49 @@
+"""Which protocols of BIRD are ours, by their names. Pure.
+
+An operator may have an `anycast_web_v4` too: what our file does not define is not ours.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.bird import protocols
+
+if TYPE_CHECKING:
+    from anycast_routed.model import Address
+
+# The first form is ours alone: no name of a service begins with an underscore.
+_OF_PREFIX = re.compile(r"anycast__[a-z0-9_]+_v[46]")
+SESSIONS = "anycast_peer_"
+_OF_SERVICE = re.compile(r"anycast_[a-z0-9_]+_v[46]")
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Our static protocols: those of a prefix, and those of a service that our file defines."""
+
+    named: frozenset[str] = frozenset()
+    """What our file defines; without any (it is lost) each name of the form of ours counts."""
+
+    @classmethod
+    def by(cls, text: str | None) -> Owned:
+        """Return what this text of ours defines."""
+        return cls(frozenset(protocols.states(text or "")))
+
+    def has(self, name: str) -> bool:
+        """Return whether a static protocol of this name is ours."""
+        if _OF_PREFIX.fullmatch(name):
+            return True
+        return bool(_OF_SERVICE.fullmatch(name)) and (name in self.named or not self.named)
+
+
+def symbol(address: Address) -> str:
+    """Return an address as a part of a name: BIRD's symbols have no dots and colons."""
+    return re.sub("[.:]", "_", str(address))
+
+
+def session_name(address: Address) -> str:
+    """Return the name of our session with a neighbor, by which it is known as ours."""
+    return f"{SESSIONS}{symbol(address)}"
