@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines, releases
-from anycast_routed.announce.frr.config_lines import MAP_OUT, STATIC_DISTANCE, Line
+from anycast_routed.announce.frr.config_lines import MAP_IN, MAP_OUT, STATIC_DISTANCE, Line
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
@@ -70,13 +70,16 @@ class Running:
 
     @cached_property
     def our_neighbors(self) -> frozenset[str]:
-        """The neighbors that carry our outbound route-map."""
-        return frozenset(
-            name
-            for line in self.lines
-            if line.text.endswith(f" route-map {MAP_OUT} out")
-            and (name := config_lines.neighbor(line))
+        """The neighbors that carry both of our route-maps.
+
+        An operator may use the outbound one, to send a neighbor of their own what is ours.
+        """
+        both = (f" route-map {MAP_IN} in", f" route-map {MAP_OUT} out")
+        incoming, outgoing = (
+            {config_lines.neighbor(line) for line in self.lines if line.text.endswith(one)}
+            for one in both
         )
+        return frozenset(filter(None, incoming & outgoing))
 
     @cached_property
     def networks(self) -> dict[Prefix, Line]:

@@ -181,3 +181,33 @@ def test_a_labelled_address_with_a_wider_mask_is_announced_as_a_host_route(lab: 
     site.run("apply")
     site.both_hold({})
     assert "10.10.10.10" not in site.dns1.run("ip", "route", "show", "table", "main").out
+
+
+def test_a_neighbor_of_the_operators_with_our_route_map_stays(
+    lab: Lab, dns_config: dict[str, Any], announced: Held
+) -> None:
+    """The operator sends a neighbor exactly what is ours, by our outbound route-map."""
+    own = (
+        "router bgp 64512\n bgp router-id 172.17.2.1\n"
+        " neighbor 172.17.2.253 remote-as 64512\n neighbor 172.17.2.253 timers connect 1\n"
+        " address-family ipv4 unicast\n"
+        "  neighbor 172.17.2.253 route-map ANYCAST-ROUTED-OUT out\n exit-address-family\nexit\n"
+    )
+    site = lay_out(lab, "frr", own=own)
+    del dns_config["bgp"]
+    dns_config["anycast"]["routes"] = []
+    site.configure(dns_config)
+    site.run("apply")
+    four = {prefix for prefix in announced if ":" not in prefix}
+    eventually(lambda: set(site.tables()[0]) == four)
+    site.server.daemon.kill()
+    site.run("apply")
+    eventually(lambda: not site.tables()[0])
+    site.server.restart()
+    site.run("apply")
+    eventually(lambda: set(site.tables()[0]) == four)
+    site.run("withdraw")
+    assert isinstance(site.router, Frr)
+    shown = site.router.vtysh("show running-config")
+    assert "neighbor 172.17.2.253 remote-as 64512" in shown
+    assert site.document("status")["sessions"][0]["ours"] is False
