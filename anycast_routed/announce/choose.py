@@ -73,7 +73,8 @@ def _speaker(config: Config, name: Name) -> Speaker:
             from anycast_routed.announce.frr.speaker import FrrSpeaker  # noqa: PLC0415 - or BIRD, not both
 
             router, file = config.router, config.daemon.run_dir / "frr.conf"
-            return FrrSpeaker(router.vty_dir, router.vtysh, file)
+            shares = config.bgp is None or config.bgp.other_neighbors == "accept"
+            return FrrSpeaker(router.vty_dir, router.vtysh, file, shares=shares)
 
 
 def _which(config: Config) -> Name:

@@ -39,6 +39,11 @@ class Bgp(Section):
     peers: tuple[BgpPeer, ...] = Field(
         min_length=1, description="The neighbors to announce the prefixes to, at least one."
     )
+    other_neighbors: Literal["warn", "accept"] = Field(
+        default="warn",
+        description="FRR: whether your own neighbors in the same BGP instance, which get the "
+        "prefixes too, are worth a warning.",
+    )
 
 
 class Router(Section):

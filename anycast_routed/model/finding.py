@@ -31,6 +31,7 @@ class Code(StrEnum):
     NOT_WITHDRAWN = "AR006"
     ALSO_ANNOUNCED = "AR007"
     ANNOUNCED_ELSEWHERE = "AR008"
+    OTHER_NEIGHBORS = "AR009"
     SERVICE_DOWN = "AR010"
     SERVICE_UNDECIDED = "AR011"
     DRAINED = "AR012"
@@ -74,6 +75,7 @@ _WARNINGS = frozenset(
     {
         Code.LOCAL_PREF_NOT_SENT,
         Code.ALSO_ANNOUNCED,
+        Code.OTHER_NEIGHBORS,
         Code.SERVICE_UNDECIDED,
         Code.DAMPED,
         Code.DUPLICATE,

@@ -39,7 +39,7 @@ def origins(prefix: Prefix, answer: Mapping[str, Any] | None, running: Running) 
         if peers:
             yield _origin(prefix, best, running, peers)
         return
-    if _has_open_neighbor(running, f"ipv{prefix.version}"):
+    if open_neighbors(running, f"ipv{prefix.version}"):
         others = (path for path in there if path.get("tag") != TAG and not _sender(path))
         yield from (_origin(prefix, path, running, ()) for path in others if path.get("valid"))
 
@@ -73,21 +73,27 @@ def _redistributed(running: Running, prefix: Prefix) -> list[str]:
     return [command for command in found if command.startswith("redistribute ")]
 
 
-def _has_open_neighbor(running: Running, family: str) -> bool:
-    """Return whether a neighbor of the operator gets what no outbound filter has seen."""
+def open_neighbors(running: Running, family: str) -> tuple[str, ...]:
+    """Return the neighbors of the operator that are sent whatever bgpd has, without any filter."""
     lines = tuple(_family(running, family))
     filtered = {
         line.words[1]
         for line in lines
         if config_lines.neighbor(line) and line.words[-1] == "out" and line.words[2] in _FILTERS
     }
+    active = {line.words[1] for line in lines if line.text.endswith(" activate")}
     groups = {
         line.words[1]: line.words[3]
         for line in running.lines
         if config_lines.neighbor(line) and line.words[2:3] == ["peer-group"] and len(line.words) > 3  # noqa: PLR2004 - neighbor X peer-group G
     }
     theirs = frozenset(running.neighbors) - running.our_neighbors - frozenset(groups.values())
-    return any(filtered.isdisjoint({name, groups.get(name, name)}) for name in theirs)
+    return tuple(
+        name
+        for name in sorted(theirs)
+        for either in ({name, groups.get(name, name)},)
+        if filtered.isdisjoint(either) and not active.isdisjoint(either)
+    )
 
 
 def _family(running: Running, family: str) -> Iterable[config_lines.Line]:

@@ -10,7 +10,14 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr import changes, config_lines, layout, releases, running_config
+from anycast_routed.announce.frr import (
+    changes,
+    config_lines,
+    layout,
+    notes,
+    releases,
+    running_config,
+)
 from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.running_config import Running
@@ -24,13 +31,12 @@ from anycast_routed.errors import (
     RejectedError,
     RouterUnavailableError,
 )
-from anycast_routed.model import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from anycast_routed.announce.frr.changes import Changes
-    from anycast_routed.model import Origin, Plan, Prefix, Readback
+    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 
 class FrrSpeaker:
@@ -45,7 +51,11 @@ class FrrSpeaker:
         vtysh: str,
         file: Path,
         frr_conf: Path = Path("/etc/frr/frr.conf"),
+        *,
+        shares: bool = True,
     ) -> None:
+        """`shares`: neighbors of the operator may get the prefixes too."""
+        self._shares = shares
         self.file = file
         self.socket = vty_dir / "bgpd.vty"
         self._vtysh = Vtysh(vty_dir, vtysh)
@@ -72,23 +82,17 @@ class FrrSpeaker:
             return None
 
     def notes(self) -> tuple[Finding, ...]:
-        """Report our prefixes that are saved in frr.conf, and a log that would hold passwords.
+        """Report what is saved in frr.conf, what FRR logs, and who else gets the prefixes.
 
         Raises:
             RouterUnavailableError, AccessDeniedError: bgpd cannot be asked.
         """
-        notes = []
-        if saved := self.saved_lines():
-            saved_by = f"{self._frr_conf} holds {saved} of our networks, saved by `write memory`"
-            detail = f"{saved_by}: FRR announces them at its start, until our first run"
-            notes.append(Finding(Code.SAVED_NETWORKS, "", detail))
-        latest = self._reader.latest()
-        notes += releases.findings(latest.version)
-        if latest.logs_passwords:
-            detail = "FRR logs each command (`log commands`), and so each password that it is given"
-            fix = "run: vtysh -c 'configure terminal' -c 'no log commands'"
-            notes.append(Finding(Code.PASSWORDS_LOGGED, "", detail, fix))
-        return tuple(notes)
+        latest, saved = self._reader.latest(), self.saved_lines()
+        return (
+            *notes.of_saved_lines(self._frr_conf, saved),
+            *releases.findings(latest.version),
+            *notes.of_running_config(latest, shares=self._shares),
+        )
 
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:  # noqa: ARG002 - FRR has no protocols to keep
         """Return the variables of frr.conf.j2, with the AS of the plan or else of the operator.

@@ -211,3 +211,33 @@ def test_a_neighbor_of_the_operators_with_our_route_map_stays(
     shown = site.router.vtysh("show running-config")
     assert "neighbor 172.17.2.253 remote-as 64512" in shown
     assert site.document("status")["sessions"][0]["ours"] is False
+
+
+def test_neighbors_of_the_operators_in_our_instance_are_named(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    own = (
+        "router bgp 64512\n bgp router-id 172.17.2.1\n"
+        " neighbor 172.17.2.253 remote-as 64512\n neighbor 172.17.2.253 timers connect 1\nexit\n"
+    )
+    site = lay_out(lab, "frr", own=own)
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    eventually(lambda: "10.10.10.10/32" in site.tables()[0], why="the other neighbor gets it")
+    shown = site.run("status").out
+    assert "get the prefixes too: 172.17.2.253" in shown
+    assert "[AR009]" in shown
+    dns_config["bgp"]["other-neighbors"] = "accept"
+    site.configure(dns_config)
+    assert "[AR009]" not in site.run("status").out
+    dns_config["bgp"]["other-neighbors"] = "warn"
+    site.configure(dns_config)
+    assert isinstance(site.router, Frr)
+    site.router.configure(
+        *("route-map MINE deny 10", "match tag 53179", "exit", "route-map MINE permit 20", "exit"),
+        *("router bgp 64512", "address-family ipv4 unicast"),
+        "neighbor 172.17.2.253 route-map MINE out",
+    )
+    eventually(lambda: "10.10.10.10/32" not in site.tables()[0])
+    assert "[AR009]" not in site.run("status").out

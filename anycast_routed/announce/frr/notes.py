@@ -1,0 +1,46 @@
+"""What an operator should know of FRR's own config. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.frr import answers
+from anycast_routed.announce.frr.config_lines import TAG
+from anycast_routed.announce.frr.origins import open_neighbors
+from anycast_routed.model import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anycast_routed.announce.frr.running_config import Running
+
+
+def of_saved_lines(frr_conf: Path, saved: int | None) -> Iterator[Finding]:
+    """Yield a finding if frr.conf has networks of ours; `saved` is their number, if it is known."""
+    if saved:
+        saved_by = f"{frr_conf} holds {saved} of our networks, saved by `write memory`"
+        detail = f"{saved_by}: FRR announces them at its start, until our first run"
+        yield Finding(Code.SAVED_NETWORKS, "", detail)
+
+
+def of_running_config(running: Running, *, shares: bool) -> Iterator[Finding]:
+    """Yield a finding if FRR logs passwords, and if neighbors of the operator get our prefixes.
+
+    `shares`: they may get them.
+    """
+    if running.logs_passwords:
+        detail = "FRR logs each command (`log commands`), and so each password that it is given"
+        fix = "run: vtysh -c 'configure terminal' -c 'no log commands'"
+        yield Finding(Code.PASSWORDS_LOGGED, "", detail, fix)
+    if shares or not running.our_neighbors or not running.networks:
+        return
+    found = {name: None for family in answers.FAMILIES for name in open_neighbors(running, family)}
+    if found:
+        names = ", ".join(found)
+        detail = f"your own neighbors in the same BGP instance get the prefixes too: {names}"
+        fix = (
+            f"give each an outbound route-map that denies `match tag {TAG}`, "
+            'or set bgp.other-neighbors = "accept"'
+        )
+        yield Finding(Code.OTHER_NEIGHBORS, "", detail, fix)
