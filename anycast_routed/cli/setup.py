@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anycast_routed.announce import choose
+from anycast_routed.announce.bird import boot
 from anycast_routed.config import Router
 from anycast_routed.errors import AccessDeniedError, ConfigError, Exit, UsageError
 from anycast_routed.setup import bird_conf, removal, service_user, units
@@ -105,12 +106,18 @@ def _refuse_wrong_options(*, systemd: bool, timer: bool, user: str, remove: bool
 
 
 def _include_line(config: Config) -> Steps:
-    """Return the step that adds the include line to bird.conf; none for FRR."""
+    """Return the steps that add the include line to bird.conf, and remove our file at boot.
+
+    None for FRR.
+    """
     if not choose.choose(config).layout.reads_file:
         return Steps(nothing_to_do=_NOTHING_NEEDED)
     no_daemon = running_daemon.pid(config.daemon.run_dir) is None
+    file = config.router.include_file
+    at_boot = {boot.TMPFILES: boot.tmpfiles_text(file)} if boot.survives(file) else {}
     return Steps(
         bird_conf=changed(bird_conf.with_line(config.router)),
+        files=at_boot,
         next_step=_NEXT_BIRD if no_daemon else _NEXT_DAEMON,
     )
 

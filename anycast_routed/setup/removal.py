@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce.bird import boot
 from anycast_routed.setup import bird_conf, service_user, units
 from anycast_routed.setup.steps import Steps, without_links
 
@@ -23,13 +24,13 @@ def steps(output: Output, router: Router) -> Steps:
     installed = [path for path in without_links(output, units.all_paths()) if path.exists()]
     booted = _BOOTED.is_dir()
     stop = [("systemctl", "disable", "--now", *(path.name for path in installed))]
-    sysusers = [service_user.SYSUSERS] if service_user.SYSUSERS.exists() else []
+    written = [one for one in (service_user.SYSUSERS, boot.TMPFILES) if one.exists()]
     without_include = bird_conf.without_line(router)
     configure = " && birdc configure" if without_include else ""
     return Steps(
         commands_before=stop if installed and booted else [],
         bird_conf=without_include,
-        removed_files=[*installed, *sysusers],
+        removed_files=[*installed, *written],
         commands_after=[("systemctl", "daemon-reload")] if installed and booted else [],
         next_step=f"now: anycast-routed withdraw{configure}\n{_KEPT}",
         nothing_to_do="there is nothing to remove",

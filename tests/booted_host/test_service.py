@@ -144,3 +144,29 @@ def test_after_a_reboot_nothing_is_announced_before_the_dns_server_answers(
     assert all(event.at > unbound_starts for event in events if event.kind == "announce")
     first = next(event.kind for event in events)
     assert first == "withdraw", "the daemon withdrew before the router went down"
+
+
+@ONLY_BIRD
+@pytest.mark.fault(21)
+def test_an_include_file_on_a_disk_is_gone_at_boot_before_bird_reads_it(
+    host: DnsHost, announced: Held
+) -> None:
+    """No anycast-routed runs after this boot: only systemd-tmpfiles keeps the dead withdrawn."""
+    file = "/srv/anycast/bird.conf"
+    host.systemctl("disable", "--now", PROGRAM)
+    host.machine.run(PROGRAM, "setup", "--remove", "--write")
+    host.configure({**quick(), "router": {"include-file": file}})
+    host.machine.run("mkdir", "-p", "/srv/anycast")
+    host.machine.run(PROGRAM, "setup", "--write")
+    host.machine.run("birdc", "configure")
+    host.machine.run(PROGRAM, "apply")
+    host.holds(announced)
+    host.systemctl("disable", "unbound")
+    host.machine.write("/srv/anycast/other", "stays")
+    host.machine.reboot()
+    assert host.machine.read("/srv/anycast/other") == "stays"
+    assert host.state("bird") == "active"
+    assert host.machine.run("test", "-e", file, check=False).code != 0
+    assert not host.peer.table()
+    host.machine.run(PROGRAM, "setup", "--remove", "--write")
+    host.systemctl("enable", "unbound", PROGRAM)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
 from anycast_routed.announce.bird import (
+    boot,
     causes,
     configure,
     layout,
@@ -168,7 +169,12 @@ class BirdSpeaker:
 
     def notes(self) -> tuple[Finding, ...]:
         """Report a config that does not include our file, and what concerns this release."""
-        return (*self._include_notes(), *releases.findings(self._version))
+        found = [*self._include_notes(), *releases.findings(self._version)]
+        if boot.survives(self.file):
+            detail = f"{self.file} is on a disk: at boot, BIRD announces what it holds unchecked"
+            fix = "run: anycast-routed setup --write; or put router.include-file below /run"
+            found.append(Finding(Code.SURVIVES_BOOT, "", detail, fix))
+        return tuple(found)
 
     def _include_notes(self) -> tuple[Finding, ...]:
         with contextlib.suppress(AnycastRoutedError):

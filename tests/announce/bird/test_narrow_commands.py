@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from anycast_routed.announce.bird.protocols import blocks, held
 from anycast_routed.lab.bird import Bird
 from tests.support.dns_site import INCLUDE, RUN_DIR, Held, Site, lay_out
+from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anycast_routed.lab import Lab
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault(43)]
@@ -271,3 +276,33 @@ def test_protocols_of_the_operator_with_names_like_ours_stay_alone(
     eventually(lambda: site.tables()[1] == {})
     site.run("withdraw")
     assert set(site.tables()[0]) == {"198.51.100.0/24"}, "what the operator announces is his"
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """Return a directory that is on a disk, which /tmp and a host's /etc need not be."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_an_include_file_that_survives_a_boot_is_an_error_and_setup_removes_it_at_boot(
+    lab: Lab, dns_config: dict[str, Any], announced: Held, on_disk: Path
+) -> None:
+    file, rule = str(on_disk / "bird.conf"), "/etc/tmpfiles.d/anycast-routed.conf"
+    site = lay_out(lab, "bird")
+    dns_config["router"] = {"include-file": file}
+    site.configure(dns_config)
+    site.dns1.run("mount", "-n", "-t", "tmpfs", "lab", "/etc/tmpfiles.d")
+    assert "[AR048]" in site.run("plan").out
+    shown = site.run("setup").out
+    assert f"+r! {file}" in shown
+    site.run("setup", "--write")
+    assert f"r! {file}\n" in site.dns1.read(rule)
+    bird_of(site).birdc("configure")
+    site.run("apply")
+    site.both_hold(announced)
+    assert "[AR048]" not in site.run("status").out
+    assert "nothing is missing" in site.run("setup").out
+    assert f"- {rule}" in site.run("setup", "--remove").out
