@@ -107,10 +107,10 @@ class Reader:
         Raises:
             RouterUnavailableError: bgpd does not answer, or not as FRR does.
         """
-        asked = {prefix: origins.question(prefix) for prefix in prefixes}
-        if not asked:
-            return ()
         running = self.latest()
+        if not prefixes or running.our_neighbors.issuperset(running.neighbors):
+            return ()  # Our neighbors are sent only what carries our tag.
+        asked = {prefix: origins.question(prefix) for prefix in prefixes}
         answered = _by_question(tuple(asked.values()), self._vtysh.ask("bgpd", [*asked.values()]))
         return tuple(
             one
