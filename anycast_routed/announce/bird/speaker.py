@@ -55,6 +55,8 @@ class BirdSpeaker:
         self._config_file = config_file
         self.file = file
         self._version = UNKNOWN_VERSION
+        self._has_others = True
+        """Whether a session of the operator was up at the latest read-back."""
         self._lost: frozenset[Prefix] = frozenset()
         """The prefixes that BIRD holds and sends to no session, at the latest read-back."""
 
@@ -71,13 +73,19 @@ class BirdSpeaker:
         with self._connect(restricted=True) as bird:
             found = readback.readback(bird, self._owned())
         self._version = found.version
+        self._has_others = any(one.established and not one.ours for one in found.sessions)
         if any(session.established for session in found.sessions):
             originated = frozenset(route.prefix for route in found.originated)
             self._lost = originated - heard(found)
         return found
 
     def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
-        """Ask by exact prefix what each session of the operator is sent, and from where."""
+        """Ask by exact prefix what each session of the operator is sent, and from where.
+
+        None was up at the latest read-back: then nothing is asked.
+        """
+        if not self._has_others:
+            return ()
         with self._connect(restricted=True) as bird:
             return origins.origins(bird, prefixes, self._owned())
 
