@@ -6,15 +6,16 @@ import contextlib
 import os
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_program
 from anycast_routed.announce.bird import (
-    boot,
     causes,
     configure,
     layout,
+    notes,
     origins,
     protocols,
     readback,
@@ -22,20 +23,19 @@ from anycast_routed.announce.bird import (
     states,
     withdraw,
 )
-from anycast_routed.announce.bird.include import includes
 from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import ControlSocket, Reply
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.decide.proof import heard
 from anycast_routed.errors import AnycastRoutedError, RejectedError
-from anycast_routed.model import UNKNOWN_VERSION, Code, Finding
+from anycast_routed.model import UNKNOWN_VERSION
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from anycast_routed.model import Origin, Plan, Prefix, Readback
+    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 _STDIN = Path("/dev/stdin")
@@ -176,34 +176,12 @@ class BirdSpeaker:
                 withdraw.reload(bird, rest, owned)
 
     def notes(self) -> tuple[Finding, ...]:
-        """Report a config that does not include our file, and what concerns this release."""
-        found = [*self._include_notes(), *releases.findings(self._version)]
-        if boot.survives(self.file):
-            detail = f"{self.file} is on a disk: at boot, BIRD announces what it holds unchecked"
-            fix = "run: anycast-routed setup --write; or put router.include-file below /run"
-            found.append(Finding(Code.SURVIVES_BOOT, "", detail, fix))
+        """Report what concerns the include line, our file at boot, and this release."""
+        found = [*releases.findings(self._version), *notes.of_boot(self.file)]
+        if self._config_file is not None:
+            connect = partial(self._connect, restricted=True)
+            found += notes.of_include_line(self._config_file, self.file, connect)
         return tuple(found)
-
-    def _include_notes(self) -> tuple[Finding, ...]:
-        with contextlib.suppress(AnycastRoutedError):
-            if self._config_file and self._config_file.exists() and not self._is_included():
-                detail = f"{self._config_file} does not include {self.file}"
-                fix = "run: anycast-routed setup --write"
-                return (Finding(Code.NOT_INCLUDED, "", detail, fix),)
-        return ()
-
-    def _is_included(self) -> bool:
-        """Ask BIRD, which knows our constant in whatever file the include line stands.
-
-        Before there is a file of ours, and while BIRD is loading, only the config files can tell.
-        """
-        assert self._config_file is not None  # nosec B101  # noqa: S101 - _include_notes asked
-        if includes(self._config_file, self.file):
-            return True
-        if layout.mark(files.read(self.file) or "") is None:
-            return False
-        with self._connect(restricted=True) as bird:
-            return not bird.ask("eval anycast_routed_loaded").failed or configure.is_running(bird)
 
     def _owned(self) -> Owned:
         """Return which protocols are ours; a file that cannot be read leaves only their form."""
