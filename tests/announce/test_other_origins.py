@@ -178,7 +178,7 @@ def test_a_path_of_a_sibling_is_a_note(lab: Lab, config: dict[str, Any], router_
     }[router_name]
     site = lay_out(lab, router_name, own=own)
     site.configure(config)
-    site.edge.configure("ip route 10.10.10.10/32 blackhole")
+    site.edge.host.address("lo", VIP)
     site.edge.configure("router bgp 64512", "address-family ipv4 unicast", "network 10.10.10.10/32")
     site.server.daemon.kill()
     eventually(lambda: VIP in site.gobgp.rib("ipv4"), why="the sibling's route is reflected")
