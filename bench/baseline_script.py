@@ -31,8 +31,9 @@ def main() -> int:
         while not deaths.read():
             select.select([deaths.fileno()], [], [])
         if router == "bird":
-            control.sendall(lines.encode("ascii"))
-            control.recv(4096)
+            for line in lines.splitlines(keepends=True):
+                control.sendall(line.encode("ascii"))
+                control.recv(4096)
         else:
             run(["vtysh", "-d", "bgpd", "-c", lines], within=10)
     return 0

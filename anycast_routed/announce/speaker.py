@@ -151,6 +151,13 @@ class Speaker(Protocol):
         """
         ...
 
+    def undo_in(self) -> float | None:
+        """Return in how many seconds the router will undo its config by itself; None if not.
+
+        What was withdrawn after that config was loaded comes back then.
+        """
+        ...
+
     def notes(self) -> tuple[Finding, ...]:
         """Return findings about this router's own files and its release."""
         ...

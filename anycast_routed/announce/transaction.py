@@ -71,7 +71,7 @@ def bring(
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
         refuse_foreign_neighbors(plan, before)
-        refused = _load(speaker, text, _agreed(plan, found, previous), is_there=is_there)
+        refused = _load(speaker, text, _agreed(speaker, plan, found, previous), is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -113,15 +113,20 @@ def _load(speaker: Speaker, text: str, previous: str | None, *, is_there: bool) 
     return speaker.load(text, previous)
 
 
-def _agreed(plan: Plan, found: tuple[Fault, ...], previous: str | None) -> str | None:
-    """Return the previous text, unless the router has other attributes or sessions than it gave.
+def _agreed(
+    speaker: Speaker, plan: Plan, found: tuple[Fault, ...], previous: str | None
+) -> str | None:
+    """Return the previous text if the router has the routes and sessions that it gave, else None.
 
-    Then the router must read all of the file. A route that is about to go is no such difference.
+    If it has others, or lacks one, it must read all of the file. A route that is about to go is no
+    such difference.
     """
     planned = {one.prefix for one in plan.announcements}
+    given = speaker.layout.held(previous or "")
     differs = any(
-        fault.blocking and not fault.absent and (fault.prefix is None or fault.prefix in planned)
+        fault.prefix in given if fault.absent else fault.prefix is None or fault.prefix in planned
         for fault in found
+        if fault.blocking
     )
     return None if differs else previous
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose, router_file
 from anycast_routed.decide.proof import bearable
-from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.errors import AnycastRoutedError, NotConfirmedError
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
@@ -80,13 +80,23 @@ def withdraw_unplanned(speaker: Speaker, plan: Plan, before: Readback) -> None:
 
 
 def withdraw_all(speaker: Speaker) -> None:
-    """Withdraw all our prefixes. Works with a broken config of the operator, and on a full disk."""
+    """Withdraw all our prefixes. Works with a broken config of the operator, and on a full disk.
+
+    Raises:
+        NotConfirmedError: they are withdrawn, but the router will bring them back by itself.
+    """
     loaded = ""
     try:
         loaded = router_file.read(speaker) or ""
         shorten_file(speaker, frozenset())
     finally:
         speaker.withdraw(loaded=loaded)
+    if (seconds := speaker.undo_in()) is not None:
+        message = f"{speaker.name} will undo its config in {seconds:.0f} s, and announce again"
+        hint = (
+            "a `configure timeout` is pending: withdraw again after it, or: birdc configure confirm"
+        )
+        raise NotConfirmedError(message, hint=hint)
 
 
 def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:

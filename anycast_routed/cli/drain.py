@@ -5,9 +5,9 @@ The order is in a file that the daemon watches and that every run of `apply` rea
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,7 @@ from anycast_routed.cli.options import parse_duration
 from anycast_routed.cli.targets import announcements_of, canonical
 from anycast_routed.cli.waiting import Transition
 from anycast_routed.decide.origins import origin_findings, still_announced
-from anycast_routed.errors import Exit, UsageError
+from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.model import Verdict
 from anycast_routed.reconcile import last_known
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.cli.options import Settings
     from anycast_routed.config import Config
-    from anycast_routed.model import Prefix
+    from anycast_routed.model import Origin, Prefix
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait for another instance to end
 _LONGEST_REASON = 80  # characters
@@ -96,7 +96,9 @@ def drain(
 
 def _look_for_others(settings: Settings, config: Config, gone: tuple[Prefix, ...]) -> Exit:
     """Report what else announces the drained prefixes; return 4 if this host does."""
-    left = choose.choose(config).origins(gone)
+    left: tuple[Origin, ...] = ()
+    with contextlib.suppress(AnycastRoutedError):
+        left = choose.choose(config).origins(gone)
     settings.say(findings.lines(origin_findings((), left)))
     return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
 
@@ -179,7 +181,7 @@ def _targets(config: Config, target: str | None, ordered: list[str] | None = Non
     return [one]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _changing_orders(config: Config) -> Iterator[None]:
     """Hold the lock of the drain orders (the daemon holds the lock of another directory)."""
     with lock.hold(config.daemon.state_dir, "drain", within=_LOCK_TIMEOUT):

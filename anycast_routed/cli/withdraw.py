@@ -11,7 +11,7 @@ from anycast_routed.announce import choose
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
 from anycast_routed.config import Config, Router
-from anycast_routed.decide.origins import origin_findings, still_announced
+from anycast_routed.decide.origins import managed, origin_findings, still_announced
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -19,6 +19,8 @@ from anycast_routed.errors import (
     LockedError,
     NotConfirmedError,
 )
+from anycast_routed.model import Verdict
+from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import running_daemon
 from anycast_routed.system import files, lock
@@ -64,18 +66,29 @@ def withdraw(
         withdrawn, after = withdraw_all(config)
     seconds = seconds_since_start()
     router = ", ".join(one.router for one in after)
-    settings.emit("withdraw", withdrawn=withdrawn, router=router, seconds=seconds)
+    left = _others(config, withdrawn)
+    settings.emit("withdraw", withdrawn=withdrawn, router=router, seconds=seconds, origins=left)
     settings.say(f"- {prefix}" for prefix in withdrawn)
     confirmed = "; ".join(map(plan_lines.confirmation, after))
     settings.say([f"{confirmed}; {text.duration(seconds)} in all"])
     # The notes warn of a saved router config that would announce again.
-    left: list[Origin] = []
     for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
             settings.talk(findings.lines(speaker.notes()))
-        left += speaker.origins(withdrawn)
     settings.say(findings.lines(origin_findings((), left)))
     return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
+
+
+def _others(config: Config, withdrawn: tuple[Prefix, ...]) -> list[Origin]:
+    """Return what else announces the withdrawn prefixes, and those that the config gives."""
+    prefixes = dict.fromkeys(withdrawn)
+    left: list[Origin] = []
+    with contextlib.suppress(AnycastRoutedError):
+        if config.services:
+            prefixes |= dict.fromkeys(managed(assumed(config, Verdict.UP)[0]))
+        for speaker in choose.every(config):
+            left += speaker.origins(tuple(prefixes))
+    return left
 
 
 def _daemon(run_dir: Path) -> int | None:

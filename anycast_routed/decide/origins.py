@@ -47,7 +47,7 @@ def origin_findings(wanted: Collection[Prefix], origins: Iterable[Origin]) -> It
             if peers:
                 detail = f"another router announces it: {one.made_by} has it, and {peers} gets it"
                 yield Finding(Code.ANNOUNCED_ELSEWHERE, about, detail)
-        elif one.prefix not in wanted:
+        elif one.prefix not in wanted and peers:
             detail = f"it should be gone, but {one.made_by} of the router announces it to {peers}"
             yield Finding(Code.NOT_WITHDRAWN, about, detail, one.fix)
         elif peers:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_file, transaction
-from anycast_routed.announce.causes import with_causes
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.withdraw import (
     can_withdraw_exactly,
@@ -73,6 +72,8 @@ class Step:
     """The plan was in force already, but the router had lost or changed something."""
     origins: tuple[Origin, ...]
     """What else announces our prefixes; asked last, since it must delay no withdrawal."""
+    undo_in: float | None
+    """Seconds until the router undoes its config by itself, and needs a step."""
     memory: Memory
     """What the next step needs."""
 
@@ -141,6 +142,7 @@ def step(
         changes=done,
         drifted=memory.confirmed == desired and bool(_done(desired, before, outcome)[0]),
         origins=elsewhere.origins if elsewhere else (),
+        undo_in=others.undo_in(speaker),
         memory=Memory(
             proved,
             desired if outcome.confirmed else None,
@@ -174,9 +176,10 @@ def _look_further(
     Only of a router that is proved to run the plan: a newer plan is more urgent.
     """
     if not outcome.confirmed:
-        return outcome, latest
-    named = replace(outcome, faults=with_causes(speaker, outcome.faults))
-    return named, others.ask(speaker, desired, latest)
+        return outcome, None
+    fragile = outcome.readback.version.fragile
+    found = others.ask(speaker, desired, outcome.faults, latest, fragile=fragile)
+    return replace(outcome, faults=others.with_causes(outcome.faults, found)), found
 
 
 def _withdraw_and_read(

@@ -1,45 +1,97 @@
-"""What else announces our prefixes, asked for at the end of a step."""
+"""What is asked after the proof: what else announces our prefixes, and why an export is missing."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide.origins import managed
+from anycast_routed.decide.origins import managed, wanted
+from anycast_routed.errors import AnycastRoutedError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
+
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.model import Origin, Plan
+    from anycast_routed.decide.proof import Fault
+    from anycast_routed.model import Origin, Plan, Prefix
 
 _SHARE = 50.0  # the least time between two questions, in times of the latest answer
+_MOST_CAUSES = 8
+
+_Missing = tuple[str, "Prefix"]
+"""An export that is missing: the name of the session, and the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What else announces our prefixes, as the router answered at one moment."""
+    """What the router answered at one moment."""
 
     origins: tuple[Origin, ...]
-    plan: Plan
-    """The plan whose prefixes were asked for."""
-    at: float
+    causes: Mapping[_Missing, tuple[str, str]] = field(default_factory=dict)
+    """Why a session is not sent a prefix, and what to do."""
+    asked: Hashable = None
+    """What was asked for."""
+    at: float = 0.0
     """Monotonic seconds of the end of the answer."""
-    took: float
+    took: float = 0.0
     """Seconds that the answer took."""
 
 
-def ask(speaker: Speaker, desired: Plan, latest: Others | None) -> Others:
-    """Ask what else announces the prefixes of the plan; or keep the latest answer for a while.
+def ask(
+    speaker: Speaker,
+    desired: Plan,
+    faults: Iterable[Fault],
+    latest: Others | None,
+    *,
+    fragile: bool = False,
+) -> Others:
+    """Ask what else announces the prefixes of the plan, and the causes of these faults.
 
-    An answer about thousands of prefixes takes long: the router may spend a fiftieth of its time on
-    it. A new plan is asked for at once.
-
-    Raises:
-        RouterUnavailableError, AccessDeniedError: the router does not answer.
+    An answer is kept for fifty times the seconds that it took, unless something else is asked for.
+    A `fragile` release, which a question can crash, is asked once. No answer is no failure: what
+    the plan wants is proved already.
     """
+    missing = tuple(one for one in map(_missing, faults) if one)[:_MOST_CAUSES]
+    asked = (managed(desired), wanted(desired), missing)
     begun = time.monotonic()
-    if latest is not None and latest.plan == desired and begun - latest.at < _SHARE * latest.took:
-        return latest
-    found = speaker.origins(managed(desired))
+    if latest is not None and latest.asked == asked:
+        if begun - latest.at < (inf if fragile else _SHARE * latest.took):
+            return latest
+        found = latest
+    else:
+        found = Others(())
+    try:
+        origins = speaker.origins(asked[0])
+        causes = {one: speaker.cause(*one) for one in missing}
+        found = replace(found, origins=origins, causes=causes)
+    except AnycastRoutedError:
+        pass
     at = time.monotonic()
-    return Others(found, desired, at, at - begun)
+    return replace(found, asked=asked, at=at, took=at - begun)
+
+
+def undo_in(speaker: Speaker) -> float | None:
+    """Ask when the router undoes its config; without an answer, the next step asks again."""
+    with contextlib.suppress(AnycastRoutedError):
+        return speaker.undo_in()
+    return None
+
+
+def with_causes(faults: Iterable[Fault], known: Others) -> tuple[Fault, ...]:
+    """Add the cause and the fix to each fault of an export that a neighbor does not get."""
+    return tuple(_with_cause(fault, known) for fault in faults)
+
+
+def _with_cause(fault: Fault, known: Others) -> Fault:
+    missing = _missing(fault)
+    why, fix = known.causes.get(missing, ("", "")) if missing else ("", "")
+    return replace(fault, detail=f"{fault.detail}: {why}", fix=fix) if why else fault
+
+
+def _missing(fault: Fault) -> _Missing | None:
+    if fault.session and fault.prefix is not None and not fault.blocking:
+        return fault.session, fault.prefix
+    return None

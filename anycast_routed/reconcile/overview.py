@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose
-from anycast_routed.announce.causes import with_causes
 from anycast_routed.config import password_files
-from anycast_routed.decide.origins import managed, origin_findings, still_announced
+from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.decide.origins import wanted as wanted_by
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.plan_warnings import without_labels
@@ -17,7 +16,7 @@ from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Code, Finding, Health
-from anycast_routed.reconcile import last_known
+from anycast_routed.reconcile import last_known, others
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import record, running_daemon, status_file
@@ -59,13 +58,13 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     observed, daemon = last_known.observed(config, speaker)
     whole = decide(config, observed)
     plan, readback = _only(whole, speaker.read(), wanted)
-    wrong = with_causes(speaker, _about(wanted, faults(plan, readback)))
+    wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
     noted = [*speaker.notes(), *without_labels(config, observed), *_refused(daemon)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
-    others, planned = speaker.origins(managed(plan)), wanted_by(plan)
-    of_router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, others)]
+    origins, planned = further.origins, wanted_by(plan)
+    of_router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, origins)]
     found = [*services, *of_router, *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
@@ -73,7 +72,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         "drains": observed.drains,
         "damped": observed.damped,
         **_plan_facts(plan, readback),
-        "origins": others,
+        "origins": origins,
         "faults": wrong,
         "findings": found,
         "notes": [str(one) for one in noted],
@@ -86,7 +85,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
         *findings.lines(found[len(services) :]),
         plan_lines.confirmation(readback, wanted),
     ]
-    return Overview(facts, lines, confirmed=not still_announced(planned, others))
+    return Overview(facts, lines, confirmed=not still_announced(planned, origins))
 
 
 def of_daemon(run_dir: Path, *, refused: bool) -> list[str]:
@@ -153,8 +152,15 @@ def _service_lines(health: Mapping[str, Health], daemon: status_file.Live | None
             yield f"  service {name}: {one.verdict}{when}, {text.safe(one.reason)}"
 
 
-def _about(wanted: Prefix | None, found: Iterable[Fault]) -> Iterator[Fault]:
-    return (one for one in found if wanted in (None, one.prefix))
+def _explained(
+    speaker: Speaker, plan: Plan, wrong: tuple[Fault, ...]
+) -> tuple[tuple[Fault, ...], others.Others]:
+    further = others.ask(speaker, plan, wrong, None)
+    return others.with_causes(wrong, further), further
+
+
+def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(one for one in found if wanted in (None, one.prefix))
 
 
 def _refused(daemon: status_file.Live | None) -> list[Finding]:

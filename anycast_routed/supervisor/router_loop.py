@@ -11,6 +11,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from anycast_routed.announce import choose
@@ -35,6 +36,7 @@ T = TypeVar("T")
 EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
 _FRAGILE_EVERY = 15.0  # the same for a release that a question can crash
+_UNDONE = 0.02  # seconds from the undo to the next step
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
@@ -63,6 +65,8 @@ class RouterLoop:
         self._memory = cycle.Memory()
         self._retry = 0.0
         self._asking_often_until = 0.0
+        self._undone_at = 0.0
+        """When the router will have undone a trial of the operator (monotonic seconds)."""
 
     async def once(self) -> Done | AnycastRoutedError:
         """Take one step, and return it or why it failed. Raises nothing else."""
@@ -87,6 +91,7 @@ class RouterLoop:
                 self._asking_often_until = time.monotonic() + silent_for + _SESSION_CHANGED
             held = (route.prefix for route in after.originated)
             self._facts.confirmed(done.step.plan, held, time.monotonic())
+            self._undone_at = time.monotonic() + (done.step.undo_in or inf) + _UNDONE
             return done
         finally:
             await self._remember()
@@ -98,6 +103,8 @@ class RouterLoop:
         if self._memory.readback is not None and self._memory.readback.version.fragile:
             every = _FRAGILE_EVERY
         until = at + (self._retry or every)
+        if self._undone_at > at:
+            until = min(until, self._undone_at)
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)
         with contextlib.suppress(TimeoutError):

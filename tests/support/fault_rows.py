@@ -197,6 +197,6 @@ ROWS: dict[str, Row] = {
     ),
     "43": Row(
         "The operator has disabled a protocol, tries a config, or has saved a broken one",
-        "It stays so: a death, a drain and a return load no config; one prefix goes alone",
+        "It stays so: a death and a return load no config; one prefix goes alone",
     ),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ _DIRECTORIES = (
     "/usr/lib/tmpfiles.d",
 )
 _MOUNTS = Path("/proc/self/mountinfo")
+_OCTAL = re.compile(rb"\\([0-7]{3})")  # proc_pid_mountinfo(5)
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _REMOVING = frozenset({"r", "R"})
 
@@ -53,10 +56,11 @@ def _file_system(file: Path) -> str:
     place = file.resolve()
     above = (place, *place.parents)
     found, nearest = "", len(above)
-    for line in _MOUNTS.read_text("utf-8", "surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        point = Path(before.split()[4].encode().decode("unicode_escape"))
+    for line in _MOUNTS.read_bytes().splitlines():
+        before, _, after = line.partition(b" - ")
+        written = _OCTAL.sub(lambda one: bytes([int(one[1], 8)]), before.split()[4])
+        point = Path(os.fsdecode(written))
         # A later mount at the same place hides the one before.
         if point in above and above.index(point) <= nearest:
-            found, nearest = after.split()[0], above.index(point)
+            found, nearest = os.fsdecode(after.split()[0]), above.index(point)
     return found

@@ -40,5 +40,10 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
         kind = answers.kinds(shown).get(name, "").lower()
         return f"the route of protocol {kind} {name} is better (preference {preference})", ""
     named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"
-    fix = f'add to the channel of {session}: export where proto ~ "{answers.OURS}";'
+    fix = f'begin that filter with: if proto ~ "{answers.OURS}" then accept;'
+    if channel.export == "REJECT":
+        named, fix = (
+            "none",
+            f'add to the channel of {session}: export where proto ~ "{answers.OURS}";',
+        )
     return f"the export {named} of protocol {session} refuses it", fix

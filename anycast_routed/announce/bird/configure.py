@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
-from anycast_routed.announce.bird.owned import SESSIONS
 from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 _TRIAL = re.compile(r"undo in ([\d.]+) s")
 _RUNNING = "Reconfiguration in progress"
-_ENDS_WITHIN = 0.3  # seconds for a reconfiguration to end; 300,000 routes take 0.1
 _EVERY = 0.005
 
 
@@ -30,28 +28,29 @@ def trial(bird: ControlSocket) -> str:
     return found[1] if found else ""
 
 
-def load(bird: ControlSocket, owned: Owned) -> Reply:
-    """Load BIRD's config, and disable again what the operator had disabled; return the reply."""
+def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
+    """Load BIRD's config, and disable again what the operator had disabled; return the reply.
+
+    BIRD may work on a reload, or queue it, for `within` seconds: what is enabled by it comes last.
+    """
     down = [name for name, is_down in _theirs(bird, owned).items() if is_down]
     reply = bird.ask("configure")
-    if reply.failed or not down:
+    if reply.failed:
         return reply
-    if reply.code in {IN_PROGRESS, QUEUED}:  # a later start would undo what follows
-        await_end(bird, within=_ENDS_WITHIN)
     for name in down:
         # It was enabled again a moment ago, and has not opened its session yet.
         bird.ask(f"disable '{name}'")
+    if reply.code in {IN_PROGRESS, QUEUED}:
+        await_end(bird, within=within)
+        for name in down:
+            bird.ask(f"disable '{name}'")
     return reply
 
 
 def _theirs(bird: ControlSocket, owned: Owned) -> dict[str, bool]:
-    """Return whether each protocol of the operator is disabled."""
+    """Return whether each protocol but our statics is disabled: those get their state from us."""
     found = answers.down(bird.must("show protocols"))
-    return {
-        name: is_down
-        for name, is_down in found.items()
-        if not owned.has(name) and not name.startswith(SESSIONS)
-    }
+    return {name: is_down for name, is_down in found.items() if not owned.has(name)}
 
 
 def is_running(bird: ControlSocket) -> bool:

@@ -150,17 +150,23 @@ class _Names:
     def __init__(self, plan: Plan, current: str, lost: Collection[Prefix]) -> None:
         self.table = "anycast" if plan.sessions else "master"
         self._usual = None if plan.sessions else _ABOVE_DIRECT
-        self._preferences = {one.name: one.preference for one in protocols.blocks(current)}
+        running = [
+            one
+            for one in protocols.blocks(current)
+            if one.table.startswith(self.table) and not one.routes.issubset(lost)
+        ]
+        self._preferences = {one.name: one.preference for one in running}
         self._homes = {
-            (table, prefix): name
-            for (table, prefix), name in protocols.homes(current).items()
-            if prefix not in lost or self._preferences[name] == self._usual
+            (one.table, prefix): one.name
+            for one in running
+            for prefix in one.routes
+            if prefix not in lost or one.preference == self._usual
         }
         every = (*plan.announcements, *plan.standby)
         self._count = Counter((one.service, one.prefix.version) for one in every)
 
     def preference(self, name: str) -> int | None:
-        """Return the preference of a protocol; a running one keeps its own.
+        """Return the preference of a protocol; one whose routes are exported keeps its own.
 
         In the operator's tables ours must win against `protocol direct` (240), which has the
         address of each label too. Another preference would send the routes again.

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from anycast_routed.announce.bird.socket import ControlSocket, Reply
     from anycast_routed.model import Prefix
 
-_MOST_EXACT = 128
-"""For more prefixes one listing for each session costs less than a question for each prefix."""
+_MOST_QUESTIONS = 256
+"""Beyond, one listing for each session costs less than a question for each of its prefixes."""
 _PATH = re.compile(r"^(?:([0-9a-fA-F.:]+/\d+)\s|\s).*?\[(\S+) ")
 _NAMED = re.compile(r"\w+")
 _ALL = "ACCEPT"
-_LEARNED = "BGP"
+_LEARNED = frozenset({"BGP", "OSPF", "RIP", "Babel"})
+"""The kinds of protocols by which another router announces a prefix."""
 _FIXES = {
-    "Direct": 'in protocol direct {name}, leave out the interface: interface "-lo", "*";',
+    "Direct": "in the channel of protocol direct {name}: import where net != {prefix};",
     "Static": "remove {prefix} from protocol static {name}",
-    _LEARNED: "",
 }
 _FIX = "keep {prefix} out by the import filter of protocol {kind} {name}"
 
@@ -47,9 +47,10 @@ def origins(bird: ControlSocket, prefixes: Collection[Prefix], owned: Owned) -> 
     kinds = answers.kinds(shown)
     sessions = [one.name for one in answers.sessions(shown) if one.established and not one.ours]
     channels = answers.channels(shown)
+    exact = len(prefixes) * len(sessions) <= _MOST_QUESTIONS
     sent: dict[_Path, dict[str, None]] = {}
     for name in sessions:
-        for path in _exported(bird, name, prefixes, channels[name]):
+        for path in _exported(bird, name, prefixes, channels[name], exact=exact):
             sent.setdefault(path, {})[name] = None
     ours = {path.prefix for path in sent if owned.has(path.protocol)}
     waiting = dict.fromkeys(_waiting(bird, ours, [one for n in sessions for one in channels[n]]))
@@ -65,9 +66,11 @@ def _exported(
     session: str,
     prefixes: Collection[Prefix],
     channels: Iterable[answers.Channel],
+    *,
+    exact: bool,
 ) -> Iterator[_Path]:
     """Yield the paths to these prefixes that a session is sent, ours among them."""
-    if len(prefixes) > _MOST_EXACT:
+    if not exact:
         found = _paths(bird.ask(f"show route export '{session}' where source != RTS_BGP"))
         yield from (path for path in found if path.prefix in prefixes)
         return
@@ -81,9 +84,10 @@ def _waiting(
     bird: ControlSocket, ours: Collection[Prefix], channels: Iterable[answers.Channel]
 ) -> Iterator[_Path]:
     """Yield the paths below ours that the filter of a channel would let out."""
-    if len(ours) > _MOST_EXACT:
+    several = dict.fromkeys(channels)
+    if len(ours) * len(several) > _MOST_QUESTIONS:
         return
-    for channel in dict.fromkeys(channels):
+    for channel in several:
         if not _NAMED.fullmatch(channel.export) or channel.export == "REJECT":
             continue
         chosen = "" if channel.export == _ALL else f" filter {channel.export}"
@@ -106,6 +110,10 @@ def _paths(reply: Reply, prefix: Prefix | None = None) -> Iterator[_Path]:
 
 def _origin(path: _Path, kinds: Mapping[str, str], peers: tuple[str, ...]) -> Origin:
     kind, name = kinds.get(path.protocol, ""), path.protocol
-    fix = _FIXES.get(kind, _FIX).format(kind=kind.lower(), name=name, prefix=path.prefix)
+    fix = (
+        ""
+        if kind in _LEARNED
+        else _FIXES.get(kind, _FIX).format(kind=kind.lower(), name=name, prefix=path.prefix)
+    )
     made_by = f"protocol {kind.lower()} {name}".replace("  ", " ")
-    return Origin(path.prefix, made_by, peers, learned=kind == _LEARNED, fix=fix)
+    return Origin(path.prefix, made_by, peers, learned=kind in _LEARNED, fix=fix)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # The first form is ours alone: no name of a service begins with an underscore.
 _OF_PREFIX = re.compile(r"anycast__[a-z0-9_]+_v[46]")
-SESSIONS = "anycast_peer_"
 _OF_SERVICE = re.compile(r"anycast_[a-z0-9_]+_v[46]")
 
 
@@ -24,19 +23,19 @@ _OF_SERVICE = re.compile(r"anycast_[a-z0-9_]+_v[46]")
 class Owned:
     """Our static protocols: those of a prefix, and those of a service that our file defines."""
 
-    named: frozenset[str] = frozenset()
-    """What our file defines; without any (it is lost) each name of the form of ours counts."""
+    named: frozenset[str] | None = None
+    """What our file defines. None if it is lost and BIRD runs it: each name of our form counts."""
 
     @classmethod
-    def by(cls, text: str | None) -> Owned:
+    def by(cls, text: str) -> Owned:
         """Return what this text of ours defines."""
-        return cls(frozenset(protocols.states(text or "")))
+        return cls(frozenset(protocols.states(text)))
 
     def has(self, name: str) -> bool:
         """Return whether a static protocol of this name is ours."""
         if _OF_PREFIX.fullmatch(name):
             return True
-        return bool(_OF_SERVICE.fullmatch(name)) and (name in self.named or not self.named)
+        return bool(_OF_SERVICE.fullmatch(name)) and (self.named is None or name in self.named)
 
 
 def symbol(address: Address) -> str:
@@ -46,4 +45,4 @@ def symbol(address: Address) -> str:
 
 def session_name(address: Address) -> str:
     """Return the name of our session with a neighbor, by which it is known as ours."""
-    return f"{SESSIONS}{symbol(address)}"
+    return f"anycast_peer_{symbol(address)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from anycast_routed.model import Prefix
 
+_TEXTS = 4  # parsed texts that are kept: those of one cycle
+_MOST = 1 << 16  # parsed prefixes that are kept
 _BLOCK = re.compile(
     r"^protocol static (\w+) \{\n(  disabled;\n)?(.*?)^\}\n", re.MULTILINE | re.DOTALL
 )
@@ -48,6 +51,7 @@ class Block:
     routes: frozenset[Prefix]
 
 
+@lru_cache(_TEXTS)
 def blocks(text: str) -> tuple[Block, ...]:
     """Return the static protocols that have the form of our template."""
     return tuple(
@@ -117,20 +121,16 @@ def states(text: str) -> Mapping[str, bool]:
     return {block.name: block.disabled for block in blocks(text)}
 
 
-def attributes(text: str) -> dict[Prefix, Attributes]:
+@lru_cache(_TEXTS)
+def attributes(text: str) -> Mapping[Prefix, Attributes]:
     """Return the attributes of each route that a text has in the form of our template."""
     found: dict[Prefix, Attributes] = {}
     for written, local_pref, next_hop, more in _ATTRIBUTES.findall(text):
         with contextlib.suppress(ValueError):
             communities = (GRACEFUL_SHUTDOWN,) if more else ()
             made = Attributes(int(local_pref), ip_address(next_hop), communities)
-            found[ip_network(written)] = made
+            found[_network(written)] = made
     return found
-
-
-def homes(text: str) -> dict[tuple[str, Prefix], str]:
-    """Return the name of the protocol that has each prefix, by table and prefix."""
-    return {(block.table, prefix): block.name for block in blocks(text) for prefix in block.routes}
 
 
 def _covers(prefixes: Collection[Prefix] | None, there: Iterable[Prefix]) -> bool:
@@ -146,10 +146,15 @@ def _routes(text: str) -> frozenset[Prefix]:
     found: set[Prefix] = set()
     for written in _ROUTED.findall(text):
         with contextlib.suppress(ValueError):  # edited by hand; BIRD refuses it too
-            found.add(ip_network(written))
+            found.add(_network(written))
     return frozenset(found)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
     return found[1] if found else ""
+
+
+@lru_cache(_MOST)
+def _network(text: str) -> Prefix:
+    return ip_network(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers, releases
@@ -9,6 +10,8 @@ from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback, by_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anycast_routed.announce.bird.owned import Owned
     from anycast_routed.announce.bird.releases import Release
     from anycast_routed.announce.bird.socket import ControlSocket
@@ -21,9 +24,20 @@ def readback(bird: ControlSocket, owned: Owned) -> Readback:
     Raises:
         RouterUnavailableError: also if an answer is not one that BIRD gives, or BIRD is too old.
     """
-    try:
+    with understood():
         return _readback(bird, owned)
-    except ValueError as error:
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Turn the error of an answer that is not one of BIRD's into one that names BIRD.
+
+    Raises:
+        RouterUnavailableError: the answer cannot be understood.
+    """
+    try:
+        yield
+    except (ValueError, KeyError) as error:
         message = f"BIRD's answer cannot be understood: {error}"
         hint = "which version is it? see: birdc show status"
         raise RouterUnavailableError(message, hint=hint) from error

@@ -19,12 +19,13 @@ from anycast_routed.announce.bird import (
     origins,
     protocols,
     readback,
+    refusals,
     releases,
     states,
     withdraw,
 )
 from anycast_routed.announce.bird.owned import Owned
-from anycast_routed.announce.bird.socket import ControlSocket, Reply
+from anycast_routed.announce.bird.socket import ControlSocket
 from anycast_routed.announce.listening import listens
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.decide.proof import heard
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
+_QUEUED_WITHIN = 0.3  # seconds for a reload to end; 300,000 routes take 0.1
 _STDIN = Path("/dev/stdin")
+_A_PROTOCOL = "\nprotocol device {}\n"  # BIRD refuses a config without any
 # BIRD 3 writes the time, a thread and a severity before each line. With them, the same refusal
 # would be reported again at each retry.
 _STAMP = re.compile(r"^(bird: )?\d{4}-\d\d-\d\d [\d:.]+ \[\d+\] <\w+> ", re.MULTILINE)
@@ -71,7 +74,7 @@ class BirdSpeaker:
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
         with self._connect(restricted=True) as bird:
-            found = readback.readback(bird, self._owned())
+            found = readback.readback(bird, self._owned(bird))
         self._version = found.version
         self._has_others = any(one.established and not one.ours for one in found.sessions)
         if any(session.established for session in found.sessions):
@@ -86,13 +89,13 @@ class BirdSpeaker:
         """
         if not self._has_others:
             return ()
-        with self._connect(restricted=True) as bird:
-            return origins.origins(bird, prefixes, self._owned())
+        with self._connect(restricted=True) as bird, readback.understood():
+            return origins.origins(bird, frozenset(prefixes), self._owned(bird))
 
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Look at the session's channel, at the best route of its table, and at its filter."""
-        with self._connect(restricted=True) as bird:
-            return causes.cause(bird, session, prefix, self._owned())
+        with self._connect(restricted=True) as bird, readback.understood():
+            return causes.cause(bird, session, prefix, self._owned(bird))
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config.
@@ -110,7 +113,7 @@ class BirdSpeaker:
         if layout.mark(text) is None:
             message = "the template does not render `define anycast_routed_loaded`"
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
-        check_config(_STDIN, self.file, stdin=text)
+        check_config(_STDIN, self.file, stdin=f"{text}{_A_PROTOCOL}")
 
     def load(self, text: str, previous: str | None = None) -> str:
         """Enable and disable static protocols where that is all; otherwise reload the config.
@@ -127,11 +130,12 @@ class BirdSpeaker:
                 states.bring(bird, text)
                 return ""
             if seconds := configure.trial(bird):
-                raise _on_trial(seconds)
+                raise refusals.on_trial(seconds)
             reply = bird.ask("configure check")
-            if reply.failed or (reply := configure.load(bird, self._owned())).failed:
-                raise _rejected(reply, self.file, text)
-            configure.await_end(bird, within=_WITHIN)
+            if not reply.failed:
+                reply = configure.load(bird, self._owned(bird), within=_WITHIN)
+            if reply.failed:
+                raise refusals.rejected(reply, self.file, text)
         # This new connection also wakes a BIRD that holds its first routes back (see `releases`).
         if text and not self.is_loaded(text):
             message = f"BIRD's own config does not include {self.file}"
@@ -148,7 +152,7 @@ class BirdSpeaker:
         if listens(self.socket):
             return True
         try:
-            check_config(_STDIN, self.file, stdin=text)
+            check_config(_STDIN, self.file, stdin=f"{text}{_A_PROTOCOL}")
         except RejectedError as error:
             return not re.search(rf"{re.escape(str(self.file))}:\d", error.message)
         except AnycastRoutedError:
@@ -165,15 +169,25 @@ class BirdSpeaker:
         static protocol is disabled that holds any of the prefixes.
         """
         mark = layout.mark(loaded)
-        owned = Owned.by(loaded) if loaded else self._owned()
         with self._connect() as bird:
+            owned = Owned.by(loaded) if mark else self._owned(bird)
             if prefixes is None or not mark or not _runs(bird, mark):
                 withdraw.disable(bird, prefixes, owned)
                 return
             whole, rest = protocols.split(loaded, prefixes)
             states.disable(bird, whole)
+            if configure.is_running(bird):
+                # An operator's reload has read the file as it was, and would enable them again.
+                configure.await_end(bird, within=_QUEUED_WITHIN)
+                states.disable(bird, whole)
             if rest and withdraw.holders(bird, rest, owned):
                 withdraw.reload(bird, rest, owned)
+
+    def undo_in(self) -> float | None:
+        """Return when BIRD undoes a `configure timeout`: it then runs what it ran before that."""
+        with self._connect(restricted=True) as bird:
+            seconds = configure.trial(bird)
+        return float(seconds) if seconds else None
 
     def notes(self) -> tuple[Finding, ...]:
         """Report what concerns the include line, our file at boot, and this release."""
@@ -183,11 +197,18 @@ class BirdSpeaker:
             found += notes.of_include_line(self._config_file, self.file, connect)
         return tuple(found)
 
-    def _owned(self) -> Owned:
-        """Return which protocols are ours; a file that cannot be read leaves only their form."""
+    def _owned(self, bird: ControlSocket) -> Owned:
+        """Return which protocols are ours.
+
+        Without a file of ours BIRD can still run it; if it does not, nothing of a service is ours.
+        """
+        text = None
         with contextlib.suppress(AnycastRoutedError):
-            return Owned.by(files.read(self.file))
-        return Owned()
+            text = files.read(self.file)
+        if text is not None and layout.mark(text) is not None:
+            return Owned.by(text)
+        is_lost = not bird.ask("eval anycast_routed_loaded").failed
+        return Owned() if is_lost else Owned(frozenset())
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)
@@ -217,20 +238,3 @@ def _program() -> str:
 def _runs(bird: ControlSocket, mark: str) -> bool:
     reply = bird.ask("eval anycast_routed_loaded")
     return not reply.failed and reply.text == mark
-
-
-def _on_trial(seconds: str) -> RejectedError:
-    message = (
-        f"BIRD will undo a trial of the operator's config (`configure timeout`) in {seconds} s"
-    )
-    hint = "nothing is loaded until then; to end the trial: birdc configure confirm"
-    return RejectedError(message, hint=hint, text_at_fault=False)
-
-
-def _rejected(reply: Reply, file: Path, text: str) -> RejectedError:
-    said = quoted_safely(reply.lines[-1].strip(), text)
-    if str(file) in reply.text:
-        hint = f"nothing was loaded; the refused text is kept as {file}.rejected"
-        return RejectedError(said, hint=hint)
-    hint = "nothing was loaded; mend the part of BIRD's config that is not ours"
-    return RejectedError(said, hint=hint, text_at_fault=False)

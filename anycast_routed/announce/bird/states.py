@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers, protocols
+from anycast_routed.announce.bird import answers, configure, protocols
 from anycast_routed.announce.bird.socket import NO_SUCH_PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anycast_routed.announce.bird.socket import ControlSocket
+
+_WITHIN = 1.0  # seconds for a reload of the operator to end
 
 
 def differing(bird: ControlSocket, text: str) -> Mapping[str, bool]:
@@ -26,11 +28,16 @@ def differing(bird: ControlSocket, text: str) -> Mapping[str, bool]:
 
 def bring(bird: ControlSocket, text: str) -> None:
     """Bring every protocol of a text that BIRD runs into its state. Withdrawals come first."""
-    todo = differing(bird, text)
-    disable(bird, (name for name, disabled in todo.items() if disabled))
-    for name, disabled in todo.items():
-        if not disabled:
-            bird.ask(f"enable {name}")
+    for _ in range(2):
+        todo = differing(bird, text)
+        disable(bird, (name for name, disabled in todo.items() if disabled))
+        for name, disabled in todo.items():
+            if not disabled:
+                bird.ask(f"enable {name}")
+        if not configure.is_running(bird):
+            break
+        # An operator's reload has read the file as it was.
+        configure.await_end(bird, within=_WITHIN)
 
 
 def disable(bird: ControlSocket, names: Iterable[str]) -> None:

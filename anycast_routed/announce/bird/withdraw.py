@@ -29,10 +29,9 @@ def reload(bird: ControlSocket, gone: Collection[Prefix], owned: Owned) -> None:
     on trial, the protocols that still hold the prefixes are disabled.
     """
     # A reload would make a trial of the operator permanent.
-    is_waiting = not configure.trial(bird) and configure.load(bird, owned).code in {
-        IN_PROGRESS,
-        QUEUED,
-    }
+    is_waiting = not configure.trial(bird) and configure.load(
+        bird, owned, within=_QUEUED_WITHIN
+    ).code in {IN_PROGRESS, QUEUED}
     until = time.monotonic() + (_QUEUED_WITHIN if is_waiting else 0.0)
     every = _FRAGILE_EVERY if releases.version(bird.greeting).fragile else _EVERY
     while holders(bird, gone, owned) and time.monotonic() < until:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr.running_config import Running
     from anycast_routed.model import Prefix
 
-_NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # nosec B104  # noqa: S104 - no peer, as FRR writes it
+_NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # noqa: S104 - no peer, as FRR writes it
+_LOCAL = frozenset({"connected", "kernel", "local", "static", "table"})
+"""What `redistribute` takes from this host; the others are routing protocols."""
 _FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
 
 
@@ -54,7 +56,10 @@ def _origin(
     elif path.get("aggregated") or "aggregatorAs" in path:
         line, fix = f"aggregate-address {prefix}", f"remove `aggregate-address {prefix}`"
     else:
-        line = " or ".join(_redistributed(running, prefix)) or "redistribute"
+        lines = _redistributed(running, prefix)
+        line = " or ".join(lines) or "redistribute"
+        if lines and _LOCAL.isdisjoint(one.split()[1] for one in lines):
+            return Origin(prefix, f"`{line}`", peers, learned=True)
         fix = (
             f"give it a route-map that denies {prefix}: {line.partition(' or ')[0]} route-map NAME"
         )
@@ -87,12 +92,21 @@ def open_neighbors(running: Running, family: str) -> tuple[str, ...]:
         for line in running.lines
         if config_lines.neighbor(line) and line.words[2:3] == ["peer-group"] and len(line.words) > 3  # noqa: PLR2004 - neighbor X peer-group G
     }
+    options = {
+        (config_lines.neighbor(line), line.words[2], line.words[-1])
+        for line in running.lines
+        if len(line.words) > 2 and config_lines.in_instance(line)  # noqa: PLR2004 - neighbor X WORD
+    }
     theirs = frozenset(running.neighbors) - running.our_neighbors - frozenset(groups.values())
     return tuple(
         name
         for name in sorted(theirs)
         for either in ({name, groups.get(name, name)},)
         if filtered.isdisjoint(either) and not active.isdisjoint(either)
+        if not any((one, "shutdown", "shutdown") in options for one in either)
+        # Without a policy, eBGP sends nothing (RFC 8212).
+        if any((one, "remote-as", str(running.local_as)) in options for one in either)
+        or any((one, "remote-as", "internal") in options for one in either)
     )
 
 

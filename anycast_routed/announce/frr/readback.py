@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anycast_routed.announce.frr import answers, causes, origins, releases, running_config
 from anycast_routed.announce.frr.running_config import Running
-from anycast_routed.announce.frr.vtysh import documents
+from anycast_routed.announce.frr.understood import (
+    BrokenOffError,
+    broken_off,
+    by_question,
+    understood,
+)
 from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from anycast_routed.announce.frr.releases import Release
     from anycast_routed.announce.frr.vtysh import Vtysh
@@ -23,7 +28,6 @@ _SHOW = "show running-config"
 _SHOWN = "\nend\n"  # ends its output
 _SUMMARY = "show bgp summary json"
 _STATIC = re.compile(r"ip(?:v6)? route ")
-_ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
 class _Questions(NamedTuple):
@@ -68,12 +72,11 @@ class Reader:
         """
         self._silent.clear()
         try:
-            return self._readback_anew()
-        except _ODD as error:
+            with understood():
+                return self._readback_anew()
+        except RouterUnavailableError:
             self._latest_questions, self._latest = (), None
-            message = f"FRR's answer cannot be understood: {type(error).__name__}: {error}"
-            hint = "which version is it? see: vtysh -c 'show version'"
-            raise RouterUnavailableError(message, hint=hint) from error
+            raise
 
     def _readback_anew(self) -> Readback:
         """Read back; and once more if an answer to the questions of the last time is broken.
@@ -82,7 +85,7 @@ class Reader:
         """
         try:
             return self._readback()
-        except _BrokenOffError:
+        except BrokenOffError:
             if not self._latest_questions:
                 raise
             self._latest_questions = ()
@@ -91,12 +94,12 @@ class Reader:
     def _readback(self) -> Readback:
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *self._latest_questions])
         config, _, rest = shown.partition(_SHOWN)
-        answered = _by_question((_SUMMARY, *self._latest_questions), rest)
+        answered = by_question((_SUMMARY, *self._latest_questions), rest)
         running, summary = running_config.running(config), answered[_SUMMARY] or {}
         releases.refuse_unsupported(running.version)
         questions = _questions(running, answers.established(summary))
         if missing := [one for one in questions.all if one not in answered]:
-            answered |= _by_question(missing, self._vtysh.ask("bgpd", missing))
+            answered |= by_question(missing, self._vtysh.ask("bgpd", missing))
         self._latest_questions, self._latest = questions.all, running
         self._release = releases.release(running.version)
         return _combine(running, summary, questions, answered)
@@ -111,19 +114,21 @@ class Reader:
         if not prefixes or running.our_neighbors.issuperset(running.neighbors):
             return ()  # Our neighbors are sent only what carries our tag.
         asked = {prefix: origins.question(prefix) for prefix in prefixes}
-        answered = _by_question(tuple(asked.values()), self._vtysh.ask("bgpd", [*asked.values()]))
-        return tuple(
-            one
-            for prefix, question in asked.items()
-            for one in origins.origins(prefix, answered[question], running)
-        )
+        answered = by_question(tuple(asked.values()), self._vtysh.ask("bgpd", [*asked.values()]))
+        with understood():
+            return tuple(
+                one
+                for prefix, question in asked.items()
+                for one in origins.origins(prefix, answered[question], running)
+            )
 
     def cause(self, name: str, prefix: Prefix) -> tuple[str, str]:
         """Return why a neighbor is not sent a prefix, and what to do; or empty texts."""
         asked = causes.questions(name, prefix)
-        answered = _by_question(asked, self._vtysh.ask("bgpd", asked))
+        answered = by_question(asked, self._vtysh.ask("bgpd", asked))
         neighbors, table = (answered[one] or {} for one in asked)
-        return causes.cause(name, prefix, neighbors, table)
+        with understood():
+            return causes.cause(name, prefix, neighbors, table)
 
     def forget(self) -> None:
         """Drop the latest read-back, since something is about to change."""
@@ -177,7 +182,7 @@ class Reader:
     def _config(self, daemon: str) -> str:
         shown = self._vtysh.ask(daemon, [_SHOW])
         if not shown.endswith(_SHOWN):
-            raise _broken_off(daemon=daemon)
+            raise broken_off(daemon=daemon)
         return shown
 
 
@@ -223,23 +228,6 @@ def _combine(
         exported={one.name: tuple(exported(one)) for one in sessions if one.established},
         version=running.version,
     )
-
-
-def _by_question(questions: Sequence[str], answers: str) -> dict[str, Any]:
-    """Return each question's answer. vtysh exits with 0 even if bgpd dies while it answers."""
-    try:
-        return dict(zip(questions, documents(answers), strict=True))
-    except ValueError as error:
-        raise _broken_off(daemon="bgpd") from error
-
-
-class _BrokenOffError(RouterUnavailableError):
-    """An answer has no end, or cannot be parsed."""
-
-
-def _broken_off(*, daemon: str) -> _BrokenOffError:
-    hint = "it has died, or is being restarted: systemctl status frr"
-    return _BrokenOffError(f"the answer of FRR's {daemon} broke off", hint=hint)
 
 
 def _addresses(answered: Mapping[str, Any]) -> dict[str, Address]:

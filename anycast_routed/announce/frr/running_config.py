@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines, releases
-from anycast_routed.announce.frr.config_lines import MAP_IN, MAP_OUT, STATIC_DISTANCE, Line
+from anycast_routed.announce.frr.config_lines import MAP_IN, MAP_OUT, OURS, STATIC_DISTANCE, Line
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
@@ -70,16 +71,24 @@ class Running:
 
     @cached_property
     def our_neighbors(self) -> frozenset[str]:
-        """The neighbors that carry both of our route-maps.
+        """The neighbors that carry at least two of our marks: both route-maps, and the next hop.
 
-        An operator may use the outbound one, to send a neighbor of their own what is ours.
+        An operator may use the outbound route-map, to send a neighbor of their own what is ours.
         """
-        both = (f" route-map {MAP_IN} in", f" route-map {MAP_OUT} out")
-        incoming, outgoing = (
-            {config_lines.neighbor(line) for line in self.lines if line.text.endswith(one)}
-            for one in both
+        marks = (
+            f" route-map {MAP_IN} in",
+            f" route-map {MAP_OUT} out",
+            " attribute-unchanged next-hop",
         )
-        return frozenset(filter(None, incoming & outgoing))
+        count = Counter(
+            name
+            for mark in marks
+            for name in {
+                config_lines.neighbor(line) for line in self.lines if line.text.endswith(mark)
+            }
+        )
+        ours = {config_lines.neighbor(line) for line in self.lines if OURS in line.text}
+        return frozenset(name for name, number in count.items() if name in ours and number > 1)
 
     @cached_property
     def networks(self) -> dict[Prefix, Line]:

@@ -81,6 +81,10 @@ class FrrSpeaker:
         except OSError:
             return None
 
+    def undo_in(self) -> float | None:
+        """Return None: FRR undoes nothing by itself."""
+        return None
+
     def notes(self) -> tuple[Finding, ...]:
         """Report what is saved in frr.conf, what FRR logs, and who else gets the prefixes.
 

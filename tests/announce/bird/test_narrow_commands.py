@@ -1,4 +1,4 @@
-"""A death, a drain and a return reload nothing: what the operator did by hand stays as it is."""
+"""A death and a return reload nothing: what the operator did by hand stays as it is."""
 
 from __future__ import annotations
 
@@ -126,6 +126,32 @@ def test_a_death_ends_no_trial_of_the_operator(operators: Site, announced: Held)
     bird.birdc("configure confirm")
     operators.run("apply")
     eventually(lambda: "10.10.10.12/32" in operators.tables()[1])
+
+
+def test_a_withdrawal_of_everything_during_a_trial_is_not_called_done(operators: Site) -> None:
+    """BIRD undoes the trial by what it ran before: then all would be announced again."""
+    bird_of(operators).birdc("configure timeout 60")
+    done = operators.run("withdraw", check=False)
+    assert done.code == 4
+    assert "announce again" in done.err
+    eventually(lambda: operators.tables()[1] == {})
+    bird_of(operators).birdc("configure confirm")
+    operators.run("withdraw")
+    assert operators.tables()[1] == {}
+
+
+def test_what_the_undo_of_a_trial_brings_back_is_withdrawn_at_once(
+    operators: Site, announced: Held
+) -> None:
+    operators.daemon()
+    eventually(lambda: operators.tables()[1] == announced)
+    bird_of(operators).birdc("configure timeout 4")
+    operators.server.daemon.kill()
+    eventually(lambda: operators.tables()[1] == {})
+    eventually(lambda: "undo in" not in bird_of(operators).birdc("configure status"))
+    eventually(lambda: operators.tables()[1] == {})
+    eventually(lambda: not bird_of(operators).birdc("show route table anycast4").count("/32"))
+    assert not held(operators.router_file().read_text())
 
 
 def test_a_new_prefix_enables_nothing_that_the_operator_has_disabled(operators: Site) -> None:

@@ -1,0 +1,32 @@
+"""The errors of a config that BIRD, or an operator's trial of one, refuses. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anycast_routed.announce.masking import quoted_safely
+from anycast_routed.errors import RejectedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anycast_routed.announce.bird.socket import Reply
+
+
+def on_trial(seconds: str) -> RejectedError:
+    """Return the error while BIRD will undo a config in so many seconds."""
+    message = (
+        f"BIRD will undo a trial of the operator's config (`configure timeout`) in {seconds} s"
+    )
+    hint = "nothing is loaded until then; to end the trial: birdc configure confirm"
+    return RejectedError(message, hint=hint, text_at_fault=False)
+
+
+def rejected(reply: Reply, file: Path, text: str) -> RejectedError:
+    """Return the error for a refused text of ours, or for a fault elsewhere in BIRD's config."""
+    said = quoted_safely(reply.lines[-1].strip(), text)
+    if str(file) in reply.text:
+        hint = f"nothing was loaded; the refused text is kept as {file}.rejected"
+        return RejectedError(said, hint=hint)
+    hint = "nothing was loaded; mend the part of BIRD's config that is not ours"
+    return RejectedError(said, hint=hint, text_at_fault=False)
