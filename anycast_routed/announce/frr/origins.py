@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr.running_config import Running
     from anycast_routed.model import Prefix
 
-_NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # noqa: S104 - no peer, as FRR writes it
+_NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # nosec B104  # noqa: S104 - no peer, as FRR writes it
 _LOCAL = frozenset({"connected", "kernel", "local", "static", "table"})
 """What `redistribute` takes from this host; the others are routing protocols."""
 _FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
