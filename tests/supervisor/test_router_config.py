@@ -140,6 +140,7 @@ def test_a_config_that_frr_refuses_in_part_is_undone(watched: Watched, announced
     bad = bad.replace(
         "  neighbor {{ peer.address }} activate\n",
         "  neighbor {{ peer.address }} activate\n"
+        "  neighbor 172.17.2.1 route-map {{ map_in }} in\n"
         "  neighbor 172.17.2.1 route-map {{ map_out }} out\n",
     )
     mark = watched.mark()
