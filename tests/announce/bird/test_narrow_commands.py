@@ -320,7 +320,8 @@ def test_an_include_file_that_survives_a_boot_is_an_error_and_setup_removes_it_a
     site = lay_out(lab, "bird")
     dns_config["router"] = {"include-file": file}
     site.configure(dns_config)
-    site.dns1.run("mount", "-n", "-t", "tmpfs", "lab", "/etc/tmpfiles.d")
+    place = "mkdir -p /etc/tmpfiles.d && mount -n -t tmpfs lab /etc/tmpfiles.d"
+    site.dns1.run("/bin/sh", "-c", place)
     assert "[AR048]" in site.run("plan").out
     shown = site.run("setup").out
     assert f"+r! {file}" in shown
