@@ -126,7 +126,7 @@ def test_the_life_of_a_prefix(site: Site, announced: Held) -> None:
 def drifts(site: Site) -> None:
     """Change one of our lines at the router by hand."""
     if isinstance(site.router, Bird):
-        site.router.birdc("disable", "anycast_dns_v4")
+        site.router.birdc("disable", "anycast__10_10_10_10_v4")
         return
     edit = "router bgp 64512\naddress-family ipv4 unicast\nno network 10.10.10.10/32"
     site.router.vtysh(f"configure terminal\n{edit}")
