@@ -52,16 +52,14 @@ class Addresses:
     """The addresses of this host, by their state."""
 
     def __init__(self, observed: Observed) -> None:
-        usable = {host.address.ip for host in observed.addresses if not host.tentative}
-        self.usable: frozenset[Address] = frozenset(usable)
-        """Assigned on any interface, and through duplicate address detection."""
-        exact = (one.address for one in observed.addresses if not one.tentative)
+        usable = {host.address for host in observed.addresses if not host.tentative}
         self.routed: frozenset[Address] = frozenset(
-            one.ip for one in exact if one.network.prefixlen == one.max_prefixlen
+            one.ip for one in usable if one.network.prefixlen == one.max_prefixlen
         )
-        """Usable, and with a host mask: the kernel has a route for exactly this address."""
+        """Through duplicate address detection, and with a host mask: the kernel has a route for
+        exactly this address."""
         every = {host.address.ip for host in observed.addresses}
-        self.tentative: frozenset[Address] = frozenset(every - usable)
+        self.tentative: frozenset[Address] = frozenset(every - {one.ip for one in usable})
         """Assigned, but not usable."""
 
 

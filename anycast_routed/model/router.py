@@ -77,7 +77,8 @@ class Route:
 class Origin:
     """A path to one of our prefixes that does not come from anycast-routed.
 
-    It is what the router announces in place of ours, or what it would announce without ours.
+    The router announces it instead of the route of anycast-routed, or would announce it if
+    anycast-routed withdrew its route.
     """
 
     prefix: Prefix

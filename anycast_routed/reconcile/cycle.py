@@ -19,7 +19,7 @@ from anycast_routed.decide.diff import changes
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
-from anycast_routed.reconcile import others
+from anycast_routed.reconcile import after_proof
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.decide.diff import Change
     from anycast_routed.model import Observed, Origin, Plan, Prefix, Readback
-    from anycast_routed.reconcile.others import Others
+    from anycast_routed.reconcile.after_proof import Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class Memory:
     """The latest plan, if the router was proved to run it."""
     planned: tuple[Config, Observed, Plan] | None = None
     """The latest plan as decided, with what it was decided from."""
-    others: Others | None = None
-    """What else announces our prefixes, if it was asked."""
+    answers: Answers | None = None
+    """What the router answered after the latest proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +134,20 @@ def step(
     desired = revive_nothing(planned, inputs.unproved, originated)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     outcome = replace(outcome, seconds=time.monotonic() - begun)
-    outcome, elsewhere = _look_further(speaker, desired, outcome, memory.others)
+    outcome, answers = _look_further(speaker, desired, outcome, memory.answers)
     done, proved = _done(desired, known or before, outcome)
     return Step(
         plan=desired,
         outcome=outcome,
         changes=done,
         drifted=memory.confirmed == desired and bool(_done(desired, before, outcome)[0]),
-        origins=elsewhere.origins if elsewhere else (),
-        undo_in=others.undo_in(speaker),
+        origins=answers.origins if answers else (),
+        undo_in=after_proof.undo_in(speaker),
         memory=Memory(
             proved,
             desired if outcome.confirmed else None,
             (inputs.config, inputs.observed, planned),
-            elsewhere,
+            answers,
         ),
     )
 
@@ -169,8 +169,8 @@ def _done(
 
 
 def _look_further(
-    speaker: Speaker, desired: Plan, outcome: transaction.Outcome, latest: Others | None
-) -> tuple[transaction.Outcome, Others | None]:
+    speaker: Speaker, desired: Plan, outcome: transaction.Outcome, latest: Answers | None
+) -> tuple[transaction.Outcome, Answers | None]:
     """Ask for the causes of missing exports, and for what else announces the prefixes.
 
     Only of a router that is proved to run the plan: a newer plan is more urgent.
@@ -178,8 +178,8 @@ def _look_further(
     if not outcome.confirmed:
         return outcome, None
     fragile = outcome.readback.version.fragile
-    found = others.ask(speaker, desired, outcome.faults, latest, fragile=fragile)
-    return replace(outcome, faults=others.with_causes(outcome.faults, found)), found
+    found = after_proof.ask(speaker, desired, outcome.faults, latest, fragile=fragile)
+    return replace(outcome, faults=after_proof.with_causes(outcome.faults, found)), found
 
 
 def _withdraw_and_read(

@@ -16,7 +16,7 @@ from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Code, Finding, Health
-from anycast_routed.reconcile import last_known, others
+from anycast_routed.reconcile import after_proof, last_known
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import record, running_daemon, status_file
@@ -154,9 +154,9 @@ def _service_lines(health: Mapping[str, Health], daemon: status_file.Live | None
 
 def _explained(
     speaker: Speaker, plan: Plan, wrong: tuple[Fault, ...]
-) -> tuple[tuple[Fault, ...], others.Others]:
-    further = others.ask(speaker, plan, wrong, None)
-    return others.with_causes(wrong, further), further
+) -> tuple[tuple[Fault, ...], after_proof.Answers]:
+    further = after_proof.ask(speaker, plan, wrong, None)
+    return after_proof.with_causes(wrong, further), further
 
 
 def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:

@@ -46,7 +46,7 @@ def entries(
     return made
 
 
-def with_others(made: Iterable[Entry], kept: Mapping[Prefix, Origin]) -> list[Entry]:
+def with_origins(made: Iterable[Entry], kept: Mapping[Prefix, Origin]) -> list[Entry]:
     """Add to each entry of a withdrawn prefix what announces the prefix all the same."""
     left = {str(prefix): one.made_by for prefix, one in kept.items()}
     return [

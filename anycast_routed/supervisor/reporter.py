@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.report import findings, plan_lines
-from anycast_routed.report.history import entries, with_others
+from anycast_routed.report.history import entries, with_origins
 from anycast_routed.report.restrictions import restrictions
 from anycast_routed.state import journal, status_file
 from anycast_routed.supervisor.background_writer import BackgroundWriter
@@ -96,7 +96,7 @@ class Reporter:
         at = time.monotonic()
         kept = still_announced(wanted(step.plan), step.origins)
         made = entries(step.changes, step.plan, done.evidence, begun=begun, at=at)
-        made = with_others(made, kept)
+        made = with_origins(made, kept)
         facts.forget_evidence(done.evidence)
         for one in made:
             self.log.info(

@@ -36,3 +36,10 @@ def test_a_short_benchmark_prints_its_rows(name: str) -> None:
     assert done.code == 0, done.out + done.err
     for row in ROWS[name]:
         assert re.search(row, done.out), (row, done.out)
+
+
+@pytest.mark.integration
+def test_the_benchmark_of_protocols_prints_its_row() -> None:
+    done = run((sys.executable, "-m", "bench.protocols", "--sizes", "3"), within=60)
+    assert done.code == 0, done.out + done.err
+    assert re.search(r"\| 3 \| [\d.]+ \(.*\| [\d.]+ \(.*\| [\d.]+ \(", done.out), done.out

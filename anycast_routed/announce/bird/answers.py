@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird.owned import session_name
+from anycast_routed.announce.bird.protocols import network
 from anycast_routed.model import Attributes, Route, Session, by_address
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Community, Prefix
 
 # A name in quotes may have dots, colons and dashes.
-_PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+\S+\s+\S+")
-_STATE = re.compile(r"^([\w.:-]+)\s+\w+\s+\S+\s+(\w+)\s")
+_PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+(\S+)\s+\S+")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
 OURS = "anycast_*"
@@ -91,8 +91,8 @@ def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:
 
 def down(reply: Reply) -> dict[str, bool]:
     """Return whether each protocol is down, from `show protocols`: disabled, by whomever."""
-    found = (_STATE.match(line) for line in reply.lines)
-    return {match.group(1): match.group(2) == "down" for match in found if match}
+    found = (_PROTOCOL.match(line) for line in reply.lines)
+    return {match.group(1): match.group(4) == "down" for match in found if match}
 
 
 def tables(reply: Reply, owned: Owned) -> tuple[str, ...]:
@@ -208,9 +208,3 @@ def _attributes(block: tuple[str, ...], release: Release) -> Attributes:
 
 def _communities(text: str) -> tuple[Community, ...]:
     return tuple(sorted({(int(high), int(low)) for high, low in _COMMUNITY.findall(text)}))
-
-
-@lru_cache(_MOST)
-def network(text: str) -> Prefix:
-    """Return the prefix of a route's line."""
-    return ip_network(text)

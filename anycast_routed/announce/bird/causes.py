@@ -39,11 +39,9 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     if not owned.has(name):
         kind = answers.kinds(shown).get(name, "").lower()
         return f"the route of protocol {kind} {name} is better (preference {preference})", ""
+    if channel.export == "REJECT":
+        fix = f'add to the channel of {session}: export where proto ~ "{answers.OURS}";'
+        return f"the channel of protocol {session} exports nothing", fix
     named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"
     fix = f'begin that filter with: if proto ~ "{answers.OURS}" then accept;'
-    if channel.export == "REJECT":
-        named, fix = (
-            "none",
-            f'add to the channel of {session}: export where proto ~ "{answers.OURS}";',
-        )
     return f"the export {named} of protocol {session} refuses it", fix

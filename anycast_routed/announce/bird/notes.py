@@ -40,8 +40,8 @@ def of_include_line(
 def _is_included(bird_conf: Path, file: Path, connect: Callable[[], ControlSocket]) -> bool:
     """Look for the line, and ask BIRD, which knows our constant wherever the line stands.
 
-    Before there is a file of ours, only the config files can tell. While BIRD works on a reload, it
-    may not know the constant yet.
+    Until anycast-routed has written its file, only BIRD's config files show this. During a reload,
+    BIRD may not know the constant yet.
     """
     if includes(bird_conf, file):
         return True

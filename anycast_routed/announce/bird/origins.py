@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird.protocols import network
 from anycast_routed.model import Origin
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def origins(bird: ControlSocket, prefixes: Collection[Prefix], owned: Owned) -> 
     for name in sessions:
         for path in _exported(bird, name, prefixes, channels[name], exact=exact):
             sent.setdefault(path, {})[name] = None
-    ours = {path.prefix for path in sent if owned.has(path.protocol)}
+    ours = dict.fromkeys(path.prefix for path in sent if owned.has(path.protocol))
     waiting = dict.fromkeys(_waiting(bird, ours, [one for n in sessions for one in channels[n]]))
     return tuple(
         _origin(path, kinds, tuple(sent.get(path, ())))
@@ -71,8 +72,9 @@ def _exported(
 ) -> Iterator[_Path]:
     """Yield the paths to these prefixes that a session is sent, ours among them."""
     if not exact:
+        asked = frozenset(prefixes)
         found = _paths(bird.ask(f"show route export '{session}' where source != RTS_BGP"))
-        yield from (path for path in found if path.prefix in prefixes)
+        yield from (path for path in found if path.prefix in asked)
         return
     families = {channel.family for channel in channels}
     for prefix in prefixes:
@@ -103,17 +105,15 @@ def _paths(reply: Reply, prefix: Prefix | None = None) -> Iterator[_Path]:
         return  # there is no route, or the session has just gone
     for line in reply.lines:
         if found := _PATH.match(line):
-            prefix = answers.network(found[1]) if found[1] else prefix
+            prefix = network(found[1]) if found[1] else prefix
             if prefix is not None:
                 yield _Path(prefix, found[2])
 
 
 def _origin(path: _Path, kinds: Mapping[str, str], peers: tuple[str, ...]) -> Origin:
     kind, name = kinds.get(path.protocol, ""), path.protocol
-    fix = (
-        ""
-        if kind in _LEARNED
-        else _FIXES.get(kind, _FIX).format(kind=kind.lower(), name=name, prefix=path.prefix)
-    )
     made_by = f"protocol {kind.lower()} {name}".replace("  ", " ")
-    return Origin(path.prefix, made_by, peers, learned=kind in _LEARNED, fix=fix)
+    if kind in _LEARNED:
+        return Origin(path.prefix, made_by, peers, learned=True)
+    fix = _FIXES.get(kind, _FIX).format(kind=kind.lower(), name=name, prefix=path.prefix)
+    return Origin(path.prefix, made_by, peers, fix=fix)

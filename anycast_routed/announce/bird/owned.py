@@ -28,7 +28,7 @@ class Owned:
 
     @classmethod
     def by(cls, text: str) -> Owned:
-        """Return what this text of ours defines."""
+        """Return the protocols that the text of our file defines."""
         return cls(frozenset(protocols.states(text)))
 
     def has(self, name: str) -> bool:

@@ -129,7 +129,7 @@ def attributes(text: str) -> Mapping[Prefix, Attributes]:
         with contextlib.suppress(ValueError):
             communities = (GRACEFUL_SHUTDOWN,) if more else ()
             made = Attributes(int(local_pref), ip_address(next_hop), communities)
-            found[_network(written)] = made
+            found[network(written)] = made
     return found
 
 
@@ -146,7 +146,7 @@ def _routes(text: str) -> frozenset[Prefix]:
     found: set[Prefix] = set()
     for written in _ROUTED.findall(text):
         with contextlib.suppress(ValueError):  # edited by hand; BIRD refuses it too
-            found.add(_network(written))
+            found.add(network(written))
     return frozenset(found)
 
 
@@ -156,5 +156,6 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 
 
 @lru_cache(_MOST)
-def _network(text: str) -> Prefix:
+def network(text: str) -> Prefix:
+    """Return the prefix that stands in a text or in an answer of BIRD."""
     return ip_network(text)

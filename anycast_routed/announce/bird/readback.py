@@ -24,12 +24,12 @@ def readback(bird: ControlSocket, owned: Owned) -> Readback:
     Raises:
         RouterUnavailableError: also if an answer is not one that BIRD gives, or BIRD is too old.
     """
-    with understood():
+    with odd_answers_named():
         return _readback(bird, owned)
 
 
 @contextlib.contextmanager
-def understood() -> Iterator[None]:
+def odd_answers_named() -> Iterator[None]:
     """Turn the error of an answer that is not one of BIRD's into one that names BIRD.
 
     Raises:

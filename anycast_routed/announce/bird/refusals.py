@@ -23,7 +23,7 @@ def on_trial(seconds: str) -> RejectedError:
 
 
 def rejected(reply: Reply, file: Path, text: str) -> RejectedError:
-    """Return the error for a refused text of ours, or for a fault elsewhere in BIRD's config."""
+    """Return the error for a refused include file, or for a fault elsewhere in BIRD's config."""
     said = quoted_safely(reply.lines[-1].strip(), text)
     if str(file) in reply.text:
         hint = f"nothing was loaded; the refused text is kept as {file}.rejected"

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
-_QUEUED_WITHIN = 0.3  # seconds for a reload to end; 300,000 routes take 0.1
 _STDIN = Path("/dev/stdin")
 _A_PROTOCOL = "\nprotocol device {}\n"  # BIRD refuses a config without any
 # BIRD 3 writes the time, a thread and a severity before each line. With them, the same refusal
@@ -89,12 +88,12 @@ class BirdSpeaker:
         """
         if not self._has_others:
             return ()
-        with self._connect(restricted=True) as bird, readback.understood():
-            return origins.origins(bird, frozenset(prefixes), self._owned(bird))
+        with self._connect(restricted=True) as bird, readback.odd_answers_named():
+            return origins.origins(bird, prefixes, self._owned(bird))
 
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Look at the session's channel, at the best route of its table, and at its filter."""
-        with self._connect(restricted=True) as bird, readback.understood():
+        with self._connect(restricted=True) as bird, readback.odd_answers_named():
             return causes.cause(bird, session, prefix, self._owned(bird))
 
     def is_loaded(self, text: str) -> bool:
@@ -178,7 +177,7 @@ class BirdSpeaker:
             states.disable(bird, whole)
             if configure.is_running(bird):
                 # An operator's reload has read the file as it was, and would enable them again.
-                configure.await_end(bird, within=_QUEUED_WITHIN)
+                configure.await_end(bird, within=configure.ENDS_WITHIN)
                 states.disable(bird, whole)
             if rest and withdraw.holders(bird, rest, owned):
                 withdraw.reload(bird, rest, owned)
@@ -200,7 +199,8 @@ class BirdSpeaker:
     def _owned(self, bird: ControlSocket) -> Owned:
         """Return which protocols are ours.
 
-        Without a file of ours BIRD can still run it; if it does not, nothing of a service is ours.
+        If our file is missing, BIRD may still run what it had loaded from it. If BIRD does not,
+        only the names with two underscores are ours.
         """
         text = None
         with contextlib.suppress(AnycastRoutedError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers, configure, releases
+from anycast_routed.announce.bird import answers, configure, releases, states
+from anycast_routed.announce.bird.configure import ENDS_WITHIN
 from anycast_routed.announce.bird.socket import IN_PROGRESS, NO_SUCH_PROTOCOL, QUEUED
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from anycast_routed.announce.bird.socket import ControlSocket
     from anycast_routed.model import Prefix
 
-_QUEUED_WITHIN = 0.3  # seconds for the reconfiguration before ours to end; 300,000 routes take 0.1
 _EVERY = 0.005
 _FRAGILE_EVERY = 0.1  # for a release that this question can crash
 
@@ -29,10 +29,10 @@ def reload(bird: ControlSocket, gone: Collection[Prefix], owned: Owned) -> None:
     on trial, the protocols that still hold the prefixes are disabled.
     """
     # A reload would make a trial of the operator permanent.
-    is_waiting = not configure.trial(bird) and configure.load(
-        bird, owned, within=_QUEUED_WITHIN
-    ).code in {IN_PROGRESS, QUEUED}
-    until = time.monotonic() + (_QUEUED_WITHIN if is_waiting else 0.0)
+    until = time.monotonic()
+    if not configure.trial(bird):
+        reply = configure.load(bird, owned, within=ENDS_WITHIN)
+        until += ENDS_WITHIN if reply.code in {IN_PROGRESS, QUEUED} else 0.0
     every = _FRAGILE_EVERY if releases.version(bird.greeting).fragile else _EVERY
     while holders(bird, gone, owned) and time.monotonic() < until:
         time.sleep(every)
@@ -43,11 +43,9 @@ def disable(bird: ControlSocket, gone: Collection[Prefix] | None, owned: Owned) 
     """Disable the static protocols that hold any of these prefixes, or all: whole services.
 
     This takes a millisecond and works even while the operator's bird.conf has a syntax error.
-    BIRD enables them again at its next successful `configure`.
+    If the file still announces them, BIRD enables them at its next successful `configure`.
     """
-    for name in holders(bird, gone, owned):
-        # A protocol that a reload has removed meanwhile holds nothing, so its refusal is ignored.
-        bird.ask(f"disable {name}")
+    states.disable(bird, holders(bird, gone, owned))
 
 
 def holders(

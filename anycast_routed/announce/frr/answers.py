@@ -175,6 +175,17 @@ def paths(entry: list[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[st
     return [path for path in listed if "nexthops" in path]
 
 
+def path_question(prefix: Prefix) -> str:
+    """Return the command that shows every path to one prefix, and who is sent the best one."""
+    return f"show bgp ipv{prefix.version} unicast {prefix} json"
+
+
+def best_path(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the path that bgpd sends, from the answer to `path_question`; None without one."""
+    found = (one for one in paths(answer) if (one.get("bestpath") or {}).get("overall"))
+    return next(found, None)
+
+
 def _hop(path: Mapping[str, Any]) -> Address | None:
     hops = [hop for hop in path.get("nexthops", ()) if hop.get("scope", "global") == "global"]
     return address_of(hops[0].get("ip")) if hops else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anycast_routed.announce.frr.answers import paths
+from anycast_routed.announce.frr.answers import address_question, best_path, path_question
 from anycast_routed.announce.frr.config_lines import TAG
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ _FILTERS = {
 
 def questions(name: str, prefix: Prefix) -> tuple[str, str]:
     """Return the commands whose answers `cause` takes."""
-    return (
-        f"show bgp neighbors {name} json",
-        f"show bgp ipv{prefix.version} unicast {prefix} json",
-    )
+    return address_question(name), path_question(prefix)
 
 
 def cause(
@@ -48,7 +45,7 @@ def cause(
     if carried.get("outboundEbgpRequiresPolicy"):
         fix = f"give the neighbor a policy: neighbor {name} route-map NAME out"
         return "FRR sends nothing to an eBGP neighbor without a policy (RFC 8212)", fix
-    best = next((one for one in paths(table) if (one.get("bestpath") or {}).get("overall")), None)
+    best = best_path(table)
     if best is not None and best.get("tag") != TAG:
         sender = (best.get("peer") or {}).get("routerId", "")
         source = "that this host makes" if best.get("sourced") else f"from {sender}"

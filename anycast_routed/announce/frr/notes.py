@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def of_saved_lines(frr_conf: Path, saved: int | None) -> Iterator[Finding]:
-    """Yield a finding if frr.conf has networks of ours; `saved` is their number, if it is known."""
+    """Yield a finding if frr.conf has networks of anycast-routed; `saved` is their number.
+
+    It is None if this user cannot read frr.conf.
+    """
     if saved:
         saved_by = f"{frr_conf} holds {saved} of our networks, saved by `write memory`"
         detail = f"{saved_by}: FRR announces them at its start, until our first run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr import config_lines
-from anycast_routed.announce.frr.answers import paths
+from anycast_routed.announce.frr.answers import best_path, paths
 from anycast_routed.announce.frr.config_lines import TAG
 from anycast_routed.model import Origin
 
@@ -21,28 +21,22 @@ _LOCAL = frozenset({"connected", "kernel", "local", "static", "table"})
 _FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
 
 
-def question(prefix: Prefix) -> str:
-    """Return the command that shows every path to one prefix, and who is sent the best one."""
-    return f"show bgp ipv{prefix.version} unicast {prefix} json"
-
-
-def origins(prefix: Prefix, answer: Mapping[str, Any] | None, running: Running) -> Iterator[Origin]:
+def origins(prefix: Prefix, answer: Mapping[str, Any], running: Running) -> Iterator[Origin]:
     """Yield the paths to one prefix that are not ours, and are sent or would be sent.
 
     `advertisedTo` names who is sent the best path. While ours is the best, a path that this host
     makes counts if some neighbor of the operator has no outbound filter.
     """
-    there = paths(answer or {})
-    best = next((path for path in there if (path.get("bestpath") or {}).get("overall")), None)
+    best = best_path(answer)
     if best is None:
         return
     if best.get("tag") != TAG:
-        peers = tuple((answer or {}).get("advertisedTo") or ())
+        peers = tuple(answer.get("advertisedTo") or ())
         if peers:
             yield _origin(prefix, best, running, peers)
         return
     if open_neighbors(running, f"ipv{prefix.version}"):
-        others = (path for path in there if path.get("tag") != TAG and not _sender(path))
+        others = (path for path in paths(answer) if path.get("tag") != TAG and not _sender(path))
         yield from (_origin(prefix, path, running, ()) for path in others if path.get("valid"))
 
 

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anycast_routed.announce.frr import answers, causes, origins, releases, running_config
-from anycast_routed.announce.frr.running_config import Running
-from anycast_routed.announce.frr.understood import (
+from anycast_routed.announce.frr.answer_errors import (
     BrokenOffError,
     broken_off,
     by_question,
-    understood,
+    odd_answers_named,
 )
+from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.errors import RouterUnavailableError
 from anycast_routed.model import Readback
 
@@ -72,7 +72,7 @@ class Reader:
         """
         self._silent.clear()
         try:
-            with understood():
+            with odd_answers_named():
                 return self._readback_anew()
         except RouterUnavailableError:
             self._latest_questions, self._latest = (), None
@@ -113,13 +113,13 @@ class Reader:
         running = self.latest()
         if not prefixes or running.our_neighbors.issuperset(running.neighbors):
             return ()  # Our neighbors are sent only what carries our tag.
-        asked = {prefix: origins.question(prefix) for prefix in prefixes}
+        asked = {prefix: answers.path_question(prefix) for prefix in prefixes}
         answered = by_question(tuple(asked.values()), self._vtysh.ask("bgpd", [*asked.values()]))
-        with understood():
+        with odd_answers_named():
             return tuple(
                 one
                 for prefix, question in asked.items()
-                for one in origins.origins(prefix, answered[question], running)
+                for one in origins.origins(prefix, answered[question] or {}, running)
             )
 
     def cause(self, name: str, prefix: Prefix) -> tuple[str, str]:
@@ -127,7 +127,7 @@ class Reader:
         asked = causes.questions(name, prefix)
         answered = by_question(asked, self._vtysh.ask("bgpd", asked))
         neighbors, table = (answered[one] or {} for one in asked)
-        with understood():
+        with odd_answers_named():
             return causes.cause(name, prefix, neighbors, table)
 
     def forget(self) -> None:

@@ -171,7 +171,7 @@ def test_a_neighbor_of_the_operators_is_refused_by_name(lab: Lab) -> None:
 
 
 def test_a_labelled_address_with_a_wider_mask_is_announced_as_a_host_route(lab: Lab) -> None:
-    """FRR has a route for the /24 only, so the /32 needs one of ours; the address stays local."""
+    """FRR has a route only for the /24, so anycast-routed adds a static route for the /32."""
     site = lay_out(lab, "frr", addresses=("10.10.10.10/24",))
     done = site.run("apply")
     assert "[AR024]" in done.err

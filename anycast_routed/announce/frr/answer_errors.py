@@ -15,7 +15,7 @@ _ODD = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionEr
 
 
 @contextlib.contextmanager
-def understood() -> Iterator[None]:
+def odd_answers_named() -> Iterator[None]:
     """Turn the error of an answer that is not one of FRR's into one that names FRR."""
     try:
         yield

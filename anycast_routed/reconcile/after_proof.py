@@ -26,7 +26,7 @@ _Missing = tuple[str, "Prefix"]
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class Answers:
     """What the router answered at one moment."""
 
     origins: tuple[Origin, ...]
@@ -44,10 +44,10 @@ def ask(
     speaker: Speaker,
     desired: Plan,
     faults: Iterable[Fault],
-    latest: Others | None,
+    latest: Answers | None,
     *,
     fragile: bool = False,
-) -> Others:
+) -> Answers:
     """Ask what else announces the prefixes of the plan, and the causes of these faults.
 
     An answer is kept for fifty times the seconds that it took, unless something else is asked for.
@@ -62,7 +62,7 @@ def ask(
             return latest
         found = latest
     else:
-        found = Others(())
+        found = Answers(())
     try:
         origins = speaker.origins(asked[0])
         causes = {one: speaker.cause(*one) for one in missing}
@@ -80,12 +80,12 @@ def undo_in(speaker: Speaker) -> float | None:
     return None
 
 
-def with_causes(faults: Iterable[Fault], known: Others) -> tuple[Fault, ...]:
+def with_causes(faults: Iterable[Fault], known: Answers) -> tuple[Fault, ...]:
     """Add the cause and the fix to each fault of an export that a neighbor does not get."""
     return tuple(_with_cause(fault, known) for fault in faults)
 
 
-def _with_cause(fault: Fault, known: Others) -> Fault:
+def _with_cause(fault: Fault, known: Answers) -> Fault:
     missing = _missing(fault)
     why, fix = known.causes.get(missing, ("", "")) if missing else ("", "")
     return replace(fault, detail=f"{fault.detail}: {why}", fix=fix) if why else fault
