@@ -36,7 +36,7 @@ STEPS: Final = (
     Step("run the checks", "reconcile.probe", "decide_verdicts"),
     Step("read addresses, netlink", "reconcile.probe", "gather"),
     Step("plan", "reconcile.cycle", "plan"),
-    Step("compare", "reconcile.cycle", "changes"),
+    Step("compare", "reconcile.after_proof", "changes"),
     Step("render or recognise", "reconcile.cycle", "render"),
     Step("read the router back", "announce.{router}.speaker", "{Router}Speaker.read"),
     Step("is it loaded?", "announce.{router}.speaker", "{Router}Speaker.is_loaded"),

@@ -104,6 +104,13 @@ class Speaker(Protocol):
         """
         ...
 
+    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+        """Return which of these prefixes it announces only with a blackhole route in the kernel.
+
+        Their addresses are not on this host. Each has a sentence for people: why, and what to do.
+        """
+        ...
+
     def is_loaded(self, text: str) -> bool:
         """Return whether the router runs exactly this text; the content of the file is no proof.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anycast_routed.cli.options import Settings
-    from anycast_routed.model import CheckKey, CheckResult, Plan, Readback
+    from anycast_routed.model import CheckKey, CheckResult, Finding, Plan, Readback
     from anycast_routed.reconcile.once import Done, Preview
 
 
@@ -60,7 +60,7 @@ def apply(
         "apply",
         changed=outcome.changed,
         changes=done.step.changes,
-        **_facts(done.step.plan, outcome.readback, done.results),
+        **_facts(done.step.plan, outcome.readback, done.results, done.unanswered),
         faults=outcome.faults,
         origins=done.step.origins,
         seconds=seconds,
@@ -96,11 +96,11 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
     # A password that cannot be read may have changed.
     current = bool(unknown) or (before == seen.text and speaker.is_loaded(seen.text))
     changed = bool(seen.changes) or not current
-    facts = _facts(seen.plan, seen.before, seen.results)
+    facts = _facts(seen.plan, seen.before, seen.results, seen.unanswered)
     settings.emit(verb, changed=changed, changes=seen.changes, **facts)
     if changed or not settings.quiet:
         settings.say(plan_lines.change_lines(seen.plan, seen.changes))
-        settings.report(seen.plan.warnings)
+        settings.report((*seen.plan.warnings, *seen.unanswered))
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
         settings.say(findings.lines(speaker.notes()))
@@ -142,7 +142,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
     settings.say(
         findings.lines([*unknown, *found, *origin_findings(wanted(step.plan), step.origins)])
     )
-    settings.report(step.plan.warnings)
+    settings.report((*step.plan.warnings, *done.unanswered))
     if settings.verbose:
         settings.say(plan_lines.announced_lines(step.plan))
     if outcome.changed and not step.changes and not outcome.absent:
@@ -156,14 +156,17 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
 
 
 def _facts(
-    plan: Plan, readback: Readback, results: Mapping[CheckKey, tuple[CheckResult, ...]]
+    plan: Plan,
+    readback: Readback,
+    results: Mapping[CheckKey, tuple[CheckResult, ...]],
+    unanswered: tuple[Finding, ...],
 ) -> dict[str, object]:
     """Return what both verbs report in JSON."""
     return {
         "router": readback.router,
         "announcements": plan.announcements,
         "withheld": plan.withheld,
-        "warnings": [str(one) for one in plan.warnings],
+        "warnings": [str(one) for one in (*plan.warnings, *unanswered)],
         "checks": {name: plain(result) for name, result in _latest(results).items()},
         "sessions": readback.sessions,
         "exported": readback.exported_by_peer(),

@@ -14,7 +14,7 @@ from anycast_routed.decide.origins import wanted as wanted_by
 from anycast_routed.decide.plan import plan as decide
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import AnycastRoutedError, Exit
-from anycast_routed.reconcile import cycle, last_known, probe
+from anycast_routed.reconcile import blackholes, cycle, last_known, probe
 from anycast_routed.report import findings, text
 from anycast_routed.report.explain import explain as explain_prefix
 from anycast_routed.state import running_daemon
@@ -46,6 +46,8 @@ def explain(
     speaker, readback = _read_router(settings, config)
     observed = _observed(config, speaker)
     plan = decide(config, observed)
+    if speaker is not None:
+        plan = blackholes.as_recorded(config, speaker, plan)
     causes = _causes(wanted, speaker, readback)
     chain = explain_prefix(wanted, plan, health_by_service(observed.checks), readback, causes)
     others = speaker.origins([wanted]) if speaker is not None else ()

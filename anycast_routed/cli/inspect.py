@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from enum import StrEnum
@@ -15,9 +16,9 @@ from anycast_routed.config import password_files
 from anycast_routed.decide.candidates import No, candidates
 from anycast_routed.decide.plan import next_hops
 from anycast_routed.decide.plan import plan as decide
-from anycast_routed.errors import Exit, UsageError
+from anycast_routed.errors import Exit, HostError, UsageError
 from anycast_routed.model import Outcome, Verdict
-from anycast_routed.reconcile import cycle, probe
+from anycast_routed.reconcile import answering, blackholes, cycle, probe
 from anycast_routed.reconcile.assumed_plan import assumed
 from anycast_routed.reconcile.rendering import render as render_plan
 from anycast_routed.report import check_lines, plan_lines, text
@@ -120,6 +121,7 @@ def render(
         plan = decide(config, facts.observed(time.monotonic()))
     else:
         plan, _ = assumed(config, Verdict.UP if assume is Assume.UP else Verdict.DOWN)
+    plan = blackholes.as_recorded(config, speaker, plan)
     rendered = masked(render_plan(config, speaker, plan))
     settings.emit("render", router=speaker.name, file=str(speaker.file), text=rendered)
     settings.say([rendered.rstrip("\n")])
@@ -133,6 +135,9 @@ def validate(context: typer.Context) -> int:
     settings.report(settings.permission_findings(config))
     settings.report(unknown)
     settings.report(password_files.closed(config))
+    with contextlib.suppress(HostError):
+        # Without netlink the config can be valid all the same.
+        settings.report(answering.look(config, assumed(config, Verdict.UP)[0]))
     names = [service.name for service in config.services]
     peers = len(config.bgp.peers) if config.bgp else 0
     settings.emit("validate", services=names, peers=peers)

@@ -1,5 +1,6 @@
 """Describe the config file: a JSON Schema for editors, and the key table of docs/config.md."""
 
+import json
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -122,4 +123,4 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = _plain(field)
-    return f'"{default}"' if isinstance(default, str) else str("" if default is None else default)
+    return "" if default is None else json.dumps(default)

@@ -90,6 +90,11 @@ class StaticRoute(Section):
     localpref: LocalPref | None = Field(
         default=None, description="LocalPref of this route; by default `localpref` of the section."
     )
+    blackhole: Flag = Field(
+        default=False,
+        description="Accept a blackhole route for the address in the kernel, where the router "
+        "needs one because the address is not on this host.",
+    )
 
 
 class Anycast(Section):

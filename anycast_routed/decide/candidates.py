@@ -46,6 +46,8 @@ class Candidate:
     fault: No | None
     """The fault of the candidate itself, or None."""
     warning: Finding | None = None
+    blackhole: bool = False
+    """The operator accepts a blackhole route in the kernel."""
 
 
 class Addresses:
@@ -58,6 +60,9 @@ class Addresses:
         )
         """Through duplicate address detection, and with a host mask: the kernel has a route for
         exactly this address."""
+        self.local: frozenset[Address] = frozenset(one.ip for one in usable)
+        """Through duplicate address detection: the kernel delivers them here, whatever else its
+        routes say."""
         every = {host.address.ip for host in observed.addresses}
         self.tentative: frozenset[Address] = frozenset(every - {one.ip for one in usable})
         """Assigned, but not usable."""
@@ -100,7 +105,14 @@ def _configured(service: Service, addresses: Addresses) -> Iterator[Candidate]:
         local_pref = service.anycast.localpref if route.localpref is None else route.localpref
         address = route.ip.network_address
         fault = _address_fault(address, addresses)
-        yield Candidate(service.name, route.label, _host(address), local_pref, fault)
+        yield Candidate(
+            service.name,
+            route.label,
+            _host(address),
+            local_pref,
+            fault,
+            blackhole=route.blackhole,
+        )
 
 
 def _host(address: Address) -> Prefix:

@@ -54,7 +54,7 @@ def plan(config: Config, observed: Observed) -> Plan:
     owners = _owners(found)
     hops = next_hops(config, observed, found)
     standings = {service.name: standing(service, observed) for service in config.services}
-    on_host = Addresses(observed).routed
+    addresses = Addresses(observed)
     announcements: list[Announcement] = []
     standby: list[Announcement] = []
     withheld = list(_interfaces_missing(config, observed))
@@ -62,21 +62,20 @@ def plan(config: Config, observed: Observed) -> Plan:
         service, prefix = candidate.service, candidate.prefix
         links = (drained(service, prefix, observed), standings[service])
         hop = candidate.fault or _taken(candidate, owners) or hops[service, prefix.version]
-        here = prefix.network_address in on_host
-        settled = _settled(candidate, links, hop, here=here)
+        settled = _settled(candidate, links, hop, addresses)
         if isinstance(settled, Announcement):
             announcements.append(settled)
             continue
         withheld.append(settled)
         if not isinstance(hop, No):
-            standby.append(_announced(candidate, hop, (), here=here))
+            standby.append(_announced(candidate, hop, (), addresses))
     return Plan(
         services=tuple(service.name for service in config.services),
         sessions=_sessions(config),
-        announcements=tuple(sorted(announcements, key=_place)),
-        withheld=tuple(sorted(withheld, key=_place)),
+        announcements=tuple(sorted(announcements, key=place)),
+        withheld=tuple(sorted(withheld, key=place)),
         warnings=tuple(warnings(config, observed, found)),
-        standby=tuple(sorted(standby, key=_place)),
+        standby=tuple(sorted(standby, key=place)),
     )
 
 
@@ -101,8 +100,8 @@ def revive_nothing(
     return replace(
         decision,
         announcements=tuple(kept),
-        withheld=tuple(sorted((*decision.withheld, *withheld), key=_place)),
-        standby=tuple(sorted((*decision.standby, *new), key=_place)),
+        withheld=tuple(sorted((*decision.withheld, *withheld), key=place)),
+        standby=tuple(sorted((*decision.standby, *new), key=place)),
     )
 
 
@@ -127,26 +126,36 @@ def _settled(
     candidate: Candidate,
     links: tuple[No | Lowered | None, ...],
     hop: Address | No,
-    *,
-    here: bool,
+    addresses: Addresses,
 ) -> Announcement | Withheld:
     """Return what becomes of a candidate: the first refusal wins, and each `Lowered` lowers it."""
     end = next((link for link in links if isinstance(link, No)), hop)
     if isinstance(end, No):
         prefix, service, source = candidate.prefix, candidate.service, candidate.source
         return Withheld(prefix, service, source, end.reason, end.detail)
-    return _announced(candidate, end, links, here=here)
+    return _announced(candidate, end, links, addresses)
 
 
 def _announced(
-    candidate: Candidate, hop: Address, links: tuple[No | Lowered | None, ...], *, here: bool
+    candidate: Candidate,
+    hop: Address,
+    links: tuple[No | Lowered | None, ...],
+    addresses: Addresses,
 ) -> Announcement:
     """Return the announcement of a candidate, lowered by each link that lowers it."""
     low = lowered(candidate.local_pref, links)
     communities = (GRACEFUL_SHUTDOWN,) if low.graceful_shutdown else ()
     attributes = Attributes(low.local_pref, hop, communities)
-    prefix, service, source = candidate.prefix, candidate.service, candidate.source
-    return Announcement(prefix, service, source, attributes, here, low.note)
+    address = candidate.prefix.network_address
+    return Announcement(
+        prefix=candidate.prefix,
+        service=candidate.service,
+        source=candidate.source,
+        attributes=attributes,
+        on_host=address in addresses.routed,
+        note=low.note,
+        blackhole=candidate.blackhole or address in addresses.local,
+    )
 
 
 def _owners(found: Sequence[Candidate]) -> dict[Prefix, Candidate]:
@@ -227,7 +236,7 @@ def _sessions(config: Config) -> Sessions | None:
     return Sessions(config.bgp.as_, config.bgp.id, tuple(peers))
 
 
-def _place(entry: Announcement | Withheld) -> tuple[int, int]:
+def place(entry: Announcement | Withheld) -> tuple[int, int]:
     """Return the sort key: entries without a prefix, then IPv4, then IPv6, by address."""
     if entry.prefix is None:
         return 0, 0

@@ -37,6 +37,8 @@ class Facts:
         self.version = 0
         """Counts the changes that may change the plan."""
         self.held = Held()
+        self.blackholes = known.blackholes
+        """The prefixes whose blackhole route is tolerated; None if an older version ran before."""
         self._known = known
         self._host = host
         self._services = {service.name: service for service in config.services}
@@ -85,6 +87,7 @@ class Facts:
             flaps=dict(self._flapping.flaps),
             lowered=dict(self._draining.lowered),
             config=self.digest,
+            blackholes=self.blackholes,
         )
 
     def fold(self, check: CheckKey, result: CheckResult, *, began: float, at: float) -> bool:

@@ -75,6 +75,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     BAD_LABEL = "bad-label"
     NOT_USABLE = "not-usable"
+    BLACKHOLE = "blackhole"
 
 
 Community = tuple[int, int]
@@ -115,6 +116,8 @@ class Announcement:
     """The address is on this host with a host mask, so the kernel has a route for exactly it."""
     note: str = ""
     """Why LocalPref is lower than configured; empty where it is not."""
+    blackhole: bool = False
+    """The kernel may get a blackhole route for it: that is harmless, or the operator accepts it."""
 
     @property
     def local_pref(self) -> int | None:

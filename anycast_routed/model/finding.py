@@ -43,9 +43,12 @@ class Code(StrEnum):
     BAD_LABEL = "AR018"
     NOT_USABLE = "AR019"
     LOWERED = "AR020"
+    BLACKHOLE = "AR021"
     NO_LABELS = "AR022"
     NOTHING_TO_ANNOUNCE = "AR023"
     NOT_A_HOST_PREFIX = "AR024"
+    NOT_ON_HOST = "AR025"
+    NOT_ANSWERED = "AR026"
     CHECK_CANNOT_RUN = "AR030"
     PULSE_INCOMPLETE = "AR031"
     NOT_INCLUDED = "AR040"
@@ -86,6 +89,8 @@ _WARNINGS = frozenset(
         Code.NO_LABELS,
         Code.NOTHING_TO_ANNOUNCE,
         Code.NOT_A_HOST_PREFIX,
+        Code.NOT_ON_HOST,
+        Code.NOT_ANSWERED,
         Code.PULSE_INCOMPLETE,
         Code.SAVED_NETWORKS,
         Code.PASSWORDS_LOGGED,

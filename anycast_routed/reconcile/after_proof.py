@@ -1,4 +1,4 @@
-"""What is asked after the proof: what else announces our prefixes, and why an export is missing."""
+"""What follows a proof: what it shows, who else announces the prefixes, and why one is missing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide.diff import changes
 from anycast_routed.decide.origins import managed, wanted
 from anycast_routed.errors import AnycastRoutedError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
+    from anycast_routed.announce import transaction
     from anycast_routed.announce.speaker import Speaker
+    from anycast_routed.decide.diff import Change
     from anycast_routed.decide.proof import Fault
-    from anycast_routed.model import Origin, Plan, Prefix
+    from anycast_routed.model import Origin, Plan, Prefix, Readback
 
 _SHARE = 50.0  # the least time between two questions, in times of the latest answer
 _MOST_CAUSES = 8
@@ -71,6 +74,22 @@ def ask(
         pass
     at = time.monotonic()
     return replace(found, asked=asked, at=at, took=at - begun)
+
+
+def proved(
+    desired: Plan, before: Readback, outcome: transaction.Outcome
+) -> tuple[tuple[Change, ...], Readback]:
+    """Return the changes that are proved, and the read-back of what the router is known to hold.
+
+    A proof that a newer plan has cut short proves no export that it did not see: those changes are
+    reported by the step that proves them.
+    """
+    missing = {change.prefix for change in changes(desired, outcome.readback)}
+    unproved = set() if outcome.confirmed else {fault.prefix for fault in outcome.faults}
+    kept = [one for one in outcome.readback.originated if one.prefix not in unproved]
+    kept += (one for one in before.originated if one.prefix in unproved)
+    found = (one for one in changes(desired, before) if one.prefix not in missing | unproved)
+    return tuple(found), replace(outcome.readback, originated=tuple(kept))
 
 
 def undo_in(speaker: Speaker) -> float | None:

@@ -15,11 +15,10 @@ from anycast_routed.announce.withdraw import (
     withdraw_all,
     withdraw_unplanned,
 )
-from anycast_routed.decide.diff import changes
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
-from anycast_routed.reconcile import after_proof
+from anycast_routed.reconcile import after_proof, blackholes
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
@@ -44,6 +43,8 @@ class Inputs:
     """Services without a verdict of this process: none of their prefixes is newly announced."""
     before: Readback | None = None
     """A read-back from just now, if there is one; otherwise the step reads."""
+    blackholes: frozenset[str] | None = frozenset()
+    """The prefixes whose blackhole route is tolerated; None if an older version ran before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Step:
     """Seconds until the router undoes its config by itself, and needs a step."""
     memory: Memory
     """What the next step needs."""
+    blackholes: frozenset[str] = frozenset()
+    """The prefixes whose blackhole route is tolerated."""
 
 
 def recall(config: Config, speaker: Speaker) -> Record:
@@ -127,45 +130,42 @@ def step(
             desired is withdrawn all the same, as far as the router answers.
     """
     memory, begun = memory or Memory(), time.monotonic()
-    planned = _plan(inputs, memory)
-    known = memory.readback or inputs.before
+    planned, known = _plan(inputs, memory), memory.readback or inputs.before
     before = _withdraw_and_read(inputs, speaker, planned, known)
-    originated = frozenset(route.prefix for route in before.originated)
-    desired = revive_nothing(planned, inputs.unproved, originated)
+    desired, tolerated = _settled(inputs, speaker, planned, before)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     outcome = replace(outcome, seconds=time.monotonic() - begun)
     outcome, answers = _look_further(speaker, desired, outcome, memory.answers)
-    done, proved = _done(desired, known or before, outcome)
+    done, known_now = after_proof.proved(desired, known or before, outcome)
+    drifted = memory.confirmed == desired and bool(after_proof.proved(desired, before, outcome)[0])
     return Step(
         plan=desired,
         outcome=outcome,
         changes=done,
-        drifted=memory.confirmed == desired and bool(_done(desired, before, outcome)[0]),
+        drifted=drifted,
         origins=answers.origins if answers else (),
         undo_in=after_proof.undo_in(speaker),
         memory=Memory(
-            proved,
-            desired if outcome.confirmed else None,
-            (inputs.config, inputs.observed, planned),
-            answers,
+            readback=known_now,
+            confirmed=desired if outcome.confirmed else None,
+            planned=(inputs.config, inputs.observed, planned),
+            answers=answers,
         ),
+        blackholes=tolerated,
     )
 
 
-def _done(
-    desired: Plan, before: Readback, outcome: transaction.Outcome
-) -> tuple[tuple[Change, ...], Readback]:
-    """Return the changes that are proved, and the read-back of what the router is known to hold.
+def _settled(
+    inputs: Inputs, speaker: Speaker, planned: Plan, before: Readback
+) -> tuple[Plan, frozenset[str]]:
+    """Return the plan without what must not be announced now, and the tolerated blackholes.
 
-    A proof that a newer plan has cut short proves no export that it did not see: those changes are
-    reported by the step that proves them.
+    What the router has lost rests on no verdict of this process.
     """
-    missing = {change.prefix for change in changes(desired, outcome.readback)}
-    unproved = set() if outcome.confirmed else {fault.prefix for fault in outcome.faults}
-    kept = [one for one in outcome.readback.originated if one.prefix not in unproved]
-    kept += (one for one in before.originated if one.prefix in unproved)
-    found = (one for one in changes(desired, before) if one.prefix not in missing | unproved)
-    return tuple(found), replace(outcome.readback, originated=tuple(kept))
+    originated = frozenset(route.prefix for route in before.originated)
+    tolerated = blackholes.tolerated(planned, inputs.blackholes)
+    proved = revive_nothing(planned, inputs.unproved, originated)
+    return blackholes.settled(speaker, proved, tolerated), tolerated
 
 
 def _look_further(

@@ -16,7 +16,7 @@ from anycast_routed.decide.proof import bearable
 from anycast_routed.decide.reload_guard import shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.model import Reason
-from anycast_routed.reconcile import apply_without_router, cycle, probe
+from anycast_routed.reconcile import answering, apply_without_router, blackholes, cycle, probe
 from anycast_routed.reconcile.rendering import rehearse
 from anycast_routed.state import drain_orders, record
 from anycast_routed.system import directories, files
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
     from anycast_routed.decide.diff import Change
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import CheckKey, CheckResult, Plan, Prefix, Readback
+    from anycast_routed.model import CheckKey, CheckResult, Finding, Plan, Prefix, Readback
 
 _UNHEALTHY = {Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED, Reason.DAMPED, Reason.DRAINED}
 _NAMED = 5  # prefixes that a message names
@@ -44,6 +44,8 @@ class Done:
     results: dict[CheckKey, tuple[CheckResult, ...]]
     file: Path
     text_before: str | None
+    unanswered: tuple[Finding, ...]
+    """The announced addresses that this host does not answer for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Preview:
     text: str
     """The router config, with passwords in clear."""
     results: dict[CheckKey, tuple[CheckResult, ...]]
+    unanswered: tuple[Finding, ...]
+    """The addresses to announce that this host does not answer for."""
 
 
 def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
@@ -82,10 +86,12 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
 def preview(config: Config, speaker: Speaker) -> Preview:
     """Check, plan, render, and have the router's parser check the text. Changes nothing."""
     facts, results = probe.observe(config, cycle.remembered(config), speaker)
-    desired = plan(config, facts.observed(time.monotonic()))
     before = speaker.read()
+    decided = plan(config, facts.observed(time.monotonic()))
+    desired = blackholes.as_recorded(config, speaker, decided)
     text = rehearse(config, speaker, desired, before)
-    return Preview(desired, before, changes(desired, before), text, results)
+    unanswered = answering.look(config, desired)
+    return Preview(desired, before, changes(desired, before), text, results, unanswered)
 
 
 @contextlib.contextmanager
@@ -125,7 +131,7 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
         before = speaker.read()
         held = frozenset(route.prefix for route in before.originated)
         observed = facts.observed(time.monotonic())
-        inputs = cycle.Inputs(config, observed, held, before=before)
+        inputs = cycle.Inputs(config, observed, held, before=before, blackholes=known.blackholes)
         planned = plan(config, observed)
         if known.config not in {"", digest} and not allow_shrink:
             _refuse_to_shrink(speaker, inputs, planned)
@@ -138,9 +144,10 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
     after = (route.prefix for route in step.outcome.readback.originated)
     facts.confirmed(step.plan, after, time.monotonic())
     # Only now: a full disk must not come between a verdict and its withdrawal.
-    facts.digest = digest
+    facts.digest, facts.blackholes = digest, step.blackholes
     cycle.remember(config, facts.record(known.router))
-    return Done(step, results, speaker.file, text_before)
+    unanswered = answering.look(config, step.plan)
+    return Done(step, results, speaker.file, text_before, unanswered)
 
 
 def _refuse_to_shrink(speaker: Speaker, inputs: cycle.Inputs, planned: Plan) -> None:

@@ -16,7 +16,7 @@ from anycast_routed.decide.proof import faults
 from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Code, Finding, Health
-from anycast_routed.reconcile import after_proof, last_known
+from anycast_routed.reconcile import after_proof, answering, blackholes, last_known
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import record, running_daemon, status_file
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Observed, Plan, Prefix, Readback
 
 
+_OF_DAEMON = frozenset({Code.PREFIX_REFUSED, Code.NOT_ON_HOST, Code.NOT_ANSWERED})
 _JOURNAL = "journalctl -u anycast-routed"
 
 
@@ -56,10 +57,10 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     config = password_files.read(config)
     speaker = choose.choose(config)
     observed, daemon = last_known.observed(config, speaker)
-    whole = decide(config, observed)
+    whole = blackholes.as_recorded(config, speaker, decide(config, observed))
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
-    noted = [*speaker.notes(), *without_labels(config, observed), *_refused(daemon)]
+    noted = [*speaker.notes(), *without_labels(config, observed), *_of_plan(config, plan, daemon)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
@@ -163,10 +164,15 @@ def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(one for one in found if wanted in (None, one.prefix))
 
 
-def _refused(daemon: status_file.Live | None) -> list[Finding]:
-    """Return what the router said while the daemon loaded: it does not say it again."""
-    found = daemon.findings if daemon else ()
-    return [one for one in found if one.code is Code.PREFIX_REFUSED]
+def _of_plan(config: Config, plan: Plan, daemon: status_file.Live | None) -> list[Finding]:
+    """Return what concerns announced addresses; the daemon has asked them already."""
+    found = [one for one in plan.warnings if one.code is Code.BLACKHOLE]
+    return [*found, *(_said(daemon) if daemon else answering.look(config, plan))]
+
+
+def _said(daemon: status_file.Live) -> list[Finding]:
+    """Return what only the daemon knows: what the router said while the daemon loaded, say."""
+    return [one for one in daemon.findings if one.code in _OF_DAEMON]
 
 
 def _of_services(

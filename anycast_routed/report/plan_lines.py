@@ -30,6 +30,7 @@ CODES = {
     Reason.DUPLICATE: Code.DUPLICATE,
     Reason.BAD_LABEL: Code.BAD_LABEL,
     Reason.NOT_USABLE: Code.NOT_USABLE,
+    Reason.BLACKHOLE: Code.BLACKHOLE,
 }
 """The code of the finding for each reason to withhold."""
 NOT_PRESENT = "no longer in the config or on this host"

@@ -39,6 +39,9 @@ class Record:
     """When each drained service or prefix was first seen lowered, in monotonic seconds."""
     config: str = ""
     """The digest of the config file that was last applied; empty if it is not known."""
+    blackholes: frozenset[str] | None = frozenset()
+    """The prefixes that were announced with a blackhole route before that needed the operator's
+    consent; None if such an older version wrote the record."""
 
 
 def this_boot() -> str:
@@ -86,7 +89,16 @@ def _decoded(raw: dict[str, Any]) -> Record:
         flaps={str(name): decode.flaps(one) for name, one in raw["flaps"].items()},
         lowered={str(target): decode.number(at) for target, at in raw["lowered"].items()},
         config=str(raw["config"]),
+        blackholes=_blackholes(raw.get("blackholes")),
     )
+
+
+def _blackholes(raw: object) -> frozenset[str] | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, list):
+        raise TypeError(raw)
+    return frozenset(map(str, raw))
 
 
 def _of_older_schema(services: dict[str, dict[str, object]]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from anycast_routed.model import Host
 from anycast_routed.reconcile import cycle
 from anycast_routed.reconcile.probe import check_slots
 from anycast_routed.state import drain_orders, handover, status_file
+from anycast_routed.supervisor.answering import Answering
 from anycast_routed.supervisor.checks import Checks, pulsed_servers
 from anycast_routed.supervisor.file_events import FileEvents
 from anycast_routed.supervisor.reload import Reload
@@ -84,6 +85,7 @@ class Supervisor:
             self._facts.digest = digest
             self._facts.order(drain_orders.load(config.daemon.state_dir, 0.0), time.time())
             self._loop = RouterLoop(self._facts, self._wake)
+            self._answering = Answering(self._facts, self._wake)
             self._files = FileEvents(
                 self._path, self._facts, self._reporter, self._wake, self._reload
             )
@@ -111,6 +113,7 @@ class Supervisor:
                     self._watch_addresses(),
                     self._reconcile(),
                     self._watch_files(),
+                    self._answering.run(),
                     self._configs.run(self._reload, self._notify, self._adopted, self._wake),
                 )
             ]
@@ -171,7 +174,9 @@ class Supervisor:
             begun = time.monotonic()
             self._facts.expire(time.time())
             done = await self._loop.once()
-            self._reporter.stepped(done, self._facts, begun)
+            self._reporter.stepped(done, self._facts, begun, self._answering.findings)
+            if not isinstance(done, AnycastRoutedError):
+                self._answering.take(done.step.plan)
             self._reporter.write(self._facts, self._senses())
             self._notify.watchdog()
             if not ready:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.model import Code
 from anycast_routed.report import findings, plan_lines
 from anycast_routed.report.history import entries, with_origins
 from anycast_routed.report.restrictions import restrictions
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import Observed
+    from anycast_routed.model import Finding, Observed
     from anycast_routed.observe.pulse import Senses
+    from anycast_routed.reconcile.cycle import Step
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
     from anycast_routed.supervisor.router_loop import Done
@@ -82,8 +84,17 @@ class Reporter:
             for line in said.splitlines():
                 self.log.error("problem", about=about, error=line, hint=error.hint or None)
 
-    def stepped(self, done: Done | AnycastRoutedError, facts: Facts, begun: float) -> None:
-        """Report one step: what changed, and what the peers do not get. `begun` is monotonic."""
+    def stepped(
+        self,
+        done: Done | AnycastRoutedError,
+        facts: Facts,
+        begun: float,
+        further: tuple[Finding, ...] = (),
+    ) -> None:
+        """Report one step: what changed, what the peers do not get, and `further` findings.
+
+        `begun` is monotonic.
+        """
         self._verdicts(facts)
         if isinstance(done, AnycastRoutedError):
             self.problem("router", done)
@@ -107,12 +118,7 @@ class Reporter:
                 seconds=one.seconds,
             )
         self._append(facts, made)
-        outcome = step.outcome
-        found = findings.of_router(
-            readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
-        )
-        found += origin_findings(wanted(step.plan), step.origins)
-        self._findings.take(found, at)
+        self._findings.take([*_findings(step), *further], at)
 
     def write(self, facts: Facts, senses: Mapping[str, Senses]) -> None:
         """Write the status file and notify systemd, if something changed."""
@@ -203,3 +209,13 @@ class Reporter:
             self._live = None
         if self._problems.get(what) != before:
             self._wake.set()
+
+
+def _findings(step: Step) -> list[Finding]:
+    """Return what a step has found at the router."""
+    outcome = step.outcome
+    found = findings.of_router(
+        outcome.readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
+    )
+    found += origin_findings(wanted(step.plan), step.origins)
+    return [*found, *(one for one in step.plan.warnings if one.code is Code.BLACKHOLE)]

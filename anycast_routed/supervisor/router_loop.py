@@ -91,6 +91,7 @@ class RouterLoop:
                 self._asking_often_until = time.monotonic() + silent_for + _SESSION_CHANGED
             held = (route.prefix for route in after.originated)
             self._facts.confirmed(done.step.plan, held, time.monotonic())
+            self._facts.blackholes = done.step.blackholes
             self._undone_at = time.monotonic() + (done.step.undo_in or inf) + _UNDONE
             return done
         finally:
@@ -183,7 +184,11 @@ class RouterLoop:
         assert speaker is not None  # nosec B101  # noqa: S101 - _find_router found it, or raised
         version, evidence = facts.version, facts.evidence
         inputs = cycle.Inputs(
-            facts.config, facts.observed(begun), facts.held.prefixes, facts.unproved
+            facts.config,
+            facts.observed(begun),
+            facts.held.prefixes,
+            facts.unproved,
+            blackholes=facts.blackholes,
         )
         patience = Patience(lambda: facts.version != version, await_sessions=False)
 

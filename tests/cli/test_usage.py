@@ -142,12 +142,12 @@ def test_a_config_that_any_user_can_change_gives_a_warning(
     template.parent.mkdir()
     template.write_text("")
     assert main(["--config", str(file), "validate"]) == 0
-    assert capsys.readouterr().err == ""
+    assert "[AR060]" not in capsys.readouterr().err
     opened = {"file": file, "directory": tmp_path, "template": template}[which]
     opened.chmod(0o777)
     assert main(["--config", str(file), "validate"]) == 0
     warning = f"warning: any user may change {opened}; chmod o-w {opened} [AR060]\n"
-    assert capsys.readouterr().err == warning
+    assert warning in capsys.readouterr().err
 
 
 def test_each_verb_is_found_without_the_modules_of_the_others() -> None:

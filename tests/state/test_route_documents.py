@@ -18,6 +18,7 @@ def test_an_announcement_has_its_attributes_as_keys() -> None:
         "graceful-shutdown": True,
         "on-host": True,
         "note": "draining: new disk",
+        "blackhole": True,
     }
 
 

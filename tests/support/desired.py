@@ -47,7 +47,7 @@ def announcement(  # noqa: PLR0913 - one argument for each fact that a test may 
     """Return a desired announcement; the next hop is that of the prefix's family."""
     net = ip_network(prefix)
     wanted = attributes(local_pref, next_hop or NEXT_HOP[net.version])
-    return Announcement(net, service, source, wanted, on_host, note)
+    return Announcement(net, service, source, wanted, on_host, note, blackhole=True)
 
 
 def lowered(one: Announcement, local_pref: int, note: str) -> Announcement:

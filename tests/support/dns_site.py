@@ -47,6 +47,7 @@ router bgp 64512
 exit
 """
 ADDRESSES = ("10.10.10.10/32", "10.10.10.11/32")
+_LISTENS = ("127.0.0.1", *(one.partition("/")[0] for one in ADDRESSES), "fd00::10:10:10:10")
 # The machine itself owns /var/lib: the host gets one of its own, with links to the machine's.
 _OWN_STATE = """
 mkdir /run/.lab/lib
@@ -188,5 +189,5 @@ def start(dns1: Host, router_name: str, own: str = "") -> tuple[Bird | Frr, Dns]
     is_bird = router_name == "bird"
     return (
         bird.start(dns1, bird.STOCK + INCLUDE + own) if is_bird else frr.start(dns1, own),
-        dns.unbound(dns1, zones={"google.com.": ()}),
+        dns.unbound(dns1, zones={"google.com.": ()}, address=_LISTENS),
     )

@@ -199,4 +199,13 @@ ROWS: dict[str, Row] = {
         "The operator has disabled a protocol, tries a config, or has saved a broken one",
         "It stays so: a death and a return load no config; one prefix goes alone",
     ),
+    "45": Row(
+        "A prefix whose address is not on this host, beside a route to it",
+        "No blackhole route reaches the kernel: the prefix is announced without one, or withheld "
+        "with the reason, unless its route says `blackhole = true`",
+    ),
+    "46": Row(
+        "Nothing answers DNS on an announced address, or the address is not on this host",
+        "`validate`, `plan`, `apply`, `status` and the log tell it; nothing is withdrawn for it",
+    ),
 }

@@ -14,6 +14,7 @@ from anycast_routed.announce import router_program
 from anycast_routed.announce.bird import (
     causes,
     configure,
+    kernels,
     layout,
     notes,
     origins,
@@ -95,6 +96,13 @@ class BirdSpeaker:
         """Look at the session's channel, at the best route of its table, and at its filter."""
         with self._connect(restricted=True) as bird, readback.odd_answers_named():
             return causes.cause(bird, session, prefix, self._owned(bird))
+
+    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+        """Ask what the operator's kernel protocols export; they never see tables of our own."""
+        if plan.sessions:
+            return {}
+        with self._connect(restricted=True) as bird, readback.odd_answers_named():
+            return kernels.blackholes(bird, prefixes, self._owned(bird))
 
     def is_loaded(self, text: str) -> bool:
         """Compare the fingerprint in the text with the one in BIRD's running config.

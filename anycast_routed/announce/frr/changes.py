@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.model import Prefix
 
-_CREATION = ("bgp router-id ", "coalesce-time ")
-
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -72,6 +70,7 @@ def changes(wanted: Running, running: Running) -> Changes:
             *_leave(running, leaving),
             *(line for line in new if config_lines.is_map(line)),
             *instance,
+            *_unchecked(wanted, running),
             *_by_neighbor(new),
             *(line for line in new if config_lines.network(line)),
         ),
@@ -95,11 +94,12 @@ def way_back(before: Running, now: Running, wanted: Running) -> Changes:
     withdrawn = (before.networks.keys() | before.statics.keys()) - wanted.networks.keys()
     back = changes(Running(config_lines.cut(before.text, withdrawn)), now)
     made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
-    if before.instance is None and now.instance is not None and _is_ours_alone(now, made):
+    if before.instance is None and now.instance is not None and now.is_alone_with(made):
         return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
     # A new neighbor without our route-map would otherwise look like one of the operator's.
     half_made = _leave(now, made - now.our_neighbors)
-    return replace(back, additions=(*half_made, *back.additions))
+    checked = [Line(line.context, _negated(line.text)) for line in _unchecked(now, before)]
+    return replace(back, additions=(*half_made, *back.additions, *checked))
 
 
 def _creation(wanted: Running) -> list[Line]:
@@ -113,6 +113,13 @@ def _creation(wanted: Running) -> list[Line]:
             and not _is_family(line)
         )
     ]
+
+
+def _unchecked(wanted: Running, running: Running) -> list[Line]:
+    """Return the line that turns off the import check of an instance that exists already."""
+    if running.instance is None or not wanted.imports_unchecked or running.imports_unchecked:
+        return []
+    return [Line((running.instance.text,), config_lines.WITHOUT_IMPORT_CHECK)]
 
 
 def _is_family(line: Line) -> bool:
@@ -152,16 +159,6 @@ def _slot(line: Line) -> tuple[tuple[str, ...], str, str]:
 
 def _negated(text: str) -> str:
     return text.removeprefix("no ") if text.startswith("no ") else f"no {text}"
-
-
-def _is_ours_alone(running: Running, made: frozenset[str]) -> bool:
-    return all(
-        running.owns(line)
-        or config_lines.neighbor(line) in made
-        or line.text.startswith(("address-family ", *_CREATION))
-        for line in running.lines
-        if running.instance and line.context[:1] == (running.instance.text,)
-    )
 
 
 def _urgency(line: Line) -> int:

@@ -33,6 +33,9 @@ STATIC_TAG = 53180
 STATIC_DISTANCE = 250
 """FRR overwrites a static of the same distance, so an operator's usually has another."""
 
+WITHOUT_IMPORT_CHECK = "no bgp network import-check"
+"""Has bgpd announce a network without a route for it too."""
+
 _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
 _CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)

@@ -58,11 +58,15 @@ class Static:
     prefix: Prefix
 
 
-def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
+def variables(
+    plan: Plan, local_as: int | None, *, import_check: bool = True
+) -> Mapping[str, object]:
     """Return the variables of frr.conf.j2.
 
     `local_as` is the AS of the BGP instance in the default VRF; None if the plan needs none.
+    `import_check`: bgpd announces a network only with a route for it, so that some need a static.
     """
+    off_host = [one for one in plan.announcements if not one.on_host]
     maps: dict[str, Map] = {}
     networks: dict[int, list[Network]] = {4: [], 6: []}
     for one in plan.announcements:
@@ -81,9 +85,11 @@ def variables(plan: Plan, local_as: int | None) -> Mapping[str, object]:
         "maps": tuple(maps.values()),
         "statics": tuple(
             Static("ip" if one.prefix.version == _V4 else "ipv6", one.prefix)
-            for one in plan.announcements
-            if not one.on_host
+            for one in off_host
+            if one.blackhole and import_check
         ),
+        # It stays on for addresses on this host: bgpd then withdraws one that disappears.
+        "import_check": import_check or not off_host,
         "map_in": MAP_IN,
         "map_out": MAP_OUT,
         "tag": TAG,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import (
     changes,
     config_lines,
+    conflicts,
+    imports,
     layout,
     notes,
     releases,
     running_config,
 )
-from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.statics import Statics
@@ -29,13 +30,13 @@ from anycast_routed.errors import (
     ConfigError,
     NotConfirmedError,
     RejectedError,
-    RouterUnavailableError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from anycast_routed.announce.frr.changes import Changes
+    from anycast_routed.announce.frr.config_lines import Line
     from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 
@@ -104,14 +105,18 @@ class FrrSpeaker:
         Raises:
             ConfigError: neither of them has an AS.
         """
-        if plan.sessions or not plan.announcements:
+        if not plan.announcements:
             return layout.variables(plan, plan.sessions.local_as if plan.sessions else None)
-        local_as = self._reader.latest().local_as
+        running = self._reader.latest()
+        checked = imports.checks(running, plan)
+        if plan.sessions:
+            return layout.variables(plan, plan.sessions.local_as, import_check=checked)
+        local_as = running.local_as
         if local_as is None:
             hint = "add `router bgp AS` with your neighbors to FRR, or `bgp` to our config"
             message = "FRR has no BGP instance to announce from"
             raise ConfigError(message, hint=hint)
-        return layout.variables(plan, local_as)
+        return layout.variables(plan, local_as, import_check=checked)
 
     def read(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets."""
@@ -124,6 +129,13 @@ class FrrSpeaker:
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Look at the neighbor's families and policies, and at the best path."""
         return self._reader.cause(session, prefix)
+
+    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+        """Ask zebra which of them have a route, unless bgpd announces networks without one."""
+        if not imports.checks(self._reader.latest(), plan):
+            return {}
+        routed = imports.routed(self._vtysh, prefixes)
+        return dict.fromkeys((one for one in prefixes if one not in routed), imports.WHY)
 
     def is_loaded(self, text: str) -> bool:
         """Compare our lines in bgpd's config one by one, in any order.
@@ -142,7 +154,7 @@ class FrrSpeaker:
         """
         config_lines.refuse_unsafe(text)
         self._vtysh.parse(text)
-        running_config.refuse_foreign(Running(text))
+        conflicts.refuse_foreign(Running(text))
 
     def load(self, text: str, previous: str | None = None) -> str:  # noqa: ARG002 - FRR is asked
         """Send FRR the difference, withdrawals first. The text has passed `check`.
@@ -158,7 +170,7 @@ class FrrSpeaker:
         wanted, running = Running(text), self._reader.bgpd()
         self._remove_networks(changes.withdrawals(running, wanted.networks))
         before = Running(running.text + self._reader.statics())
-        running_config.refuse_conflicts(wanted, before)
+        conflicts.refuse_conflicts(wanted, before)
         todo = changes.changes(wanted, before)
         if refused := self._send("bgpd", todo.additions):
             with contextlib.suppress(AnycastRoutedError):
@@ -169,7 +181,7 @@ class FrrSpeaker:
             message = f"FRR refused: {refused}"
             raise RejectedError(message, hint="what was changed is put back")
         # Last, because only prefixes whose address is not on this host need them.
-        refused = self._add_statics(todo.statics)
+        refused = self._statics.add(todo.statics)
         self._tidy(todo)
         return refused
 
@@ -192,7 +204,7 @@ class FrrSpeaker:
         if prefixes is not None and prefixes <= known.networks.keys():
             lines = changes.withdrawals(known, known.networks.keys() - prefixes)
             if not self._send("bgpd", lines):
-                self._remove_statics(known.statics, prefixes)
+                self._statics.remove(known.statics, prefixes)
                 return
         self._withdraw_confirmed(prefixes, known)
 
@@ -204,23 +216,12 @@ class FrrSpeaker:
             message = f"FRR still has {', '.join(map(str, left))}"
             raise NotConfirmedError(message, hint="look at: vtysh -c 'show running-config'")
         statics = {**known.statics, **Running(self._reader.statics()).statics}
-        self._remove_statics(statics, statics if prefixes is None else gone)
+        self._statics.remove(statics, statics if prefixes is None else gone)
 
     def _remove_networks(self, lines: Sequence[Line]) -> None:
         if self._send("bgpd", lines):
             # A network that is gone already stopped the others: a file does not stop there.
             self._vtysh.send_file("bgpd", config_lines.script(lines))
-
-    def _remove_statics(self, statics: Mapping[Prefix, Line], gone: Collection[Prefix]) -> None:
-        lines = [Line((), f"no {line.text}") for one, line in statics.items() if one in gone]
-        with contextlib.suppress(RouterUnavailableError):  # without the daemon no statics exist
-            self._statics.send(lines)
-
-    def _add_statics(self, lines: Sequence[Line]) -> str:
-        try:
-            return self._statics.send(lines)
-        except RouterUnavailableError as error:
-            return error.message
 
     def _tidy(self, todo: Changes) -> None:
         """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines
+from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from anycast_routed.announce.frr.config_lines import Line
     from anycast_routed.announce.frr.readback import Reader
     from anycast_routed.announce.frr.vtysh import Vtysh
+    from anycast_routed.model import Prefix
 
 _MOST_TRIES = 10
 _IN_VAIN = 3  # tries in a row that had no effect
@@ -69,6 +71,19 @@ class Statics:
             return ""
         lost = "; ".join(line.text for line in lines[:3])
         return refused or f"{release.statics} does not take: {lost}"
+
+    def add(self, lines: Sequence[Line]) -> str:
+        """Add statics; return why they were not all taken, or the empty string."""
+        try:
+            return self.send(lines)
+        except RouterUnavailableError as error:
+            return error.message
+
+    def remove(self, statics: Mapping[Prefix, Line], gone: Collection[Prefix]) -> None:
+        """Remove the statics of these prefixes. Without their daemon none exists."""
+        lines = [Line((), f"no {line.text}") for one, line in statics.items() if one in gone]
+        with contextlib.suppress(RouterUnavailableError):
+            self.send(lines)
 
     def _forgotten(self, lines: Sequence[Line]) -> list[Line]:
         """Return the statics to remove that zebra has and the config does not."""

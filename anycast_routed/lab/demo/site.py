@@ -127,7 +127,7 @@ def _connect(lab: Lab, hosts: dict[str, Host]) -> None:
 def _unbound(host: Host) -> Dns:
     return dns.unbound(
         host,
-        address=("127.0.0.1", ANYCAST["ipv4"].removesuffix("/32")),
+        address=("127.0.0.1", *(one.partition("/")[0] for one in ANYCAST.values())),
         zones={"google.com.": ()},
         identity=host.name,
     )

@@ -1,0 +1,96 @@
+"""Look whether a client of an announced address gets an answer from this host.
+
+What is found here is reported only: it withdraws nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from anycast_routed.errors import HostUnreadableError
+from anycast_routed.model import Code, Finding, Outcome
+from anycast_routed.observe import route_lookup
+from anycast_routed.reconcile import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anycast_routed.config import Config, Dns
+    from anycast_routed.model import Announcement, CheckResult, Plan
+
+_MOST_ASKED = 64
+"""The most addresses that one look asks."""
+_NAMED = 3
+"""The most prefixes of one service that each have a finding of their own."""
+_ABSENT = (
+    "is announced, and is not an address of this host",
+    "if the DNS server is on this host: give the address to lo, and let the server listen on it",
+)
+
+
+def look(config: Config, plan: Plan) -> tuple[Finding, ...]:
+    """Look once, from a program without an event loop; see `look_from`."""
+    return asyncio.run(look_from(config, plan))
+
+
+async def look_from(config: Config, plan: Plan, start: int = 0) -> tuple[Finding, ...]:
+    """Report the announced addresses that are not on this host, or where nothing answers DNS.
+
+    The question is that of the service's check, and any reply counts, even a refusal: a server may
+    refuse this host and no other. Only what the kernel delivers here is asked: another host could
+    answer otherwise. At most 64 addresses are asked, from the number `start` on.
+    """
+    # A prefix that is lowered belongs to a service that is down or drained.
+    announced = [one for one in plan.announcements if not one.note]
+    try:
+        here = route_lookup.local(one.prefix.network_address for one in announced)
+    except HostUnreadableError:
+        return ()
+    checks = {service.name: service.dns for service in config.services}
+    local = [one for one in announced if one.prefix.network_address in here]
+    begin = start % len(local) if local else 0
+    asked = [*local[begin:], *local[:begin]][:_MOST_ASKED]
+    absent = {one: _ABSENT for one in announced if one.prefix.network_address not in here}
+    silent = await _silent(checks, asked)
+    return (*_findings(Code.NOT_ON_HOST, absent), *_findings(Code.NOT_ANSWERED, silent))
+
+
+async def _silent(
+    checks: Mapping[str, Dns], asked: Sequence[Announcement]
+) -> dict[Announcement, tuple[str, str]]:
+    slots = probe.check_slots()
+    other = [one for one in asked if one.prefix.network_address != checks[one.service].ip]
+    questions = (
+        checks[one.service].model_copy(update={"ip": one.prefix.network_address}) for one in other
+    )
+    probed = await asyncio.gather(*(probe.probe(question, slots) for question in questions))
+    return {
+        one: (
+            f"is announced, and nothing answers DNS there: {done.result.reason}",
+            f"let the DNS server listen on this address too, beside {checks[one.service].ip}",
+        )
+        for one, done in zip(other, probed, strict=True)
+        if _is_silent(done.result)
+    }
+
+
+def _is_silent(result: CheckResult) -> bool:
+    return result.outcome is Outcome.FAIL and not result.rcode
+
+
+def _findings(code: Code, found: Mapping[Announcement, tuple[str, str]]) -> list[Finding]:
+    """Return a finding for each prefix, or one for a service that has many."""
+    services: dict[str, list[Announcement]] = {}
+    for one in found:
+        services.setdefault(one.service, []).append(one)
+    made = []
+    for service, listed in services.items():
+        detail, fix = found[listed[0]]
+        if len(listed) > _NAMED:
+            about = f"service {service}"
+            detail = f"{listed[0].prefix} and {len(listed) - 1} more: each {detail}"
+            made.append(Finding(code, about, detail, fix))
+        else:
+            made += [Finding(code, str(one.prefix), *found[one]) for one in listed]
+    return made

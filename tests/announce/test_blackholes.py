@@ -1,0 +1,243 @@
+"""No blackhole route of the router reaches the kernel where it would cut off an address.
+
+Judged by the kernel's own route lookup on dns1, and by the tables of both peers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from anycast_routed.lab import bird
+from tests.support.dns_site import INCLUDE, RUN_DIR, Site, lay_out
+from tests.support.operators import (
+    OPEN4,
+    OPEN6,
+    await_sessions,
+    bird_sessions,
+    frr_sessions,
+    lay_out_operators,
+)
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from anycast_routed.lab import Lab
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(45)]
+
+VIP: Final = "10.10.10.50"
+SIX: Final = "fd00::10:10:10:50"
+_OPEN = bird_sessions(OPEN4, OPEN6)
+_STOCK = "export all;"
+OURS_LEFT_OUT = 'export where proto !~ "anycast_*";'
+ROUTERS = ("bird", "frr")
+
+
+def begin(lab: Lab, config: dict[str, Any], router_name: str, *, kernel: str = _STOCK) -> Site:
+    """Lay out a site with the operator's sessions and two routes; `kernel` is BIRD's filter."""
+    routes(config)
+    own = _OPEN if router_name == "bird" else frr_sessions()
+    site = lay_out_operators(lab, config, router_name, own)
+    if router_name == "bird" and kernel != _STOCK:
+        site.router.configure(bird.STOCK.replace(_STOCK, kernel) + INCLUDE + own)
+    await_sessions(site)
+    return site
+
+
+def routes(config: dict[str, Any], **options: object) -> None:
+    """Let the config announce both addresses, and no label."""
+    for key in ("interface", "prefix", "decrease"):
+        config["anycast"].pop(key, None)
+    config["anycast"]["routes"] = [
+        {"label": "four", "ip": f"{VIP}/32", **options},
+        {"label": "six", "ip": f"{SIX}/128", **options},
+    ]
+
+
+def held(site: Site) -> list[set[str]]:
+    """Return which of the two addresses each peer holds."""
+    return [{one for one in (f"{VIP}/32", f"{SIX}/128") if one in t} for t in site.tables()]
+
+
+def blackholes(site: Site) -> str:
+    """Return the kernel's blackhole routes."""
+    return "".join(
+        site.dns1.run("ip", family, "route", "show", "type", "blackhole").out
+        for family in ("-4", "-6")
+    )
+
+
+def announced(site: Site) -> None:
+    """Apply, and wait until both peers hold both addresses."""
+    site.run("apply")
+    eventually(lambda: held(site) == [{f"{VIP}/32", f"{SIX}/128"}] * 2, why="both peers")
+
+
+def withheld(site: Site, *, why: str) -> None:
+    """Apply: nothing is announced, and the plan, the status and the explanation say why."""
+    for verb in (("plan",), ("apply",), ("status",), ("explain", f"{VIP}/32")):
+        shown = site.run(*verb, check=False).out
+        assert why in shown, shown
+        assert "blackhole" in shown, shown
+    assert held(site) == [set(), set()]
+    assert blackholes(site) == ""
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_an_address_that_is_nowhere_is_withheld(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    withheld(site, why="blackhole = true")
+    assert "[AR021]" in site.run("apply", check=False).out
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_a_route_to_a_container_stays_in_use(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    site.dns1.ip("route", "add", "10.10.10.0/24", "via", "172.17.2.253")
+    site.dns1.ip("-6", "route", "add", "fd00::10:10:10:0/112", "via", "fd00:17:2::fd")
+    withheld(site, why="blackhole = true")
+    assert "via 172.17.2.253" in site.dns1.ip("route", "get", VIP)
+
+
+def test_frr_announces_an_address_with_a_route_of_its_own_without_a_blackhole(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "frr")
+    site.dns1.ip("route", "add", f"{VIP}/32", "via", "172.17.2.253")
+    site.dns1.ip("-6", "route", "add", f"{SIX}/128", "via", "fd00:17:2::fd")
+    announced(site)
+    assert blackholes(site) == ""
+    site.dns1.ip("route", "del", f"{VIP}/32")
+    eventually(lambda: held(site) == [{f"{SIX}/128"}] * 2, why="bgpd withdraws it by itself")
+    site.run("apply", check=False)
+    assert blackholes(site) == ""
+    assert held(site) == [{f"{SIX}/128"}] * 2
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_a_consent_announces_it_with_a_blackhole_in_the_kernel(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    routes(dns_config, blackhole=True)
+    site.configure(dns_config)
+    announced(site)
+    eventually(lambda: VIP in blackholes(site) and SIX in blackholes(site), why="the kernel")
+    assert "[AR021]" not in site.run("status").out
+
+
+@pytest.mark.parametrize("kernel", ["export none;", "export filter nothing;"])
+def test_bird_announces_it_if_its_kernel_protocols_export_nothing(
+    lab: Lab, dns_config: dict[str, Any], kernel: str
+) -> None:
+    site = begin(lab, dns_config, "bird")
+    text = bird.STOCK.replace(_STOCK, kernel) + INCLUDE + _OPEN
+    site.router.configure(f"filter nothing {{ reject; }}\n{text}")
+    await_sessions(site)
+    if kernel == "export none;":
+        announced(site)
+    else:
+        withheld(site, why="may give the kernel")
+    assert blackholes(site) == ""
+
+
+def test_with_a_filter_that_leaves_ours_out_a_consent_puts_nothing_into_the_kernel(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "bird", kernel=OURS_LEFT_OUT)
+    withheld(site, why="may give the kernel")
+    routes(dns_config, blackhole=True)
+    site.configure(dns_config)
+    announced(site)
+    assert blackholes(site) == ""
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+@pytest.mark.parametrize("is_local", ["an address", "a local route"])
+def test_what_the_kernel_delivers_here_is_announced(
+    lab: Lab, dns_config: dict[str, Any], router_name: str, is_local: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    if is_local == "an address":
+        site.dns1.address("lo", f"{VIP}/24").address("lo", f"{SIX}/112")
+    else:
+        site.dns1.ip("route", "add", "local", f"{VIP}/32", "dev", "lo")
+        site.dns1.ip("-6", "route", "add", "local", f"{SIX}/128", "dev", "lo")
+    announced(site)
+    for address in (VIP, SIX):
+        assert site.dns1.ip("route", "get", address).startswith("local"), address
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_a_wide_local_route_does_not_make_a_blackhole_harmless(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    site.dns1.ip("route", "add", "local", "10.10.10.0/24", "dev", "lo")
+    site.dns1.ip("-6", "route", "add", "local", "fd00::10:10:10:0/112", "dev", "lo")
+    withheld(site, why="blackhole = true")
+    for address in (VIP, SIX):
+        assert site.dns1.ip("route", "get", address).startswith("local"), address
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_with_sessions_of_the_config_it_is_announced_without_a_route_in_the_kernel(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = lay_out(lab, router_name)
+    routes(dns_config)
+    site.configure(dns_config)
+    site.dns1.ip("route", "add", "10.10.10.0/24", "via", "172.17.2.253")
+    announced(site)
+    assert blackholes(site) == ""
+    assert "via 172.17.2.253" in site.dns1.ip("route", "get", VIP)
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_an_address_that_leaves_the_host_is_withdrawn_by_the_daemon(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    site.dns1.address("lo", f"{VIP}/32").address("lo", f"{SIX}/128")
+    daemon = site.daemon()
+    eventually(lambda: held(site) == [{f"{VIP}/32", f"{SIX}/128"}] * 2, why="both peers")
+    site.dns1.remove_address("lo", f"{VIP}/32")
+    eventually(lambda: held(site) == [{f"{SIX}/128"}] * 2, why="one is gone")
+    eventually(lambda: VIP not in blackholes(site), why="nor is a route for it in the kernel")
+    site.dns1.address("lo", f"{VIP}/32")
+    eventually(lambda: held(site) == [{f"{VIP}/32", f"{SIX}/128"}] * 2, why="it is back")
+    daemon.terminate()
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_an_upgrade_withdraws_nothing_and_reports_the_blackhole(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    routes(dns_config, blackhole=True)
+    site.configure(dns_config)
+    announced(site)
+    peer = site.recording_peer()
+    eventually(lambda: len(peer.table()) == 2, why="the recording peer has both")
+    # An older version had no such rule, and wrote a record without the list.
+    record = site.file(f"{RUN_DIR}/state.json")
+    facts = json.loads(record.read_text())
+    del facts["blackholes"]
+    record.write_text(json.dumps(facts))
+    routes(dns_config)
+    site.configure(dns_config)
+    mark = peer.mark()
+    daemon = site.daemon()
+    eventually(lambda: "[AR021]" in site.run("status").out, why="an error finding")
+    site.server.daemon.kill()
+    eventually(lambda: not peer.table(), why="the server is dead")
+    site.server.restart()
+    eventually(lambda: len(peer.table()) == 2, why="it is tolerated until the next boot")
+    assert [one.kind for one in peer.changes(mark)] == ["withdraw"] * 2 + ["announce"] * 2
+    daemon.terminate()

@@ -1,0 +1,93 @@
+"""An announced address that nobody answers is told by each verb and by the daemon's log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anycast_routed.lab import dns
+from tests.support.dns_site import ADDRESSES, Site, lay_out
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from anycast_routed.lab import Lab
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault(46)]
+
+SIX = "fd00::10:10:10:10"
+_VIPS = tuple(one.partition("/")[0] for one in ADDRESSES)
+
+
+def begin(lab: Lab, router_name: str, *listens: str) -> Site:
+    """Lay out a site whose server listens on 127.0.0.1 and on these addresses."""
+    site = lay_out(lab, router_name)
+    site.server.daemon.kill()
+    site.server = dns.unbound(site.dns1, zones={"google.com.": ()}, address=("127.0.0.1", *listens))
+    site.dns1.address("lo", f"{SIX}/128")
+    return site
+
+
+def told(site: Site, *verb: str) -> list[str]:
+    """Return the lines of a verb about addresses that nobody answers."""
+    done = site.run(*verb, check=False)
+    lines = f"{done.out}{done.err}".splitlines()
+    return [one for one in lines if "[AR025]" in one or "[AR026]" in one]
+
+
+@pytest.mark.parametrize("router_name", ["bird", "frr"])
+def test_a_server_that_listens_on_localhost_alone_is_told_by_each_verb(
+    lab: Lab, router_name: str
+) -> None:
+    site = begin(lab, router_name)
+    for verb in ("validate", "plan", "apply", "status"):
+        lines = told(site, verb)
+        assert len(lines) == 3, (verb, lines)
+        assert all("10.10.10.1" in one or SIX in one for one in lines), lines
+        assert all("nothing answers DNS there" in one for one in lines), lines
+    assert all(site.tables()), "it is announced all the same"
+
+
+def test_the_daemon_reports_it_and_its_end(lab: Lab) -> None:
+    site = begin(lab, "bird", *_VIPS)
+    daemon = site.daemon()
+    eventually(lambda: "[AR026]" in "\n".join(told(site, "status")), why="the status tells it")
+    (line,) = told(site, "status")
+    assert SIX in line
+    eventually(lambda: "AR026" in daemon.log(), why="the log tells it")
+    site.server.daemon.kill()
+    site.server = dns.unbound(
+        site.dns1, zones={"google.com.": ()}, address=("127.0.0.1", *_VIPS, SIX)
+    )
+    eventually(lambda: told(site, "status") == [], why="all are answered")
+    eventually(lambda: "finding is over" in daemon.log(), why="the log tells its end")
+    daemon.terminate()
+
+
+def test_a_refusal_is_an_answer(lab: Lab) -> None:
+    site = lay_out(lab, "bird")
+    site.server.daemon.kill()
+    site.server = dns.unbound(
+        site.dns1,
+        zones={"google.com.": ()},
+        address=("127.0.0.1", *_VIPS, SIX),
+        extra="server:\n  access-control: 10.0.0.0/8 refuse\n  access-control: fd00::/8 refuse",
+    )
+    site.dns1.address("lo", f"{SIX}/128")
+    site.run("apply")
+    assert told(site, "status") == []
+
+
+def test_an_address_that_is_not_on_this_host_is_told_and_not_asked(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = lay_out(lab, "bird")
+    site.run("apply")
+    (line,) = told(site, "status")
+    assert f"{SIX}/128" in line
+    assert "[AR025]" in line
+    many = [{"label": f"r{n}", "ip": f"10.20.0.{n}/32"} for n in range(1, 9)]
+    dns_config["anycast"]["routes"] = many
+    site.configure(dns_config)
+    (line,) = told(site, "apply")
+    assert "10.20.0.1/32 and 7 more" in line
