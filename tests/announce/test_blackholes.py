@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from anycast_routed.lab import bird
+from anycast_routed.lab import bird, dns
 from tests.support.dns_site import INCLUDE, RUN_DIR, Site, lay_out
 from tests.support.operators import (
     OPEN4,
@@ -33,6 +33,14 @@ _OPEN = bird_sessions(OPEN4, OPEN6)
 _STOCK = "export all;"
 OURS_LEFT_OUT = 'export where proto !~ "anycast_*";'
 ROUTERS = ("bird", "frr")
+_NAT = f"""
+table ip nat {{
+  chain output {{
+    type nat hook output priority -100;
+    ip daddr {VIP} dnat to 172.17.2.254
+  }}
+}}
+"""
 
 
 def begin(lab: Lab, config: dict[str, Any], router_name: str, *, kernel: str = _STOCK) -> Site:
@@ -240,4 +248,29 @@ def test_an_upgrade_withdraws_nothing_and_reports_the_blackhole(
     site.server.restart()
     eventually(lambda: len(peer.table()) == 2, why="it is tolerated until the next boot")
     assert [one.kind for one in peer.changes(mark)] == ["withdraw"] * 2 + ["announce"] * 2
+    daemon.terminate()
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_a_check_through_a_destination_nat_stays_up(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = lay_out(lab, router_name)
+    dns.unbound(site.edge.host, zones={"google.com.": ()}, address=("172.17.2.254",))
+    site.dns1.ip("route", "add", "default", "via", "172.17.2.254")
+    site.dns1.write("/etc/nat.nft", _NAT)
+    site.dns1.run("nft", "-f", "/etc/nat.nft")
+    routes(dns_config)
+    dns_config["anycast"]["routes"].pop()
+    dns_config["dns"] |= {"ip": VIP, "half-life": 0, "interval": "200ms"}
+    site.configure(dns_config)
+    daemon = site.daemon()
+    eventually(lambda: held(site) == [{f"{VIP}/32"}] * 2, why="both peers")
+    peer = site.recording_peer()
+    eventually(lambda: f"{VIP}/32" in peer.table(), why="the recording peer")
+    mark = peer.mark()
+    for _ in range(3):
+        assert "pass" in site.run("check").out
+    assert peer.changes(mark) == []
+    assert blackholes(site) == ""
     daemon.terminate()
