@@ -20,9 +20,8 @@ from anycast_routed.cli.waiting import Transition
 from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
 from anycast_routed.facts.draining import drain_time
-from anycast_routed.model import Verdict
 from anycast_routed.reconcile import last_known
-from anycast_routed.reconcile.assumed_plan import assumed
+from anycast_routed.reconcile.assumed_plan import best
 from anycast_routed.report import findings, text
 from anycast_routed.state import drain_orders, record, requests, running_daemon
 from anycast_routed.state.drain_orders import Ordered
@@ -212,10 +211,9 @@ def _returning(
 
     `ordered` are all drained targets, `targets` those that are undrained now.
     """
-    best, _ = assumed(config, Verdict.UP)
     remaining = set(ordered) - set(targets)
     goal: dict[Prefix, int | None] = {}
-    for one in best.announcements:
+    for one in best(config).announcements:
         names = {one.service, str(one.prefix)}
         if names & remaining and names & set(targets):
             by = " and ".join(sorted(names & remaining))

@@ -6,8 +6,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import UsageError
-from anycast_routed.model import Verdict
-from anycast_routed.reconcile.assumed_plan import assumed
+from anycast_routed.reconcile.assumed_plan import best
 from anycast_routed.report import text
 
 if TYPE_CHECKING:
@@ -42,14 +41,14 @@ def announcements_of(config: Config, targets: list[str]) -> tuple[Announcement, 
     Raises:
         UsageError: a target is no service or prefix of this host; the hint lists all of them.
     """
-    best, _ = assumed(config, Verdict.UP)
-    prefixes = [str(one.prefix) for one in best.announcements]
-    prefixes += [str(one.prefix) for one in best.withheld if one.prefix]
-    existing = [*best.services, *dict.fromkeys(prefixes)]
+    plan = best(config)
+    prefixes = [str(one.prefix) for one in plan.announcements]
+    prefixes += [str(one.prefix) for one in plan.withheld if one.prefix]
+    existing = [*plan.services, *dict.fromkeys(prefixes)]
     for target in targets:
         if target not in existing:
             message = f"{text.safe(target)!r} is neither a service nor a prefix here"
             raise UsageError(message, hint=f"there are: {', '.join(existing)}")
     return tuple(
-        one for one in best.announcements if one.service in targets or str(one.prefix) in targets
+        one for one in plan.announcements if one.service in targets or str(one.prefix) in targets
     )

@@ -274,3 +274,15 @@ def test_a_check_through_a_destination_nat_stays_up(
     assert peer.changes(mark) == []
     assert blackholes(site) == ""
     daemon.terminate()
+
+
+def test_undrain_does_not_wait_for_a_prefix_that_is_withheld(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "bird")
+    site.dns1.address("lo", f"{VIP}/32")
+    site.run("apply")
+    eventually(lambda: held(site) == [{f"{VIP}/32"}] * 2, why="one is announced")
+    site.run("drain", "dns", "--wait", within=60)
+    site.run("undrain", "dns", "--wait", within=60)
+    eventually(lambda: held(site) == [{f"{VIP}/32"}] * 2, why="it is back")
