@@ -25,8 +25,8 @@ GIVES_UP_AFTER = 11.0
 
 @pytest.fixture
 def quick(site: Site, dns_config: dict[str, Any]) -> Site:
-    """Set a short drain-time."""
-    dns_config["anycast"]["drain-time"] = "1s"
+    """Set a drain-time that is short, but longer than a slow machine takes for a read-back."""
+    dns_config["anycast"]["drain-time"] = "3s"
     site.configure(dns_config)
     return site
 
@@ -39,7 +39,7 @@ def test_with_the_daemon_a_drain_is_lowered_then_withdrawn_and_lifted(
     site.both_hold(announced)
     began = time.monotonic()
     said = site.run("drain", "--for", "10m", "--reason", "new kernel", "--wait").out
-    assert time.monotonic() - began > 1.0, "it stays lowered for drain-time"
+    assert time.monotonic() - began > 3.0, "it stays lowered for drain-time"
     assert "dns is drained: new kernel, until 20" in said
     assert said.index(f"~ {ONE}  LocalPref 200 -> 0") < said.index(f"- {ONE}  withdrawn")
     site.both_hold({})
