@@ -151,10 +151,8 @@ class DaemonSite:
         for number, address in enumerate(_LABELLED, start=1):
             self.host.address("lo", address, label=f"lo:dns{number}")
         self.host.write("/etc/anycast-routed/config.json", json.dumps(self._config))
-        if self.setting.router == "bird":
-            bird.start(self.host, bird.STOCK + INCLUDE)
-        else:
-            frr.start(self.host)
+        self.add_hosts(lab)
+        self.router = self.start_router()
         self._grant_access()
         self.peer = PeerTable(
             bgp_receiver.start(peer_host, asn=AS, router_id=PEER, peers={HOST: AS})
@@ -168,6 +166,15 @@ class DaemonSite:
         trace: TracebackType | None,
     ) -> None:
         self._lab.__exit__(kind, error, trace)
+
+    def add_hosts(self, lab: Lab) -> None:
+        """Add more hosts to the LAN; the base class adds none."""
+
+    def start_router(self) -> Daemon:
+        """Start the router, and return its process that speaks BGP."""
+        if self.setting.router == "bird":
+            return bird.start(self.host, bird.STOCK + INCLUDE).daemon
+        return frr.start(self.host).daemons["bgpd"]
 
     def _grant_access(self) -> None:
         """Give the directories to the daemon's user, and the router's socket to its group."""

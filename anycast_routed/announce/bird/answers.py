@@ -107,21 +107,20 @@ def tables(reply: Reply, owned: Owned) -> tuple[str, ...]:
     )
 
 
-def listing(tables: Iterable[str]) -> str:
-    """Return the command that lists our routes in these tables."""
-    return f'show route {" ".join(f"table {table}" for table in tables)} where proto ~ "{OURS}"'
+def listing(tables: Iterable[str], prefix: Prefix | None = None) -> str:
+    """Return the command that lists our routes in these tables, or those to one prefix."""
+    words = (*([str(prefix)] if prefix else []), *(f"table {table}" for table in tables))
+    return f'show route {" ".join(words)} where proto ~ "{OURS}"'
 
 
-def holders(reply: Reply, prefixes: Collection[Prefix] | None, owned: Owned) -> tuple[str, ...]:
+def holders(reply: Reply, prefixes: Collection[Prefix], owned: Owned) -> tuple[str, ...]:
     """Return which of our static protocols hold any of these prefixes, from a listing."""
     found = (_ROUTE.match(line) for line in reply.lines)
     return tuple(
         dict.fromkeys(
             match.group(2)
             for match in found
-            if match
-            and owned.has(match.group(2))
-            and (prefixes is None or network(match.group(1)) in prefixes)
+            if match and owned.has(match.group(2)) and network(match.group(1)) in prefixes
         )
     )
 

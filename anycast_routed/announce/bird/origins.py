@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird import answers, exact
 from anycast_routed.announce.bird.protocols import network
 from anycast_routed.model import Origin
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Prefix
 
 _MOST_QUESTIONS = 256
-"""Beyond, one listing for each session costs less than a question for each of its prefixes."""
+"""Beyond, one listing for each session costs less, unless its table is large."""
 _PATH = re.compile(r"^(?:([0-9a-fA-F.:]+/\d+)\s|\s).*?\[(\S+) ")
 _NAMED = re.compile(r"\w+")
 _ALL = "ACCEPT"
@@ -48,13 +48,16 @@ def origins(bird: ControlSocket, prefixes: Collection[Prefix], owned: Owned) -> 
     kinds = answers.kinds(shown)
     sessions = [one.name for one in answers.sessions(shown) if one.established and not one.ours]
     channels = answers.channels(shown)
-    exact = len(prefixes) * len(sessions) <= _MOST_QUESTIONS
+    tables = [one for name in sessions for one in channels[name]]
+    questions = len(prefixes) * len(sessions)
+    walked = exact.rows(exact.table_sizes(shown), [one.table for one in tables])
+    one_by_one = questions <= _MOST_QUESTIONS or exact.is_cheaper(questions, walked)
     sent: dict[_Path, dict[str, None]] = {}
     for name in sessions:
-        for path in _exported(bird, name, prefixes, channels[name], exact=exact):
+        for path in _exported(bird, name, prefixes, channels[name], one_by_one=one_by_one):
             sent.setdefault(path, {})[name] = None
     ours = dict.fromkeys(path.prefix for path in sent if owned.has(path.protocol))
-    waiting = dict.fromkeys(_waiting(bird, ours, [one for n in sessions for one in channels[n]]))
+    waiting = dict.fromkeys(_waiting(bird, ours, tables))
     return tuple(
         _origin(path, kinds, tuple(sent.get(path, ())))
         for path in (*sent, *(one for one in waiting if one not in sent))
@@ -68,10 +71,10 @@ def _exported(
     prefixes: Collection[Prefix],
     channels: Iterable[answers.Channel],
     *,
-    exact: bool,
+    one_by_one: bool,
 ) -> Iterator[_Path]:
     """Yield the paths to these prefixes that a session is sent, ours among them."""
-    if not exact:
+    if not one_by_one:
         asked = frozenset(prefixes)
         found = _paths(bird.ask(f"show route export '{session}' where source != RTS_BGP"))
         yield from (path for path in found if path.prefix in asked)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers, configure, releases, states
+from anycast_routed.announce.bird import answers, configure, exact, releases, states
 from anycast_routed.announce.bird.configure import ENDS_WITHIN
-from anycast_routed.announce.bird.socket import IN_PROGRESS, NO_SUCH_PROTOCOL, QUEUED
+from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,10 +51,20 @@ def disable(bird: ControlSocket, gone: Collection[Prefix] | None, owned: Owned) 
 def holders(
     bird: ControlSocket, prefixes: Collection[Prefix] | None, owned: Owned
 ) -> tuple[str, ...]:
-    """Return which of our static protocols hold any of these prefixes."""
-    listed = bird.ask(f'show protocols "{answers.OURS}"')
-    if listed.code == NO_SUCH_PROTOCOL:
-        return ()
-    if not (tables := answers.tables(listed, owned)):
-        return ()
-    return answers.holders(bird.must(answers.listing(tables)), prefixes, owned)
+    """Return which of our static protocols hold any of these prefixes, or may hold any at all."""
+    shown = bird.must("show protocols all")
+    statics = exact.statics(shown, owned)
+    if prefixes is None:
+        down = answers.down(shown)
+        return tuple(name for name in statics if not down[name])
+    places = {(one.family, one.table) for channels in statics.values() for one in channels}
+    tables = sorted({table for _, table in places})
+    questions = [
+        answers.listing([table], prefix)
+        for prefix in prefixes
+        for family, table in sorted(places)
+        if family == f"ipv{prefix.version}"
+    ]
+    if not exact.is_cheaper(len(questions), exact.rows(exact.table_sizes(shown), tables)):
+        questions = [answers.listing(tables)] if tables else []
+    return answers.holders(exact.ask(bird, questions), prefixes, owned)

@@ -45,8 +45,10 @@ def address_question(name: str) -> str:
     return f"show bgp neighbors {name} json"
 
 
-def table_questions(running: Running, release: Release) -> tuple[str, ...]:
-    """Return the commands that list our routes, however large the rest of the table is.
+def table_questions(
+    running: Running, release: Release, without: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the commands that list our routes, `without` these address families.
 
     Our routes carry our tag, which our outbound route-map matches. Communities make the answer
     longer. So they are asked for only if one of our route-maps sets communities; otherwise none of
@@ -55,7 +57,8 @@ def table_questions(running: Running, release: Release) -> tuple[str, ...]:
     form = release.table_with_communities if running.sets_communities else release.table
     if not running.networks:
         return ()
-    return tuple(form.format(family=family, route_map=MAP_OUT) for family in FAMILIES)
+    listed = (family for family in FAMILIES if family not in without)
+    return tuple(form.format(family=family, route_map=MAP_OUT) for family in listed)
 
 
 def export_question(name: str, family: str, release: Release) -> str:
@@ -115,7 +118,7 @@ def originated(tables: Iterable[Mapping[str, Any] | None], running: Running) -> 
     return [
         Route(
             prefix,
-            _attributes(path.get("locPrf"), _hop(path), _communities(path)),
+            attributes(path, _communities(path)),
             covered=bool(path.get("suppressed")),
         )
         for table in tables
@@ -151,6 +154,11 @@ def exported(
         for prefix in (_network(text),)
         if only is None or prefix in only
     ]
+
+
+def attributes(path: Mapping[str, Any], communities: tuple[Community, ...] | None) -> Attributes:
+    """Return the attributes that a path has in bgpd's table, with these communities."""
+    return _attributes(path.get("locPrf"), _hop(path), communities)
 
 
 @lru_cache(_MOST)
