@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anycast_routed.lab import Daemon, Lab
     from bench.daemon_site import Setting
 
-_FEEDER, _FEEDER_AS = "172.17.2.200", 64999
+FEEDER, _FEEDER_AS = "172.17.2.200", 64999
 _CLIENTS = tuple(f"172.17.2.{number}" for number in range(101, 108))
 """The peers that are sent the whole table. The eighth one records every message, so it is not."""
 _FIRST, _STEP = IPv4Address("16.0.0.0"), 256
@@ -31,7 +31,7 @@ protocol static table4 {{ ipv4;
 include "{_TABLE}";
 }}
 protocol bgp dns1 {{
-  local {_FEEDER} as {_FEEDER_AS}; neighbor 172.17.2.1 as {AS}; connect delay time 0;
+  local {FEEDER} as {_FEEDER_AS}; neighbor 172.17.2.1 as {AS}; connect delay time 0;
   ipv4 {{ import none; export all; }};
 }}
 """
@@ -44,7 +44,7 @@ protocol bgp dns1 {{{{
 """
 _LEARN = f"""\
 protocol bgp feed {{
-  local 172.17.2.1 as {AS}; neighbor {_FEEDER} as {_FEEDER_AS}; connect delay time 0;
+  local 172.17.2.1 as {AS}; neighbor {FEEDER} as {_FEEDER_AS}; connect delay time 0;
   ipv4 {{ import all; export none; }};
 }}
 """
@@ -65,8 +65,12 @@ class FullTableSite(DaemonSite):
     every message and is sent only the anycast prefixes. A context manager.
     """
 
-    def __init__(self, setting: Setting, routes: int) -> None:
-        config = site_config()
+    bird_options = ""
+    """Lines above the config of BIRD."""
+
+    def __init__(self, setting: Setting, routes: int, **router: str) -> None:
+        """`router` are keys of the section `router` of the config."""
+        config = site_config() | {"router": router}
         config.pop("bgp")
         super().__init__(setting, config)
         self.routes = routes
@@ -77,10 +81,10 @@ class FullTableSite(DaemonSite):
         feeder = lab.host("feeder")
         clients = [lab.host(f"client{number}") for number in range(len(_CLIENTS))]
         lab.lan("lan", feeder, *clients)
-        feeder.address("eth0", f"{_FEEDER}/24")
+        feeder.address("eth0", f"{FEEDER}/24")
         # Not in bird.conf, which the lab prints when something fails.
         feeder.write(_TABLE, _table(self.routes))
-        bird.start(feeder, _CONF.format(address=_FEEDER) + _FEED)
+        bird.start(feeder, _CONF.format(address=FEEDER) + _FEED)
         for client, address in zip(clients, _CLIENTS, strict=True):
             client.address("eth0", f"{address}/24")
             bird.start(client, (_CONF + _CLIENT).format(address=address))
@@ -88,12 +92,15 @@ class FullTableSite(DaemonSite):
     def start_router(self) -> Daemon:
         """Start the router with the operator's sessions."""
         if self.setting.router == "bird":
-            return bird.start(self.host, _bird()).daemon
+            return bird.start(self.host, self.bird_options + _bird()).daemon
         return frr.start(self.host, _frr()).daemons["bgpd"]
 
     def wait_for_table(self) -> None:
-        """Wait until all sessions are up, and the router has sent the table to the seven peers."""
-        eventually(self._has_table, within=_WITHIN, every=1.0, why="the table and all sessions")
+        """Wait until all sessions are up, and the router has the table."""
+        eventually(self._has_table, within=_WITHIN, every=0.2, why="the table and all sessions")
+
+    def wait_for_clients(self) -> None:
+        """Wait until the router has sent the table to the seven peers."""
         used, since = -1.0, time.monotonic()
 
         def steady() -> bool:
@@ -114,7 +121,7 @@ class FullTableSite(DaemonSite):
         else:
             shown = self.host.run("vtysh", "-c", "show bgp ipv4 unicast summary json").out
             peers = json.loads(shown).get("peers", {})
-            count = peers.get(_FEEDER, {}).get("pfxRcd", 0)
+            count = peers.get(FEEDER, {}).get("pfxRcd", 0)
             up = sum(one.get("state") == "Established" for one in peers.values())
         return count >= self.routes and up == len(_CLIENTS) + 2
 
@@ -135,9 +142,9 @@ def _bird() -> str:
 def _frr() -> str:
     """Return the config. bgpd keeps the table, and gives none of it to the kernel."""
     peers = (*_CLIENTS, PEER)
-    neighbors = [f" neighbor {_FEEDER} remote-as {_FEEDER_AS}"]
+    neighbors = [f" neighbor {FEEDER} remote-as {_FEEDER_AS}"]
     neighbors += (f" neighbor {address} remote-as {AS}" for address in peers)
-    neighbors += (f" neighbor {address} timers connect 1" for address in (_FEEDER, *peers))
+    neighbors += (f" neighbor {address} timers connect 1" for address in (FEEDER, *peers))
     active = "\n".join(f"  neighbor {address} activate" for address in peers)
     return f"""\
 bgp route-map delay-timer 1
@@ -151,7 +158,7 @@ router bgp {AS}
 {chr(10).join(neighbors)}
  address-family ipv4 unicast
   table-map NOTHING
-  neighbor {_FEEDER} activate
+  neighbor {FEEDER} activate
 {active}
   neighbor {PEER} prefix-list VIPS out
  exit-address-family
