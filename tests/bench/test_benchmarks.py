@@ -43,3 +43,12 @@ def test_the_benchmark_of_protocols_prints_its_row() -> None:
     done = run((sys.executable, "-m", "bench.protocols", "--sizes", "3"), within=60)
     assert done.code == 0, done.out + done.err
     assert re.search(r"\| 3 \| [\d.]+ \(.*\| [\d.]+ \(.*\| [\d.]+ \(", done.out), done.out
+
+
+@pytest.mark.integration
+def test_the_benchmark_of_a_full_table_prints_its_rows() -> None:
+    short = ("--routes", "2000", "--router", "bird", "--rounds", "1", "--idle", "1")
+    done = run((sys.executable, "-m", "bench.full_table", *short, "--settled", "1"), within=180)
+    assert done.code == 0, done.out + done.err
+    for name in ("2,000 routes", "1 route"):
+        assert re.search(rf"\| BIRD, {name} \| [\d,.]+ \|.*\| [\d.]+ \(", done.out), done.out

@@ -46,7 +46,10 @@ def held(
     Those of a protocol that is down are among them: BIRD may not have removed them yet.
     `shown` is the reply to `show protocols all`, and `sessions` are those that will be asked for.
     """
-    channels, sizes = answers.channels(shown), table_sizes(shown)
+    sizes = table_sizes(shown)
+    if not is_cheaper(1, max(sizes.values(), default=0)):
+        return None
+    channels = answers.channels(shown)
     there = statics(shown, owned).items()
     ours = {(name, one.table) for name, its_channels in there for one in its_channels}
     asked = [one.table for session in sessions for one in channels[session.name] if one.up]
