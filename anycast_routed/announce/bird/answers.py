@@ -113,7 +113,7 @@ def listing(tables: Iterable[str], prefix: Prefix | None = None) -> str:
     return f'show route {" ".join(words)} where proto ~ "{OURS}"'
 
 
-def holders(reply: Reply, prefixes: Collection[Prefix], owned: Owned) -> tuple[str, ...]:
+def holders(reply: Reply, prefixes: Collection[Prefix] | None, owned: Owned) -> tuple[str, ...]:
     """Return which of our static protocols hold any of these prefixes, from a listing."""
     found = (_ROUTE.match(line) for line in reply.lines)
     return tuple(
