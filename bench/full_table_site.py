@@ -78,6 +78,8 @@ class FullTableSite(DaemonSite):
     def add_hosts(self, lab: Lab) -> None:
         """Start the feeder and the seven peers."""
         # BIRD has one session with an address, so each peer is a BIRD of its own.
+        # A prefix whose address is not on the host would need a blackhole route in the kernel.
+        self.host.address("lo", "fd00::10:10:10:10/128")
         feeder = lab.host("feeder")
         clients = [lab.host(f"client{number}") for number in range(len(_CLIENTS))]
         lab.lan("lan", feeder, *clients)

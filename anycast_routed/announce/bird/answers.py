@@ -120,7 +120,9 @@ def holders(reply: Reply, prefixes: Collection[Prefix] | None, owned: Owned) -> 
         dict.fromkeys(
             match.group(2)
             for match in found
-            if match and owned.has(match.group(2)) and network(match.group(1)) in prefixes
+            if match
+            and owned.has(match.group(2))
+            and (prefixes is None or network(match.group(1)) in prefixes)
         )
     )
 
