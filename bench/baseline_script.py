@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from anycast_routed.lab import bird
-from anycast_routed.observe.pulse.sock_diag import ClosedSockets
+from anycast_routed.observe.sock_diag import ClosedSockets
 from anycast_routed.system.commands import run
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anycast_routed.lab import Lab, reports
+from anycast_routed.lab import Lab, eventually, reports
 from tests.support import kill_points
 from tests.support.configs import anycast_dns
 from tests.support.dns_site import Held, Site, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+    from anycast_routed.lab import Host
+
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 # A test with one of these fixtures runs real daemons.
 WITH_DAEMONS = frozenset({"lab", "host", "site"})
@@ -43,6 +51,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = terminalreporter.getreports("passed")
     if died := kill_points.counted(one for one in reports if isinstance(one, pytest.TestReport)):
         terminalreporter.write_line(f"killed at {died} steps of its changes")
+
+
+def _enter_network(host: Host) -> None:
+    """Move only the calling thread into the host's network namespace (setns(2))."""
+    with Path(f"/proc/{host.pid}/ns/net").open() as namespace:
+        if _LIBC.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
 
 @pytest.fixture
@@ -79,3 +95,29 @@ def router_name(request: pytest.FixtureRequest) -> str:
 def site(lab: Lab, router_name: str) -> Site:
     """Lay out the DNS site; nothing has been applied yet."""
     return lay_out(lab, router_name)
+
+
+@pytest.fixture
+def inside() -> Callable[[Host, Callable[[], Any]], Any]:
+    """Run a function in a thread of its own, inside the host's network namespace."""
+
+    def run(host: Host, work: Callable[[], Any]) -> object:
+        with ThreadPoolExecutor(1, initializer=_enter_network, initargs=(host,)) as thread:
+            return thread.submit(work).result(timeout=300)
+
+    return run
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """Return an empty cgroup (version 2); skip the test if this machine does not allow one."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    root = next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
+    if root is None or not os.access(root, os.W_OK):
+        pytest.skip("this machine has no cgroup version 2 hierarchy that the test may change")
+    made = root / f"anycast-routed-{os.getpid()}"
+    made.mkdir()
+    yield made
+    (made / "cgroup.kill").write_text("1")
+    eventually(lambda: not (made / "cgroup.procs").read_text(), within=20)
+    made.rmdir()

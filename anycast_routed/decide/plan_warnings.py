@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.labels import label_start, labelled
+from anycast_routed.decide.unsupported import parts_in_vrfs
 from anycast_routed.model import Code, Finding
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def warnings(config: Config, observed: Observed, found: Sequence[Candidate]) -> 
     """Yield the findings that do not keep a prefix from being announced."""
     yield from (candidate.warning for candidate in found if candidate.warning)
     yield from without_labels(config, observed)
+    yield from parts_in_vrfs(config, observed)
     if config.bgp is None:
         return
     for peer in config.bgp.peers:

@@ -149,6 +149,7 @@ class Facts:
             interfaces=self._host.interfaces,
             addresses=self._host.addresses,
             down=self._host.down,
+            vrfs=self._host.vrfs,
             drains=self._draining.drains(self.config, self.held, at),
             damped={
                 service: self._flapping.sentence(service, until)

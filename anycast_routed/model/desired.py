@@ -56,6 +56,8 @@ class Observed:
     addresses: tuple[HostAddress, ...]
     down: frozenset[str] = frozenset()
     """Interfaces that carry nothing."""
+    vrfs: Mapping[str, str] = field(default_factory=dict)
+    """The VRF of each interface that is in one."""
     drains: Mapping[str, Drain] = field(default_factory=dict)
     """By what is drained: the name of a service, or a prefix as text."""
     damped: Mapping[str, str] = field(default_factory=dict)

@@ -51,6 +51,9 @@ class Code(StrEnum):
     NOT_ANSWERED = "AR026"
     CHECK_CANNOT_RUN = "AR030"
     PULSE_INCOMPLETE = "AR031"
+    SERVER_ELSEWHERE = "AR032"
+    VRF_NOT_SUPPORTED = "AR033"
+    TWO_USERS = "AR034"
     NOT_INCLUDED = "AR040"
     SAVED_NETWORKS = "AR041"
     PASSWORDS_LOGGED = "AR042"
@@ -92,6 +95,8 @@ _WARNINGS = frozenset(
         Code.NOT_ON_HOST,
         Code.NOT_ANSWERED,
         Code.PULSE_INCOMPLETE,
+        Code.VRF_NOT_SUPPORTED,
+        Code.TWO_USERS,
         Code.SAVED_NETWORKS,
         Code.PASSWORDS_LOGGED,
         Code.ROUTER_CONFIG_DIFFERS,
@@ -108,6 +113,7 @@ _NOTES = frozenset(
         Code.DRAINED,
         Code.PASSWORD_UNKNOWN_HERE,
         Code.RELEASE_UNTRIED,
+        Code.SERVER_ELSEWHERE,
     }
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -11,6 +11,10 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Address = IPv4Address | IPv6Address
 
@@ -49,3 +53,5 @@ class Host:
     addresses: tuple[HostAddress, ...]
     down: frozenset[str] = frozenset()
     """Interfaces that carry nothing: administratively down, or without a carrier (RFC 2863)."""
+    vrfs: Mapping[str, str] = field(default_factory=dict)
+    """The VRF of each interface that is in one, or is the device of one."""

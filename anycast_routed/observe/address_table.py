@@ -39,6 +39,10 @@ class AddressTable:
         """Interface names by interface index."""
         self._down: set[int] = set()
         """Indexes of the interfaces that are down."""
+        self._masters: dict[int, int] = {}
+        """The index of each interface's master: a bridge, a bond or a VRF."""
+        self._vrfs: set[int] = set()
+        """Indexes of the devices of VRFs."""
         self._addresses: dict[tuple[int, int, str, str], HostAddress] = {}
         """By interface index, prefix length, local address and peer address."""
 
@@ -48,7 +52,17 @@ class AddressTable:
             frozenset(self._names.values()),
             tuple(sorted(self._addresses.values(), key=_order)),
             frozenset(self._names[index] for index in self._down),
+            self._in_vrfs(),
         )
+
+    def _in_vrfs(self) -> dict[str, str]:
+        """Return the name of its VRF for each interface in one, and for the device of each."""
+        masters = self._masters | {index: index for index in self._vrfs}
+        return {
+            self._names[index]: self._names[master]
+            for index, master in sorted(masters.items())
+            if master in self._vrfs
+        }
 
     def apply(self, kind: int, message: Any) -> None:  # noqa: ANN401 - untyped library
         """Apply one decoded message of type `kind` about a link or an address."""
@@ -75,17 +89,29 @@ class AddressTable:
         name = _text(message.get_attr("IFLA_IFNAME"))
         old_name = self._names.pop(index, name)
         self._down.discard(index)
+        self._vrfs.discard(index)
+        self._masters.pop(index, None)
         if kind == RTM_NEWLINK:
             self._names[index] = name
             state = message.get_attr("IFLA_OPERSTATE")
             if not message["flags"] & _IFF_UP or state in _DOWN_STATES:
                 self._down.add(index)
+            if (master := message.get_attr("IFLA_MASTER")) is not None:
+                self._masters[index] = master
+            if _kind(message) == "vrf":
+                self._vrfs.add(index)
         if kind == RTM_NEWLINK and name == old_name:
             return
         for key in [key for key in self._addresses if key[0] == index]:
             address = self._addresses.pop(key)
             if kind == RTM_NEWLINK:
                 self._addresses[key] = replace(address, interface=name)
+
+
+def _kind(message: Any) -> str:  # noqa: ANN401 - untyped library
+    """Return what kind of device a link is (`vrf`, `bridge`); empty for hardware."""
+    info = message.get_attr("IFLA_LINKINFO")
+    return (info and info.get_attr("IFLA_INFO_KIND")) or ""
 
 
 def _text(name: str | bytes) -> str:

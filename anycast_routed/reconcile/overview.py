@@ -17,6 +17,7 @@ from anycast_routed.decide.service_state import health_by_service
 from anycast_routed.errors import ConfigError, UsageError
 from anycast_routed.model import Code, Finding, Health
 from anycast_routed.reconcile import after_proof, answering, blackholes, last_known
+from anycast_routed.reconcile.host_findings import of_host, of_sockets
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.report import findings, plan_lines, text
 from anycast_routed.state import record, running_daemon, status_file
@@ -61,6 +62,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
     noted = [*speaker.notes(), *without_labels(config, observed), *_of_plan(config, plan, daemon)]
+    noted += [*of_host(config, observed, daemon=daemon is not None), *of_sockets(config, observed)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)

@@ -8,6 +8,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide.unsupported import is_on_this_host, own_addresses
 from anycast_routed.model import CheckKey, Outcome
 from anycast_routed.observe.pulse import Pulse, Server, Sign
 from anycast_routed.reconcile.probe import probe
@@ -23,17 +24,13 @@ if TYPE_CHECKING:
 
 def pulsed_servers(config: Config, host: Host) -> dict[CheckKey, Server]:
     """Return the server whose pulse is watched, for each check that wants a pulse."""
-    own = frozenset(one.address.ip for one in host.addresses)
+    own = own_addresses(host)
     return {
         CheckKey(service.name, name): _server(check)
         for service in config.services
         for name, check in service.checks.items()
-        if check.pulse or (check.pulse is None and _is_on_this_host(check, own))
+        if check.pulse or (check.pulse is None and is_on_this_host(check, own))
     }
-
-
-def _is_on_this_host(check: Dns, own: frozenset[object]) -> bool:
-    return check.ip.is_loopback or check.ip in own
 
 
 def _server(check: Dns) -> Server:

@@ -24,6 +24,7 @@ from anycast_routed.state import drain_orders, handover, status_file
 from anycast_routed.supervisor.answering import Answering
 from anycast_routed.supervisor.checks import Checks, pulsed_servers
 from anycast_routed.supervisor.file_events import FileEvents
+from anycast_routed.supervisor.host_findings import HostFindings
 from anycast_routed.supervisor.reload import Reload
 from anycast_routed.supervisor.reporter import Reporter
 from anycast_routed.supervisor.router_loop import RouterLoop
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
-    from anycast_routed.supervisor.reload import Load
+from anycast_routed.supervisor.reload import Load
 
 # Python loads this codec when an unusual text first comes, and then there may be no descriptor.
 codecs.lookup("unicode_escape")
@@ -60,6 +61,7 @@ class Supervisor:
         """The checks must start anew: another config, or a server moved to or from this host."""
         self._addresses_known = asyncio.Event()
         self._checks: Checks | None = None
+        self._host_findings = HostFindings()
 
     def stop(self) -> None:
         """Stop, or do not start: for a caller that gets the signals until `run` takes them."""
@@ -174,7 +176,9 @@ class Supervisor:
             begun = time.monotonic()
             self._facts.expire(time.time())
             done = await self._loop.once()
-            self._reporter.stepped(done, self._facts, begun, self._answering.findings)
+            on_host = self._host_findings.look(self._facts, time.monotonic())
+            further = (*self._answering.findings, *on_host)
+            self._reporter.stepped(done, self._facts, begun, further)
             if not isinstance(done, AnycastRoutedError):
                 self._answering.take(done.step.plan)
             self._reporter.write(self._facts, self._senses())

@@ -1,7 +1,7 @@
 """Build and walk netlink messages and their attributes (netlink(7), linux/netlink.h).
 
 Only the framing is here. What a message and its attributes mean belongs to the module of the
-protocol: rtnetlink in `observe.netlink_addresses`, sock_diag in `observe.pulse.sock_diag`.
+protocol: rtnetlink in `observe.netlink_addresses`, sock_diag in `observe.sock_diag`.
 """
 
 import errno

@@ -208,4 +208,13 @@ ROWS: dict[str, Row] = {
         "Nothing answers DNS on an announced address, or the address is not on this host",
         "`validate`, `plan`, `apply`, `status` and the log tell it; nothing is withdrawn for it",
     ),
+    "48": Row(
+        "The DNS server or a BGP session is in a VRF, in another network namespace or in a "
+        "container",
+        "Named, with what to do; nothing else changes",
+    ),
+    "49": Row(
+        "Another user opens the address and port of the living DNS server",
+        "Reported with both users in `status`, the log and the status file",
+    ),
 }

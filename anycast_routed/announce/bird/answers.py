@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+(\S+)\s+\S+")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
+_VRF = re.compile(r"^  VRF: +(?!default$)(\S+)$", re.MULTILINE)
 OURS = "anycast_*"
 """The names of all our protocols, as a pattern for BIRD."""
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s.*?\[(\S+) ")
@@ -69,6 +70,12 @@ def channels(reply: Reply) -> dict[str, tuple[Channel, ...]]:
                 found[name] = (*found[name], one)
             facts.setdefault(key, value.strip())
     return found
+
+
+def vrfs(reply: Reply) -> dict[str, str]:
+    """Return the VRF of each protocol that is in one, from `show protocols all`."""
+    found = {name: _VRF.search("\n".join(block)) for name, block in _blocks(reply)}
+    return {name: match.group(1) for name, match in found.items() if match}
 
 
 def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:

@@ -33,8 +33,7 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     found = bird.ask(f"show route {prefix} table {channel.table}")
     best = None if found.failed else _BEST.search(found.raw)
     if best is None:
-        fix = f"the channel uses table {channel.table}, and our routes are in master{family[-1]}"
-        return f"its table {channel.table} does not have the route", fix
+        return _of_table(session, channel.table, family, answers.vrfs(shown).get(session, ""))
     name, preference = best.groups()
     if not owned.has(name):
         kind = answers.kinds(shown).get(name, "").lower()
@@ -45,3 +44,13 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"
     fix = f'begin that filter with: if proto ~ "{answers.OURS}" then accept;'
     return f"the export {named} of protocol {session} refuses it", fix
+
+
+def _of_table(session: str, table: str, family: str, vrf: str) -> tuple[str, str]:
+    """Return the cause if the table of the session's channel does not have the route."""
+    ours = f"master{family[-1]}"
+    if vrf:
+        cause = f"the session is in VRF {vrf}, and its table {table} does not have the route"
+        return cause, f"other VRFs are not supported: add a session of the default VRF on {ours}"
+    fix = f"the channel of {session} uses table {table}, and anycast-routed puts routes into {ours}"
+    return f"its table {table} does not have the route", fix

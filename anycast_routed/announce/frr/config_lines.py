@@ -40,6 +40,7 @@ _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
 _CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)
 _INSTANCE = re.compile(r"router bgp ([0-9.]+)(?: as-notation \S+)?")
+_OTHER_INSTANCE = re.compile(r"router bgp \S+ (?:vrf|view) (\S+)(?: as-notation \S+)?")
 _HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny) \d+$")
 _FAMILY = re.compile(r"address-family ipv[46] unicast")
 _SKIPPED = re.compile(r"!|exit(?:-\S+)?$|end$")
@@ -114,6 +115,12 @@ def script(lines: Iterable[Line]) -> list[str]:
 def is_header(text: str) -> bool:
     """Return whether this line opens a context."""
     return _HEADER.match(text) is not None
+
+
+def other_instance(text: str) -> str:
+    """Return the VRF or view if this line opens a BGP instance of one, else an empty text."""
+    found = _OTHER_INSTANCE.fullmatch(text)
+    return found.group(1) if found else ""
 
 
 def instance_as(text: str) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import answers
 from anycast_routed.announce.frr.config_lines import TAG
 from anycast_routed.announce.frr.origins import open_neighbors
+from anycast_routed.errors import ConfigError
 from anycast_routed.model import Code, Finding
 
 if TYPE_CHECKING:
@@ -25,6 +26,26 @@ def of_saved_lines(frr_conf: Path, saved: int | None) -> Iterator[Finding]:
         saved_by = f"{frr_conf} holds {saved} of our networks, saved by `write memory`"
         detail = f"{saved_by}: FRR announces them at its start, until our first run"
         yield Finding(Code.SAVED_NETWORKS, "", detail)
+
+
+def no_instance(running: Running) -> ConfigError:
+    """Return the error of an FRR without a BGP instance in the default VRF."""
+    message = "FRR has no BGP instance to announce from"
+    hint = "add `router bgp AS` with your neighbors to FRR, or `bgp` to our config"
+    if others := ", ".join(running.other_instances):
+        message = f"FRR has no BGP instance in the default VRF, only in: {others}"
+        hint = f"other VRFs are not supported; {hint}"
+    return ConfigError(message, hint=hint)
+
+
+def of_vrfs(running: Running) -> Iterator[Finding]:
+    """Yield a finding if all neighbors are in other VRFs, where no prefix is announced."""
+    if running.other_instances and running.instance and not running.neighbors:
+        others = ", ".join(running.other_instances)
+        detail = f"`router bgp {running.local_as}` of the default VRF has no neighbor, and the"
+        detail = f"{detail} neighbors of other VRFs get no prefix: {others}"
+        fix = "add your neighbors to the default VRF: other VRFs are not supported"
+        yield Finding(Code.VRF_NOT_SUPPORTED, "", detail, fix)
 
 
 def of_running_config(running: Running, *, shares: bool) -> Iterator[Finding]:

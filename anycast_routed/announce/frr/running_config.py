@@ -63,6 +63,12 @@ class Running:
         return None
 
     @property
+    def other_instances(self) -> tuple[str, ...]:
+        """The VRFs and views that have a BGP instance of their own."""
+        names = (config_lines.other_instance(one.text) for one in self.lines if not one.context)
+        return tuple(filter(None, names))
+
+    @property
     def local_as(self) -> int | None:
         """The AS of the BGP instance of the default VRF; None without one."""
         return config_lines.instance_as(self.instance.text) if self.instance else None

@@ -27,7 +27,6 @@ from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import (
     AnycastRoutedError,
-    ConfigError,
     NotConfirmedError,
     RejectedError,
 )
@@ -97,13 +96,14 @@ class FrrSpeaker:
             *notes.of_saved_lines(self._frr_conf, saved),
             *releases.findings(latest.version),
             *notes.of_running_config(latest, shares=self._shares),
+            *notes.of_vrfs(latest),
         )
 
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:  # noqa: ARG002 - FRR has no protocols to keep
         """Return the variables of frr.conf.j2, with the AS of the plan or else of the operator.
 
         Raises:
-            ConfigError: neither of them has an AS.
+            ConfigError: neither of them has an AS in the default VRF.
         """
         if not plan.announcements:
             return layout.variables(plan, plan.sessions.local_as if plan.sessions else None)
@@ -111,12 +111,9 @@ class FrrSpeaker:
         checked = imports.checks(running, plan)
         if plan.sessions:
             return layout.variables(plan, plan.sessions.local_as, import_check=checked)
-        local_as = running.local_as
-        if local_as is None:
-            hint = "add `router bgp AS` with your neighbors to FRR, or `bgp` to our config"
-            message = "FRR has no BGP instance to announce from"
-            raise ConfigError(message, hint=hint)
-        return layout.variables(plan, local_as, import_check=checked)
+        if running.local_as is None:
+            raise notes.no_instance(running)
+        return layout.variables(plan, running.local_as, import_check=checked)
 
     def read(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets."""

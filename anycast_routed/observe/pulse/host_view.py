@@ -8,7 +8,7 @@ from typing import Final
 from anycast_routed.observe.pulse.cgroups import Members, members
 from anycast_routed.observe.pulse.counters import ThreadTimes, datagrams_read, thread_times
 from anycast_routed.observe.pulse.processes import Owners, all_pids, find_owners
-from anycast_routed.observe.pulse.sock_diag import ClosedSockets, Listeners, listeners
+from anycast_routed.observe.sock_diag import ClosedSockets, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may delay the probes."""

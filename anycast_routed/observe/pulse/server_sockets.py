@@ -6,7 +6,7 @@ from anycast_routed.observe.pulse.events import Server
 from anycast_routed.observe.pulse.host_view import SYSTEMD, HostView
 from anycast_routed.observe.pulse.overload import Activity
 from anycast_routed.observe.pulse.processes import Owners, ServerProcesses, pids_from_file
-from anycast_routed.observe.pulse.sock_diag import Listener, Listeners
+from anycast_routed.observe.sock_diag import Listener, Listeners
 
 
 class ServerSockets:

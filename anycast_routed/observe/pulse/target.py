@@ -11,7 +11,7 @@ from anycast_routed.observe.pulse.events import Notice, Senses, Server
 from anycast_routed.observe.pulse.host_view import HostView
 from anycast_routed.observe.pulse.server_sockets import ServerSockets
 from anycast_routed.observe.pulse.silence import Silence, SilenceTest
-from anycast_routed.observe.pulse.sock_diag import Listeners
+from anycast_routed.observe.sock_diag import Listeners
 
 SLACK: Final = 0.001
 """Steps that are due within this many seconds share one wake-up."""

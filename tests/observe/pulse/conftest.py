@@ -1,9 +1,7 @@
-"""Sockets on this machine, and the pulse of servers in a host of the lab."""
+"""The pulse of servers in a host of the lab."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,21 +9,6 @@ import pytest
 from anycast_routed.lab import Host
 from anycast_routed.observe.pulse import Server
 from tests.support.pulse_watch import Watch, watching
-
-
-@pytest.fixture
-def bound() -> Iterator[Callable[[str, int], socket.socket]]:
-    """Bind UDP sockets, and close them at the end of the test."""
-    with contextlib.ExitStack() as stack:
-
-        def bind(address: str, port: int = 0) -> socket.socket:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            made = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((address, port))
-            return made
-
-        yield bind
 
 
 @pytest.fixture

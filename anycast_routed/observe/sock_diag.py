@@ -1,4 +1,4 @@
-"""Ask the kernel about UDP sockets (sock_diag(7)): which exist, and when one is closed.
+"""Ask the kernel about sockets (sock_diag(7)): which exist, whose, and when one is closed.
 
 This needs no capabilities. It covers the network namespace of the process.
 """
@@ -24,12 +24,15 @@ _DESTROY_GROUPS: Final = (2, 4)  # SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_D
 _SOCK_DIAG_BY_FAMILY: Final = 20
 _UNCONNECTED: Final = 1 << 7
 """A UDP socket without a peer has the state TCP_CLOSE."""
+_LISTENING: Final = 1 << 10
 _MEMORY, _V6ONLY, _CGROUP_ID = 7, 11, 21  # INET_DIAG_*, linux/inet_diag.h
 _WITH_MEMORY: Final = 1 << _MEMORY - 1
 _DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 _ATTRIBUTES_AT: Final = netlink.HEADER_SIZE + 72
 """Offset of the attributes: they follow struct inet_diag_msg."""
-_INODE: Final = struct.Struct("=I")
+_DEVICE_AT: Final = netlink.HEADER_SIZE + 40
+_OWNER: Final = struct.Struct("=II")
+"""The last fields of struct inet_diag_msg: the user and the inode."""
 _TIMEOUT: Final = 0.5
 """Seconds to wait for each datagram of a dump."""
 _ANY_IPV4: Final = IPv4Address(0)
@@ -47,7 +50,10 @@ _ALL: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A UDP socket without a peer: it receives datagrams from any address."""
+    """A UDP socket without a peer, which receives datagrams from any address.
+
+    Or a TCP socket that accepts connections.
+    """
 
     address: Address
     port: int
@@ -57,6 +63,10 @@ class Listener:
     """The ID of the cgroup in which it was opened; 0 if the kernel does not report it."""
     drops: int
     """Datagrams dropped so far, nearly all because the queue was full, modulo 2^32."""
+    user: int
+    """The UID of the process that opened it, at that time."""
+    device: int
+    """The index of the interface to which it is bound; 0 if to none."""
 
 
 class Listeners:
@@ -73,13 +83,21 @@ class Listeners:
 
         The kernel prefers sockets bound to the address over sockets bound to all addresses.
         """
-        if address in self._bound:
-            return tuple(self._bound[address])
-        any_ipv6 = tuple(self._bound.get(_ANY_IPV6, ()))
+        return tuple(self._bound.get(address) or self._on_all(address))
+
+    def reachable_at(self, address: Address) -> tuple[Listener, ...]:
+        """Return the listeners on this address of the host, and those on all addresses.
+
+        The latter receive its datagrams as soon as no socket is bound to the address itself.
+        """
+        return (*self._bound.get(address, ()), *self._on_all(address))
+
+    def _on_all(self, address: Address) -> list[Listener]:
+        """Return the listeners on all addresses of this address's family."""
+        any_ipv6 = self._bound.get(_ANY_IPV6, [])
         if isinstance(address, IPv6Address):
             return any_ipv6
-        dual_stack = [one for one in any_ipv6 if not one.v6only]
-        return (*self._bound.get(_ANY_IPV4, ()), *dual_stack)
+        return [*self._bound.get(_ANY_IPV4, ()), *(one for one in any_ipv6 if not one.v6only)]
 
 
 class ClosedSockets:
@@ -133,23 +151,34 @@ class ClosedSockets:
 
 def listeners(port: int) -> Listeners:
     """Return all UDP sockets on a port that are not connected. Raises OSError."""
+    return Listeners(_on_port(port, socket.IPPROTO_UDP, _UNCONNECTED))
+
+
+def accepting(port: int) -> Listeners:
+    """Return all TCP sockets on a port that accept connections. Raises OSError."""
+    return Listeners(_on_port(port, socket.IPPROTO_TCP, _LISTENING))
+
+
+def _on_port(port: int, protocol: int, states: int) -> list[Listener]:
     found: list[Listener] = []
     kind = socket.SOCK_RAW
     with socket.socket(socket.AF_NETLINK, kind, netlink.NETLINK_SOCK_DIAG) as opened:
         opened.settimeout(_TIMEOUT)
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
-                found += _dump(opened, family, port)
+                found += _dump(opened, family, port, protocol, states)
             except OSError as error:
                 # A kernel without IPv6 has no IPv6 sockets.
                 if family == socket.AF_INET or error.errno != errno.ENOENT:
                     raise
-    return Listeners(found)
+    return found
 
 
-def _dump(opened: socket.socket, family: int, port: int) -> Iterator[Listener]:
+def _dump(
+    opened: socket.socket, family: int, port: int, protocol: int, states: int
+) -> Iterator[Listener]:
     # inet_diag_req_v2: family, protocol, extensions, padding, states, and the socket's identity.
-    wanted = struct.pack("=BBBxI", family, socket.IPPROTO_UDP, _WITH_MEMORY, _UNCONNECTED)
+    wanted = struct.pack("=BBBxI", family, protocol, _WITH_MEMORY, states)
     payload = wanted + port.to_bytes(2) + bytes(46)
     opened.send(netlink.request(_SOCK_DIAG_BY_FAMILY, payload, flags=netlink.NLM_F_DUMP))
     while True:
@@ -165,13 +194,16 @@ def _dump(opened: socket.socket, family: int, port: int) -> Iterator[Listener]:
 def _listener(message: bytes) -> Listener:
     width = 4 if message[16] == socket.AF_INET else 16
     attributes = dict(netlink.attributes(message, _ATTRIBUTES_AT))
+    user, inode = _OWNER.unpack_from(message, _ATTRIBUTES_AT - _OWNER.size)
     return Listener(
         address=ipaddress.ip_address(message[24 : 24 + width]),
         port=_port(message),
-        inode=_INODE.unpack_from(message, _ATTRIBUTES_AT - _INODE.size)[0],
+        inode=inode,
         v6only=any(attributes.get(_V6ONLY, b"\0")),
         cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
         drops=struct.unpack_from("=I", attributes.get(_MEMORY, bytes(36)), 4 * _DROPS)[0],
+        user=user,
+        device=struct.unpack_from("=I", message, _DEVICE_AT)[0],
     )
 
 

@@ -8,7 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from anycast_routed.lab import eventually
-from anycast_routed.observe.pulse.sock_diag import ClosedSockets, listeners, port_filter
+from anycast_routed.observe.sock_diag import ClosedSockets, accepting, listeners, port_filter
+from tests.support.users import OTHER, acting_as, needs_users
 
 Bind = Callable[..., socket.socket]
 
@@ -42,6 +43,41 @@ def test_a_dual_stack_socket_serves_both_families(bound: Bind) -> None:
         only6.bind(("::", 0))
         port = only6.getsockname()[1]
         assert (serving(port, "127.0.0.1"), serving(port, "::1")) == ([], [inode(only6)])
+
+
+@needs_users
+@pytest.mark.fault(49)
+def test_a_socket_has_the_user_who_opened_it(bound: Bind) -> None:
+    """On Linux, SO_REUSEADDR opens a UDP port to every user, and SO_REUSEPORT to the same one."""
+    own = bound("0.0.0.0")  # noqa: S104
+    port = own.getsockname()[1]
+    with acting_as(OTHER):
+        other = bound("127.0.0.1", port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as third:
+            third.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                third.bind(("127.0.0.1", port))
+    there = {one.inode: one.user for one in listeners(port).reachable_at(ip_address("127.0.0.1"))}
+    assert there == {inode(own): 0, inode(other): OTHER}
+    assert [one.inode for one in listeners(port).reachable_at(ip_address("127.0.0.2"))] == [
+        inode(own)
+    ]
+
+
+def test_sockets_that_accept_tcp_connections_are_found_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        address = ip_address("127.0.0.1")
+        with socket.create_connection(("127.0.0.1", port)):
+            assert [one.inode for one in accepting(port).serving(address)] == [inode(server)]
+        assert not listeners(port).serving(address)
+
+
+def test_a_socket_that_is_bound_to_an_interface_has_its_index(bound: Bind) -> None:
+    one = bound("127.0.0.1")
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    (found,) = listeners(one.getsockname()[1]).serving(ip_address("127.0.0.1"))
+    assert (found.device, found.inode) == (socket.if_nametoindex("lo"), inode(one))
 
 
 def test_a_connected_socket_is_not_a_listener(bound: Bind) -> None:
