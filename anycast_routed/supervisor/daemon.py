@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
-from anycast_routed.supervisor.reload import Load
+    from anycast_routed.supervisor.reload import Load
 
 # Python loads this codec when an unusual text first comes, and then there may be no descriptor.
 codecs.lookup("unicode_escape")
