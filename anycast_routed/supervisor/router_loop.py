@@ -37,6 +37,9 @@ EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
 _FRAGILE_EVERY = 15.0  # the same for a release that a question can crash
 _UNDONE = 0.02  # seconds from the undo to the next step
+# The operator may undo a trial at any time. BIRD then enables and disables our protocols as the
+# config before the trial had them, which may be long ago.
+_ON_TRIAL_EVERY = 0.25
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
@@ -104,8 +107,8 @@ class RouterLoop:
         if self._memory.readback is not None and self._memory.readback.version.fragile:
             every = _FRAGILE_EVERY
         until = at + (self._retry or every)
-        if self._undone_at > at:
-            until = min(until, self._undone_at)
+        if at < self._undone_at < inf:
+            until = min(until, self._undone_at, at + _ON_TRIAL_EVERY)
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)
         with contextlib.suppress(TimeoutError):

@@ -22,7 +22,9 @@ Each row names a fault, what must happen, and the tests that cause the fault.
   runs the long ones in full, and `make booted` those that need a booted Debian.
 - In addition, random schedules of overlapping faults run on both routers: 13 in `make test` and
   200 in `make soak` ([test_schedules.py](../tests/supervisor/test_schedules.py)). In every second
-  schedule the server dies or hangs together with a fault of the daemon, the router or the config.
+  schedule the server dies or hangs together with a fault of the daemon, the router or the config,
+  or with something that the operator does by hand: disabling a session, trying a config of BIRD,
+  or announcing the same addresses by other means.
 
 `make reliability` generates this file from the markers of the tests (`pytest.mark.fault`).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -108,9 +109,18 @@ class Watched(Judge, DnsHost):
     peer: Receiver
     daemon_process: Daemon | None = None
 
-    def start_daemon(self) -> None:
-        """Start the daemon, and wait until it has made its first pass."""
-        self.daemon_process = self.daemon()
+    def start_daemon(self, program: str = "") -> None:
+        """Start the daemon, and wait until it has made its first pass.
+
+        `program` is a module that runs in place of anycast-routed.
+        """
+        if not program:
+            self.daemon_process = self.daemon()
+            return
+        argv = (sys.executable, "-m", program, "daemon")
+        self.daemon_process = self.dns1.start(*argv, name="anycast-routed")
+        status = self.file(f"{RUN_DIR}/status.json")
+        eventually(status.exists, why="the daemon has made a pass")
 
     def stop_daemon(self) -> None:
         """Stop the daemon by SIGTERM."""
@@ -125,11 +135,14 @@ class Watched(Judge, DnsHost):
         """Return the latest reason of a service's verdict."""
         return self.status().health[service].reason
 
-    def status_agrees(self) -> None:
-        """Wait until the verb `status` and the peer's table say the same."""
+    def status_agrees(self, *, check: bool = True) -> None:
+        """Wait until the verb `status` and the peer's table say the same.
+
+        Without `check` it may report an error.
+        """
 
         def agrees() -> bool:
-            routes = self.document("status")["exported"].get(PEER, [])
+            routes = self.document("status", check=check)["exported"].get(PEER, [])
             shown = {one["prefix"]: (one["local-pref"], one["next-hop"]) for one in routes}
             return shown == self.table()
 
@@ -165,13 +178,16 @@ class Watched(Judge, DnsHost):
             self.server.heal("google.com.")
 
 
-def lay_out(lab: Lab, router_name: str, config: dict[str, Any]) -> Watched:
-    """Lay out the host and its peer; the daemon does not run yet."""
+def lay_out(lab: Lab, router_name: str, config: dict[str, Any], *, own: str = "") -> Watched:
+    """Lay out the host and its peer; the daemon does not run yet.
+
+    `own` is what the operator has in the router's config.
+    """
     dns1, peer = lab.host("dns1"), lab.host("peer")
     lab.lan("lan", dns1, peer)
     peer.address("eth0", f"{PEER}/24").address("eth0", "fd00:17:2::fd/64")
     prepare(dns1)
     dns1.write(CONFIG, json.dumps(config))
-    router, server = start(dns1, router_name)
+    router, server = start(dns1, router_name, own)
     recording = bgp_receiver.start(peer, asn=64512, router_id=PEER, peers={"172.17.2.1": 64512})
     return Watched(lab, router_name, dns1, router, server, recording)

@@ -33,6 +33,9 @@ class FileWatch(FileSystemEventHandler):
         self._bases: dict[str, set[str]] = {}
         """The complete contents, and those that a schedule wrote, by their header."""
         self._wrong: SimpleQueue[str] = SimpleQueue()
+        self._held: set[str] = set()
+        self.removed_by_rendering: list[set[str]] = []
+        """The prefixes that were in the file, and not in the next content, which was complete."""
         self._written = Written(file.parent)
         self._observer = Observer()
         self._observer.schedule(self, str(file.parent), event_filter=[FileModifiedEvent])
@@ -64,12 +67,24 @@ class FileWatch(FileSystemEventHandler):
         for file in self._written.files():
             if _is_rendered(file.text):
                 self._know(file.text)
+                self._note(file.text, rendered=True)
             elif file.name == self._file.name:
+                self._note(file.text)
                 if file.text and not self._is_less(file.text):
                     self._wrong.put(f"a part of a file:\n{file.text}")
             elif file.stays and file.name.startswith("."):
                 self._written.again(file)  # It may be renamed into its place later.
         return [self._wrong.get() for _ in range(self._wrong.qsize())]
+
+    def forget_removals(self) -> None:
+        """Forget what was removed so far."""
+        self.removed_by_rendering.clear()
+
+    def _note(self, text: str, *, rendered: bool = False) -> None:
+        now = networks_in(text)
+        if rendered and (gone := self._held - now):
+            self.removed_by_rendering.append(gone)
+        self._held = now
 
     def is_whole(self, text: str) -> bool:
         """Tell whether a content is complete, or complete except for some removed routes."""

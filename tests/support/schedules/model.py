@@ -49,6 +49,9 @@ _STEPS = {
     "operator": ("reloads", "breaks", "repairs", "reloads"),
     "file": ("edited", "half", "missing"),
     "apply": ("",),
+    "own": ("off", "on", "off"),
+    "trial": ("begins", "confirmed", "begins", "undone"),
+    "origin": ("direct", "static", "gone", "direct"),
 }
 
 
@@ -107,6 +110,12 @@ class World:
     daemon: str = "up"
     operator: str = "well"
     """The state of the operator's part of the router's config."""
+    own: str = "on"
+    """Whether the operator's own session is disabled by hand."""
+    trial: bool = False
+    """The operator tries a config of BIRD, which BIRD will undo."""
+    origin: str = ""
+    """How the operator announces addresses of the service by other means."""
     known: bool = False
     """The daemon has reported that the server is down."""
     lives: int = 0
@@ -120,8 +129,9 @@ class World:
 
     @property
     def at_work(self) -> bool:
-        """Whether the daemon and the router run, and the router's config is valid."""
-        return (self.daemon, self.router, self.operator) == ("up", "up", "well")
+        """Whether the daemon and the router run, and the router's config is valid and settled."""
+        is_well = (self.daemon, self.router, self.operator) == ("up", "up", "well")
+        return is_well and not self.trial
 
     def with_config(self, config: ConfigVariant) -> World:
         """Return the world with this config in an intact file."""
@@ -155,6 +165,7 @@ NORMAL = World()
 _BESIDE = (
     *("daemon dead", "router dead", "router paused", "operator breaks", "config broken"),
     *("drain dns on", "file half", "label dns1 gone", "hop none"),
+    *("own off", "trial begins", "origin direct", "origin static"),
 )
 PAIRS = tuple((server, other) for server in ("server dead", "server hung") for other in _BESIDE)
 """Steps that must occur together: the server's death, and a fault that may hide or undo it."""
@@ -205,4 +216,6 @@ _CONCERNED = {
     "config renamed": _LABELLED,
     "config preferred": _LABELLED | {V4, V6_B},
     "router dead": OURS | {OTHER},
+    # BIRD enables and disables each protocol as it was when BIRD last read a config before.
+    "trial undone": OURS | {OTHER},
 }

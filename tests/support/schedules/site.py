@@ -8,11 +8,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from anycast_routed.lab import bird, dns
+from anycast_routed.lab import dns
 from anycast_routed.model import Verdict
 from tests.support.router_faults import networks_in, nothing_piles_up
 from tests.support.schedules.file_judge import FileWatch
-from tests.support.schedules.judges import Record, Stretch, line_of
+from tests.support.schedules.hands import Hands, own_config, stayed_off
+from tests.support.schedules.judges import Record, Stretch
 from tests.support.schedules.model import (
     HOP6,
     HOPS,
@@ -20,27 +21,34 @@ from tests.support.schedules.model import (
     NORMAL,
     OURS,
     PORT_OTHER,
+    V6_B,
     ConfigVariant,
     Schedule,
     World,
 )
 from tests.support.schedules.steps import StepTaker
+from tests.support.schedules.story import Story
 from tests.support.waiting import eventually
-from tests.support.watched_site import RUN_DIR, Watched, lay_out
+from tests.support.watched_site import RUN_DIR, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
     from anycast_routed.lab import Lab
-    from anycast_routed.lab.bgp_receiver import Event
 
 
 class ScheduleSite:
-    """The host, its peer and its daemon. A context manager; the caller owns the lab."""
+    """The host, its peer and its daemon. A context manager; the caller owns the lab.
 
-    def __init__(self, lab: Lab, router_name: str, *, half_life: int = 0) -> None:
-        self._watched = lay_out(lab, router_name, ConfigVariant().config(half_life))
+    `program` is the module that runs in place of anycast-routed.
+    """
+
+    def __init__(
+        self, lab: Lab, router_name: str, *, half_life: int = 0, program: str = ""
+    ) -> None:
+        self._program = program
+        config = ConfigVariant().config(half_life)
+        self._watched = lay_out(lab, router_name, config, own=own_config(router_name))
         host, peer = self._watched.dns1, self._watched.peer.host
         lab.link(host, peer, names=("hop0", "hop0"))
         for address in (f"{HOP6}/64", f"{HOPS['first']}/24"):
@@ -50,14 +58,14 @@ class ScheduleSite:
         run_dir = host.path(RUN_DIR)
         run_dir.mkdir()
         self._files = FileWatch(self._watched.router_file())
-        conf = host.read(bird.CONF) if router_name == "bird" else ""
-        self._taker = StepTaker(self._watched, self._files, conf, half_life)
+        self._hands = Hands(lab, self._watched)
+        self._taker = StepTaker(self._watched, self._files, self._hands, half_life)
         self._world = NORMAL
         self._count = 0
         self._story = Story(self._watched)
 
     def __enter__(self) -> Self:
-        self._watched.start_daemon()
+        self._watched.start_daemon(self._program)
         self._wait_for_the_plan()
         return self
 
@@ -88,8 +96,9 @@ class ScheduleSite:
             raise AssertionError(message) from error
 
     def _run(self, schedule: Schedule) -> None:
-        story, ended = self._story, time.monotonic()
+        story, ended, mark = self._story, time.monotonic(), self._hands.mark()
         stretches: list[Stretch] = []
+        self._files.forget_removals()
         for wait, step in [*schedule, *((0.0, step) for step in _SETTLING)]:
             time.sleep(wait)
             begun, before = time.monotonic(), self._world
@@ -101,10 +110,27 @@ class ScheduleSite:
         steps = [step for _, step in schedule]
         record = Record(steps, self._watched.router_name, stretches, story.held)
         record.judge(story.events())
+        self._judge_the_file(steps)
+        for one in stretches:
+            if one.world.own == "off":
+                stayed_off(self._hands.since(mark), one.begun, one.ended)
+
+    def _judge_the_file(self, steps: list[str]) -> None:
+        """Check that what only a verdict or a drain can withdraw was withdrawn by the short way.
+
+        So it was, before anything was read from the router, rendered or loaded. A load that the
+        router refuses is undone, and the undo may write an earlier whole file.
+        """
+        words = {step.split()[0] for step in steps}
+        if not words.isdisjoint({"file", "trial"}) or "operator breaks" in steps:
+            return
+        late = [one for one in self._files.removed_by_rendering if V6_B in one]
+        assert not late, f"withdrawn by a whole new file, not before it: {late}"
 
     def _take(self, step: str) -> None:
         with self._story.step(step):
             if step == "rest":
+                self._hands.check(self._world)
                 self._world = self._rest(self._world)
             else:
                 self._world = self._taker.take(step, self._world)
@@ -154,8 +180,9 @@ class ScheduleSite:
 
     def _wait_for_agreement(self) -> None:
         """Wait until `status` says what the peer holds, and check that this is the plan."""
-        self._watched.status_agrees()
+        self._watched.status_agrees(check=not self._world.origin)
         self._wait_for_the_plan()
+        self._hands.agree(self._world, self._watched.table())
 
     def _repair(self) -> None:
         """Repair the host, and check that it is as before and that nothing is left over."""
@@ -186,49 +213,9 @@ class ScheduleSite:
         raise AssertionError(message)
 
 
-class Story:
-    """What happened during one schedule, for the message of a failure."""
-
-    def __init__(self, watched: Watched) -> None:
-        self.held = watched.peer.table()
-        """The peer's table at the beginning."""
-        self._watched = watched
-        self._mark = watched.mark()
-        self._begun = time.monotonic()
-        self._steps: list[str] = []
-        self._log_ends = {one.name: len(one.log().encode()) for one in watched.dns1.daemons}
-
-    @contextlib.contextmanager
-    def step(self, step: str) -> Iterator[None]:
-        """Record when this step began, and how long it took."""
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            took = time.monotonic() - begun
-            self._steps.append(f"{begun - self._begun:+8.3f} s  {step}, {took:.3f} s")
-
-    def events(self) -> list[Event]:
-        """Return the messages that the peer received."""
-        return self._watched.peer.since(self._mark)
-
-    def logs(self) -> list[str]:
-        """Return what each anycast-routed process has logged."""
-        new = {
-            one.name: one.log(after=self._log_ends.get(one.name, 0))
-            for one in self._watched.dns1.daemons
-            if "/anycast-routed" in one.name
-        }
-        return [f"{name}:\n{log}" for name, log in new.items() if log]
-
-    def lines(self) -> list[str]:
-        """Return steps and messages by time, in seconds since the beginning, and the logs."""
-        messages = [line_of(one, self._begun) for one in self.events()]
-        return [*sorted([*self._steps, *messages], key=lambda line: float(line[:8])), *self.logs()]
-
-
 _SETTLING = (
     "rest",
+    "trial confirmed",
     "operator repairs",
     "router up",
     "daemon up",
@@ -239,4 +226,5 @@ _SETTLING = (
 _REPAIRING = (
     *("server up", "drain dns off", "drain v6 off", "hop first", "config normal", "daemon hup"),
     *("label dns1 there", "label dns2 there", "label dns3 gone", "label web1 there"),
+    *("origin gone", "own on"),
 )

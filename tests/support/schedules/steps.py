@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.schedules.file_judge import FileWatch
+    from tests.support.schedules.hands import Hands
 
 _ZONE = "google.com."
 _TARGETS = {"dns": "dns", "v6": V6_A}
@@ -37,8 +38,7 @@ class StepTaker:
 
     watched: Watched
     files: FileWatch
-    bird_conf: str
-    """The text of the operator."""
+    hands: Hands
     half_life: int
     """Seconds, of the service's penalty for its flapping."""
 
@@ -56,6 +56,9 @@ class StepTaker:
             "operator": self._operator,
             "file": self._harm,
             "apply": self._apply,
+            "own": self.hands.own,
+            "trial": self.hands.trial,
+            "origin": self.hands.origin,
         }
         return takes[verb](what, world)
 
@@ -92,6 +95,7 @@ class StepTaker:
             return world
         if how == "dead":
             bgp.kill()
+            world = self.hands.forgotten(world)
         elif how == "paused":
             bgp.pause()
         elif world.router == "paused":
@@ -191,14 +195,15 @@ class StepTaker:
     def _operator(self, how: str, world: World) -> World:
         is_bird = isinstance(self.watched.router, Bird)
         if how == "breaks" and is_bird:
-            self.watched.dns1.write(bird.CONF, self.bird_conf + _BROKEN)
+            self.hands.conf(world, _BROKEN)
             return replace(world, operator="broken")
         if how == "repairs":
             if world.operator == "well":
                 return world
-            self.watched.dns1.write(bird.CONF, self.bird_conf)
+            if is_bird:
+                self.hands.conf(world)
         if world.router == "up" and is_bird:
-            self.watched.dns1.run(find("birdc"), "configure", check=False)
+            world = self.hands.configure(world)
         elif world.router == "up":
             frr_of(self.watched).configure(_PREFIX_LIST)
         return replace(world, operator="well") if how == "repairs" else world
