@@ -58,7 +58,8 @@ def starting_with_file(config: Config) -> tuple[Speaker, ...]:
 def bird(config: Config) -> BirdSpeaker:
     """Return BIRD, whether or not it runs."""
     router = config.router
-    return BirdSpeaker(router.control_socket, router.include_file, router.config_file)
+    run_dir = config.daemon.run_dir
+    return BirdSpeaker(router.control_socket, router.include_file, router.config_file, run_dir)
 
 
 def _all(config: Config) -> tuple[Speaker, ...]:

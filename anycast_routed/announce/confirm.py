@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from anycast_routed.announce import owner
 from anycast_routed.decide.proof import Fault, faults, unheard
 from anycast_routed.errors import NotConfirmedError
 
@@ -80,7 +81,7 @@ def confirm(
     that the router does not take end the wait, and are no error; nor is a superseding plan.
 
     Raises:
-        NotConfirmedError: the router does not run what was loaded (`undoing`).
+        NotConfirmedError, OtherOwnerError: it does not run what was loaded (`undoing`).
     """
     begun = settled = time.monotonic()
     known = {session.name for session in before.sessions}
@@ -105,7 +106,7 @@ def confirm(
             readback, settled = latest, time.monotonic()
             pause, slowest = _PAUSES[latest.version.fragile]
     if undoing(wrong, before):
-        raise _not_confirmed(wrong)
+        raise _not_confirmed(speaker, wrong)
     return Confirmation(readback, found, complete=True)
 
 
@@ -131,7 +132,8 @@ def _is_superseded_within(seconds: float, superseded: Callable[[], bool]) -> boo
     return cut_short
 
 
-def _not_confirmed(wrong: tuple[Fault, ...]) -> NotConfirmedError:
+def _not_confirmed(speaker: Speaker, wrong: tuple[Fault, ...]) -> NotConfirmedError:
+    owner.refuse(speaker)
     shown = "; ".join(_sentence(fault) for fault in wrong[:_NAMED])
     message = f"the router does not show what was planned: {shown}"
     hint = "rolled back; prefixes that were to be withdrawn stay withdrawn"

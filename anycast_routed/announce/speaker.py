@@ -38,6 +38,10 @@ class Layout(Protocol):
         """
         ...
 
+    def owner(self, text: str) -> str:
+        """Return the mark of the run directory in a text (see `owner`); empty without one."""
+        ...
+
     def structure(self, text: str) -> str:
         """Return what is the same in texts between which the router changes without a reload."""
         ...
@@ -65,6 +69,11 @@ class Speaker(Protocol):
         ...
 
     @property
+    def run_dir(self) -> Path:
+        """The run directory of this instance, of which each text has the mark."""
+        ...
+
+    @property
     def socket(self) -> Path:
         """The router's Unix socket, which it creates anew at each start."""
         ...
@@ -74,6 +83,13 @@ class Speaker(Protocol):
 
         Empty for a router that starts with our file: the file holds the last verdict or, after a
         boot, does not exist.
+        """
+        ...
+
+    def owner(self) -> str:
+        """Return the mark of the run directory in the router's running config; empty without one.
+
+        The answer may come from the latest `read`, if we have changed nothing since.
         """
         ...
 

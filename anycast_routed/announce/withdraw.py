@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose, router_file
+from anycast_routed.announce import choose, owner, router_file
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, NotConfirmedError
 from anycast_routed.system import files
@@ -121,8 +121,13 @@ def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:
 
 
 def shorten_files(config: Config, kept: frozenset[Prefix]) -> None:
-    """Leave only these prefixes in the file of each router that may start with one."""
+    """Leave only these prefixes in the file of each router that may start with one.
+
+    Raises:
+        OtherOwnerError: another instance has written a file.
+    """
     for speaker in choose.starting_with_file(config):
+        owner.refuse_file(speaker)
         shorten_file(speaker, kept)
 
 

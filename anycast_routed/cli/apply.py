@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.announce.masking import difference
 from anycast_routed.config import password_files
 from anycast_routed.decide.origins import origin_findings, still_announced, wanted
@@ -103,7 +103,7 @@ def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int
         settings.report((*seen.plan.warnings, *seen.unanswered))
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
-        settings.say(findings.lines(speaker.notes()))
+        settings.say(findings.lines([*owner.finding(speaker), *speaker.notes()]))
         settings.say([_summary(seen, changed=changed)])
     return pending if changed else Exit.OK
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.cli.targets import parse_prefix
 from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.decide.origins import wanted as wanted_by
@@ -59,6 +59,7 @@ def explain(
         [f"{wanted} is announced" if first is None else f"the first step that fails: {first.name}"]
     )
     settings.say(findings.lines(origin_findings(wanted_by(plan), others)))
+    settings.say(findings.lines(owner.finding(speaker) if speaker is not None else ()))
     return Exit.NOT_CONFIRMED if still_announced(wanted_by(plan), others) else Exit.OK
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
 from anycast_routed.config import Config, Router
@@ -46,13 +46,15 @@ def withdraw(
     context: typer.Context,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Withdraw although a daemon runs; it may be hung.")
+        bool,
+        typer.Option("--force", help="Withdraw although another instance runs; it may be hung."),
     ] = False,
 ) -> int:
     """Withdraw everything that anycast-routed announces, now.
 
     Works without a readable config and on a full disk. The next `apply` announces the healthy
-    prefixes again: stop its timer first. A running daemon would too, so the verb is refused then.
+    prefixes again: stop its timer first. A running daemon would too, so the verb is refused then,
+    and while another instance, with another run directory, owns the router.
     """
     settings: Settings = context.obj
     config = config_or_defaults(settings)
@@ -63,7 +65,7 @@ def withdraw(
         hint = "anycast-routed drain; or: systemctl stop anycast-routed; or, if it hangs: --force"
         raise LockedError(message, hint=hint)
     with _lock_if_possible(settings, run_dir, 0.0 if daemon else _LOCK_TIMEOUT):
-        withdrawn, after = withdraw_all(config)
+        withdrawn, after = withdraw_all(config, force=force)
     seconds = seconds_since_start()
     router = ", ".join(one.router for one in after)
     left = _others(config, withdrawn)
@@ -110,31 +112,31 @@ def _lock_if_possible(settings: Settings, run_dir: Path, timeout: float) -> Iter
         yield
 
 
-def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
+def withdraw_all(
+    config: Config, *, force: bool = False
+) -> tuple[tuple[Prefix, ...], tuple[Readback, ...]]:
     """Withdraw in the file that a router reads, even if no router answers; then at each router.
 
     If the router that anycast-routed announces through cannot be determined, withdraw from both
     BIRD and FRR. Return the withdrawn prefixes, and each router's read-back after that.
 
+    `force`: also if another instance owns the router.
+
     Raises:
+        OtherOwnerError: another instance owns the router or its file.
         NotConfirmedError: the router still holds a prefix, or a reload would bring it back.
         RouterUnavailableError, AccessDeniedError: the router could not be reached; the file has
             no prefixes, as far as it can be written.
     """
-    had_file: dict[str, bool] = {}
-    for speaker in choose.with_file(config):
-        # An unreadable directory or file must not prevent the withdrawal at the router. A fault of
-        # the file is reported below, after that withdrawal.
-        with contextlib.suppress(AnycastRoutedError):
-            had_file[speaker.name] = files.read(speaker.file) is not None
-        with contextlib.suppress(AnycastRoutedError):
-            shorten_file(speaker, frozenset())
+    had_file = _shorten_files(config, force=force)
     withdrawn: list[Prefix] = []
     after: list[Readback] = []
     errors: list[AnycastRoutedError] = []
     for speaker in choose.every(config):
         try:
-            before, readback = _withdraw_from(speaker, had_file=had_file.get(speaker.name, True))
+            before = speaker.read() if force else owner.read(speaker)
+            had = had_file.get(speaker.name, True)
+            readback = _withdraw_from(speaker, before, had_file=had)
         except AnycastRoutedError as error:
             errors.append(error)
         else:
@@ -145,12 +147,36 @@ def withdraw_all(config: Config) -> tuple[tuple[Prefix, ...], tuple[Readback, ..
     return tuple(withdrawn), tuple(after)
 
 
-def _withdraw_from(speaker: Speaker, *, had_file: bool) -> tuple[Readback, Readback]:
-    """Withdraw everything from one router; return its read-backs before and after.
+def _shorten_files(config: Config, *, force: bool) -> dict[str, bool]:
+    """Withdraw in each file that a router reads; return for each router whether it had one.
 
-    `had_file` is whether the file that the router reads existed before the withdrawal.
+    Raises:
+        OtherOwnerError: another instance has written the file of the router that the config means.
     """
-    before = speaker.read()
+    had_file: dict[str, bool] = {}
+    for speaker in choose.with_file(config):
+        try:
+            if not force:
+                owner.refuse_file(speaker)
+        except owner.OtherOwnerError:
+            if config.router.daemon in {"auto", speaker.name}:
+                raise
+            continue
+        # An unreadable directory or file must not prevent the withdrawal at the router. A fault of
+        # the file is reported after that withdrawal.
+        with contextlib.suppress(AnycastRoutedError):
+            had_file[speaker.name] = files.read(speaker.file) is not None
+        with contextlib.suppress(AnycastRoutedError):
+            shorten_file(speaker, frozenset())
+    return had_file
+
+
+def _withdraw_from(speaker: Speaker, before: Readback, *, had_file: bool) -> Readback:
+    """Withdraw everything from one router; return its read-back after that.
+
+    `before` is the read-back before, and `had_file` is whether the file that the router reads
+    existed before.
+    """
     withdraw_router(speaker)
     emptied = files.read(speaker.file)
     # The router may reject its config because the operator's own part is broken. The prefixes
@@ -169,7 +195,7 @@ def _withdraw_from(speaker: Speaker, *, had_file: bool) -> tuple[Readback, Readb
             "a reload of the router brings the routes back"
         )
         raise NotConfirmedError(message, hint=hint)
-    return before, after
+    return after
 
 
 def config_or_defaults(settings: Settings) -> Config:

@@ -76,6 +76,7 @@ class Code(StrEnum):
     WRITABLE_BY_ALL = "AR060"
     PASSWORD_UNKNOWN_HERE = "AR061"  # nosec B105  # noqa: S105 - a code, not a password
     PASSWORD_CLOSED_TO_DAEMON = "AR062"  # nosec B105  # noqa: S105 - a code, not a password
+    OTHER_OWNER = "AR063"
 
 
 _WARNINGS = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose, router_file
+from anycast_routed.announce import choose, owner, router_file
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
@@ -21,10 +21,12 @@ def probe_and_shorten(config: Config) -> None:
     Healthy prefixes stay, since the router may only be slow, or back in a moment.
 
     Raises:
+        OtherOwnerError: another instance has written the file.
         CannotWriteError, AccessDeniedError: the file could not be shortened.
     """
     with_text = []
     for speaker in choose.starting_with_file(config):
+        owner.refuse_file(speaker)
         if router_file.read(speaker) is None:
             router_file.remove_unusable(speaker)
         else:

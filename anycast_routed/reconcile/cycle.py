@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import router_file, transaction
+from anycast_routed.announce import owner, router_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
 from anycast_routed.announce.withdraw import (
     can_withdraw_exactly,
@@ -87,9 +87,11 @@ def recall(config: Config, speaker: Speaker) -> Record:
     Without a record, and after a restart of a router that keeps its own config (FRR), what the
     router announces rests on no verdict. It is withdrawn here, before any check.
     """
+    owner.refuse_file(speaker)  # also its unfinished files
     router_file.sweep(speaker)
     known, router = remembered(config), incarnation(speaker)
     if known.router != router and speaker.incarnation():
+        owner.refuse(speaker)
         withdraw_all(speaker)
     return replace(known, router=router)
 
@@ -126,8 +128,8 @@ def step(
     read, rendered or loaded. After a withdrawal the router is read again.
 
     Raises:
-        AnycastRoutedError: as `transaction.bring` and `rendering.render`. What is no longer
-            desired is withdrawn all the same, as far as the router answers.
+        AnycastRoutedError: as `owner.refuse`, `transaction.bring` and `rendering.render`. What is
+            no longer desired is withdrawn all the same, as far as the router answers.
     """
     memory, begun = memory or Memory(), time.monotonic()
     planned, known = _plan(inputs, memory), memory.readback or inputs.before
@@ -188,13 +190,13 @@ def _withdraw_and_read(
     """Withdraw what is held and not desired; return a read-back that is newer than that.
 
     Raises:
-        RouterUnavailableError: the router does not answer; its file was shortened.
+        RouterUnavailableError, OtherOwnerError: its file was shortened; another instance has it.
     """
     gone = inputs.held - {one.prefix for one in desired.announcements}
     try:
         if gone and (_keeps_others(inputs, desired, gone) or can_withdraw_exactly(speaker, gone)):
             _withdraw_first(speaker, gone)
-        return speaker.read() if gone or inputs.before is None else inputs.before
+        return owner.read(speaker) if gone or inputs.before is None else inputs.before
     except RouterUnavailableError:
         shorten_file(speaker, bearable(desired, known.originated if known else ()))
         raise
@@ -226,10 +228,9 @@ def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
     """
     try:
         withdraw(speaker, gone)
-    except RouterUnavailableError:
-        raise
-    except AnycastRoutedError:
-        pass
+    except AnycastRoutedError as error:
+        if isinstance(error, RouterUnavailableError):
+            raise
 
 
 def _bring(

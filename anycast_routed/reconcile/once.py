@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.announce.withdraw import shorten_files, withdraw
 from anycast_routed.config import password_files
 from anycast_routed.decide.diff import changes
@@ -72,6 +72,7 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
             `allow_shrink` does not permit it.
         UntrustedError: other users may write into the state directory.
         UnknownError: the drain orders cannot be read.
+        OtherOwnerError: another instance owns the router.
         AnycastRoutedError: as `cycle.step`.
     """
     directories.refuse_shared(config.daemon.state_dir)
@@ -128,7 +129,7 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
     known = cycle.recall(config, speaker)
     facts, results = probe.observe(config, known, speaker)
     try:
-        before = speaker.read()
+        before = owner.read(speaker)
         held = frozenset(route.prefix for route in before.originated)
         observed = facts.observed(time.monotonic())
         inputs = cycle.Inputs(config, observed, held, before=before, blackholes=known.blackholes)
@@ -167,7 +168,7 @@ def _withdraw_unhealthy(config: Config) -> None:
     desired = plan(config, observed)
     try:
         speaker = choose.choose(config)
-        before = speaker.read()
+        before = owner.read(speaker)
     except RouterUnavailableError:
         shorten_files(config, bearable(desired, ()))
         raise

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.config import password_files
 from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.decide.origins import wanted as wanted_by
@@ -61,7 +61,8 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     whole = blackholes.as_recorded(config, speaker, decide(config, observed))
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
-    noted = [*speaker.notes(), *without_labels(config, observed), *_of_plan(config, plan, daemon)]
+    noted = [*_of_speaker(speaker), *without_labels(config, observed)]
+    noted += _of_plan(config, plan, daemon)
     noted += [*of_host(config, observed, daemon=daemon is not None), *of_sockets(config, observed)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
@@ -164,6 +165,10 @@ def _explained(
 
 def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(one for one in found if wanted in (None, one.prefix))
+
+
+def _of_speaker(speaker: Speaker) -> list[Finding]:
+    return [*owner.finding(speaker), *speaker.notes()]
 
 
 def _of_plan(config: Config, plan: Plan, daemon: status_file.Live | None) -> list[Finding]:

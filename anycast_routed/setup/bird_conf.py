@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird.include import include_line, includes, including
-from anycast_routed.announce.bird.speaker import check_config
+from anycast_routed.announce.bird.parser import check_config
 from anycast_routed.errors import ConfigError
 from anycast_routed.report.text import safe
 from anycast_routed.system import files

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
-from anycast_routed.announce import choose
+from anycast_routed.announce import choose, owner
 from anycast_routed.announce.confirm import Patience
+from anycast_routed.announce.owner import OtherOwnerError
 from anycast_routed.announce.withdraw import shorten_files, withdraw_all
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
@@ -72,13 +73,19 @@ class RouterLoop:
         """When the router will have undone a trial of the operator (monotonic seconds)."""
 
     async def once(self) -> Done | AnycastRoutedError:
-        """Take one step, and return it or why it failed. Raises nothing else."""
+        """Take one step, and return it or why it failed.
+
+        Raises:
+            OtherOwnerError: another instance owns the router. Nothing else is raised.
+        """
         self._wake.clear()
         begun = time.monotonic()
         try:
             while self.speaker is None:
                 await self._find_router()
             done = await self._in_thread(self._step(begun))
+        except OtherOwnerError:
+            raise
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
             self._memory = replace(self._memory, confirmed=None)
@@ -168,7 +175,7 @@ class RouterLoop:
             try:
                 speaker = choose.choose(config)
                 cycle.recall(config, speaker)
-                return speaker, speaker.read()
+                return speaker, owner.read(speaker)
             except RouterUnavailableError:
                 shorten_files(config, bearable(desired, ()))
                 raise
@@ -223,12 +230,17 @@ def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
 
 
 def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
+    if speaker is not None:
+        withdraw_all(speaker)
+        return
     try:
-        speakers = (speaker,) if speaker else choose.every(config)
+        speakers = choose.every(config)
     except RouterUnavailableError:
         # No router runs, so nothing is announced; a router must start with nothing either.
         shorten_files(config, frozenset())
     else:
         with contextlib.ExitStack() as each:
             for one in speakers:
-                each.callback(withdraw_all, one)
+                # No router was found yet: what it holds may be another instance's.
+                if not any(owner.finding(one)):
+                    each.callback(withdraw_all, one)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anycast_routed.system import files
-from anycast_routed.system.process_stat import start_time
+from anycast_routed.system.process_stat import credentials, start_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDER = "holder"
 """The name of the file in the locked directory. Its one line: PID, start time, verb."""
 _LARGEST = 4096  # octets
-_UIDS = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
 _VERB = re.compile(r"[a-z]{1,20}")
 
 
@@ -68,8 +70,9 @@ def running(directory: Path) -> Holder | None:
     if found is None:
         return None
     pid = found.holder.pid
-    is_same = start_time(pid) == found.started and _user(pid) == found.owner
-    return found.holder if is_same else None
+    process = credentials(pid)
+    is_user = process is not None and process.user == found.owner
+    return found.holder if is_user and start_time(pid) == found.started else None
 
 
 def last(directory: Path) -> Holder | None:
@@ -92,12 +95,3 @@ def _read(directory: Path) -> _Line | None:
     if pid <= 0 or not _VERB.fullmatch(verb):
         return None
     return _Line(Holder(pid, verb), started, owner)
-
-
-def _user(pid: int) -> int | None:
-    """Return the effective user of a process (proc_pid_status(5)); None if it has ended."""
-    try:
-        found = _UIDS.search(Path(f"/proc/{pid}/status").read_bytes())
-    except OSError:
-        return None
-    return int(found[1]) if found else None

@@ -1,12 +1,23 @@
-"""Read what the kernel says of a process or thread: proc_pid_stat(5)."""
+"""Read what the kernel says of a process or thread: proc_pid_stat(5), proc_pid_status(5)."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 _START_TIME = 19  # of the fields from the third on
+_IDS = re.compile(rb"^(Uid|Gid|Groups):[ \t]*(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The effective user of a process, and its groups."""
+
+    user: int
+    groups: frozenset[int]
 
 
 def stat_fields(path: str) -> list[str]:
@@ -21,6 +32,16 @@ def start_time(pid: int) -> int | None:
     try:
         return int(stat_fields(f"/proc/{pid}/stat")[_START_TIME])
     except (OSError, ValueError, IndexError):
+        return None
+
+
+def credentials(pid: int) -> Credentials | None:
+    """Return the effective user and all groups of a process; None if it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_bytes()
+        found = {name: [*map(int, ids.split())] for name, ids in _IDS.findall(text)}
+        return Credentials(found[b"Uid"][1], frozenset((found[b"Gid"][1], *found[b"Groups"])))
+    except (OSError, ValueError, IndexError, KeyError):
         return None
 
 

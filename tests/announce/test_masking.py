@@ -52,7 +52,9 @@ def layout(router: str, *texts: str) -> Mapping[str, object]:
     all_peers = (*peers, *made.sessions.peers[len(peers) :])
     sessions = Sessions(made.sessions.local_as, made.sessions.router_id, all_peers)
     desired = replace(made, sessions=sessions)
-    return bird_variables(desired) if router == "bird" else frr_variables(desired, 64512)
+    if router == "bird":
+        return bird_variables(desired, owner="/run/anycast-routed")
+    return frr_variables(desired, 64512, owner="/run/anycast-routed")
 
 
 def text(router: str, *passwords: str, current: str = KEY) -> str:

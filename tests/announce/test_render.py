@@ -57,7 +57,8 @@ def test_a_template_reaches_nothing_but_the_plan(tmp_path: Path, template: str) 
     directory = tmp_path / "templates"
     directory.mkdir()
     (directory / "bird.conf.j2").write_text(template)
-    variables = layout.variables(plan(load(ANYCAST_DNS_CONFIG), observed(Verdict.UP)))
+    decision = plan(load(ANYCAST_DNS_CONFIG), observed(Verdict.UP))
+    variables = layout.variables(decision, owner="/run/anycast-routed")
     try:
         text = Renderer("bird", directory).render(variables)
     except ConfigError:

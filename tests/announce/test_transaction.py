@@ -20,7 +20,7 @@ from anycast_routed.errors import CannotWriteError, NotConfirmedError
 from anycast_routed.model import Verdict
 from tests.support.configs import anycast_dns
 from tests.support.dns_site import Held, Site, lay_out
-from tests.support.plans import observed
+from tests.support.plans import OWNER, observed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def decision(config: dict[str, Any], labels: tuple[str, ...]) -> Plan:
 
 def text_of(wanted: Plan) -> str:
     """Render it for BIRD."""
-    return Renderer("bird").render(variables(wanted))
+    return Renderer("bird").render(variables(wanted, owner=OWNER))
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 RENDER = """
 import anycast_routed, anycast_routed.announce.render as render
 assert anycast_routed.__file__.startswith({directory!r}), anycast_routed.__file__
-print(render.Renderer("bird").render(dict(sessions=None, peers=(), blocks=(), standby=())))
+given = dict(owner="/run/x", sessions=None, peers=(), blocks=(), standby=())
+print(render.Renderer("bird").render(given))
 """
 
 

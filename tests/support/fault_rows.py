@@ -201,6 +201,12 @@ ROWS: dict[str, Row] = {
         "The operator has disabled a protocol, tries a config, or has saved a broken one",
         "It stays so: a death and a return load no config; one prefix goes alone",
     ),
+    "44": Row(
+        "Two instances with different run directories use one router, or start there at once; "
+        "another user holds a lock",
+        "One announces; the other ends with exit code 75, changes nothing, and takes over once "
+        "the first has ended. A lock of a user without rights on the router keeps nobody out",
+    ),
     "45": Row(
         "A prefix whose address is not on this host, beside a route to it",
         "No blackhole route reaches the kernel: the prefix is announced without one, or withheld "

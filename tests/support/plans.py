@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anycast_routed.model import Plan
     from tests.support.configs import Raw
 
+OWNER = "/run/anycast-routed"
 RENDERERS = {"bird": Renderer("bird"), "frr": Renderer("frr")}
 
 
@@ -37,9 +38,9 @@ def observed(verdict: Verdict, labels: tuple[str, ...] = ("lo:dns1", "lo:dns2"))
 def text_of(router: str, decision: Plan) -> str:
     """Return the rendered text of a plan, for `bird` or `frr`."""
     if router == "bird":
-        return RENDERERS[router].render(bird_layout.variables(decision))
+        return RENDERERS[router].render(bird_layout.variables(decision, owner=OWNER))
     local_as = decision.sessions.local_as if decision.sessions else 64512
-    return RENDERERS[router].render(layout.variables(decision, local_as))
+    return RENDERERS[router].render(layout.variables(decision, local_as, owner=OWNER))
 
 
 def rendered(router: str, config: Raw, facts: Observed) -> str:

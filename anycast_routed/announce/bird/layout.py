@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anycast_routed.password import Password
 
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
+_OWNER = re.compile(r'^define anycast_routed_owner = "([^"\n]+)";$', re.MULTILINE)
 _ABOVE_DIRECT = 250
 _MOST_ALONE = 16
 """The most prefixes of one service and family that have a protocol each."""
@@ -70,9 +71,9 @@ class BgpBlock:
 
 
 def variables(
-    plan: Plan, current: str | None = None, lost: Collection[Prefix] = ()
+    plan: Plan, current: str | None = None, lost: Collection[Prefix] = (), *, owner: str
 ) -> Mapping[str, object]:
-    """Return the variables of bird.conf.j2.
+    """Return the variables of bird.conf.j2; `owner` is the mark of the run directory.
 
     With sessions of our own the routes stand in tables of our own, so that the operator's kernel
     protocol never sees them; without, in the operator's master tables, for the operator's sessions.
@@ -99,7 +100,13 @@ def variables(
         _blocks(members, names, disabled=disabled)
         for members, disabled in ((announced, False), (waiting, True))
     )
-    return {"sessions": plan.sessions, "peers": _peers(plan), "blocks": blocks, "standby": standby}
+    return {
+        "owner": owner,
+        "sessions": plan.sessions,
+        "peers": _peers(plan),
+        "blocks": blocks,
+        "standby": standby,
+    }
 
 
 def _peers(plan: Plan) -> tuple[BgpBlock, ...]:
@@ -133,6 +140,11 @@ class BirdLayout:
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Disable the protocols that have only these prefixes, and remove other routes of them."""
         return protocols.without(text, prefixes)
+
+    def owner(self, text: str) -> str:
+        """Return the constant that names the owner."""
+        found = _OWNER.search(text)
+        return found[1] if found else ""
 
     def structure(self, text: str) -> str:
         """Return the text with every protocol enabled: BIRD need not read another one to do so."""

@@ -32,6 +32,12 @@ def readback(bird: ControlSocket, owned: Owned) -> Readback:
         return _readback(bird, owned)
 
 
+def constant(bird: ControlSocket, name: str) -> str:
+    """Return a constant of BIRD's running config; the empty string if it has none."""
+    reply = bird.ask(f"eval {name}")
+    return "" if reply.failed else reply.text
+
+
 @contextlib.contextmanager
 def odd_answers_named() -> Iterator[None]:
     """Turn the error of an answer that is not one of BIRD's into one that names BIRD.

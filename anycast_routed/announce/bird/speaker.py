@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce import router_program
+from anycast_routed.announce import owner
 from anycast_routed.announce.bird import (
     causes,
     configure,
@@ -18,6 +15,7 @@ from anycast_routed.announce.bird import (
     layout,
     notes,
     origins,
+    parser,
     protocols,
     readback,
     refusals,
@@ -28,7 +26,6 @@ from anycast_routed.announce.bird import (
 from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import ControlSocket
 from anycast_routed.announce.listening import listens
-from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.decide.proof import heard
 from anycast_routed.errors import AnycastRoutedError, RejectedError
 from anycast_routed.model import UNKNOWN_VERSION
@@ -36,15 +33,11 @@ from anycast_routed.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
-_STDIN = Path("/dev/stdin")
-_A_PROTOCOL = "\nprotocol device {}\n"  # BIRD refuses a config without any
-# BIRD 3 writes the time, a thread and a severity before each line. With them, the same refusal
-# would be reported again at each retry.
-_STAMP = re.compile(r"^(bird: )?\d{4}-\d\d-\d\d [\d:.]+ \[\d+\] <\w+> ", re.MULTILINE)
 
 
 class BirdSpeaker:
@@ -53,7 +46,14 @@ class BirdSpeaker:
     name = "bird"
     layout = layout.BirdLayout()
 
-    def __init__(self, control_socket: Path, file: Path, config_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        control_socket: Path,
+        file: Path,
+        config_file: Path | None = None,
+        run_dir: Path | None = None,
+    ) -> None:
+        self.run_dir = run_dir or file.parent
         self.socket = control_socket
         self._config_file = config_file
         self.file = file
@@ -67,9 +67,14 @@ class BirdSpeaker:
         """Return an empty string: BIRD starts with our file."""
         return ""
 
+    def owner(self) -> str:
+        """Ask for the constant that names the owner; during a reload it may be unknown."""
+        with self._connect(restricted=True) as bird:
+            return readback.constant(bird, "anycast_routed_owner")
+
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:
         """Return the variables of bird.conf.j2."""
-        return layout.variables(plan, current, self._lost)
+        return layout.variables(plan, current, self._lost, owner=owner.mark(self.run_dir))
 
     def read(self) -> Readback:
         """Read sessions, our routes and our exports. The connection can change nothing."""
@@ -109,8 +114,7 @@ class BirdSpeaker:
 
         Also compare which of our static protocols are disabled.
         """
-        mark = layout.mark(text)
-        if mark is None:
+        if (mark := layout.mark(text)) is None:
             return False
         with self._connect(restricted=True) as bird:
             return _runs(bird, mark) and not states.differing(bird, text)
@@ -120,7 +124,7 @@ class BirdSpeaker:
         if layout.mark(text) is None:
             message = "the template does not render `define anycast_routed_loaded`"
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
-        check_config(_STDIN, self.file, stdin=f"{text}{_A_PROTOCOL}")
+        parser.check_text(text, self.file)
 
     def load(self, text: str, previous: str | None = None) -> str:
         """Enable and disable static protocols where that is all; otherwise reload the config.
@@ -159,7 +163,7 @@ class BirdSpeaker:
         if listens(self.socket):
             return True
         try:
-            check_config(_STDIN, self.file, stdin=f"{text}{_A_PROTOCOL}")
+            parser.check_text(text, self.file)
         except RejectedError as error:
             return not re.search(rf"{re.escape(str(self.file))}:\d", error.message)
         except AnycastRoutedError:
@@ -222,27 +226,5 @@ class BirdSpeaker:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)
 
 
-def check_config(config: Path, path: Path, *, stdin: str = "") -> None:
-    """Let `bird -p` parse a whole config; a fault is reported against `path`.
-
-    Raises:
-        RejectedError: with BIRD's line and column.
-    """
-    done = router_program.run([_program(), "-p", "-c", str(config)], within=_WITHIN, stdin=stdin)
-    if done.code != 0:
-        said = (
-            quoted_safely(_STAMP.sub(r"\1", done.err).strip(), stdin)
-            or f"`bird -p` ended with {done.code}"
-        )
-        raise RejectedError(said.replace(str(config), str(path)), hint="nothing was loaded")
-
-
-def _program() -> str:
-    # cron's PATH has no sbin, where Debian keeps BIRD.
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
-    return shutil.which("bird", path=path) or "bird"
-
-
 def _runs(bird: ControlSocket, mark: str) -> bool:
-    reply = bird.ask("eval anycast_routed_loaded")
-    return not reply.failed and reply.text == mark
+    return readback.constant(bird, "anycast_routed_loaded") == mark

@@ -147,10 +147,16 @@ def _in_the_way(
         else:
             wrong = line.context != () and line.context[0] in headers
         if wrong:
-            # The removal of a password does not repeat it: no program gets it as an argument.
-            text = f"neighbor {name} password" if config_lines.has_password(line) else line.text
-            found.append(Line(line.context, _negated(text)))
+            found.append(Line(line.context, _negated(_without_value(line))))
     return found
+
+
+def _without_value(line: Line) -> str:
+    """Return what to negate: a password is no program's argument, and FRR takes no description."""
+    if config_lines.has_password(line):
+        return f"neighbor {config_lines.neighbor(line)} password"
+    is_description = config_lines.is_map(line) and line.text.startswith(config_lines.DESCRIPTION)
+    return "description" if is_description else line.text
 
 
 def _slot(line: Line) -> tuple[tuple[str, ...], str, str]:

@@ -26,6 +26,8 @@ OURS = "ANYCAST-ROUTED-"
 MAP_OUT = f"{OURS}OUT"
 """Exports the routes with our tag. A neighbor with this route-map is ours."""
 MAP_IN = f"{OURS}IN"
+MAP_OWNER = f"{OURS}OWNER"
+"""Nothing uses this route-map: its description is the mark of the run directory that owns all."""
 TAG = 53179
 """Set by a network's route-map. It is local to bgpd and never sent."""
 STATIC_TAG = 53180
@@ -36,6 +38,8 @@ STATIC_DISTANCE = 250
 WITHOUT_IMPORT_CHECK = "no bgp network import-check"
 """Has bgpd announce a network without a route for it too."""
 
+DESCRIPTION = "description "
+_OWNER = f"route-map {MAP_OWNER} deny 10"
 _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
 _CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)
@@ -178,6 +182,12 @@ def is_map(line: Line) -> bool:
     return _place(line.context) == "map" or (
         not line.context and line.text.startswith(f"route-map {OURS}")
     )
+
+
+def owner(line: Line) -> str:
+    """Return the mark if this line has that of the owner, else the empty string."""
+    is_mark = line.text.startswith(DESCRIPTION) and line.context[:1] == (_OWNER,)
+    return line.text.removeprefix(DESCRIPTION) if is_mark else ""
 
 
 def neighbor(line: Line) -> str:

@@ -9,6 +9,7 @@ from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.config_lines import (
     MAP_IN,
     MAP_OUT,
+    MAP_OWNER,
     OURS,
     STATIC_DISTANCE,
     STATIC_TAG,
@@ -59,9 +60,9 @@ class Static:
 
 
 def variables(
-    plan: Plan, local_as: int | None, *, import_check: bool = True
+    plan: Plan, local_as: int | None, *, owner: str, import_check: bool = True
 ) -> Mapping[str, object]:
-    """Return the variables of frr.conf.j2.
+    """Return the variables of frr.conf.j2; `owner` is the mark of the run directory.
 
     `local_as` is the AS of the BGP instance in the default VRF; None if the plan needs none.
     `import_check`: bgpd announces a network only with a route for it, so that some need a static.
@@ -92,6 +93,8 @@ def variables(
         "import_check": import_check or not off_host,
         "map_in": MAP_IN,
         "map_out": MAP_OUT,
+        "map_owner": MAP_OWNER,
+        "owner": owner,
         "tag": TAG,
         "static_tag": STATIC_TAG,
         "static_distance": STATIC_DISTANCE,
@@ -110,6 +113,10 @@ class FrrLayout:
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Remove the networks and statics of these prefixes, or all."""
         return config_lines.without(text, prefixes)
+
+    def owner(self, text: str) -> str:
+        """Return the description of the route-map that names the owner."""
+        return running(text).owner
 
     def structure(self, text: str) -> str:
         """Return the text: FRR gets each difference as commands."""

@@ -1,10 +1,10 @@
-"""What an operator should know of FRR's own config. Pure."""
+"""What an operator should know of FRR's own config."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.frr import answers
+from anycast_routed.announce.frr import answers, config_lines
 from anycast_routed.announce.frr.config_lines import TAG
 from anycast_routed.announce.frr.origins import open_neighbors
 from anycast_routed.errors import ConfigError
@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from anycast_routed.announce.frr.running_config import Running
 
 
-def of_saved_lines(frr_conf: Path, saved: int | None) -> Iterator[Finding]:
-    """Yield a finding if frr.conf has networks of anycast-routed; `saved` is their number.
+def saved_networks(frr_conf: Path) -> int:
+    """Return how many networks of anycast-routed frr.conf holds, as far as this user can read it.
 
-    It is None if this user cannot read frr.conf.
+    A missing file holds none.
     """
-    if saved:
+    try:
+        return config_lines.count_networks(frr_conf.read_text("utf-8", "replace"))
+    except OSError:
+        return 0
+
+
+def of_saved_lines(frr_conf: Path) -> Iterator[Finding]:
+    """Yield a finding if frr.conf has networks of anycast-routed."""
+    if saved := saved_networks(frr_conf):
         saved_by = f"{frr_conf} holds {saved} of our networks, saved by `write memory`"
         detail = f"{saved_by}: FRR announces them at its start, until our first run"
         yield Finding(Code.SAVED_NETWORKS, "", detail)

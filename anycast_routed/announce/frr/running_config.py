@@ -110,6 +110,11 @@ class Running:
         }
 
     @cached_property
+    def owner(self) -> str:
+        """The mark of the run directory that owns our lines; empty without one."""
+        return next(filter(None, map(config_lines.owner, self.lines)), "")
+
+    @cached_property
     def sets_communities(self) -> bool:
         """Whether any of our route-maps sets communities."""
         return any(

@@ -10,6 +10,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce import owner
 from anycast_routed.announce.frr import (
     changes,
     config_lines,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class FrrSpeaker:
-    """FRR on this host, through vtysh. `file` is our record of what was loaded."""
+    """FRR on this host, through vtysh. `file`, in the run directory, is our record."""
 
     name = "frr"
     layout = layout.FrrLayout()
@@ -57,6 +58,7 @@ class FrrSpeaker:
         """`shares`: neighbors of the operator may get the prefixes too."""
         self._shares = shares
         self.file = file
+        self.run_dir = file.parent
         self.socket = vty_dir / "bgpd.vty"
         self._vtysh = Vtysh(vty_dir, vtysh)
         self._reader = Reader(self._vtysh)
@@ -72,14 +74,9 @@ class FrrSpeaker:
         made = self._vtysh.socket("bgpd")
         return f"{made.st_ino}-{made.st_mtime_ns}"
 
-    def saved_lines(self) -> int | None:
-        """Return how many of our networks frr.conf holds; None if this user cannot read it."""
-        try:
-            return config_lines.count_networks(self._frr_conf.read_text("utf-8", "replace"))
-        except FileNotFoundError:
-            return 0
-        except OSError:
-            return None
+    def owner(self) -> str:
+        """Return the description of the route-map that names the owner."""
+        return self._reader.latest().owner
 
     def undo_in(self) -> float | None:
         """Return None: FRR undoes nothing by itself."""
@@ -91,9 +88,9 @@ class FrrSpeaker:
         Raises:
             RouterUnavailableError, AccessDeniedError: bgpd cannot be asked.
         """
-        latest, saved = self._reader.latest(), self.saved_lines()
+        latest = self._reader.latest()
         return (
-            *notes.of_saved_lines(self._frr_conf, saved),
+            *notes.of_saved_lines(self._frr_conf),
             *releases.findings(latest.version),
             *notes.of_running_config(latest, shares=self._shares),
             *notes.of_vrfs(latest),
@@ -105,15 +102,16 @@ class FrrSpeaker:
         Raises:
             ConfigError: neither of them has an AS in the default VRF.
         """
+        mark = owner.mark(self.run_dir)
+        local_as = plan.sessions.local_as if plan.sessions else None
         if not plan.announcements:
-            return layout.variables(plan, plan.sessions.local_as if plan.sessions else None)
+            return layout.variables(plan, local_as, owner=mark)
         running = self._reader.latest()
-        checked = imports.checks(running, plan)
-        if plan.sessions:
-            return layout.variables(plan, plan.sessions.local_as, import_check=checked)
-        if running.local_as is None:
+        local_as = local_as or running.local_as
+        if local_as is None:
             raise notes.no_instance(running)
-        return layout.variables(plan, running.local_as, import_check=checked)
+        checked = imports.checks(running, plan)
+        return layout.variables(plan, local_as, owner=mark, import_check=checked)
 
     def read(self) -> Readback:
         """Read bgpd's sessions, our networks, and our routes that each neighbor gets."""

@@ -25,7 +25,8 @@ protocol static anycast_dns_v4 {
 def rendered(decision: Plan, current: str = "", lost: frozenset[Prefix] = frozenset()) -> str:
     """Render as a step does, with the text that stands in the file."""
     renderer = Renderer("bird", structure=protocols.structure)
-    return renderer.render(layout.variables(decision, current, lost), current or None)
+    variables = layout.variables(decision, current, lost, owner="/run/anycast-routed")
+    return renderer.render(variables, current or None)
 
 
 def many(count: int) -> Plan:

@@ -33,7 +33,7 @@ def to_peers(*announcements: Announcement, peers: Sequence[str] = PEERS) -> Plan
 
 
 def render(desired: Plan) -> str:
-    return Renderer("frr").render(layout.variables(desired, 64512))
+    return Renderer("frr").render(layout.variables(desired, 64512, owner="/run/anycast-routed"))
 
 
 ANYCAST_DNS = (
