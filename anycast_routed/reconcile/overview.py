@@ -61,8 +61,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     whole = blackholes.as_recorded(config, speaker, decide(config, observed))
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
-    noted = [*_of_speaker(speaker), *without_labels(config, observed)]
-    noted += _of_plan(config, plan, daemon)
+    noted = [*_of_host(config, speaker, observed), *_of_plan(config, plan, daemon)]
     noted += [*of_host(config, observed, daemon=daemon is not None), *of_sockets(config, observed)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
@@ -167,8 +166,8 @@ def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(one for one in found if wanted in (None, one.prefix))
 
 
-def _of_speaker(speaker: Speaker) -> list[Finding]:
-    return [*owner.finding(speaker), *speaker.notes()]
+def _of_host(config: Config, speaker: Speaker, observed: Observed) -> list[Finding]:
+    return [*owner.finding(speaker), *speaker.notes(), *without_labels(config, observed)]
 
 
 def _of_plan(config: Config, plan: Plan, daemon: status_file.Live | None) -> list[Finding]:
