@@ -43,7 +43,7 @@ def test_status_says_that_no_pulse_runs_and_the_checks_decide(
     assert note["detail"].startswith(NOTE)
     shown = [one for one in watched.run("status").out.splitlines() if "AR032" in one]
     assert len(shown) == 1, shown
-    assert [one.code for one in watched.status().findings] == ["AR032"]
+    assert "AR032" in {one.code for one in watched.status().findings}
     assert watched.status().senses == {}
     watched.server.daemon.kill()
     watched.holds({})
