@@ -57,13 +57,13 @@ class Site:
         return text
 
     def receives(self, mark: int, count: int) -> list[tuple[str, str, int | None, tuple[str, ...]]]:
-        """Wait for so many events, and return them all."""
-        eventually(lambda: len(self.listener.since(mark)) >= count, why="the UPDATEs")
+        """Wait for so many changes, and return them all."""
+        eventually(lambda: len(self.listener.changes(mark)) >= count, why="the UPDATEs")
         return sorted(
             (event.kind, event.prefix, event.route.local_pref, event.route.communities)
             if event.route
             else (event.kind, event.prefix, None, ())
-            for event in self.listener.since(mark)
+            for event in self.listener.changes(mark)
         )
 
 

@@ -45,7 +45,6 @@ def test_no_command_of_anycast_routed_is_left_unexecuted() -> None:
 @pytest.mark.parametrize(("document", "where"), RUNS, ids=[f"{a}-{b}" for a, b in RUNS])
 def test_the_transcripts_happen(lab: Lab, document: str, where: str) -> None:
     site = lay_out(lab, "frr" if where == "frr" else "bird")
-    site.dns1.address("lo", "fd00::10:10:10:10/128")
     if where == "bird without the include line":
         assert isinstance(site.router, bird.Bird)
         site.router.configure(bird.STOCK)

@@ -24,7 +24,6 @@ def begin(lab: Lab, router_name: str, *listens: str) -> Site:
     site = lay_out(lab, router_name)
     site.server.daemon.kill()
     site.server = dns.unbound(site.dns1, zones={"google.com.": ()}, address=("127.0.0.1", *listens))
-    site.dns1.address("lo", f"{SIX}/128")
     return site
 
 
@@ -73,7 +72,6 @@ def test_a_refusal_is_an_answer(lab: Lab) -> None:
         address=("127.0.0.1", *_VIPS, SIX),
         extra="server:\n  access-control: 10.0.0.0/8 refuse\n  access-control: fd00::/8 refuse",
     )
-    site.dns1.address("lo", f"{SIX}/128")
     site.run("apply")
     assert told(site, "status") == []
 
@@ -82,6 +80,7 @@ def test_an_address_that_is_not_on_this_host_is_told_and_not_asked(
     lab: Lab, dns_config: dict[str, Any]
 ) -> None:
     site = lay_out(lab, "bird")
+    site.dns1.remove_address("lo", f"{SIX}/128")
     site.run("apply")
     (line,) = told(site, "status")
     assert f"{SIX}/128" in line

@@ -47,7 +47,8 @@ router bgp 64512
 exit
 """
 ADDRESSES = ("10.10.10.10/32", "10.10.10.11/32")
-_LISTENS = ("127.0.0.1", *(one.partition("/")[0] for one in ADDRESSES), "fd00::10:10:10:10")
+SIX = "fd00::10:10:10:10/128"
+_LISTENS = ("127.0.0.1", *(one.partition("/")[0] for one in (*ADDRESSES, SIX)))
 # The machine itself owns /var/lib: the host gets one of its own, with links to the machine's.
 _OWN_STATE = """
 mkdir /run/.lab/lib
@@ -181,6 +182,7 @@ def prepare(dns1: Host, addresses: tuple[str, ...] = ADDRESSES) -> None:
     dns1.address("eth0", "172.17.2.1/24").address("eth0", "fd00:17:2::1/64")
     for number, address in enumerate(addresses, start=1):
         dns1.address("lo", address, label=f"lo:dns{number}")
+    dns1.address("lo", SIX)
     dns1.write(CONFIG, ANYCAST_DNS_CONFIG.read_text())
 
 

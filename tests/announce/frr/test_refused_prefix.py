@@ -1,6 +1,7 @@
 """A prefix that FRR cannot announce: all others are announced, and no session is reset.
 
-fd00::10:10:10:10/128 is not on the host, so FRR needs a static route for it.
+fd00::10:10:10:10/128 is not on the host, and the BGP instance is the operator's too. So FRR needs a
+static route for it, which the config accepts.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import dns_site
+from tests.support.configs import anycast_dns
 from tests.support.router_faults import frr_of
 from tests.support.waiting import eventually
 from tests.support.watched_site import lay_out, quick
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
+    from tests.support.configs import Raw
     from tests.support.dns_site import DnsHost, Held, Site
+    from tests.support.watched_site import Watched
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault(41)]
 
@@ -28,10 +33,29 @@ ipv6 protocol static route-map NO-STATICS
 """
 
 
+THEIRS = "router bgp 64512\n bgp always-compare-med\nexit\n"
+
+
+def accepting(config: Raw) -> Raw:
+    """Return the config with the consent to a blackhole route."""
+    config["anycast"]["routes"][0]["blackhole"] = True
+    return config
+
+
 @pytest.fixture
-def router_name() -> str:
-    """Run FRR only: each prefix on BIRD is a static route in BIRD's own table."""
-    return "frr"
+def site(lab: Lab) -> Site:
+    """Lay out the site, without the address."""
+    made = dns_site.lay_out(lab, "frr", own=THEIRS)
+    made.configure(accepting(anycast_dns()))
+    made.dns1.remove_address("lo", REFUSED)
+    return made
+
+
+def watch(lab: Lab) -> Watched:
+    """Lay out the host for the daemon, without the address."""
+    watched = lay_out(lab, "frr", accepting(quick()), own=THEIRS)
+    watched.dns1.remove_address("lo", REFUSED)
+    return watched
 
 
 @pytest.fixture
@@ -86,7 +110,7 @@ def test_a_withdrawal_leaves_no_static_route_behind_after_a_restart_of_its_daemo
 def test_the_daemon_leaves_the_others_alone_and_announces_the_prefix_as_soon_as_it_can(
     lab: Lab, announced: Held, others: Held
 ) -> None:
-    watched = lay_out(lab, "frr", quick())
+    watched = watch(lab)
     frr_of(watched).vtysh(NO_STATICS)
     watched.start_daemon()
     watched.holds(others)
@@ -109,7 +133,7 @@ def test_the_daemon_leaves_the_others_alone_and_announces_the_prefix_as_soon_as_
 def test_the_daemon_says_why_and_announces_the_prefix_when_the_static_routes_are_back(
     lab: Lab, announced: Held, others: Held
 ) -> None:
-    watched = lay_out(lab, "frr", quick())
+    watched = watch(lab)
     holder = kill_statics(watched)
     watched.start_daemon()
     watched.holds(others)

@@ -210,7 +210,10 @@ def test_without_a_bgp_instance_nothing_can_be_announced(site: Site) -> None:
         ("router bgp 65000\n", "AS 64512 is wanted.*65000"),
         (f"router bgp 64512\n neighbor {UP} remote-as 64512\n", f"neighbor {UP}"),
         (f"router bgp 64512\n address-family ipv4 unicast\n  network {V4}\n", f"network {V4}"),
-        (f"ip route {OFF} 172.17.2.9 250\n", f"ip route {OFF} 172.17.2.9 250"),
+        (
+            f"ip route {OFF} 172.17.2.9 250\nrouter bgp 64512\n bgp always-compare-med\n",
+            f"ip route {OFF} 172.17.2.9 250",
+        ),
     ],
 )
 def test_a_line_that_the_operator_has_already_is_refused_by_name(
@@ -355,6 +358,7 @@ def test_a_dead_bgpd_is_reported_as_not_running(site: Site) -> None:
 
 
 def test_a_dead_daemon_of_the_statics_matters_only_if_one_is_needed(site: Site) -> None:
+    site.start("router bgp 64512\n bgp always-compare-med\nexit\n")
     site.router.kill(site.router.statics_holder)
     load(site.speaker, plan(*BOTH))
     wanted = plan(*BOTH, announcement(OFF, on_host=False))
