@@ -24,7 +24,7 @@ _MOST_ASKED = 64
 _NAMED = 3
 """The most prefixes of one service that each have a finding of their own."""
 _ABSENT = (
-    "is announced, and is not an address of this host",
+    "the address is not on this host, so no DNS server here answers on it",
     "if the DNS server is on this host: give the address to lo, and let the server listen on it",
 )
 
@@ -67,7 +67,7 @@ async def _silent(
     probed = await asyncio.gather(*(probe.probe(question, slots) for question in questions))
     return {
         one: (
-            f"is announced, and nothing answers DNS there: {done.result.reason}",
+            f"nothing answers DNS on the address: {done.result.reason}",
             f"let the DNS server listen on this address too, beside {checks[one.service].ip}",
         )
         for one, done in zip(other, probed, strict=True)
@@ -89,7 +89,7 @@ def _findings(code: Code, found: Mapping[Announcement, tuple[str, str]]) -> list
         detail, fix = found[listed[0]]
         if len(listed) > _NAMED:
             about = f"service {service}"
-            detail = f"{listed[0].prefix} and {len(listed) - 1} more: each {detail}"
+            detail = f"{listed[0].prefix} and {len(listed) - 1} more: {detail}"
             made.append(Finding(code, about, detail, fix))
         else:
             made += [Finding(code, str(one.prefix), *found[one]) for one in listed]
