@@ -46,6 +46,10 @@ class Layout(Protocol):
         """Return what is the same in texts between which the router changes without a reload."""
         ...
 
+    def without_reload(self, current: str, wanted: str) -> str:
+        """Return `current` with what the router can take of `wanted` without a reload."""
+        ...
+
 
 class Speaker(Protocol):
     """One BGP router on this host. Constructing one does no I/O.

@@ -70,6 +70,7 @@ def bring(
     if is_there and not blocking(found) and speaker.is_loaded(text):
         return Outcome(changed=False, readback=before, faults=found, seconds=_since(begun))
     try:
+        previous = _load_first(speaker, text, previous)
         refuse_foreign_neighbors(plan, before)
         refused = _load(speaker, text, _agreed(speaker, plan, found, previous), is_there=is_there)
         proof = confirm(speaker, plan, before, patience)
@@ -104,6 +105,22 @@ def refuse_foreign_neighbors(plan: Plan, before: Readback) -> None:
             message = f"{key}: the router's own config has {peer.address} already, as {name}"
             hint = "take it out of one of the two; without `bgp` your own sessions are used"
             raise ConfigError(message, hint=hint)
+
+
+def _load_first(speaker: Speaker, text: str, previous: str | None) -> str | None:
+    """Load what needs no reload, and return the text that stands in the file then.
+
+    The reload may be refused, or have to wait for the end of a trial: a service that returns must
+    not wait for it.
+    """
+    if previous is None or speaker.layout.structure(previous) == speaker.layout.structure(text):
+        return previous
+    first = speaker.layout.without_reload(previous, text)
+    if first == previous or not speaker.is_loaded(previous):
+        return previous
+    router_file.write(speaker, first)
+    speaker.load(first, previous)
+    return first
 
 
 def _load(speaker: Speaker, text: str, previous: str | None, *, is_there: bool) -> str:

@@ -58,12 +58,15 @@ def held(
     if not is_cheaper(len(ours) * (2 + len(asked)), walked):
         return None
     found = tuple(
-        Held(network(route[1]), table)
-        for name, table in sorted(ours)
-        for line in bird.ask(f"show static {name}").lines
-        if (route := _STATIC.match(line))
+        Held(prefix, table) for name, table in sorted(ours) for prefix in sorted(routes(bird, name))
     )
     return found if is_cheaper(len(found) * (1 + len(asked)), walked) else None
+
+
+def routes(bird: ControlSocket, protocol: str) -> frozenset[Prefix]:
+    """Return every route of a static protocol, whether it is up or down."""
+    lines = bird.ask(f"show static {protocol}").lines
+    return frozenset(network(found[1]) for line in lines if (found := _STATIC.match(line)))
 
 
 def statics(shown: Reply, owned: Owned) -> dict[str, tuple[Channel, ...]]:

@@ -150,6 +150,10 @@ class BirdLayout:
         """Return the text with every protocol enabled: BIRD need not read another one to do so."""
         return protocols.structure(text)
 
+    def without_reload(self, current: str, wanted: str) -> str:
+        """Return `current` with each protocol that both texts have in the state of `wanted`."""
+        return protocols.with_states(current, wanted)
+
 
 class _Names:
     """Which protocol has which prefix.

@@ -116,6 +116,21 @@ def split(text: str, prefixes: Collection[Prefix]) -> tuple[tuple[str, ...], fro
     return tuple(block.name for block in whole), frozenset(prefixes) - found
 
 
+def with_states(text: str, wanted: str) -> str:
+    """Return a text in which each protocol that `wanted` has too is enabled or disabled as there.
+
+    Both must have the same routes in it, with the same attributes.
+    """
+    there = {name: (disabled, body) for name, disabled, body in _BLOCK.findall(wanted)}
+
+    def brought(block: re.Match[str]) -> str:
+        name, _, body = block.groups()
+        disabled, its_body = there.get(name, ("", ""))
+        return f"protocol static {name} {{\n{disabled}{body}}}\n" if its_body == body else block[0]
+
+    return _BLOCK.sub(brought, text)
+
+
 def states(text: str) -> Mapping[str, bool]:
     """Return for each static protocol of a text whether it is disabled."""
     return {block.name: block.disabled for block in blocks(text)}

@@ -8,9 +8,14 @@ from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import RejectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from anycast_routed.announce.bird.socket import Reply
+    from anycast_routed.model import Prefix
+
+_NAMED = 3
+"""How many prefixes a message names."""
 
 
 def on_trial(seconds: str) -> RejectedError:
@@ -30,3 +35,15 @@ def rejected(reply: Reply, file: Path, text: str) -> RejectedError:
         return RejectedError(said, hint=hint)
     hint = "nothing was loaded; mend the part of BIRD's config that is not ours"
     return RejectedError(said, hint=hint, text_at_fault=False)
+
+
+def shared(left: Mapping[str, Collection[Prefix]]) -> RejectedError:
+    """Return the error of prefixes that stay announced, by the protocol that each shares."""
+    (protocol, prefixes), *_ = left.items()
+    named = ", ".join(sorted(map(str, prefixes))[:_NAMED])
+    message = (
+        f"{named} stays announced: it shares protocol {protocol} with other prefixes, and BIRD "
+        "loads no config now"
+    )
+    hint = "mend bird.conf, or end the trial of it: birdc configure check"
+    return RejectedError(message, hint=hint, text_at_fault=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers, configure, exact, releases, states
+from anycast_routed.announce.bird import answers, configure, exact, refusals, releases, states
 from anycast_routed.announce.bird.configure import ENDS_WITHIN
 from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
 
@@ -25,8 +25,11 @@ def reload(bird: ControlSocket, gone: Collection[Prefix], owned: Owned) -> None:
 
     BIRD reads the file when it gets the command, not when the command leaves the queue: so
     whichever `configure` is the last, ours or the operator's, has read the shortened file. But
-    ours may wait for another one that still runs. Then, and if the operator's own part is broken or
-    on trial, the protocols that still hold the prefixes are disabled.
+    ours may wait for another one that still runs, or the operator's own part may be broken or on
+    trial. Then protocols are disabled as `disable` does.
+
+    Raises:
+        RejectedError: as `disable`.
     """
     # A reload would make a trial of the operator permanent.
     until = time.monotonic()
@@ -40,12 +43,25 @@ def reload(bird: ControlSocket, gone: Collection[Prefix], owned: Owned) -> None:
 
 
 def disable(bird: ControlSocket, gone: Collection[Prefix] | None, owned: Owned) -> None:
-    """Disable the static protocols that hold any of these prefixes, or all: whole services.
+    """Disable the static protocols that hold only such prefixes, or all.
 
     This takes a millisecond and works even while the operator's bird.conf has a syntax error.
     If the file still announces them, BIRD enables them at its next successful `configure`.
+
+    Raises:
+        RejectedError: a prefix shares its protocol with others that are to stay, and stays with
+            them: one prefix that is drained must not take healthy ones along. All prefixes of a
+            dead service go together.
     """
-    states.disable(bird, holders(bird, gone, owned))
+    shared: dict[str, frozenset[Prefix]] = {}
+    for name in holders(bird, gone, owned):
+        there = frozenset() if gone is None else exact.routes(bird, name)
+        if gone is None or there.issubset(gone):
+            states.disable(bird, (name,))
+        else:
+            shared[name] = there.intersection(gone)
+    if shared:
+        raise refusals.shared(shared)
 
 
 def holders(

@@ -122,6 +122,10 @@ class FrrLayout:
         """Return the text: FRR gets each difference as commands."""
         return text
 
+    def without_reload(self, current: str, wanted: str) -> str:  # noqa: ARG002 - see `structure`
+        """Return `current`: FRR reloads nothing, and gets the whole difference in one go."""
+        return current
+
 
 def _map(one: Announcement) -> Map:
     clause = "ip next-hop" if one.prefix.version == _V4 else "ipv6 next-hop global"
