@@ -229,6 +229,9 @@ def test_the_way_back_from_a_new_installation_withdraws_nothing(upgraded: Upgrad
     """The newer program gives each prefix a protocol of BIRD: BIRD sends the same routes again."""
     old = older_program.old()
     host, wanted = upgraded.host, everything()
+    for prefix in (*MANY, V4):
+        # A new installation announces no address that is elsewhere; an upgraded one goes on.
+        host.address("lo", prefix)
     upgraded.begin(NEW)
     upgraded.holds(wanted)
     time.sleep(AGAIN)

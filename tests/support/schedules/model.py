@@ -66,11 +66,13 @@ class ConfigVariant:
         """Return the whole config: the service of the schedules, and the other service."""
         made = quick()
         made["dns"]["half-life"] = half_life
-        routes = [
+        routes: list[dict[str, Any]] = [
             {"label": "v4", "ip": V4},
             {"label": "v6-a", "ip": V6_A, "localpref": 180},
             {"label": "v6-b", "ip": V6_B},
         ]
+        # Their addresses are not on the host: FRR announces them only with a route in the kernel.
+        routes = [{**route, "blackhole": True} for route in routes]
         dns, anycast = made.pop("dns"), made.pop("anycast")
         ours = {"localpref": self.local_pref, "prefix": self.label, "routes": routes}
         ours |= {"nexthop-interface": "hop0", "drain-time": "300ms"}
@@ -80,7 +82,7 @@ class ConfigVariant:
             "anycast": {
                 "localpref": 150,
                 "next-hop-ipv4": HOP_OTHER,
-                "routes": [{"label": "other", "ip": OTHER}],
+                "routes": [{"label": "other", "ip": OTHER, "blackhole": True}],
             },
         }
         service = {"name": "dns", "dns": dns, "anycast": anycast | ours}
