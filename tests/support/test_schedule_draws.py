@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.support.schedules.draws import VARIED, draw_one, shards
-from tests.support.schedules.model import PAIRS
+from tests.support.schedules.model import HANDS, PAIRS
 
 if TYPE_CHECKING:
     from tests.support.schedules.model import Schedule
@@ -48,5 +48,5 @@ def test_the_few_schedules_of_make_test_have_the_most_important_pairs() -> None:
 def test_each_hand_of_the_operator_is_in_many_schedules_of_both_routers() -> None:
     for router_name, found in drawn(200).items():
         steps = [{step.split()[0] for _, step in one} for one in found]
-        counted = {hand: sum(hand in one for one in steps) for hand in ("own", "trial", "origin")}
+        counted = {hand: sum(hand in one for one in steps) for hand in HANDS}
         assert min(counted.values()) >= len(found) // 8, (router_name, counted)

@@ -53,6 +53,8 @@ _STEPS = {
     "trial": ("begins", "confirmed", "begins", "undone"),
     "origin": ("direct", "static", "gone", "direct"),
 }
+HANDS = ("own", "trial", "origin")
+"""The kinds of steps that the operator takes by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ PAIRS = tuple((server, other) for server in ("server dead", "server hung") for o
 def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
     """Draw steps of a few kinds: with all kinds mixed, each step would hide another.
 
+    Most also have steps that the operator takes by hand.
+
     The steps of the pair, if any, follow each other in either order, some with a rest between.
     """
     words = {step.split()[0] for step in pair}
@@ -184,6 +188,8 @@ def schedules(draw: st.DrawFn, pair: tuple[str, ...]) -> Schedule:
     kinds = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
     kinds = [*sorted(words), *kinds[: 3 - len(words)]]
     kinds += ["server"] if not pair and draw(st.booleans()) else []
+    hand = draw(st.sampled_from(("", *HANDS)))
+    kinds += [hand] if hand and hand not in kinds else []
     names = ["rest", *(f"{kind} {what}".strip() for kind in kinds for what in _STEPS[kind])]
     wait = st.sampled_from(_WAITS)
     step = st.tuples(wait, st.sampled_from(names))
