@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
+    from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
 
 
 class Layout(Protocol):
@@ -124,10 +124,12 @@ class Speaker(Protocol):
         """
         ...
 
-    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+    def blackholes(
+        self, plan: Plan, prefixes: Collection[Prefix]
+    ) -> Mapping[Prefix, BlackholeNeed]:
         """Return which of these prefixes it announces only with a blackhole route in the kernel.
 
-        Their addresses are not on this host. Each has a sentence for people: why, and what to do.
+        Their addresses are not on this host.
         """
         ...
 

@@ -38,7 +38,7 @@ class Facts:
         """Counts the changes that may change the plan."""
         self.held = Held()
         self.blackholes = known.blackholes
-        """The prefixes whose blackhole route is tolerated; None if an older version ran before."""
+        """What may be announced whose address is elsewhere; None if an older version ran before."""
         self._known = known
         self._host = host
         self._services = {service.name: service for service in config.services}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,24 @@ class Reason(StrEnum):
     BAD_LABEL = "bad-label"
     NOT_USABLE = "not-usable"
     BLACKHOLE = "blackhole"
+
+
+class Permit(StrEnum):
+    """Why a prefix may be announced whose address is not on this host, without a consent."""
+
+    TOLERATED = "tolerated"
+    """It was announced before a consent was needed: an upgrade must withdraw nothing."""
+    KEPT_OUT = "kept-out"
+    """The router was seen to keep its route out of the kernel."""
+
+
+class BlackholeNeed(NamedTuple):
+    """A prefix that the router would announce with a blackhole route in the kernel."""
+
+    why: str
+    """A sentence for people: why, and what to do."""
+    certain: bool = True
+    """False if the router does not say whether the route would reach the kernel."""
 
 
 Community = tuple[int, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import owner, router_file, transaction
@@ -24,10 +24,12 @@ from anycast_routed.state import record
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
     from anycast_routed.decide.diff import Change
-    from anycast_routed.model import Observed, Origin, Plan, Prefix, Readback
+    from anycast_routed.model import Observed, Origin, Permit, Plan, Prefix, Readback
     from anycast_routed.reconcile.after_proof import Answers
 
 
@@ -43,8 +45,8 @@ class Inputs:
     """Services without a verdict of this process: none of their prefixes is newly announced."""
     before: Readback | None = None
     """A read-back from just now, if there is one; otherwise the step reads."""
-    blackholes: frozenset[str] | None = frozenset()
-    """The prefixes whose blackhole route is tolerated; None if an older version ran before."""
+    blackholes: Mapping[Prefix, Permit] | None = field(default_factory=dict)
+    """What may be announced whose address is elsewhere; None if an older version ran before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Step:
     """Seconds until the router undoes its config by itself, and needs a step."""
     memory: Memory
     """What the next step needs."""
-    blackholes: frozenset[str] = frozenset()
-    """The prefixes whose blackhole route is tolerated."""
+    blackholes: dict[Prefix, Permit] = field(default_factory=dict)
+    """What may be announced whose address is elsewhere."""
 
 
 def recall(config: Config, speaker: Speaker) -> Record:
@@ -134,7 +136,7 @@ def step(
     memory, begun = memory or Memory(), time.monotonic()
     planned, known = _plan(inputs, memory), memory.readback or inputs.before
     before = _withdraw_and_read(inputs, speaker, planned, known)
-    desired, tolerated = _settled(inputs, speaker, planned, before)
+    desired, permits = _settled(inputs, speaker, planned, before)
     outcome = _bring(inputs.config, speaker, desired, before, patience)
     outcome = replace(outcome, seconds=time.monotonic() - begun)
     outcome, answers = _look_further(speaker, desired, outcome, memory.answers)
@@ -153,21 +155,20 @@ def step(
             planned=(inputs.config, inputs.observed, planned),
             answers=answers,
         ),
-        blackholes=tolerated,
+        blackholes=permits,
     )
 
 
 def _settled(
     inputs: Inputs, speaker: Speaker, planned: Plan, before: Readback
-) -> tuple[Plan, frozenset[str]]:
-    """Return the plan without what must not be announced now, and the tolerated blackholes.
+) -> tuple[Plan, dict[Prefix, Permit]]:
+    """Return the plan without what must not be announced now, and the permits from now on.
 
     What the router has lost rests on no verdict of this process.
     """
     originated = frozenset(route.prefix for route in before.originated)
-    tolerated = blackholes.tolerated(planned, inputs.blackholes)
     proved = revive_nothing(planned, inputs.unproved, originated)
-    return blackholes.settled(speaker, proved, tolerated), tolerated
+    return blackholes.settled(speaker, proved, inputs.blackholes, originated)
 
 
 def _look_further(

@@ -7,17 +7,20 @@ verdict survives a reboot even if that directory is on a disk.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.model import Permit
 from anycast_routed.state import decode, paths
 from anycast_routed.state.documents import plain
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from anycast_routed.model import CheckKey, Flaps, Health
+    from anycast_routed.model import CheckKey, Flaps, Health, Prefix
 
 _SCHEMA = 3
 _OLDER_SCHEMA = 2  # one Health for each service, with its keys in snake_case
@@ -39,9 +42,8 @@ class Record:
     """When each drained service or prefix was first seen lowered, in monotonic seconds."""
     config: str = ""
     """The digest of the config file that was last applied; empty if it is not known."""
-    blackholes: frozenset[str] | None = frozenset()
-    """The prefixes that were announced with a blackhole route before that needed the operator's
-    consent; None if such an older version wrote the record."""
+    blackholes: dict[Prefix, Permit] | None = field(default_factory=dict)
+    """What may be announced whose address is elsewhere; None if an older version wrote this."""
 
 
 def this_boot() -> str:
@@ -93,12 +95,12 @@ def _decoded(raw: dict[str, Any]) -> Record:
     )
 
 
-def _blackholes(raw: object) -> frozenset[str] | None:
+def _blackholes(raw: object) -> dict[Prefix, Permit] | None:
     if raw is None:
         return None
-    if not isinstance(raw, list):
+    if not isinstance(raw, Mapping):
         raise TypeError(raw)
-    return frozenset(map(str, raw))
+    return {ip_network(prefix): Permit(permit) for prefix, permit in raw.items()}
 
 
 def _of_older_schema(services: dict[str, dict[str, object]]) -> dict[str, object]:

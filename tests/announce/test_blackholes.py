@@ -286,3 +286,64 @@ def test_undrain_does_not_wait_for_a_prefix_that_is_withheld(
     site.run("drain", "dns", "--wait", within=60)
     site.run("undrain", "dns", "--wait", within=60)
     eventually(lambda: held(site) == [{f"{VIP}/32"}] * 2, why="it is back")
+
+
+def test_what_bird_keeps_out_of_the_kernel_returns_after_a_death(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "bird", kernel=OURS_LEFT_OUT)
+    site.dns1.address("lo", f"{VIP}/32").address("lo", f"{SIX}/128")
+    announced(site)
+    site.dns1.remove_address("lo", f"{VIP}/32")
+    announced(site)
+    site.server.daemon.kill()
+    site.run("apply")
+    eventually(lambda: held(site) == [set(), set()], why="the server is dead")
+    site.server.restart()
+    announced(site)
+    assert blackholes(site) == ""
+    assert isinstance(site.router, bird.Bird)
+    site.router.configure(bird.STOCK + INCLUDE + _OPEN)
+    await_sessions(site)
+    site.run("apply", check=False)
+    eventually(lambda: held(site) == [{f"{SIX}/128"}] * 2, why="now the kernel would get it")
+    eventually(lambda: VIP not in blackholes(site), why="nor does the kernel keep it")
+
+
+@pytest.mark.parametrize("router_name", ROUTERS)
+def test_only_what_an_older_version_announced_is_tolerated(
+    lab: Lab, dns_config: dict[str, Any], router_name: str
+) -> None:
+    site = begin(lab, dns_config, router_name)
+    routes(dns_config, blackhole=True)
+    site.configure(dns_config)
+    announced(site)
+    record = site.file(f"{RUN_DIR}/state.json")
+    facts = json.loads(record.read_text())
+    del facts["blackholes"]
+    record.write_text(json.dumps(facts))
+    routes(dns_config)
+    new = {"label": "new", "ip": "10.10.10.60/32"}
+    dns_config["anycast"]["routes"].append(new)
+    site.configure(dns_config)
+    announced(site)
+    assert "10.10.10.60" not in blackholes(site)
+    assert all("10.10.10.60/32" not in table for table in site.tables())
+
+    six = dns_config["anycast"]["routes"].pop(1)
+    site.configure(dns_config)
+    site.run("apply", "--allow-shrink")
+    dns_config["anycast"]["routes"].append(six)
+    site.configure(dns_config)
+    site.run("apply")
+    eventually(lambda: held(site) == [{f"{VIP}/32"}] * 2, why="it is taken anew")
+
+
+def test_a_local_route_that_ours_would_beat_is_not_harmless(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "bird")
+    for family, route in (("-4", f"{VIP}/32"), ("-6", f"{SIX}/128")):
+        table = ("table", "main", "metric", "5000")
+        site.dns1.ip(family, "route", "add", "local", route, "dev", "lo", *table)
+    withheld(site, why="blackhole = true")

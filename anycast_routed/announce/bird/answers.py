@@ -134,6 +134,13 @@ def holders(reply: Reply, prefixes: Collection[Prefix] | None, owned: Owned) -> 
     )
 
 
+def prefixes(lines: Iterable[str], owned: Owned) -> Iterator[Prefix]:
+    """Yield the prefixes of our routes in a listing."""
+    for line in lines:
+        if (route := _ROUTE.match(line)) and owned.has(route.group(2)):
+            yield network(route.group(1))
+
+
 def sessions(reply: Reply) -> tuple[Session, ...]:
     """Return the BGP sessions from `show protocols all`, in BIRD's order."""
     found: list[Session] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird import answers, exact
+from anycast_routed.model import BlackholeNeed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,7 +23,7 @@ _FIX = "keep anycast_* out of that export, and then set `blackhole = true` for i
 
 def blackholes(
     bird: ControlSocket, prefixes: Collection[Prefix], owned: Owned
-) -> Mapping[Prefix, str]:
+) -> Mapping[Prefix, BlackholeNeed]:
     """Return which of these prefixes BIRD's kernel protocols would get from its master tables.
 
     While BIRD has our route, it says what a kernel protocol exports. Otherwise the filter decides:
@@ -32,17 +33,20 @@ def blackholes(
         RouterUnavailableError: BIRD does not answer.
     """
     shown = bird.must("show protocols all")
-    kernels = {version: _kernels(shown, version) for version in (4, 6)}
-    can_ask = len(prefixes) * sum(map(len, kernels.values())) <= _MOST_QUESTIONS
-    found = {}
-    for prefix in prefixes:
-        for name, export in kernels[prefix.version].items():
-            exports = None
-            if can_ask and _has(bird, f"show route {prefix} table master{prefix.version}", owned):
-                exports = _has(bird, f"show route {prefix} export '{name}'", owned)
-            if why := _why(name, export, exports=exports):
-                found[prefix] = why
-                break
+    found: dict[Prefix, BlackholeNeed] = {}
+    for version in {prefix.version for prefix in prefixes}:
+        asked = [prefix for prefix in prefixes if prefix.version == version]
+        kernels = _kernels(shown, version)
+        unknown = {name for name, export in kernels.items() if export != _ALL}
+        held = _routes(bird, asked, f"table master{version}", owned) if unknown else frozenset()
+        for name, export in kernels.items():
+            sent = (
+                _routes(bird, held, f"export '{name}'", owned) if name in unknown else frozenset()
+            )
+            for prefix in asked:
+                certain = export == _ALL or prefix in sent
+                if prefix not in found and (certain or prefix not in held):
+                    found[prefix] = _need(name, certain=certain)
     return found
 
 
@@ -63,19 +67,24 @@ def _kernels(shown: Reply, version: int) -> dict[str, str]:
     }
 
 
-def _has(bird: ControlSocket, command: str, owned: Owned) -> bool:
-    """Tell whether an answer lists a route of ours. An error is the answer for no route."""
-    return bool(answers.holders(bird.ask(command), None, owned))
+def _routes(
+    bird: ControlSocket, prefixes: Collection[Prefix], where: str, owned: Owned
+) -> frozenset[Prefix]:
+    """Return which of these prefixes have a route of ours there: a table, or an export.
 
-
-def _why(name: str, export: str, *, exports: bool | None) -> str:
-    """Return the sentence for one kernel protocol; empty if it gets no route of ours.
-
-    `exports` is None while BIRD does not have our route.
+    An error is the answer for no route.
     """
-    if exports is False:
-        return ""
-    certain = exports or export == _ALL
+    if len(prefixes) > _MOST_QUESTIONS:
+        commands = [f'show route {where} where proto ~ "{answers.OURS}"']
+    else:
+        commands = [f"show route {prefix} {where}" for prefix in prefixes]
+    lines = exact.ask(bird, commands).lines
+    return frozenset(answers.prefixes(lines, owned)).intersection(prefixes)
+
+
+def _need(name: str, *, certain: bool) -> BlackholeNeed:
+    """Return the need for one kernel protocol."""
     kernel = f"protocol kernel {name}" if certain else f"the export filter of {name}"
     verb = "gives" if certain else "may give"
-    return f"it is not on this host, and {kernel} {verb} the kernel a blackhole route: {_FIX}"
+    why = f"it is not on this host, and {kernel} {verb} the kernel a blackhole route: {_FIX}"
+    return BlackholeNeed(why, certain)

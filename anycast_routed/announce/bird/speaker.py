@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
+    from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
 
 _WITHIN = 5.0  # seconds for one command; 10,000 routes take BIRD 2.0.12 about 0.02 s
 
@@ -102,7 +102,9 @@ class BirdSpeaker:
         with self._connect(restricted=True) as bird, readback.odd_answers_named():
             return causes.cause(bird, session, prefix, self._owned(bird))
 
-    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+    def blackholes(
+        self, plan: Plan, prefixes: Collection[Prefix]
+    ) -> Mapping[Prefix, BlackholeNeed]:
         """Ask what the operator's kernel protocols export; they never see tables of our own."""
         if plan.sessions:
             return {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.answer_errors import by_question, odd_answers_named
+from anycast_routed.model import BlackholeNeed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +19,7 @@ _V4 = 4
 _MOST_QUESTIONS = 1024
 _IN_ONE_CALL = 256
 
-WHY = (
+NEED = BlackholeNeed(
     "it is not on this host, and FRR, without a route for exactly this prefix, needs a blackhole "
     "route in the kernel: to accept that, set `blackhole = true` for its route"
 )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.frr.changes import Changes
     from anycast_routed.announce.frr.config_lines import Line
-    from anycast_routed.model import Finding, Origin, Plan, Prefix, Readback
+    from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
 
 
 class FrrSpeaker:
@@ -125,12 +125,14 @@ class FrrSpeaker:
         """Look at the neighbor's families and policies, and at the best path."""
         return self._reader.cause(session, prefix)
 
-    def blackholes(self, plan: Plan, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+    def blackholes(
+        self, plan: Plan, prefixes: Collection[Prefix]
+    ) -> Mapping[Prefix, BlackholeNeed]:
         """Ask zebra which of them have a route, unless bgpd announces networks without one."""
         if not imports.checks(self._reader.latest(), plan):
             return {}
         routed = imports.routed(self._vtysh, prefixes)
-        return dict.fromkeys((one for one in prefixes if one not in routed), imports.WHY)
+        return dict.fromkeys((one for one in prefixes if one not in routed), imports.NEED)
 
     def is_loaded(self, text: str) -> bool:
         """Compare our lines in bgpd's config one by one, in any order.
