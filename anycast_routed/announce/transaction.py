@@ -58,13 +58,12 @@ def bring(
     Whatever fails, prefixes are withdrawn that the plan no longer has, or lowers. For the rest:
 
     Raises:
-        RejectedError: refused; the file and the router are as they were.
+        RejectedError: refused; the router has only what needed no reload (see `_load_first`).
         NotConfirmedError: loaded, but the read-back never showed it; rolled back.
         ConfigError: the operator's own config conflicts with ours; nothing was loaded.
         CannotWriteError, AccessDeniedError, RouterUnavailableError: as their classes say.
     """
-    begun = time.monotonic()
-    previous = router_file.read(speaker)
+    begun, previous = time.monotonic(), router_file.read(speaker)
     found = faults(plan, before)
     is_there = previous == text and router_file.is_private(speaker, text)
     if is_there and not blocking(found) and speaker.is_loaded(text):
