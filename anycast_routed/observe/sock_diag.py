@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import struct
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -83,16 +83,20 @@ class Listeners:
 
         The kernel prefers sockets bound to the address over sockets bound to all addresses.
         """
-        return tuple(self._bound.get(address) or self._on_all(address))
+        return tuple(self.bound_to(address) or self.on_all(address))
 
     def reachable_at(self, address: Address) -> tuple[Listener, ...]:
         """Return the listeners on this address of the host, and those on all addresses.
 
         The latter receive its datagrams as soon as no socket is bound to the address itself.
         """
-        return (*self._bound.get(address, ()), *self._on_all(address))
+        return (*self.bound_to(address), *self.on_all(address))
 
-    def _on_all(self, address: Address) -> list[Listener]:
+    def bound_to(self, address: Address) -> Sequence[Listener]:
+        """Return the listeners on exactly this address."""
+        return self._bound.get(address, ())
+
+    def on_all(self, address: Address) -> Sequence[Listener]:
         """Return the listeners on all addresses of this address's family."""
         any_ipv6 = self._bound.get(_ANY_IPV6, [])
         if isinstance(address, IPv6Address):

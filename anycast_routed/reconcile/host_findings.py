@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from functools import cache
+from collections import defaultdict
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,16 +17,15 @@ from anycast_routed.decide.unsupported import (
 )
 from anycast_routed.model import Code, Finding
 from anycast_routed.observe import sock_diag
-from anycast_routed.system.users import local_name
+from anycast_routed.reconcile import socket_users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from anycast_routed.config import Config, Service
-    from anycast_routed.model import Observed
+    from anycast_routed.model import Address, Announcement, Observed
     from anycast_routed.observe.sock_diag import Listener, Listeners
 
-_ROOT: Final = 0
 _LOOPBACK: Final = 1
 """The index of `lo` in every network namespace."""
 _UNPRIVILEGED_FROM = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -39,55 +39,48 @@ def of_host(config: Config, observed: Observed, *, daemon: bool) -> Iterator[Fin
         yield from without_pulse(config, observed)
 
 
-def of_sockets(config: Config, observed: Observed) -> list[Finding]:
+def of_sockets(
+    config: Config, observed: Observed, announced: Iterable[Announcement]
+) -> list[Finding]:
     """Return a finding for each server whose sockets are of two users, or only in a VRF.
 
-    None where the kernel does not report sockets.
+    Its sockets are those that get the checks, and those that get the queries to the addresses that
+    are announced for it. None where the kernel does not report sockets.
     """
     found: list[Finding] = []
     first, own = _unprivileged_from(), own_addresses(observed)
     read = cache(_on_port)  # many services may check the same port
+    in_vrf = cache(partial(_is_in_vrf, observed.vrfs))
+    addresses = _by_service(announced)
     for service in config.services:
         check = service.dns
         if not is_on_this_host(check, own):
             continue
         with contextlib.suppress(OSError):
-            there = [one for kind in read(check.port) for one in kind.reachable_at(check.ip)]
+            kinds = read(check.port)
+            there = [one for kind in kinds for one in kind.reachable_at(check.ip)]
             sockets = [one for one in there if one.device in {0, _LOOPBACK}]
             found += _in_vrf(service, there, observed.vrfs) if not sockets else ()
-            if users := strangers(sockets, privileged=check.port < first):
-                found.append(_of_users(service, users))
+            # A client's query comes in on any interface, so a socket may be bound to that one.
+            reached = socket_users.by_owners(
+                addresses[service.name], kinds, lambda one: not in_vrf(one.device)
+            )
+            checked, privileged = socket_users.owners(sockets), check.port < first
+            if one := socket_users.finding(service, checked, reached, privileged=privileged):
+                found.append(one)
     return found
 
 
-def strangers(sockets: Sequence[Listener], *, privileged: bool) -> tuple[int, ...]:
-    """Return the users of the sockets if one of them may be a stranger to the server, else none.
-
-    Many servers open sockets as root, and more as the user that they become then. So root and one
-    other user are usual on a port that only root can open (`privileged`), and elsewhere in the
-    same cgroup, which a service does not leave.
-    """
-    users = tuple(sorted({one.user for one in sockets}))
-    others = [one for one in sockets if one.user != _ROOT]
-    if len({one.user for one in others}) > 1:
-        return users
-    if len(users) == 1 or not others or privileged:
-        return ()
-    cgroups = {one.cgroup for one in sockets if one.user == _ROOT}
-    return users if any(one.cgroup not in cgroups for one in others) else ()
+def _by_service(announced: Iterable[Announcement]) -> defaultdict[str, list[Address]]:
+    addresses: defaultdict[str, list[Address]] = defaultdict(list)
+    for one in announced:
+        addresses[one.service].append(one.prefix.network_address)
+    return addresses
 
 
 def _on_port(port: int) -> tuple[Listeners, Listeners]:
     """Return the sockets on a port that receive datagrams or accept connections. Raises OSError."""
     return sock_diag.listeners(port), sock_diag.accepting(port)
-
-
-def _of_users(service: Service, users: Sequence[int]) -> Finding:
-    names = [f"{local_name(one)} (UID {one})" for one in users]
-    at = f"{service.dns.ip} port {service.dns.port}"
-    detail = f"sockets of {' and of '.join(names)} are bound to {at}: each of them may answer"
-    fix = f"ss -lnptu 'sport = :{service.dns.port}' shows, as root, which process holds them"
-    return Finding(Code.TWO_USERS, f"service {service.name}", detail, fix)
 
 
 def _in_vrf(
@@ -102,6 +95,16 @@ def _in_vrf(
                 detail = f"{at} {vrfs[name]}, and the check asks in the default VRF"
                 fix = "run a DNS server in the default VRF: other VRFs are not supported"
                 yield Finding(Code.VRF_NOT_SUPPORTED, f"DNS server of {service.name}", detail, fix)
+
+
+def _is_in_vrf(vrfs: Mapping[str, str], device: int) -> bool:
+    """Tell whether a socket that is bound to this interface gets packets of a VRF only."""
+    if not device:
+        return False
+    try:
+        return socket.if_indextoname(device) in vrfs
+    except OSError:
+        return True  # The interface is gone, so the socket gets nothing.
 
 
 def _unprivileged_from() -> int:

@@ -61,7 +61,7 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     whole = blackholes.as_recorded(config, speaker, decide(config, observed))
     plan, readback = _only(whole, speaker.read(), wanted)
     wrong, further = _explained(speaker, plan, _about(wanted, faults(plan, readback)))
-    noted = [*_of_host(config, speaker, observed, daemon), *_of_plan(config, plan, daemon)]
+    noted = [*_of_host(config, speaker, observed, whole, daemon), *_of_plan(config, plan, daemon)]
     noted += _drift(config, speaker, whole) if daemon is None else ()
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
@@ -166,12 +166,16 @@ def _about(wanted: Prefix | None, found: Iterable[Fault]) -> tuple[Fault, ...]:
 
 
 def _of_host(
-    config: Config, speaker: Speaker, observed: Observed, daemon: status_file.Live | None
+    config: Config,
+    speaker: Speaker,
+    observed: Observed,
+    plan: Plan,
+    daemon: status_file.Live | None,
 ) -> list[Finding]:
     """Return what concerns the router's own files, the labels, and the DNS servers' sockets."""
     of_router = [*owner.finding(speaker), *speaker.notes(), *without_labels(config, observed)]
     on_host = of_host(config, observed, daemon=daemon is not None)
-    return [*of_router, *on_host, *of_sockets(config, observed)]
+    return [*of_router, *on_host, *of_sockets(config, observed, plan.announcements)]
 
 
 def _of_plan(config: Config, plan: Plan, daemon: status_file.Live | None) -> list[Finding]:

@@ -176,11 +176,12 @@ class Supervisor:
             begun = time.monotonic()
             self._facts.expire(time.time())
             done = await self._loop.once()
+            if not isinstance(done, AnycastRoutedError):
+                self._answering.take(done.step.plan)
+                self._host_findings.take(done.step.plan)
             on_host = self._host_findings.look(self._facts, time.monotonic())
             further = (*self._answering.findings, *on_host)
             self._reporter.stepped(done, self._facts, begun, further)
-            if not isinstance(done, AnycastRoutedError):
-                self._answering.take(done.step.plan)
             self._reporter.write(self._facts, self._senses())
             self._notify.watchdog()
             if not ready:

@@ -222,7 +222,7 @@ ROWS: dict[str, Row] = {
         "Named, with what to do; nothing else changes",
     ),
     "49": Row(
-        "Another user opens the address and port of the living DNS server",
+        "Another user opens the address and port of the living DNS server, or of its clients only",
         "Reported with both users in `status`, the log and the status file",
     ),
 }
