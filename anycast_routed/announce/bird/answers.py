@@ -78,6 +78,13 @@ def vrfs(reply: Reply) -> dict[str, str]:
     return {name: match.group(1) for name, match in found.items() if match}
 
 
+def described(reply: Reply, description: str) -> frozenset[str]:
+    """Return the protocols with this description, from `show protocols all`."""
+    line = re.compile(rf"  Description: +{re.escape(description)}")
+    found = _blocks(reply)
+    return frozenset(name for name, block in found if any(map(line.fullmatch, block)))
+
+
 def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:
     """Yield the name of each protocol of `show protocols all` with the lines about it.
 

@@ -1,6 +1,8 @@
-"""Which protocols of BIRD are ours, by their names. Pure.
+"""Which protocols of BIRD are ours. Pure.
 
-An operator may have an `anycast_web_v4` too: what our file does not define is not ours.
+The name alone does not tell: an operator may have an `anycast_web_v4` or an `anycast__1_2_3_4_v4`.
+Ours are those that our file defines. BIRD may also run protocols of an earlier file: its load was
+refused or interrupted, or the file is lost. Those are known by their description.
 """
 
 from __future__ import annotations
@@ -9,33 +11,53 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anycast_routed.announce.bird import protocols
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anycast_routed.model import Address
 
-# The first form is ours alone: no name of a service begins with an underscore.
+DESCRIPTION = "anycast-routed"
+"""The description of each of our static protocols; texts of older versions have none."""
+# No name of a service begins with an underscore.
 _OF_PREFIX = re.compile(r"anycast__[a-z0-9_]+_v[46]")
 _OF_SERVICE = re.compile(r"anycast_[a-z0-9_]+_v[46]")
+# Whatever the layout of an operator's own template.
+_DEFINED = re.compile(r"\bprotocol\s+static\s+'?(\w+)")
+_DESCRIBED = re.compile(
+    rf"\bprotocol\s+static\s+'?(\w+)'?\s*\{{[^{{}}]*?\bdescription \"{DESCRIPTION}\";"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Our static protocols: those of a prefix, and those of a service that our file defines."""
+    """Our static protocols, by their names."""
 
     named: frozenset[str] | None = None
-    """What our file defines. None if it is lost and BIRD runs it: each name of our form counts."""
+    """None if BIRD runs a text without descriptions that is lost: each name of our form counts."""
 
     @classmethod
     def by(cls, text: str) -> Owned:
         """Return the protocols that the text of our file defines."""
-        return cls(frozenset(protocols.states(text)))
+        return cls(frozenset(_DEFINED.findall(text)))
 
     def has(self, name: str) -> bool:
         """Return whether a static protocol of this name is ours."""
-        if _OF_PREFIX.fullmatch(name):
-            return True
-        return bool(_OF_SERVICE.fullmatch(name)) and (self.named is None or name in self.named)
+        return is_of_our_form(name) and (self.named is None or name in self.named)
+
+
+def described_in(text: str) -> frozenset[str]:
+    """Return the protocols to which the text of our file gives our description."""
+    return frozenset(_DESCRIBED.findall(text))
+
+
+def is_of_our_form(name: str) -> bool:
+    """Return whether a protocol of ours may have this name."""
+    return bool(_OF_SERVICE.fullmatch(name))
+
+
+def of_prefixes(names: Iterable[str]) -> frozenset[str]:
+    """Return the names in the form of a protocol that has one prefix."""
+    return frozenset(name for name in names if _OF_PREFIX.fullmatch(name))
 
 
 def symbol(address: Address) -> str:

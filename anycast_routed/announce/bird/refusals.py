@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.masking import quoted_safely
@@ -18,6 +19,9 @@ _NAMED = 3
 """How many prefixes a message names."""
 
 
+_CLASH = re.compile(r"[Ss]ymbol '?(\w+)'? already defined")
+
+
 def on_trial(seconds: str) -> RejectedError:
     """Return the error while BIRD will undo a config in so many seconds."""
     message = (
@@ -30,6 +34,10 @@ def on_trial(seconds: str) -> RejectedError:
 def rejected(reply: Reply, file: Path, text: str) -> RejectedError:
     """Return the error for a refused include file, or for a fault elsewhere in BIRD's config."""
     said = quoted_safely(reply.lines[-1].strip(), text)
+    if name := _theirs(said, text):
+        # BIRD names whichever of the two definitions it reads last.
+        hint = f"nothing was loaded; your part of BIRD's config has {name} too: rename it there"
+        return RejectedError(said, hint=hint, text_at_fault=False)
     if str(file) in reply.text:
         hint = f"nothing was loaded; the refused text is kept as {file}.rejected"
         return RejectedError(said, hint=hint)
@@ -47,3 +55,11 @@ def shared(left: Mapping[str, Collection[Prefix]]) -> RejectedError:
     )
     hint = "mend bird.conf, or end the trial of it: birdc configure check"
     return RejectedError(message, hint=hint, text_at_fault=False)
+
+
+def _theirs(said: str, text: str) -> str:
+    """Return the name that our text and the operator's part both define; empty if it is not so."""
+    clash = _CLASH.search(said)
+    name = clash[1] if clash else ""
+    defined = re.findall(rf"^(?:\w+ )*(?:{re.escape(name)})(?: \{{| =|;)", text, re.MULTILINE)
+    return name if name and len(defined) == 1 else ""

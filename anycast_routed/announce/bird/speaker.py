@@ -15,6 +15,7 @@ from anycast_routed.announce.bird import (
     layout,
     notes,
     origins,
+    ownership,
     parser,
     protocols,
     readback,
@@ -183,10 +184,11 @@ class BirdSpeaker:
         """
         mark = layout.mark(loaded)
         with self._connect() as bird:
-            owned = Owned.by(loaded) if mark else self._owned(bird)
             if prefixes is None or not mark or not _runs(bird, mark):
+                owned = ownership.owned(bird, loaded) if mark else self._owned(bird)
                 withdraw.disable(bird, prefixes, owned)
                 return
+            owned = Owned.by(loaded)
             whole, rest = protocols.split(loaded, prefixes)
             states.disable(bird, whole)
             if configure.is_running(bird):
@@ -211,18 +213,11 @@ class BirdSpeaker:
         return tuple(found)
 
     def _owned(self, bird: ControlSocket) -> Owned:
-        """Return which protocols are ours.
-
-        If our file is missing, BIRD may still run what it had loaded from it. If BIRD does not,
-        only the names with two underscores are ours.
-        """
+        """Return which protocols are ours; a file that cannot be read counts as lost."""
         text = None
         with contextlib.suppress(AnycastRoutedError):
             text = files.read(self.file)
-        if text is not None and layout.mark(text) is not None:
-            return Owned.by(text)
-        is_lost = not bird.ask("eval anycast_routed_loaded").failed
-        return Owned() if is_lost else Owned(frozenset())
+        return ownership.owned(bird, text)
 
     def _connect(self, *, restricted: bool = False) -> ControlSocket:
         return ControlSocket(self.socket, within=_WITHIN, restricted=restricted)

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from anycast_routed.announce.bird import layout, protocols
-from anycast_routed.announce.bird.owned import Owned, session_name
+from anycast_routed.announce.bird.owned import Owned, described_in, session_name
 from anycast_routed.announce.render import Renderer
 from anycast_routed.model import Plan, Prefix
 from tests.support.desired import announcement, plan, sessions
@@ -95,7 +95,7 @@ def test_a_protocol_in_another_table_is_no_home() -> None:
 @pytest.mark.parametrize(
     ("name", "by_file", "lost", "not_run"),
     [
-        ("anycast__10_0_0_1_v4", True, True, True),
+        ("anycast__10_0_0_1_v4", False, True, False),
         ("anycast_dns_v4", True, True, False),
         ("anycast_web_v4", False, True, False),
         ("anycast_srv", False, False, False),
@@ -106,6 +106,21 @@ def test_a_protocol_is_ours_by_the_file_or_by_its_form(
 ) -> None:
     known = (Owned.by(GROUP), Owned(), Owned(frozenset()))
     assert tuple(one.has(name) for one in known) == (by_file, lost, not_run)
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ('protocol static anycast__a_v4 {\n  disabled;\n  description "anycast-routed";\n', True),
+        ('protocol  static  anycast__a_v4 { description "web"; ipv4; }', False),
+        ('protocol static anycast__a_v4 { ipv4; }\n# description "anycast-routed";', False),
+    ],
+)
+def test_a_protocol_of_any_layout_is_ours_and_described_if_it_says_so(
+    text: str, *, described: bool
+) -> None:
+    assert Owned.by(text).has("anycast__a_v4")
+    assert described_in(text) == ({"anycast__a_v4"} if described else frozenset())
 
 
 def test_a_session_is_ours_by_its_neighbor() -> None:
