@@ -16,6 +16,7 @@ from tests.support.operators import (
     frr_sessions,
     lay_out_operators,
 )
+from tests.support.router_faults import frr_of
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.fault(42)]
 
 VIP: Final = "10.10.10.10/32"
+ELSEWHERE: Final = "10.10.10.99/32"
 _BY_NET = "filter by_net { if net = 10.10.10.10/32 then accept; reject; }\n"
 _DIRECT = 'protocol direct lo1 { interface "lo"; ipv4; }'
 _STATIC = "protocol static own { ipv4; route 10.10.10.10/32 blackhole; }"
@@ -94,6 +96,23 @@ def test_while_the_service_is_up_another_origin_is_a_warning(
     assert len(lines) == 1, done.out
     assert maker in lines[0]
     assert "[AR006]" not in done.out
+
+
+def test_our_own_static_that_frr_redistributes_is_no_other_origin(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    own = frr_sessions(ipv4=f"redistribute static\n  redistribute kernel\n  {ACTIVE}")
+    dns_config["anycast"]["routes"] = [{"label": "off", "ip": ELSEWHERE, "blackhole": True}]
+    site = begin(lab, dns_config, "frr", own)
+    done = site.run("apply")
+    eventually(lambda: all(ELSEWHERE in table for table in site.tables()), why="it is announced")
+    paths = frr_of(site).vtysh(f"show bgp ipv4 unicast {ELSEWHERE} json")
+    assert '"tag":53180' in paths.replace(" ", ""), "FRR redistributes our static"
+    for shown in (done.out, site.run("status").out):
+        assert "redistribute" not in shown, shown
+    site.server.daemon.kill()
+    site.run("apply")
+    eventually(lambda: all(ELSEWHERE not in table for table in site.tables()), why="it is gone")
 
 
 @pytest.mark.parametrize("case", ["frr redistribute", "bird static"])

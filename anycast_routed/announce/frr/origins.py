@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.answers import best_path, paths
-from anycast_routed.announce.frr.config_lines import TAG
+from anycast_routed.announce.frr.config_lines import STATIC_TAG, TAG
 from anycast_routed.model import Origin
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NOBODY = frozenset({"0.0.0.0", "::", "(unspec)"})  # nosec B104  # noqa: S104 - no peer, as FRR writes it
 _LOCAL = frozenset({"connected", "kernel", "local", "static", "table"})
 """What `redistribute` takes from this host; the others are routing protocols."""
+_OURS = frozenset({TAG, STATIC_TAG})
+"""The tags of our network, and of our static where the operator redistributes it. It goes too."""
 _FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
 
 
@@ -36,7 +38,7 @@ def origins(prefix: Prefix, answer: Mapping[str, Any], running: Running) -> Iter
             yield _origin(prefix, best, running, peers)
         return
     if open_neighbors(running, f"ipv{prefix.version}"):
-        others = (path for path in paths(answer) if path.get("tag") != TAG and not _sender(path))
+        others = (one for one in paths(answer) if one.get("tag") not in _OURS and not _sender(one))
         yield from (_origin(prefix, path, running, ()) for path in others if path.get("valid"))
 
 
