@@ -20,7 +20,8 @@ from tests.support.operators import (
     frr_sessions,
     lay_out_operators,
 )
-from tests.support.waiting import eventually
+from tests.support.router_faults import frr_of
+from tests.support.waiting import eventually, never
 
 if TYPE_CHECKING:
     from anycast_routed.lab import Lab
@@ -126,6 +127,32 @@ def test_frr_announces_an_address_with_a_route_of_its_own_without_a_blackhole(
     site.run("apply", check=False)
     assert blackholes(site) == ""
     assert held(site) == [{f"{SIX}/128"}] * 2
+
+
+def test_frr_does_not_count_a_route_of_bgp_or_one_that_is_not_in_use(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    site = begin(lab, dns_config, "frr")
+    family = ("router bgp 64512", "address-family ipv4 unicast")
+    site.edge.configure("router bgp 64512", "no bgp network import-check")
+    site.edge.configure(*family, f"network {VIP}/32")
+    router = frr_of(site)
+    router.configure(f"ipv6 route {SIX}/128 fd00:99::1")
+    eventually(lambda: "bgp" in router.vtysh(f"show ip route {VIP}/32"), why="the other's")
+    router.configure(*family, f"network {VIP}/32")
+    never(lambda: f"{VIP}/32" in site.tables()[0], seconds=2, why="bgpd announces it")
+    router.configure(*family, f"no network {VIP}/32")
+    for verb in (("plan",), ("apply",), ("status",)):
+        shown = site.run(*verb, check=False).out
+        assert "comes from BGP" in shown, shown
+        assert "needs a blackhole" in shown, shown
+        assert shown.count("[AR021]") == 2, shown
+        assert "[AR004]" not in shown, shown
+    site.dns1.address("lo", f"{VIP}/32").address("lo", f"{SIX}/128")
+    site.run("apply")
+    gobgp = [f"{VIP}/32", f"{SIX}/128"]
+    eventually(lambda: all(one in site.tables()[0] for one in gobgp), why="they are on the host")
+    assert site.tables()[0][f"{VIP}/32"] == (200, "172.17.2.1")
 
 
 @pytest.mark.parametrize("router_name", ROUTERS)

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from anycast_routed.model import Plan, Prefix
 
 _V4 = 4
+_BGP = "bgp"
 _MOST_QUESTIONS = 1024
 _IN_ONE_CALL = 256
 
 NEED = BlackholeNeed(
     "it is not on this host, and FRR, without a route for exactly this prefix, needs a blackhole "
     "route in the kernel: to accept that, set `blackhole = true` for its route"
+)
+NEED_BESIDE_BGP = BlackholeNeed(
+    "it is not on this host, and FRR's own route for exactly this prefix comes from BGP, with "
+    "which FRR does not announce it: give the address to this host"
 )
 
 
@@ -36,29 +41,41 @@ def checks(running: Running, plan: Plan) -> bool:
     return plan.sessions is None or not running.is_ours_alone
 
 
-def routed(vtysh: Vtysh, prefixes: Collection[Prefix]) -> frozenset[Prefix]:
-    """Ask zebra for which of these prefixes it has a route that is not one of our statics.
+def unrouted(vtysh: Vtysh, prefixes: Collection[Prefix]) -> dict[Prefix, BlackholeNeed]:
+    """Ask zebra which of these prefixes it has no route for that lets bgpd announce them, and why.
 
-    A prefix beyond the first 1,024 counts as without a route.
+    A route of bgpd itself does not, nor one that zebra does not use. One of our statics does, but
+    is no route of the operator. A prefix beyond the first 1,024 counts as without a route.
 
     Raises:
         RouterUnavailableError, AccessDeniedError: as `Vtysh.ask`.
     """
     questions = {_question(one): one for one in [*prefixes][:_MOST_QUESTIONS]}
-    found = set()
+    found = dict.fromkeys(prefixes, NEED)
     commands = [*questions]
     while commands:
         now, commands = commands[:_IN_ONE_CALL], commands[_IN_ONE_CALL:]
         answered = by_question(now, vtysh.ask("zebra", now))
         with odd_answers_named():
-            found |= {one for q, one in questions.items() if _has_route(answered.get(q), one)}
-    return frozenset(found)
+            for question in now:
+                prefix = questions[question]
+                protocols = _protocols(answered.get(question), prefix)
+                if protocols - {_BGP}:
+                    del found[prefix]
+                elif protocols:
+                    found[prefix] = NEED_BESIDE_BGP
+    return found
 
 
 def _question(prefix: Prefix) -> str:
     return f"show {'ip' if prefix.version == _V4 else 'ipv6'} route {prefix} json"
 
 
-def _has_route(answer: Mapping[str, Any] | None, prefix: Prefix) -> bool:
+def _protocols(answer: Mapping[str, Any] | None, prefix: Prefix) -> set[str]:
+    """Return where the routes in use come from that are not our statics."""
     routes = (answer or {}).get(str(prefix), ())
-    return any(route.get("tag") != config_lines.STATIC_TAG for route in routes)
+    return {
+        str(route.get("protocol"))
+        for route in routes
+        if route.get("selected") and route.get("tag") != config_lines.STATIC_TAG
+    }

@@ -128,11 +128,10 @@ class FrrSpeaker:
     def blackholes(
         self, plan: Plan, prefixes: Collection[Prefix]
     ) -> Mapping[Prefix, BlackholeNeed]:
-        """Ask zebra which of them have a route, unless bgpd announces networks without one."""
+        """Ask zebra which of them have no route, unless bgpd announces networks without one."""
         if not imports.checks(self._reader.latest(), plan):
             return {}
-        routed = imports.routed(self._vtysh, prefixes)
-        return dict.fromkeys((one for one in prefixes if one not in routed), imports.NEED)
+        return imports.unrouted(self._vtysh, prefixes)
 
     def is_loaded(self, text: str) -> bool:
         """Compare our lines in bgpd's config one by one, in any order.
