@@ -189,7 +189,8 @@ ROWS: dict[str, Row] = {
         "statement to the router's config (2,000 texts for each router)",
     ),
     "41": Row(
-        "FRR takes no static route: staticd or mgmtd is dead, or a filter refuses the route",
+        "FRR cannot take one prefix: staticd or mgmtd is dead, a filter refuses its static route, "
+        "or the operator has its `network`",
         "All other prefixes are announced, and no session is reset; reported; exit code 4",
     ),
     "42": Row(

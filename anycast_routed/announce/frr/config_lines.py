@@ -43,6 +43,7 @@ _OWNER = f"route-map {MAP_OWNER} deny 10"
 _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
 _CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)
+_CUT_STATIC = re.compile(rf"^{_STATIC.pattern} *\n", re.MULTILINE)
 _INSTANCE = re.compile(r"router bgp ([0-9.]+)(?: as-notation \S+)?")
 _OTHER_INSTANCE = re.compile(r"router bgp \S+ (?:vrf|view) (\S+)(?: as-notation \S+)?")
 _HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny) \d+$")
@@ -218,6 +219,12 @@ def cut(text: str, prefixes: Collection[Prefix] | None) -> str:
     return _CUT.sub(
         lambda found: "" if names is None or (found[1] or found[2]) in names else found[0], text
     )
+
+
+def cut_statics(text: str, prefixes: Collection[Prefix]) -> str:
+    """Return a config without our statics for these prefixes; the networks stay."""
+    names = frozenset(str(prefix) for prefix in prefixes)
+    return _CUT_STATIC.sub(lambda found: "" if found[1] in names else found[0], text)
 
 
 def without(text: str, prefixes: Collection[Prefix] | None) -> str:

@@ -1,19 +1,24 @@
-"""Refuse a rendered text that conflicts with the config of FRR, or is not recognizable. Pure."""
+"""Find where our lines conflict with the operator's: refuse them, or leave them out. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.config_lines import STATIC_DISTANCE
+from anycast_routed.announce.frr.running_config import Running
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anycast_routed.announce.frr.config_lines import Line
-    from anycast_routed.announce.frr.running_config import Running
-    from anycast_routed.model import Prefix
+    from anycast_routed.model import Plan, Prefix
+
+_NAMED = 3  # lines that a sentence names
 
 
 def refuse_foreign(wanted: Running) -> None:
@@ -36,35 +41,73 @@ def refuse_foreign(wanted: Running) -> None:
 
 
 def refuse_conflicts(wanted: Running, running: Running) -> None:
-    """Refuse a text that would overwrite a line of the operator.
+    """Refuse a text for another AS, or with a neighbor that the operator has.
 
     Raises:
         ConfigError: naming both sides.
     """
-    hint = "take it out of one of the two"
     if wanted.local_as is not None and running.local_as not in {None, wanted.local_as}:
         message = f"AS {wanted.local_as} is wanted, but FRR runs `router bgp {running.local_as}`"
         raise ConfigError(message, hint="set bgp.as to it: one AS fits in the default VRF")
     theirs = frozenset(running.neighbors) - running.our_neighbors
     for name in sorted(theirs & wanted.our_neighbors):
         message = f"FRR's own config has neighbor {name} already"
-        raise ConfigError(message, hint=f"{hint}; without `bgp` your own sessions are used")
-    taken = {
-        *(("network", prefix) for prefix in wanted.networks),
-        *(("static", prefix) for prefix in wanted.statics),
+        hint = "take it out of one of the two; without `bgp` your own sessions are used"
+        raise ConfigError(message, hint=hint)
+
+
+def left_out(plan: Plan, running: Running) -> tuple[Plan, str]:
+    """Return the plan without the prefixes that are networks of the operator, and say which.
+
+    bgpd has one network for each prefix: ours would overwrite the operator's.
+    """
+    theirs = _networks(running)
+    kept = tuple(one for one in plan.announcements if one.prefix not in theirs)
+    if len(kept) == len(plan.announcements):
+        return plan, ""
+    said = _said(theirs[one.prefix] for one in plan.announcements if one.prefix in theirs)
+    return replace(plan, announcements=kept), said
+
+
+def without_theirs(wanted: Running, running: Running) -> tuple[Running, str]:
+    """Return a text without the lines that would overwrite one of the operator, and say which.
+
+    A static of the operator serves our network as well as ours would: the network stays.
+    """
+    networks = {one: line for one, line in _networks(running).items() if one in wanted.networks}
+    statics = {one: line for one, line in _statics(running).items() if one in wanted.statics}
+    if not networks and not statics:
+        return wanted, ""
+    text = config_lines.cut_statics(config_lines.cut(wanted.text, networks), statics)
+    return Running(text), _said((*networks.values(), *statics.values()))
+
+
+def _networks(running: Running) -> dict[Prefix, Line]:
+    """Return the operator's networks."""
+    return {
+        ip_network(line.words[1], strict=False): line
+        for line in running.lines
+        if line.text.startswith("network ")
+        and config_lines.in_family(line)
+        and config_lines.network(line) is None
     }
-    for line in running.lines:
-        if _target(line) in taken and not running.owns(line):
-            message = f"FRR's own config has `{line.text}` already"
-            raise ConfigError(message, hint=hint)
 
 
-def _target(line: Line) -> tuple[str, Prefix] | None:
-    """Return what an operator's line configures, if one of our lines would overwrite it."""
-    words = line.words
-    if config_lines.in_family(line) and words[0] == "network":
-        return "network", ip_network(words[1], strict=False)
-    is_route = not line.context and words[0] in {"ip", "ipv6"} and words[1:2] == ["route"]
-    if is_route and words[-1] == str(STATIC_DISTANCE):
-        return "static", ip_network(words[2], strict=False)
-    return None
+def _statics(running: Running) -> dict[Prefix, Line]:
+    """Return the operator's statics with the distance of ours, which ours would overwrite."""
+    return {
+        ip_network(line.words[2], strict=False): line
+        for line in running.lines
+        if not line.context
+        and line.text.startswith(("ip route ", "ipv6 route "))
+        and line.words[-1] == str(STATIC_DISTANCE)
+        and config_lines.static(line) is None
+    }
+
+
+def _said(lines: Iterable[Line]) -> str:
+    """Return a sentence for people about lines of the operator; empty without any."""
+    named = [f"`{line.text}`" for line in lines]
+    more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
+    shown = ", ".join([*named[:_NAMED], *more])
+    return shown and f"its own config has {shown} already: take it out of one of the two"

@@ -64,6 +64,7 @@ class FrrSpeaker:
         self._reader = Reader(self._vtysh)
         self._statics = Statics(self._vtysh, self._reader)
         self._frr_conf = frr_conf
+        self._left_out = ""  # what the latest text lacks because of the operator's lines
 
     def incarnation(self) -> str:
         """Return an identifier of bgpd's socket, which bgpd creates at its start.
@@ -99,14 +100,17 @@ class FrrSpeaker:
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:  # noqa: ARG002 - FRR has no protocols to keep
         """Return the variables of frr.conf.j2, with the AS of the plan or else of the operator.
 
+        What is a network of the operator too is left out: `load` returns its line.
+
         Raises:
             ConfigError: neither of them has an AS in the default VRF.
         """
-        mark = owner.mark(self.run_dir)
+        mark, self._left_out = owner.mark(self.run_dir), ""
         local_as = plan.sessions.local_as if plan.sessions else None
         if not plan.announcements:
             return layout.variables(plan, local_as, owner=mark)
         running = self._reader.latest()
+        plan, self._left_out = conflicts.left_out(plan, running)
         local_as = local_as or running.local_as
         if local_as is None:
             raise notes.no_instance(running)
@@ -155,18 +159,19 @@ class FrrSpeaker:
     def load(self, text: str, previous: str | None = None) -> str:  # noqa: ARG002 - FRR is asked
         """Send FRR the difference, withdrawals first. The text has passed `check`.
 
-        Return why the daemon of the statics did not take one.
+        Return which lines of the operator ours would overwrite, and which static was not taken.
 
         Raises:
             RejectedError: refused; the changes of this call are undone, except for the withdrawals,
                 which always stay.
-            ConfigError: the operator has a line that we would overwrite, or runs another AS.
+            ConfigError: the operator has one of our neighbors, or runs another AS.
         """
         self._reader.forget()
         wanted, running = Running(text), self._reader.bgpd()
         self._remove_networks(changes.withdrawals(running, wanted.networks))
         before = Running(running.text + self._reader.statics())
         conflicts.refuse_conflicts(wanted, before)
+        wanted, taken = conflicts.without_theirs(wanted, before)
         todo = changes.changes(wanted, before)
         if refused := self._send("bgpd", todo.additions):
             with contextlib.suppress(AnycastRoutedError):
@@ -179,7 +184,7 @@ class FrrSpeaker:
         # Last, because only prefixes whose address is not on this host need them.
         refused = self._statics.add(todo.statics)
         self._tidy(todo)
-        return refused
+        return "; ".join(filter(None, (self._left_out, taken, refused)))
 
     def starts_with(self, text: str) -> bool:  # noqa: ARG002 - FRR never reads our file
         """Return True: FRR starts with its own saved config."""

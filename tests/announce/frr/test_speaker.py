@@ -209,11 +209,6 @@ def test_without_a_bgp_instance_nothing_can_be_announced(site: Site) -> None:
     [
         ("router bgp 65000\n", "AS 64512 is wanted.*65000"),
         (f"router bgp 64512\n neighbor {UP} remote-as 64512\n", f"neighbor {UP}"),
-        (f"router bgp 64512\n address-family ipv4 unicast\n  network {V4}\n", f"network {V4}"),
-        (
-            f"ip route {OFF} 172.17.2.9 250\nrouter bgp 64512\n bgp always-compare-med\n",
-            f"ip route {OFF} 172.17.2.9 250",
-        ),
     ],
 )
 def test_a_line_that_the_operator_has_already_is_refused_by_name(
@@ -226,6 +221,38 @@ def test_a_line_that_the_operator_has_already_is_refused_by_name(
     with pytest.raises(ConfigError, match=says):
         site.speaker.load(text)
     assert site.config() == before
+
+
+@pytest.mark.parametrize("render_first", [True, False], ids=["while loading", "before"])
+@pytest.mark.parametrize(
+    ("opener", "line", "taken"),
+    [
+        ("router bgp 64512\naddress-family ipv4 unicast\n", f"network {V4}", V4),
+        ("", f"ip route {OFF} 172.17.2.9 250", None),
+    ],
+    ids=["network", "static"],
+)
+def test_a_prefix_that_the_operator_has_already_is_left_out_and_named(
+    site: Site, opener: str, line: str, taken: str | None, *, render_first: bool
+) -> None:
+    """`render_first`: the operator enters the line after we have rendered."""
+    site.router.vtysh("configure terminal\nrouter bgp 64512\nbgp always-compare-med")
+    planned = plan(*BOTH, announcement(OFF, on_host=False))
+    text = render(site.speaker, planned)
+    site.router.vtysh(f"configure terminal\n{opener}{line}")
+    if not render_first:
+        text = render(site.speaker, planned)
+        assert site.speaker.layout.held(text) == {
+            one.prefix for one in planned.announcements if str(one.prefix) != taken
+        }
+    site.speaker.check(text)
+    said = site.speaker.load(text)
+    assert f"`{line}`" in said
+    assert line in [one.strip() for one in site.config().splitlines()]
+    wanted = {V4, V6, OFF} - {taken}
+    assert {str(one) for one in Running(site.config()).networks} == wanted
+    again = render(site.speaker, planned)
+    assert site.speaker.is_loaded(again), "nothing is loaded again and again"
 
 
 def test_withdraw_removes_only_networks_and_their_statics(site: Site) -> None:
