@@ -15,9 +15,9 @@ import typer
 
 from anycast_routed.announce import choose
 from anycast_routed.cli.options import parse_duration
-from anycast_routed.cli.targets import announcements_of, canonical
+from anycast_routed.cli.targets import canonical, meant_by
 from anycast_routed.cli.waiting import Transition
-from anycast_routed.decide.origins import origin_findings, still_announced
+from anycast_routed.decide.origins import Wanted, origin_findings, still_announced
 from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
 from anycast_routed.facts.draining import drain_time
 from anycast_routed.reconcile import last_known
@@ -76,8 +76,8 @@ def drain(
     lowered = max(drain_time(config, one) for one in targets)
     if lasts <= lowered:
         _warn_of_short_drain(settings, f"--for: {for_}", lowered, wait=wait)
-    goal = dict.fromkeys((one.prefix for one in announcements_of(config, targets)), None)
-    transition = Transition(settings, config, goal)
+    drained, gone = meant_by(config, targets)
+    transition = Transition(settings, config, dict.fromkeys(drained))
     with _changing_orders(config):
         for one in targets:
             drain_orders.order(config.daemon.state_dir, Ordered(one, reason, now, until))
@@ -90,7 +90,7 @@ def drain(
         settings.talk([f"no daemon runs: the next apply lowers the LocalPref, {then}"])
     facts = {"targets": targets, "reason": reason, "until": until}
     settings.emit("drain", **facts, daemon=daemon, withdrawn=wait)
-    return _look_for_others(settings, config, tuple(goal)) if wait else Exit.OK
+    return _look_for_others(settings, config, gone) if wait else Exit.OK
 
 
 def _look_for_others(settings: Settings, config: Config, gone: tuple[Prefix, ...]) -> Exit:
@@ -98,8 +98,8 @@ def _look_for_others(settings: Settings, config: Config, gone: tuple[Prefix, ...
     left: tuple[Origin, ...] = ()
     with contextlib.suppress(AnycastRoutedError):
         left = choose.choose(config).origins(gone)
-    settings.say(findings.lines(origin_findings((), left)))
-    return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
+    settings.say(findings.lines(origin_findings(Wanted(), left)))
+    return Exit.NOT_CONFIRMED if still_announced(Wanted(), left) else Exit.OK
 
 
 def undrain(
@@ -176,7 +176,7 @@ def _targets(config: Config, target: str | None, ordered: list[str] | None = Non
         return list(dict.fromkeys([*(service.name for service in config.services), *drained]))
     one = canonical(target)
     if one not in drained:
-        announcements_of(config, [one])
+        meant_by(config, [one])
     return [one]
 
 

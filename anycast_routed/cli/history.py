@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anycast_routed.cli.targets import announcements_of, canonical
+from anycast_routed.cli.targets import canonical, meant_by
 from anycast_routed.errors import Exit
 from anycast_routed.report import text
 from anycast_routed.state import journal
@@ -49,7 +49,7 @@ def history(
     entries = [one for one in all_entries if wanted in {None, one.service, one.prefix}][-most:]
     if wanted is not None and not entries:
         # A target with changes may have left the config; one without changes must be in it.
-        announcements_of(config, [wanted])
+        meant_by(config, [wanted])
     settings.emit("history", changes=entries)
     settings.say(text.columns(_row(one) for one in entries))
     if not entries:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.errors import UsageError
+from anycast_routed.model import Reason, Withheld
 from anycast_routed.reconcile.assumed_plan import best
 from anycast_routed.report import text
 
@@ -35,8 +36,11 @@ def canonical(target: str) -> str:
         return target
 
 
-def announcements_of(config: Config, targets: list[str]) -> tuple[Announcement, ...]:
-    """Return the announcements of these services and prefixes, with every service assumed UP.
+def meant_by(config: Config, targets: list[str]) -> tuple[tuple[Prefix, ...], tuple[Prefix, ...]]:
+    """Return the prefixes that these services and prefixes mean, with every service assumed UP.
+
+    Returns those that are announced, and then all of them: others of the router may announce a
+    prefix that is withheld here.
 
     Raises:
         UsageError: a target is no service or prefix of this host; the hint lists all of them.
@@ -49,6 +53,17 @@ def announcements_of(config: Config, targets: list[str]) -> tuple[Announcement, 
         if target not in existing:
             message = f"{text.safe(target)!r} is neither a service nor a prefix here"
             raise UsageError(message, hint=f"there are: {', '.join(existing)}")
-    return tuple(
-        one for one in plan.announcements if one.service in targets or str(one.prefix) in targets
+    announced = {one.prefix: _is_meant(one, targets) for one in plan.announcements}
+    withheld = (
+        one.prefix
+        for one in plan.withheld
+        if one.prefix is not None and one.prefix not in announced and _is_meant(one, targets)
     )
+    meant = tuple(prefix for prefix, is_meant in announced.items() if is_meant)
+    return meant, tuple(dict.fromkeys((*meant, *withheld)))
+
+
+def _is_meant(one: Announcement | Withheld, targets: list[str]) -> bool:
+    """Return whether the targets mean this; the prefix of a duplicate is another service's."""
+    is_duplicate = isinstance(one, Withheld) and one.reason is Reason.DUPLICATE
+    return str(one.prefix) in targets or (one.service in targets and not is_duplicate)

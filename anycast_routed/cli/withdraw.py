@@ -11,7 +11,7 @@ from anycast_routed.announce import choose, owner
 from anycast_routed.announce.withdraw import shorten_file
 from anycast_routed.announce.withdraw import withdraw_all as withdraw_router
 from anycast_routed.config import Config, Router
-from anycast_routed.decide.origins import managed, origin_findings, still_announced
+from anycast_routed.decide.origins import Wanted, managed, origin_findings, still_announced
 from anycast_routed.errors import (
     AnycastRoutedError,
     ConfigError,
@@ -77,8 +77,8 @@ def withdraw(
     for speaker in choose.every(config):
         with contextlib.suppress(AnycastRoutedError):
             settings.talk(findings.lines(speaker.notes()))
-    settings.say(findings.lines(origin_findings((), left)))
-    return Exit.NOT_CONFIRMED if still_announced((), left) else Exit.OK
+    settings.say(findings.lines(origin_findings(Wanted(), left)))
+    return Exit.NOT_CONFIRMED if still_announced(Wanted(), left) else Exit.OK
 
 
 def _others(config: Config, withdrawn: tuple[Prefix, ...]) -> list[Origin]:

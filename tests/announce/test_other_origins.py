@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.support.dns_site import Held, Site, lay_out
+from anycast_routed.lab import bird
+from tests.support.dns_site import INCLUDE, Held, Site, lay_out
 from tests.support.operators import (
     ACTIVE,
     OPEN6,
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault(42)]
 
 VIP: Final = "10.10.10.10/32"
 ELSEWHERE: Final = "10.10.10.99/32"
+THERE: Final = "10.10.10.50/32"
 _BY_NET = "filter by_net { if net = 10.10.10.10/32 then accept; reject; }\n"
 _DIRECT = 'protocol direct lo1 { interface "lo"; ipv4; }'
 _STATIC = "protocol static own { ipv4; route 10.10.10.10/32 blackhole; }"
@@ -145,6 +147,52 @@ def test_a_drain_is_not_over_while_frr_redistributes_the_prefix(
     assert "[AR006]" in done.out
     done = site.run("withdraw", check=False)
     assert (done.code, "[AR006]" in done.out) == (4, True), done.out
+
+
+@pytest.fixture
+def withheld(lab: Lab, dns_config: dict[str, Any]) -> Site:
+    """Lay out a site where the operator's kernel route is announced, and ours is withheld.
+
+    The address is on another host, and BIRD would give the kernel a blackhole route for it.
+    """
+    dns_config["anycast"] |= {"drain-time": "0s", "routes": [{"label": "there", "ip": THERE}]}
+    own = bird_sessions("ipv4 { import all; export all; next hop self; };", OPEN6)
+    site = lay_out(lab, "bird")
+    del dns_config["bgp"]
+    site.configure(dns_config)
+    learning = bird.STOCK.replace("ipv4 { export all; };", "learn; ipv4 { export all; };")
+    assert learning != bird.STOCK
+    site.router.configure(learning + INCLUDE + own)
+    site.dns1.ip("route", "add", THERE, "via", "172.17.2.253", "proto", "static")
+    await_sessions(site)
+    eventually(lambda: all(THERE in table for table in site.tables()), why="BIRD has learned it")
+    return site
+
+
+def test_a_withheld_prefix_of_a_healthy_service_may_be_announced_by_others(withheld: Site) -> None:
+    """To follow the advice of an error would take a healthy address off the network."""
+    site = withheld
+    for verb in (("apply",), ("status",), ("explain", THERE)):
+        done = site.run(*verb, check=False)
+        assert done.code == 0, (verb, done.out)
+        assert "[AR006]" not in done.out, verb
+        (line,) = (one for one in done.out.splitlines() if "[AR007]" in one and THERE in one)
+        assert "but not before anycast-routed announces it" in line, verb
+    assert "[AR021]" in site.run("status").out
+    site.server.daemon.kill()
+    done = site.run("apply", check=False)
+    assert (done.code, "[AR006]" in done.out) == (4, True), done.out
+    assert all(THERE in table for table in site.tables()), "the peers have it"
+
+
+@pytest.mark.parametrize("target", [THERE, "dns"])
+def test_a_drain_looks_for_a_withheld_prefix_too(withheld: Site, target: str) -> None:
+    site = withheld
+    site.run("apply")
+    done = site.run("drain", target, "--wait", check=False)
+    assert all(THERE in table for table in site.tables()), "the peers have it"
+    lines = [one for one in done.out.splitlines() if "[AR006]" in one and THERE in one]
+    assert (done.code, len(lines)) == (4, 1), done.out
 
 
 def test_a_network_of_the_operators_keeps_a_dead_prefix(
