@@ -9,6 +9,7 @@ import typer
 from anycast_routed.announce import choose, owner
 from anycast_routed.announce.masking import difference
 from anycast_routed.config import password_files
+from anycast_routed.decide.altered_exports import altered_exports
 from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.decide.proof import unheard
 from anycast_routed.errors import Exit
@@ -139,9 +140,11 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
         return
     settings.say(plan_lines.change_lines(step.plan, step.changes))
     found = findings.of_router(outcome.readback, outcome.faults, step.plan, refused=outcome.refused)
-    settings.say(
-        findings.lines([*unknown, *found, *origin_findings(wanted(step.plan), step.origins)])
+    found += altered_exports(
+        step.plan, outcome.readback, [one.prefix for one in step.changes if one.before]
     )
+    found += origin_findings(wanted(step.plan), step.origins)
+    settings.say(findings.lines([*unknown, *found]))
     settings.report((*step.plan.warnings, *done.unanswered))
     if settings.verbose:
         settings.say(plan_lines.announced_lines(step.plan))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.attributes import missing_communities
+from anycast_routed.model import GRACEFUL_SHUTDOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,21 @@ def contradiction(shown: Attributes, desired: Attributes) -> str:
         if found
     ]
     return ", ".join([words(shown), *missing])
+
+
+def alteration(held: Attributes, sent: Attributes) -> str:
+    """Return how a session changes what the router holds: `LocalPref 150 instead of 200`.
+
+    Empty where it changes neither LocalPref nor GRACEFUL_SHUTDOWN. What is not shown is unchanged.
+    """
+    found = []
+    if sent.local_pref not in {None, held.local_pref}:
+        found.append(f"LocalPref {sent.local_pref} instead of {held.local_pref}")
+    if sent.communities is not None and sent.graceful_shutdown != held.graceful_shutdown:
+        found.append(
+            f"{'' if sent.graceful_shutdown else 'no '}{_communities((GRACEFUL_SHUTDOWN,))}"
+        )
+    return " and ".join(found)
 
 
 def cells(attributes: Attributes) -> tuple[str, str, str]:

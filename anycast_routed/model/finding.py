@@ -49,6 +49,7 @@ class Code(StrEnum):
     NOT_A_HOST_PREFIX = "AR024"
     NOT_ON_HOST = "AR025"
     NOT_ANSWERED = "AR026"
+    EXPORT_ALTERED = "AR027"
     CHECK_CANNOT_RUN = "AR030"
     PULSE_INCOMPLETE = "AR031"
     SERVER_ELSEWHERE = "AR032"
@@ -95,6 +96,7 @@ _WARNINGS = frozenset(
         Code.NOT_A_HOST_PREFIX,
         Code.NOT_ON_HOST,
         Code.NOT_ANSWERED,
+        Code.EXPORT_ALTERED,
         Code.PULSE_INCOMPLETE,
         Code.VRF_NOT_SUPPORTED,
         Code.TWO_USERS,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose, owner
 from anycast_routed.config import password_files
+from anycast_routed.decide.altered_exports import altered_exports
 from anycast_routed.decide.origins import origin_findings, still_announced
 from anycast_routed.decide.origins import wanted as wanted_by
 from anycast_routed.decide.plan import plan as decide
@@ -66,8 +67,8 @@ def look(config: Config, wanted: Prefix | None) -> Overview:
     health = health_by_service(observed.checks)
     services = _of_services(health, observed, daemon)
     origins, planned = further.origins, wanted_by(plan)
-    of_router = [*findings.of_router(readback, wrong, plan), *origin_findings(planned, origins)]
-    found = [*services, *of_router, *noted]
+    of_router = [*findings.of_router(readback, wrong, plan), *altered_exports(plan, readback)]
+    found = [*services, *of_router, *origin_findings(planned, origins), *noted]
     facts: dict[str, object] = {
         "daemon": None if daemon is None else _facts(daemon),
         "health": health,

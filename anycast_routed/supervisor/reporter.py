@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide.altered_exports import altered_exports
 from anycast_routed.decide.origins import origin_findings, still_announced, wanted
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.model import Code
@@ -217,5 +218,6 @@ def _findings(step: Step) -> list[Finding]:
     found = findings.of_router(
         outcome.readback, outcome.faults, step.plan, refused=outcome.refused, lasting=True
     )
+    found += altered_exports(step.plan, outcome.readback)
     found += origin_findings(wanted(step.plan), step.origins)
     return [*found, *(one for one in step.plan.warnings if one.code is Code.BLACKHOLE)]
