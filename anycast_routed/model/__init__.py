@@ -7,6 +7,7 @@ Nothing here decides anything; every rule about these values lives in `decide`.
 """
 
 from anycast_routed.model.check import (
+    NOTHING_LISTENS,
     CheckKey,
     CheckResult,
     Health,
@@ -54,6 +55,7 @@ from anycast_routed.model.version import UNKNOWN_VERSION, Version
 
 __all__ = [
     "GRACEFUL_SHUTDOWN",
+    "NOTHING_LISTENS",
     "UNKNOWN_VERSION",
     "Address",
     "Announcement",

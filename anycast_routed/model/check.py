@@ -15,6 +15,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+NOTHING_LISTENS = "nothing listens on"
+"""In the reason of a result: the port was refused, so the server was not there to hear it."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """One question to one DNS server, answered or not. A failed check is a value with a reason."""

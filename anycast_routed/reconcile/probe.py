@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Dns, Service
+    from anycast_routed.model import Address
     from anycast_routed.state.drain_orders import Ordered
     from anycast_routed.state.record import Record
 
@@ -34,13 +35,13 @@ class Probed(NamedTuple):
     ended: float
 
 
-async def probe(check: Dns, slots: asyncio.Semaphore) -> Probed:
-    """Run one check as soon as a slot is free."""
+async def probe(check: Dns, slots: asyncio.Semaphore, source: Address | None = None) -> Probed:
+    """Run one check as soon as a slot is free, from the address `source` if it is given."""
     from anycast_routed.observe.checks import dns  # noqa: PLC0415 - only verbs that probe need it
 
     async with slots:
         began = time.monotonic()
-        result = await dns.check(check)
+        result = await dns.check(check, source)
     return Probed(result, began, time.monotonic())
 
 

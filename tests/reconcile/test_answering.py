@@ -76,6 +76,44 @@ def test_a_refusal_is_an_answer(lab: Lab) -> None:
     assert told(site, "status") == []
 
 
+def begin_denying(lab: Lab, *denied: str) -> Site:
+    """Lay out a site whose server drops the questions of these networks, but not of the edge."""
+    site = lay_out(lab, "bird")
+    site.server.daemon.kill()
+    site.server = dns.unbound(
+        site.dns1,
+        zones={"google.com.": ()},
+        address=("127.0.0.1", "172.17.2.1", *_VIPS, SIX),
+        extra="server:\n" + "".join(f"  access-control: {one} deny\n" for one in denied),
+    )
+    site.edge.host.ip("route", "add", "10.10.10.0/24", "via", "172.17.2.1")
+    eventually(
+        lambda: site.edge.host.dig("@10.10.10.10", "google.com", "SOA"), why="a client is answered"
+    )
+    return site
+
+
+def test_a_server_that_ignores_the_announced_addresses_is_asked_from_localhost(lab: Lab) -> None:
+    site = begin_denying(lab, "10.10.10.0/24", f"{SIX}/128")
+    for verb in ("apply", "status", "validate"):
+        assert told(site, verb) == [], verb
+
+
+def test_silence_is_told_without_the_claim_that_nothing_listens(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    """A server that ignores this host only may answer every client."""
+    dns_config["dns"]["ip"] = "172.17.2.1"
+    site = begin_denying(lab, "10.10.10.10/32", "127.0.0.0/8")
+    site.configure(dns_config)
+    for verb in ("apply", "status", "validate"):
+        (line,) = told(site, verb)
+        assert "10.10.10.10/32" in line
+        assert "a question from this host got no answer: no reply within 1 s" in line
+        assert "may be set to ignore this host" in line
+        assert "listen" not in line, "no advice for a server that may listen"
+
+
 def test_an_address_that_is_not_on_this_host_is_told_and_not_asked(
     lab: Lab, dns_config: dict[str, Any]
 ) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from anycast_routed.config import Dns
-from anycast_routed.model import CheckResult, Outcome
+from anycast_routed.model import NOTHING_LISTENS, Address, CheckResult, Outcome
 from anycast_routed.observe.checks.dns_message import Query, Reply, Stray, query
 from anycast_routed.observe.checks.dns_silence import (
     SPREAD,
@@ -37,7 +37,7 @@ _OWN_ERRORS: Final = frozenset(
 """Errors of this host: it has no descriptors, memory or local ports left."""
 
 
-async def check(dns: Dns) -> CheckResult:
+async def check(dns: Dns, source: Address | None = None) -> CheckResult:
     """Ask the server once and return the result; a failed check raises nothing.
 
     PASS: NOERROR with a record of the configured type, at the name or at the end of its CNAMEs (RFC
@@ -45,21 +45,25 @@ async def check(dns: Dns) -> CheckResult:
     UNKNOWN: the check itself could not run. A server that answers gets exactly one query. A server
     that does not answer gets up to 16 within three quarters of the timeout, the last over TCP. A
     truncated reply is requested again over TCP (RFC 7766). The address is configured, so no name is
-    resolved to reach the server. Every socket is closed on return and on cancellation.
+    resolved to reach the server. Without a `source`, the kernel selects the address to ask from.
+    Every socket is closed on return and on cancellation.
     """
     try:
         question = query(dns.query, dns.rrtype)
     except ValueError as error:
         return CheckResult(Outcome.UNKNOWN, str(error))
     with contextlib.ExitStack() as sockets:
-        return await _Check(dns, question, sockets).run()
+        return await _Check(dns, question, sockets, source).run()
 
 
 class _Check:
     """One running check."""
 
-    def __init__(self, dns: Dns, query: Query, sockets: contextlib.ExitStack) -> None:
+    def __init__(
+        self, dns: Dns, query: Query, sockets: contextlib.ExitStack, source: Address | None
+    ) -> None:
         self._dns = dns
+        self._source = source
         self._query = query
         self._sockets = sockets
         self._loop = asyncio.get_running_loop()
@@ -115,10 +119,12 @@ class _Check:
         family = socket.AF_INET if self._dns.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
         try:
             opened = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+            self._sockets.callback(self._close, opened)
+            if self._source is not None:
+                opened.bind((str(self._source), 0))
         except OSError as error:
             self._unable(error)
             return None
-        self._sockets.callback(self._close, opened)
         return opened
 
     def _close(self, opened: socket.socket) -> None:
@@ -197,7 +203,7 @@ class _Check:
         if error.errno in _OWN_ERRORS:
             self._unable(error)
             return
-        refused = "nothing listens on " if error.errno == errno.ECONNREFUSED else ""
+        refused = f"{NOTHING_LISTENS} " if error.errno == errno.ECONNREFUSED else ""
         reason = f"{_text(error)}: {refused}{self._dns.ip} port {self._dns.port}"
         self._decide(CheckResult(Outcome.FAIL, reason))
 
