@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from anycast_routed.lab.frr import Frr
+from tests.support.dns_site import lay_out
 from tests.support.operators import (
     OPEN4,
     OPEN6,
@@ -25,11 +26,39 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault(48)]
 VIP: Final = "10.10.10.10/32"
 IN_VRF: Final = frr_sessions().replace("router bgp 64512", "router bgp 64512 vrf red")
 
+OURS_THERE: Final = """\
+router bgp 64999 vrf red
+ neighbor 192.0.2.1 remote-as 64999
+ address-family ipv4 unicast
+  neighbor 192.0.2.1 route-map ANYCAST-ROUTED-IN in
+  neighbor 192.0.2.1 route-map ANYCAST-ROUTED-OUT out
+ exit-address-family
+exit
+"""
+OTHER_FAMILIES: Final = """\
+router bgp 64512
+ bgp router-id 172.17.2.1
+ no bgp default ipv4-unicast
+ neighbor 192.0.2.1 remote-as 64512
+ address-family {family}
+  neighbor 192.0.2.1 activate
+  neighbor 192.0.2.1 route-map ANYCAST-ROUTED-IN in
+  neighbor 192.0.2.1 route-map ANYCAST-ROUTED-OUT out
+ exit-address-family
+exit
+"""
+
 
 def established(site: Site) -> set[str]:
     """Return the peers with which the edge router has a session."""
     found = site.edge.sessions()
     return {peer for peer, session in found.items() if session.state == "established"}
+
+
+def theirs(router: Frr) -> list[str]:
+    """Return the lines of the operator's neighbor."""
+    shown = router.vtysh("show running-config").splitlines()
+    return [line for line in shown if "192.0.2.1" in line]
 
 
 def test_frr_with_an_instance_in_a_vrf_only_names_it(lab: Lab, dns_config: dict[str, Any]) -> None:
@@ -64,6 +93,33 @@ def test_frr_with_neighbors_in_the_default_vrf_too_is_no_finding(
     eventually(lambda: all(VIP in table for table in site.tables()), why="both have it")
     shown = site.run("status").out
     assert "[AR033]" not in shown, shown
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        OURS_THERE,
+        *(
+            OTHER_FAMILIES.format(family=family)
+            for family in ("ipv4 multicast", "ipv4 labeled-unicast", "ipv4 vpn", "l2vpn evpn")
+        ),
+    ],
+)
+def test_our_route_maps_in_a_vrf_or_another_family_of_frr_keep_no_dead_server_announced(
+    lab: Lab, own: str
+) -> None:
+    site = lay_out(lab, "frr", own=own)
+    assert isinstance(site.router, Frr)
+    before = theirs(site.router)
+    assert "ANYCAST-ROUTED-IN in" in "".join(before)
+    site.run("apply", check=False)
+    eventually(lambda: all(VIP in table for table in site.tables()), why="both have it")
+    site.run("status", check=False)
+    site.server.daemon.kill()
+    site.run("apply", check=False)
+    site.both_hold({})
+    assert site.run("withdraw", check=False).code == 0
+    assert theirs(site.router) == before
 
 
 def test_bird_names_the_vrf_of_a_session_whose_table_has_no_prefix(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.bird import readback
 from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.socket import ControlSocket
+from anycast_routed.announce.frr.known_neighbors import KnownNeighbors
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.config import loads
@@ -82,7 +83,8 @@ def read_bird(data: bytes) -> Readback | None:
 def read_frr(data: bytes) -> Readback | None:
     """Read back from an FRR whose vtysh calls return the parts of `data`, separated by NUL."""
     try:
-        return Reader(_PreparedVtysh(data.decode("utf-8", "replace").split("\0"))).readback()
+        vtysh = _PreparedVtysh(data.decode("utf-8", "replace").split("\0"))
+        return Reader(vtysh, KnownNeighbors(Path("/nonexistent/frr.conf"))).readback()
     except AnycastRoutedError:
         return None
 

@@ -92,7 +92,7 @@ def way_back(before: Running, now: Running, wanted: Running) -> Changes:
     withdrawn.
     """
     withdrawn = (before.networks.keys() | before.statics.keys()) - wanted.networks.keys()
-    back = changes(Running(config_lines.cut(before.text, withdrawn)), now)
+    back = changes(Running(config_lines.cut(before.text, withdrawn), before.known), now)
     made = wanted.our_neighbors & frozenset(now.neighbors) - frozenset(before.neighbors)
     if before.instance is None and now.instance is not None and now.is_alone_with(made):
         return replace(back, withdrawals=(), additions=(Line((), f"no {now.instance.text}"),))
@@ -173,7 +173,7 @@ def _urgency(line: Line) -> int:
     The password and our route-maps come first, so that no session comes up without them. The maps
     block all routes except ours.
     """
-    key = config_lines.neighbor_key(line).split()[0]
+    key = config_lines.neighbor_key(line).partition(" ")[0]
     first = ("remote-as", "password", "route-map")
     return first.index(key) if key in first else len(first)
 

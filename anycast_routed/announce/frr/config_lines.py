@@ -6,6 +6,7 @@ is the lines above it that are indented less.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -44,7 +45,7 @@ _NETWORK = re.compile(rf"network (\S+) route-map {OURS}\S+")
 _STATIC = re.compile(rf"ip(?:v6)? route (\S+) blackhole tag {STATIC_TAG} {STATIC_DISTANCE}")
 _CUT = re.compile(rf"^(?: *{_NETWORK.pattern}|{_STATIC.pattern}) *\n", re.MULTILINE)
 _CUT_STATIC = re.compile(rf"^{_STATIC.pattern} *\n", re.MULTILINE)
-_INSTANCE = re.compile(r"router bgp ([0-9.]+)(?: as-notation \S+)?")
+_INSTANCE = re.compile(r"router bgp ((?:[0-9]+\.)?[0-9]+)(?: as-notation \S+)?", re.ASCII)
 _OTHER_INSTANCE = re.compile(r"router bgp \S+ (?:vrf|view) (\S+)(?: as-notation \S+)?")
 _HEADER = re.compile(r"router bgp |address-family |route-map \S+ (?:permit|deny) \d+$")
 _FAMILY = re.compile(r"address-family ipv[46] unicast")
@@ -162,8 +163,10 @@ def in_family(line: Line) -> bool:
 
 
 @lru_cache(maxsize=1 << 15)
-def _prefix(text: str) -> Prefix:
-    return ip_network(text)
+def _prefix(text: str) -> Prefix | None:
+    with contextlib.suppress(ValueError):
+        return ip_network(text)
+    return None
 
 
 def network(line: Line) -> Prefix | None:
@@ -196,16 +199,19 @@ def neighbor(line: Line) -> str:
     words = line.words
     if words[0] == "no":
         words = words[1:]
-    named = words[0] == "neighbor" and len(words) > 1 and (in_instance(line) or in_family(line))
-    return words[1] if named else ""
+    named = words[:1] == ["neighbor"] and (in_instance(line) or in_family(line))
+    return words[1] if named and len(words) > 1 else ""
 
 
 def neighbor_key(line: Line) -> str:
-    """Return the option of a neighbor that a line sets; each has one value in its context."""
-    words = [word for word in line.words if word != "no"][2:]
-    if words[0] == "route-map":
+    """Return the option of a neighbor that a line sets; each has one value in its context.
+
+    The empty string for a line that is too short to have one.
+    """
+    words = line.words[3 if line.words[0] == "no" else 2 :]
+    if words[:1] == ["route-map"]:
         return f"route-map {words[-1]}"
-    return " ".join(words[:2]) if words[0] == "timers" else words[0]
+    return " ".join(words[: 2 if words[:1] == ["timers"] else 1])
 
 
 def has_password(line: Line) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.config_lines import STATIC_DISTANCE
-from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.running_config import Rendered
 from anycast_routed.announce.masking import masked
 from anycast_routed.errors import ConfigError, RejectedError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anycast_routed.announce.frr.config_lines import Line
+    from anycast_routed.announce.frr.running_config import Running
     from anycast_routed.model import Plan, Prefix
 
 _NAMED = 3  # lines that a sentence names
@@ -69,7 +71,7 @@ def left_out(plan: Plan, running: Running) -> tuple[Plan, str]:
     return replace(plan, announcements=kept), said
 
 
-def without_theirs(wanted: Running, running: Running) -> tuple[Running, str]:
+def without_theirs(wanted: Rendered, running: Running) -> tuple[Rendered, str]:
     """Return a text without the lines that would overwrite one of the operator, and say which.
 
     A static of the operator serves our network as well as ours would: the network stays.
@@ -79,30 +81,39 @@ def without_theirs(wanted: Running, running: Running) -> tuple[Running, str]:
     if not networks and not statics:
         return wanted, ""
     text = config_lines.cut_statics(config_lines.cut(wanted.text, networks), statics)
-    return Running(text), _said((*networks.values(), *statics.values()))
+    return Rendered(text), _said((*networks.values(), *statics.values()))
 
 
 def _networks(running: Running) -> dict[Prefix, Line]:
     """Return the operator's networks."""
     return {
-        ip_network(line.words[1], strict=False): line
+        prefix: line
         for line in running.lines
         if line.text.startswith("network ")
         and config_lines.in_family(line)
         and config_lines.network(line) is None
+        and (prefix := _prefix(line, 1)) is not None
     }
 
 
 def _statics(running: Running) -> dict[Prefix, Line]:
     """Return the operator's statics with the distance of ours, which ours would overwrite."""
     return {
-        ip_network(line.words[2], strict=False): line
+        prefix: line
         for line in running.lines
         if not line.context
         and line.text.startswith(("ip route ", "ipv6 route "))
         and line.words[-1] == str(STATIC_DISTANCE)
         and config_lines.static(line) is None
+        and (prefix := _prefix(line, 2)) is not None
     }
+
+
+def _prefix(line: Line, at: int) -> Prefix | None:
+    """Return the prefix at this word of a line; None for a form that is not known."""
+    with contextlib.suppress(ValueError):
+        return ip_network(line.words[at], strict=False)
+    return None
 
 
 def _said(lines: Iterable[Line]) -> str:

@@ -6,6 +6,7 @@ which its own sessions starve, and vtysh gives up.
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -92,13 +93,13 @@ def _listed(path: Mapping[str, Any], *, covered: bool, best: bool) -> dict[str, 
 
 def _summaries(running: Running) -> tuple[Prefix, ...]:
     """Return the operator's aggregates that keep the prefixes below them from all neighbors."""
-    return tuple(
-        ip_network(line.words[1], strict=False)
-        for line in running.lines
-        if config_lines.in_family(line)
-        and line.words[0] == "aggregate-address"
-        and "summary-only" in line.words
-    )
+    found = []
+    for line in running.lines:
+        if config_lines.in_family(line) and line.words[0] == "aggregate-address":
+            with contextlib.suppress(ValueError, IndexError):
+                if "summary-only" in line.words:
+                    found.append(ip_network(line.words[1], strict=False))
+    return tuple(found)
 
 
 def _is_below(prefix: Prefix, summaries: Collection[Prefix]) -> bool:

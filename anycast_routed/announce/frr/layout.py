@@ -15,7 +15,7 @@ from anycast_routed.announce.frr.config_lines import (
     STATIC_TAG,
     TAG,
 )
-from anycast_routed.announce.frr.running_config import running
+from anycast_routed.announce.frr.running_config import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -108,7 +108,7 @@ class FrrLayout:
 
     def held(self, text: str) -> frozenset[Prefix]:
         """Return the prefixes of the networks."""
-        return frozenset(running(text).networks)
+        return frozenset(rendered(text).networks)
 
     def without(self, text: str, prefixes: Collection[Prefix] | None = None) -> str:
         """Remove the networks and statics of these prefixes, or all."""
@@ -116,7 +116,7 @@ class FrrLayout:
 
     def owner(self, text: str) -> str:
         """Return the description of the route-map that names the owner."""
-        return running(text).owner
+        return rendered(text).owner
 
     def structure(self, text: str) -> str:
         """Return the text: FRR gets each difference as commands."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from anycast_routed.announce.frr.commands import Questions
+    from anycast_routed.announce.frr.known_neighbors import KnownNeighbors
     from anycast_routed.announce.frr.releases import Release
     from anycast_routed.announce.frr.vtysh import Vtysh
     from anycast_routed.model import Address, Origin, Prefix, Route, Session
@@ -47,8 +48,9 @@ class Reader:
     daemon did not answer since the latest read-back: each question to a hung one takes 5 s.
     """
 
-    def __init__(self, vtysh: Vtysh) -> None:
+    def __init__(self, vtysh: Vtysh, known: KnownNeighbors) -> None:
         self._vtysh = vtysh
+        self._known = known
         # The next read-back most likely has the same questions as the latest one.
         self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
@@ -91,7 +93,8 @@ class Reader:
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *first])
         config, _, rest = shown.partition(_SHOWN)
         answered = by_question((_SUMMARY, *first), rest) | self._ask(later)
-        running, summary = running_config.running(config), answered[_SUMMARY] or {}
+        running = running_config.running(config, self._known.names(config))
+        summary = answered[_SUMMARY] or {}
         releases.refuse_unsupported(running.version)
         questions = commands.questions(running, summary)
         answered |= self._ask([one for one in questions.all if one not in answered])
@@ -156,11 +159,13 @@ class Reader:
         self.release()
         with ThreadPoolExecutor(1) as pool:
             statics = pool.submit(self.statics)
-            return Running(self.bgpd().text + statics.result())
+            bgpd = self.bgpd()
+            return Running(bgpd.text + statics.result(), bgpd.known)
 
     def bgpd(self) -> Running:
         """Read bgpd's config."""
-        running = Running(self._config("bgpd"))
+        config = self._config("bgpd")
+        running = Running(config, self._known.names(config))
         self._release = releases.release(running.version)
         return running
 

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.frr import config_lines, releases
-from anycast_routed.announce.frr.config_lines import MAP_IN, MAP_OUT, OURS, Line
+from anycast_routed.announce.frr.config_lines import MAP_IN, MAP_OUT, Line
 
 if TYPE_CHECKING:
     from anycast_routed.model import Prefix, Version
@@ -33,15 +33,24 @@ _OF_INSTANCE = (
     config_lines.WITHOUT_IMPORT_CHECK,
 )
 """How the lines of an instance begin that a rendered text sets, beside neighbors and networks."""
-_LATEST = 4  # parsed texts that are kept: the desired one, and those of bgpd and both daemons
+_MARKS = (
+    f" route-map {MAP_IN} in",
+    f" route-map {MAP_OUT} out",
+    " attribute-unchanged next-hop",
+)
+"""How lines of each of our neighbors end."""
+_ENOUGH = 2  # marks: an operator may have removed one by hand
+_LATEST = 4  # parsed texts of each kind that are kept
 _NO_COMMUNITIES = re.compile(r"no neighbor (\S+) send-community(?: standard| both| all)?")
 
 
 @dataclass(frozen=True)
 class Running:
-    """A running config, or a rendered text, which has the same form."""
+    """A running config. `Rendered` is a rendered text, which has the same form."""
 
     text: str
+    known: frozenset[str] | None = None
+    """The neighbors that our last load gave; None if that is not known, as after a boot."""
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -81,24 +90,25 @@ class Running:
 
     @cached_property
     def our_neighbors(self) -> frozenset[str]:
-        """The neighbors that carry at least two of our marks: both route-maps, and the next hop.
+        """The neighbors that our last load gave, and that still carry at least two of our marks.
 
-        An operator may use the outbound route-map, to send a neighbor of their own what is ours.
+        If it is not known what that gave: those that carry all marks. An operator may use our
+        route-maps too, to send a neighbor of their own what is ours.
         """
-        marks = (
-            f" route-map {MAP_IN} in",
-            f" route-map {MAP_OUT} out",
-            " attribute-unchanged next-hop",
-        )
-        count = Counter(
-            name
-            for mark in marks
-            for name in {
-                config_lines.neighbor(line) for line in self.lines if line.text.endswith(mark)
-            }
-        )
-        ours = {config_lines.neighbor(line) for line in self.lines if OURS in line.text}
-        return frozenset(name for name, number in count.items() if name in ours and number > 1)
+        if self.known is None:
+            return self._marked(len(_MARKS))
+        return self._marked(_ENOUGH) & self.known
+
+    def _marked(self, least: int) -> frozenset[str]:
+        """Return the neighbors with at least so many of our marks, one of them a route-map."""
+        carried = {
+            (name, mark)
+            for line in self.lines
+            for mark in _MARKS
+            if line.text.endswith(mark) and (name := config_lines.neighbor(line))
+        }
+        count = Counter(name for name, _ in carried)
+        return frozenset(name for name, number in count.items() if number >= least)
 
     @cached_property
     def networks(self) -> dict[Prefix, Line]:
@@ -188,10 +198,25 @@ class Running:
         return _OUR_OPTIONS | given
 
 
+class Rendered(Running):
+    """A rendered text: all its neighbors are ours that are marked as such."""
+
+    @cached_property
+    def our_neighbors(self) -> frozenset[str]:
+        """The neighbors that carry at least two of our marks: an own template may omit one."""
+        return self._marked(_ENOUGH)
+
+
 @lru_cache(_LATEST)
-def running(text: str) -> Running:
-    """Parse this text; an unchanged text gives the same object again."""
-    return Running(text)
+def running(text: str, known: frozenset[str] | None = None) -> Running:
+    """Parse this running config; an unchanged text gives the same object again."""
+    return Running(text, known)
+
+
+@lru_cache(_LATEST)
+def rendered(text: str) -> Rendered:
+    """Parse this rendered text; an unchanged text gives the same object again."""
+    return Rendered(text)
 
 
 def _implied(lines: tuple[Line, ...]) -> list[Line]:

@@ -21,16 +21,13 @@ from anycast_routed.announce.frr import (
     releases,
     running_config,
 )
+from anycast_routed.announce.frr.known_neighbors import KnownNeighbors
 from anycast_routed.announce.frr.readback import Reader
-from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.running_config import Rendered, Running
 from anycast_routed.announce.frr.statics import Statics
 from anycast_routed.announce.frr.vtysh import Vtysh
 from anycast_routed.announce.masking import quoted_safely
-from anycast_routed.errors import (
-    AnycastRoutedError,
-    NotConfirmedError,
-    RejectedError,
-)
+from anycast_routed.errors import AnycastRoutedError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,7 +58,8 @@ class FrrSpeaker:
         self.run_dir = file.parent
         self.socket = vty_dir / "bgpd.vty"
         self._vtysh = Vtysh(vty_dir, vtysh)
-        self._reader = Reader(self._vtysh)
+        self._known = KnownNeighbors(file)
+        self._reader = Reader(self._vtysh, self._known)
         self._statics = Statics(self._vtysh, self._reader)
         self._frr_conf = frr_conf
         self._left_out = ""  # what the latest text lacks because of the operator's lines
@@ -143,7 +141,7 @@ class FrrSpeaker:
         staticd is not asked: a missing static shows in what bgpd holds, and a superfluous one
         announces nothing and is removed by the next load.
         """
-        todo = changes.changes(running_config.running(text), self._reader.latest_once())
+        todo = changes.changes(running_config.rendered(text), self._reader.latest_once())
         return not (todo.withdrawals or todo.additions or todo.unused_maps)
 
     def check(self, text: str) -> None:
@@ -154,7 +152,8 @@ class FrrSpeaker:
         """
         config_lines.refuse_unsafe(text)
         self._vtysh.parse(text)
-        conflicts.refuse_foreign(Running(text))
+        conflicts.refuse_foreign(Rendered(text))
+        self._known.keep()
 
     def load(self, text: str, previous: str | None = None) -> str:  # noqa: ARG002 - FRR is asked
         """Send FRR the difference, withdrawals first. The text has passed `check`.
@@ -167,10 +166,11 @@ class FrrSpeaker:
             ConfigError: the operator has one of our neighbors, or runs another AS.
         """
         self._reader.forget()
-        wanted, running = Running(text), self._reader.bgpd()
+        wanted, running = Rendered(text), self._reader.bgpd()
         self._remove_networks(changes.withdrawals(running, wanted.networks))
-        before = Running(running.text + self._reader.statics())
+        before = Running(running.text + self._reader.statics(), running.known)
         conflicts.refuse_conflicts(wanted, before)
+        self._known.write(before.our_neighbors | wanted.our_neighbors)
         wanted, taken = conflicts.without_theirs(wanted, before)
         todo = changes.changes(wanted, before)
         if refused := self._send("bgpd", todo.additions):
@@ -184,6 +184,7 @@ class FrrSpeaker:
         # Last, because only prefixes whose address is not on this host need them.
         refused = self._statics.add(todo.statics)
         self._tidy(todo)
+        self._known.write(wanted.our_neighbors)
         return "; ".join(filter(None, (self._left_out, taken, refused)))
 
     def starts_with(self, text: str) -> bool:  # noqa: ARG002 - FRR never reads our file
@@ -201,7 +202,7 @@ class FrrSpeaker:
             NotConfirmedError: bgpd still has them in its config.
         """
         self._reader.forget()
-        known = running_config.running(loaded)
+        known = running_config.rendered(loaded)
         if prefixes is not None and prefixes <= known.networks.keys():
             lines = changes.withdrawals(known, known.networks.keys() - prefixes)
             if not self._send("bgpd", lines):
