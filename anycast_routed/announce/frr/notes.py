@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anycast_routed.announce.frr.running_config import Running
+    from anycast_routed.model import Readback
 
 
 def saved_networks(frr_conf: Path) -> int:
@@ -56,10 +57,12 @@ def of_vrfs(running: Running) -> Iterator[Finding]:
         yield Finding(Code.VRF_NOT_SUPPORTED, "", detail, fix)
 
 
-def of_running_config(running: Running, *, shares: bool) -> Iterator[Finding]:
+def of_running_config(
+    running: Running, read: Readback | None = None, *, shares: bool
+) -> Iterator[Finding]:
     """Yield a finding if FRR logs passwords, and if neighbors of the operator get our prefixes.
 
-    `shares`: they may get them.
+    `read` is the latest read-back, if there was one. `shares`: they may get them.
     """
     if running.logs_passwords:
         detail = "FRR logs each command (`log commands`), and so each password that it is given"
@@ -67,8 +70,7 @@ def of_running_config(running: Running, *, shares: bool) -> Iterator[Finding]:
         yield Finding(Code.PASSWORDS_LOGGED, "", detail, fix)
     if shares or not running.our_neighbors or not running.networks:
         return
-    found = {name: None for family in answers.FAMILIES for name in open_neighbors(running, family)}
-    if found:
+    if found := _receivers(running, read):
         names = ", ".join(found)
         detail = f"your own neighbors in the same BGP instance get the prefixes too: {names}"
         fix = (
@@ -76,3 +78,12 @@ def of_running_config(running: Running, *, shares: bool) -> Iterator[Finding]:
             'or set bgp.other-neighbors = "accept"'
         )
         yield Finding(Code.OTHER_NEIGHBORS, "", detail, fix)
+
+
+def _receivers(running: Running, read: Readback | None) -> dict[str, None]:
+    """Return the neighbors of the operator that are sent a prefix, or would be once they are up."""
+    theirs = [one for one in read.sessions if not one.ours] if read else []
+    sent = [one.name for one in theirs if read and read.exported.get(one.name)]
+    up = {one.name for one in theirs if one.established}
+    expected = (name for family in answers.FAMILIES for name in open_neighbors(running, family))
+    return dict.fromkeys((*sent, *(name for name in expected if name not in up)))

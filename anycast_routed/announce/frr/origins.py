@@ -20,7 +20,7 @@ _LOCAL = frozenset({"connected", "kernel", "local", "static", "table"})
 """What `redistribute` takes from this host; the others are routing protocols."""
 _OURS = frozenset({TAG, STATIC_TAG})
 """The tags of our network, and of our static where the operator redistributes it. It goes too."""
-_FILTERS = ("route-map", "prefix-list", "filter-list", "distribute-list")
+_FILTERS = frozenset({"route-map", "prefix-list", "filter-list", "distribute-list"})
 
 
 def origins(prefix: Prefix, answer: Mapping[str, Any], running: Running) -> Iterator[Origin]:
@@ -76,34 +76,48 @@ def _redistributed(running: Running, prefix: Prefix) -> list[str]:
 
 def open_neighbors(running: Running, family: str) -> tuple[str, ...]:
     """Return the neighbors of the operator that are sent whatever bgpd has, without any filter."""
-    lines = tuple(_family(running, family))
+    lines = tuple(line for line in _family(running, family) if config_lines.neighbor(line))
     filtered = {
         line.words[1]
         for line in lines
-        if config_lines.neighbor(line) and line.words[-1] == "out" and line.words[2] in _FILTERS
+        if line.words[-1] == "out" and not _FILTERS.isdisjoint(line.words[2:3])
     }
     active = {line.words[1] for line in lines if line.text.endswith(" activate")}
-    groups = {
-        line.words[1]: line.words[3]
-        for line in running.lines
-        if config_lines.neighbor(line) and line.words[2:3] == ["peer-group"] and len(line.words) > 3  # noqa: PLR2004 - neighbor X peer-group G
-    }
-    options = {
-        (config_lines.neighbor(line), line.words[2], line.words[-1])
-        for line in running.lines
-        if len(line.words) > 2 and config_lines.in_instance(line)  # noqa: PLR2004 - neighbor X WORD
-    }
+    groups = dict(_values(running, "peer-group"))
+    remotes = dict(_values(running, "remote-as"))
+    shut = {line.words[1] for line in running.lines if _is_shutdown(line)}
     theirs = frozenset(running.neighbors) - running.our_neighbors - frozenset(groups.values())
+    # Without a policy, eBGP sends nothing (RFC 8212).
+    sent = {str(running.local_as), "internal"} if _requires_policy(running) else {*remotes.values()}
     return tuple(
         name
         for name in sorted(theirs)
         for either in ({name, groups.get(name, name)},)
         if filtered.isdisjoint(either) and not active.isdisjoint(either)
-        if not any((one, "shutdown", "shutdown") in options for one in either)
-        # Without a policy, eBGP sends nothing (RFC 8212).
-        if any((one, "remote-as", str(running.local_as)) in options for one in either)
-        or any((one, "remote-as", "internal") in options for one in either)
+        if shut.isdisjoint(either)
+        if any(remotes.get(one) in sent for one in either)
     )
+
+
+def _values(running: Running, option: str) -> Iterator[tuple[str, str]]:
+    """Yield each neighbor with the value of an option: `neighbor eth0 interface remote-as 1`."""
+    for line in running.lines:
+        words = line.words
+        if config_lines.in_instance(line) and words[0] == "neighbor" and option in words[2:-1]:
+            yield words[1], words[words.index(option, 2) + 1]
+
+
+def _is_shutdown(line: config_lines.Line) -> bool:
+    words = line.words
+    return config_lines.in_instance(line) and words[0] == "neighbor" and words[2:3] == ["shutdown"]
+
+
+def _requires_policy(running: Running) -> bool:
+    """Return whether bgpd sends an eBGP neighbor nothing without a policy."""
+    said = {line.text for line in running.lines if config_lines.in_instance(line)}
+    if any(not line.context and line.text == "frr defaults datacenter" for line in running.lines):
+        return "bgp ebgp-requires-policy" in said
+    return "no bgp ebgp-requires-policy" not in said
 
 
 def _family(running: Running, family: str) -> Iterable[config_lines.Line]:

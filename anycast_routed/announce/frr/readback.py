@@ -54,6 +54,7 @@ class Reader:
         # The next read-back most likely has the same questions as the latest one.
         self._latest_questions: tuple[str, ...] = ()
         self._latest: Running | None = None
+        self.latest_readback: Readback | None = None  # until one fails
         self._release: Release | None = None
         self._silent: dict[str, RouterUnavailableError] = {}
 
@@ -72,7 +73,7 @@ class Reader:
             with odd_answers_named():
                 return self._readback_anew()
         except RouterUnavailableError:
-            self._latest_questions, self._latest = (), None
+            self._latest_questions, self._latest, self.latest_readback = (), None, None
             raise
 
     def _readback_anew(self) -> Readback:
@@ -101,7 +102,8 @@ class Reader:
         known = questions.exact.values() if exact.may_grow(running, summary) else questions.all
         self._latest_questions, self._latest = tuple(known), running
         self._release = releases.release(running.version)
-        return _combine(running, summary, questions, answered)
+        self.latest_readback = _combine(running, summary, questions, answered)
+        return self.latest_readback
 
     def _ask(self, questions: Sequence[str]) -> dict[str, Any]:
         """Ask bgpd, in as many calls as need no more than the time of a call each."""

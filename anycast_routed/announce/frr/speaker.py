@@ -91,7 +91,7 @@ class FrrSpeaker:
         return (
             *notes.of_saved_lines(self._frr_conf),
             *releases.findings(latest.version),
-            *notes.of_running_config(latest, shares=self._shares),
+            *notes.of_running_config(latest, self._reader.latest_readback, shares=self._shares),
             *notes.of_vrfs(latest),
         )
 

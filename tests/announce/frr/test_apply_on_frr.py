@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anycast_routed.lab import bgp_receiver
 from anycast_routed.lab.frr import Frr
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.waiting import eventually
@@ -241,3 +242,168 @@ def test_neighbors_of_the_operators_in_our_instance_are_named(
     )
     eventually(lambda: "10.10.10.10/32" not in site.tables()[0])
     assert "[AR009]" not in site.run("status").out
+
+
+TWO_MARKS = {
+    "both route-maps": ("route-map ANYCAST-ROUTED-IN in", "route-map ANYCAST-ROUTED-OUT out"),
+    "next hop": ("route-map ANYCAST-ROUTED-OUT out", "attribute-unchanged next-hop"),
+}
+ALL_MARKS = (*TWO_MARKS["both route-maps"], "attribute-unchanged next-hop")
+
+
+def marked(marks: tuple[str, ...], *, asn: int = 64512) -> str:
+    """Return an operator's instance whose neighbor carries these of our marks."""
+    lines = "".join(f"  neighbor 172.17.2.253 {mark}\n" for mark in marks)
+    return (
+        "router bgp 64512\n bgp router-id 172.17.2.1\n"
+        f" neighbor 172.17.2.253 remote-as {asn}\n neighbor 172.17.2.253 timers connect 1\n"
+        f" address-family ipv4 unicast\n{lines} exit-address-family\nexit\n"
+    )
+
+
+def of_peer(site: Site) -> list[str]:
+    """Return the lines of neighbor 172.17.2.253."""
+    return [line for line in config_of(site) if "172.17.2.253" in line]
+
+
+@pytest.mark.parametrize("case", TWO_MARKS)
+def test_a_neighbor_of_the_operators_with_two_of_our_marks_stays(
+    lab: Lab, dns_config: dict[str, Any], case: str
+) -> None:
+    site = lay_out(lab, "frr", own=marked(TWO_MARKS[case]))
+    before = of_peer(site)
+    wanted = dns_config["bgp"]["peers"].pop(1)
+    site.configure(dns_config)
+    for _ in range(2):
+        site.run("apply")
+        assert of_peer(site) == before
+    dns_config["bgp"]["peers"].append(wanted)
+    site.configure(dns_config)
+    done = site.run("apply", check=False)
+    assert (done.code, "bgp.peers[1].ip" in done.err) == (78, True), done.err
+    assert of_peer(site) == before
+    site.run("withdraw")
+    assert of_peer(site) == before
+
+
+@pytest.mark.parametrize("marks", [*TWO_MARKS.values(), ALL_MARKS])
+def test_a_neighbor_that_the_operator_adds_beside_ours_stays_whatever_its_marks(
+    lab: Lab, dns_config: dict[str, Any], marks: tuple[str, ...]
+) -> None:
+    site = lay_out(lab, "frr")
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    frr_of(site).configure(*marked(marks).splitlines())
+    before = of_peer(site)
+    assert before
+    site.server.daemon.kill()
+    site.run("apply")
+    site.server.restart()
+    site.run("apply")
+    site.run("withdraw")
+    assert of_peer(site) == before
+
+
+@pytest.mark.parametrize("mark", ALL_MARKS)
+def test_a_mark_that_is_removed_from_our_neighbor_by_hand_comes_back(
+    site: Site, announced: Held, mark: str
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    before = config_of(site)
+    frr_of(site).configure(
+        *("router bgp 64512", "address-family ipv4 unicast", f"no neighbor 172.17.2.253 {mark}")
+    )
+    site.run("apply")
+    assert config_of(site) == before
+
+
+def test_a_neighbor_that_leaves_our_config_leaves_frr_also_after_a_kill_before_the_load(
+    site: Site, announced: Held, dns_config: dict[str, Any]
+) -> None:
+    """The file has the new text already when the process is killed: FRR has the old neighbor."""
+    site.run("apply")
+    site.both_hold(announced)
+    text = site.router_file().read_text()
+    kept = [line for line in text.splitlines() if "172.17.2.253" not in line]
+    site.router_file().write_text("".join(f"{line}\n" for line in kept))
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    assert not of_peer(site)
+
+
+def test_the_first_run_after_an_upgrade_knows_our_neighbors_by_the_text(
+    site: Site, announced: Held, dns_config: dict[str, Any]
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    site.file("/run/anycast-routed/frr.neighbors").unlink()
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    assert not of_peer(site)
+
+
+def test_the_neighbors_of_an_instance_before_are_removed_by_the_next_one(
+    site: Site, announced: Held, dns_config: dict[str, Any]
+) -> None:
+    """Each has its own run directory; what the second one loaded before tells nothing any more."""
+    peers = dns_config["bgp"]["peers"]
+    second = {
+        **dns_config,
+        "bgp": {**dns_config["bgp"], "peers": peers[:1]},
+        "daemon": {"run-dir": "/run/anycast-two"},
+    }
+    for config in (second, dns_config):
+        site.configure(config)
+        site.run("apply", check=False)
+    site.both_hold(announced)
+    site.configure(second)
+    site.run("apply")
+    assert not of_peer(site)
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_saved_neighbors_are_ours_after_a_restart_and_after_a_boot(
+    site: Site, announced: Held, dns_config: dict[str, Any], *, rebooted: bool
+) -> None:
+    site.run("apply")
+    site.both_hold(announced)
+    frr_of(site).write_memory()
+    frr_of(site).restart()
+    if rebooted:
+        for one in site.file("/run/anycast-routed").iterdir():
+            one.unlink()
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply", check=False)
+    assert not of_peer(site)
+    eventually(lambda: "10.10.10.10/32" in site.tables()[1])
+
+
+SENT_ANYWAY = {
+    "eBGP without a policy": marked((), asn=64599).replace(
+        " bgp router-id", " no bgp ebgp-requires-policy\n bgp router-id"
+    ),
+    "a route-map that permits all": "route-map ALL permit 10\nexit\n"
+    + marked(("route-map ALL out",), asn=64599),
+}
+
+
+@pytest.mark.parametrize("case", SENT_ANYWAY)
+def test_who_really_gets_our_prefixes_is_named_whatever_its_filters(
+    lab: Lab, dns_config: dict[str, Any], case: str
+) -> None:
+    site = lay_out(lab, "frr", own=SENT_ANYWAY[case])
+    site.gobgp.daemon.kill()
+    peers = {"172.17.2.1": 64512}
+    other = bgp_receiver.start(site.gobgp.host, asn=64599, router_id="172.17.2.253", peers=peers)
+    del dns_config["bgp"]["peers"][1]
+    site.configure(dns_config)
+    site.run("apply")
+    eventually(lambda: "10.10.10.10/32" in other.table(), why="the other neighbor gets it")
+    for verb in ("status", "plan"):
+        assert "get the prefixes too: 172.17.2.253" in site.run(verb).out
