@@ -147,7 +147,9 @@ class BirdSpeaker:
                 raise refusals.on_trial(seconds)
             reply = bird.ask("configure check")
             if not reply.failed:
-                reply = configure.load(bird, self._owned(bird), within=_WITHIN)
+                # What BIRD runs is the text before: a new one says less of what is ours there.
+                ran = ownership.owned(bird, previous) if previous else self._owned(bird)
+                reply = configure.load(bird, ran, within=_WITHIN)
             if reply.failed:
                 raise refusals.rejected(reply, self.file, text)
         # This new connection also wakes a BIRD that holds its first routes back (see `releases`).

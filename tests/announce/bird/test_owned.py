@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -131,6 +132,24 @@ def test_a_dead_prefix_of_an_older_version_is_withdrawn(
     site.server.daemon.kill()
     site.run("apply", check=False)
     site.both_hold({})
+
+
+def test_an_upgrade_enables_no_protocol_that_the_operator_has_disabled(
+    site: Site, announced: Held
+) -> None:
+    bird_of(site).configure(site.dns1.read(CONF) + HIS)
+    site.run("apply")
+    site.both_hold(announced)
+    older = site.router_file().read_text().replace(DESCRIPTION, "")
+    # Another text has another fingerprint.
+    older = re.sub(r'(loaded = ")....', r"\1beef", older)
+    site.dns1.write(FILE, older)
+    bird_of(site).birdc("configure")
+    bird_of(site).birdc("disable anycast__1_2_3_4_v4")
+    site.run("apply")
+    assert DESCRIPTION in site.router_file().read_text()
+    assert not runs_his(site)
+    site.both_hold(announced)
 
 
 def test_a_name_that_both_define_is_refused_by_name_and_takes_nothing_else_along(
