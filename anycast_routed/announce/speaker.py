@@ -120,6 +120,7 @@ class Speaker(Protocol):
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Find out why a session is not sent a prefix that the router holds, and what to do.
 
+        Without a name of a session: why the router does not hold the prefix, although it is loaded.
         Both texts are empty if the router does not say.
         """
         ...

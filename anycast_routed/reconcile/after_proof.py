@@ -25,7 +25,8 @@ _SHARE = 50.0  # the least time between two questions, in times of the latest an
 _MOST_CAUSES = 8
 
 _Missing = tuple[str, "Prefix"]
-"""An export that is missing: the name of the session, and the prefix."""
+"""An export that is missing: the name of the session, and the prefix. Without a name, the router
+does not take the prefix at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Answers:
 
     origins: tuple[Origin, ...]
     causes: Mapping[_Missing, tuple[str, str]] = field(default_factory=dict)
-    """Why a session is not sent a prefix, and what to do."""
+    """Why a session is not sent a prefix, or why it is not taken, and what to do."""
     asked: Hashable = None
     """What was asked for."""
     at: float = 0.0
@@ -100,7 +101,7 @@ def undo_in(speaker: Speaker) -> float | None:
 
 
 def with_causes(faults: Iterable[Fault], known: Answers) -> tuple[Fault, ...]:
-    """Add the cause and the fix to each fault of an export that a neighbor does not get."""
+    """Add the cause and the fix to each missing export, and to each prefix that is not taken."""
     return tuple(_with_cause(fault, known) for fault in faults)
 
 
@@ -111,6 +112,8 @@ def _with_cause(fault: Fault, known: Answers) -> Fault:
 
 
 def _missing(fault: Fault) -> _Missing | None:
+    if fault.absent and fault.prefix is not None:
+        return "", fault.prefix
     if fault.session and fault.prefix is not None and not fault.blocking:
         return fault.session, fault.prefix
     return None

@@ -56,7 +56,7 @@ def of_router(
     for fault in faults:
         about = " to ".join(str(fact) for fact in (fault.prefix, fault.peer) if fact is not None)
         if fault.blocking:
-            found.append(Finding(Code.NOT_AS_PLANNED, about, fault.detail))
+            found.append(Finding(Code.NOT_AS_PLANNED, about, fault.detail, fault.fix))
         else:
             found.append(Finding(Code.NOT_EXPORTED, about, fault.detail, fault.fix))
     if refused and any(fault.absent for fault in faults):

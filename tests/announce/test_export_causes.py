@@ -93,6 +93,24 @@ def test_the_cause_of_a_missing_export_is_named(
     assert cause in shown, shown
 
 
+def test_frr_does_not_hold_an_address_on_an_interface_that_is_down(
+    lab: Lab, dns_config: dict[str, Any]
+) -> None:
+    address = "10.10.10.50/32"
+    dns_config["anycast"]["routes"] = [{"label": "bridge", "ip": address}]
+    site = begin(lab, dns_config, "frr", frr_sessions())
+    site.dns1.ip("link", "add", "br9", "type", "bridge")
+    site.dns1.ip("address", "add", address, "dev", "br9")
+    done = site.run("apply", check=False)
+    assert done.code == 4, done.out
+    assert "the router holds no such route: FRR uses no route for exactly this prefix" in done.out
+    assert "the address needs an interface that is up" in done.out
+    assert "[AR004]" in done.out
+    site.dns1.ip("link", "set", "br9", "up")
+    eventually(lambda: address in site.tables()[1], why="bgpd takes it by itself")
+    assert site.run("apply").code == 0
+
+
 def test_a_prefix_that_an_aggregate_covers_is_a_success(
     lab: Lab, dns_config: dict[str, Any]
 ) -> None:

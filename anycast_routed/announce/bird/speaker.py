@@ -100,6 +100,8 @@ class BirdSpeaker:
 
     def cause(self, session: str, prefix: Prefix) -> tuple[str, str]:
         """Look at the session's channel, at the best route of its table, and at its filter."""
+        if not session:
+            return "", ""
         with self._connect(restricted=True) as bird, readback.odd_answers_named():
             return causes.cause(bird, session, prefix, self._owned(bird))
 

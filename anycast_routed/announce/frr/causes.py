@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anycast_routed.announce.frr.answers import address_question, best_path, path_question
+from anycast_routed.announce.frr.answers import address_question, best_path, path_question, paths
 from anycast_routed.announce.frr.config_lines import TAG
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.model import Prefix
 
+_V4 = 4
 _FILTERS = {
     "routeMapForOutgoingAdvertisements": "route-map",
     "outgoingUpdatePrefixFilterList": "prefix-list",
@@ -23,6 +24,16 @@ _FILTERS = {
 def questions(name: str, prefix: Prefix) -> tuple[str, str]:
     """Return the commands whose answers `cause` takes."""
     return address_question(name), path_question(prefix)
+
+
+def unrouted(prefix: Prefix, table: Mapping[str, Any]) -> tuple[str, str]:
+    """Return why bgpd does not announce a network that it has, and what to do; or empty texts."""
+    if not any(path.get("tag") == TAG and not path.get("valid") for path in paths(table)):
+        return "", ""
+    family = "ip" if prefix.version == _V4 else "ipv6"
+    why = "FRR uses no route for exactly this prefix, apart from BGP"
+    fix = "the address needs an interface that is up, or the prefix a route"
+    return why, f"{fix}; see: vtysh -c 'show {family} route {prefix}'"
 
 
 def cause(

@@ -132,7 +132,14 @@ class Reader:
             )
 
     def cause(self, name: str, prefix: Prefix) -> tuple[str, str]:
-        """Return why a neighbor is not sent a prefix, and what to do; or empty texts."""
+        """Return why a neighbor is not sent a prefix, and what to do; or empty texts.
+
+        Without a name: why bgpd does not announce it at all.
+        """
+        if not name:
+            question = answers.path_question(prefix)
+            with odd_answers_named():
+                return causes.unrouted(prefix, self._ask([question])[question] or {})
         asked = causes.questions(name, prefix)
         answered = self._ask(asked)
         neighbors, table = (answered[one] or {} for one in asked)

@@ -78,7 +78,7 @@ def test_apply_announces_all_others_and_ends_with_4(
     for _ in range(2):
         done = site.run("apply", check=False)
         assert done.code == 4
-        assert f"! {REFUSED}: the router holds no such route [AR004]" in done.out
+        assert f"! {REFUSED}: the router holds no such route: FRR uses no route" in done.out
         assert f"+ {REFUSED}" not in done.out
         site.both_hold(others)
     frr_of(site).vtysh("configure terminal\nno ipv6 protocol static route-map NO-STATICS")
@@ -117,7 +117,7 @@ def test_the_daemon_leaves_the_others_alone_and_announces_the_prefix_as_soon_as_
     watched.no_update_for(8)
     assert [one.prefix for one in watched.history() if one.prefix == REFUSED] == []
     shown = watched.run("status", check=False).out
-    assert f"! {REFUSED}: the router holds no such route [AR004]" in shown
+    assert f"! {REFUSED}: the router holds no such route: FRR uses no route" in shown
 
     watched.server.daemon.kill()
     watched.holds({})
