@@ -57,6 +57,13 @@ def of_vrfs(running: Running) -> Iterator[Finding]:
         yield Finding(Code.VRF_NOT_SUPPORTED, "", detail, fix)
 
 
+def of_left_out(said: str) -> Iterator[Finding]:
+    """Yield a finding if the latest text lacks prefixes; `said` names the operator's lines."""
+    if said:
+        detail = f"FRR cannot take a part of the config: {said}"
+        yield Finding(Code.PREFIX_REFUSED, "", detail, "the other prefixes are not affected")
+
+
 def of_running_config(
     running: Running, read: Readback | None = None, *, shares: bool
 ) -> Iterator[Finding]:

@@ -93,6 +93,7 @@ class FrrSpeaker:
             *releases.findings(latest.version),
             *notes.of_running_config(latest, self._reader.latest_readback, shares=self._shares),
             *notes.of_vrfs(latest),
+            *notes.of_left_out(self._left_out),
         )
 
     def variables(self, plan: Plan, current: str | None = None) -> Mapping[str, object]:  # noqa: ARG002 - FRR has no protocols to keep

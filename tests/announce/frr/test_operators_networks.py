@@ -47,6 +47,9 @@ def test_apply_announces_the_others_and_names_the_line(
         lab, anycast_dns(), "frr", frr_sessions(ipv4=f"{line}\n  {ACTIVE}") + LP
     )
     await_sessions(site)
+    shown = site.run("plan").out
+    assert f"`{line}`" in shown
+    assert "[AR047]" in shown
     wanted = announced | {VIP: (150 if "LP" in line else 100, "172.17.2.1")}
     for _ in range(2):
         done = site.run("apply", check=False)
