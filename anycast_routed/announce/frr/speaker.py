@@ -1,7 +1,6 @@
 """FRR as a speaker. tests/announce/frr/test_frr_behaviour.py pins what it relies on.
 
-FRR has one config, the operator's. Only the objects named in `config_lines` are ours; every other
-line stays as it is, byte for byte. Nothing is ever saved (`write memory`).
+FRR has one config, the operator's. Only what `config_lines` names is ours; nothing is ever saved.
 """
 
 from __future__ import annotations
