@@ -47,13 +47,14 @@ async def look_from(config: Config, plan: Plan, start: int = 0) -> tuple[Finding
     refuse this host and no other. Only what the kernel delivers here is asked: another host could
     answer otherwise. At most 64 addresses are asked, from the number `start` on.
     """
-    # A prefix that is lowered belongs to a service that is down or drained.
-    announced = [one for one in plan.announcements if not one.note]
+    checks = {service.name: service.dns for service in config.services}
+    # A prefix that is lowered belongs to a service that is down or drained. A newer config may have
+    # other services than the plan.
+    announced = [one for one in plan.announcements if not one.note and one.service in checks]
     try:
         here = route_lookup.local(one.prefix.network_address for one in announced)
     except HostUnreadableError:
         return ()
-    checks = {service.name: service.dns for service in config.services}
     local = [one for one in announced if one.prefix.network_address in here]
     begin = start % len(local) if local else 0
     asked = [*local[begin:], *local[:begin]][:_MOST_ASKED]

@@ -221,7 +221,7 @@ def test_bird_takes_the_oddest_strings_as_they_are(lab: Lab, texts: dict[str, st
     router = bird.start(host, f"router id 172.17.2.1;\n{bird.STOCK}{texts['bird']}")
     shown = router.birdc("show protocols all")
     wanted = re.findall(r'^  description "(.*)";$', texts["bird"], re.MULTILINE)
-    assert len(wanted) == 300
+    assert len(wanted) == 600, "those of the peers, and ours of each static protocol"
     assert re.findall(r"^  Description: +(.*)$", shown, re.MULTILINE) == wanted
     ours = re.findall(r"^anycast_\S+ +(BGP|Static) ", shown, re.MULTILINE)
     assert Counter(ours) == {"BGP": 300, "Static": 300}

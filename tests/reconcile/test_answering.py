@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anycast_routed.lab import dns
+from anycast_routed.reconcile.answering import look
+from tests.support import desired
+from tests.support.configs import anycast_dns, config_of
 from tests.support.dns_site import ADDRESSES, Site, lay_out
 from tests.support.waiting import eventually
 
@@ -128,3 +131,8 @@ def test_an_address_that_is_not_on_this_host_is_told_and_not_asked(
     site.configure(dns_config)
     (line,) = told(site, "apply")
     assert "10.20.0.1/32 and 7 more" in line
+
+
+def test_a_plan_of_services_that_a_newer_config_lacks_is_no_error() -> None:
+    plan = desired.plan(desired.announcement("127.0.0.1/32", service="gone"))
+    assert look(config_of(anycast_dns()), plan) == ()
