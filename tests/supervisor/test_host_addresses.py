@@ -163,6 +163,7 @@ def test_an_address_that_fails_duplicate_detection_is_no_next_hop_and_no_service
     dns1, peer = watched.dns1, watched.lab.hosts["peer"]
     service = V6.removesuffix("/128")
     taken = [f"{DUPLICATE}/64", V6]
+    dns1.remove_address("lo", V6)
     for one in taken:
         peer.address("hop0", one)
     for name in ("accept_dad", "dad_transmits"):
@@ -183,6 +184,7 @@ def test_an_address_that_fails_duplicate_detection_is_no_next_hop_and_no_service
         peer.remove_address("hop0", one)
     watched.holds(announced)
     assert watched.updates(mark) == each("withdraw", [V6]) + each("announce", [V6])
+    dns1.address("lo", V6)
 
 
 @pytest.mark.fault(19)
