@@ -236,7 +236,7 @@ def cut_statics(text: str, prefixes: Collection[Prefix]) -> str:
 def without(text: str, prefixes: Collection[Prefix] | None) -> str:
     """Return the same as `cut`; the empty text if a trace of the prefixes would remain."""
     kept = cut(text, prefixes)
-    words = kept.split()
+    words = kept.replace(WITHOUT_IMPORT_CHECK, "").split()
     clean = (
         "network" not in words
         if prefixes is None

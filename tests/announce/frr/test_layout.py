@@ -203,3 +203,14 @@ def test_a_script_of_all_lines_reads_as_the_same_lines(desired: Plan) -> None:
 if __name__ == "__main__":
     for case, desired in GOLDENS.items():
         (GOLDEN / f"{case}.conf").write_text(body(render(desired)))
+
+
+def test_without_its_prefixes_a_text_keeps_the_sessions_and_the_unchecked_imports() -> None:
+    desired = to_peers(announcement("fd00::10:10:10:10/128", on_host=False))
+    owner = "/run/anycast-routed"
+    text = Renderer("frr").render(layout.variables(desired, 64512, owner=owner, import_check=False))
+    shorter = layout.FrrLayout().without(text)
+    assert "network fd00" in text
+    assert "network fd00" not in shorter
+    assert " no bgp network import-check\n" in shorter
+    assert set(Running(shorter).our_neighbors) == set(PEERS)
