@@ -158,6 +158,9 @@ class Hands:
                 why=f"the operator's peer holds {theirs}",
             )
         wanted = (made & managed(world)) - table.keys()
+        if not (world.down or "dns" in world.drained or world.hops):
+            # A healthy service without a next hop should not be gone: that is only a warning.
+            wanted = frozenset()
 
         def named() -> bool:
             found = self._watched.document("status", check=False)["findings"]
