@@ -25,6 +25,9 @@ _PROTOCOL = re.compile(r"^([\w.:-]+)\s+(\w+)\s+(\S+)\s+(\S+)\s+\S+")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _CHANNEL = re.compile(r"^  Channel (\S+)$")
 _VRF = re.compile(r"^  VRF: +(?!default$)(\S+)$", re.MULTILINE)
+ACCEPTS_ALL = "ACCEPT"
+ACCEPTS_NOTHING = "REJECT"
+"""How `show protocols all` calls the two filters that have no name."""
 OURS = "anycast_*"
 """The names of all our protocols, as a pattern for BIRD."""
 _ROUTE = re.compile(r"^([0-9a-fA-F.:]+/\d+)\s.*?\[(\S+) ")

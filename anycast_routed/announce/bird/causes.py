@@ -38,7 +38,7 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     if not owned.has(name):
         kind = answers.kinds(shown).get(name, "").lower()
         return f"the route of protocol {kind} {name} is better (preference {preference})", ""
-    if channel.export == "REJECT":
+    if channel.export == answers.ACCEPTS_NOTHING:
         fix = f'add to the channel of {session}: export where proto ~ "{answers.OURS}";'
         return f"the channel of protocol {session} exports nothing", fix
     named = f"filter {channel.export}" if channel.export.isidentifier() else "filter"

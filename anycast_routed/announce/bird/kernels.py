@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from anycast_routed.model import Prefix
 
 _MOST_QUESTIONS = 256
-_NOTHING = "REJECT"
-_ALL = "ACCEPT"
 _FIX = "keep anycast_* out of that export, and then set `blackhole = true` for its route"
 """A prefix that is withheld has little room on its line; docs/config.md says more."""
 
@@ -37,14 +35,14 @@ def blackholes(
     for version in {prefix.version for prefix in prefixes}:
         asked = [prefix for prefix in prefixes if prefix.version == version]
         kernels = _kernels(shown, version)
-        unknown = {name for name, export in kernels.items() if export != _ALL}
+        unknown = {name for name, export in kernels.items() if export != answers.ACCEPTS_ALL}
         held = _routes(bird, asked, f"table master{version}", owned) if unknown else frozenset()
         for name, export in kernels.items():
             sent = (
                 _routes(bird, held, f"export '{name}'", owned) if name in unknown else frozenset()
             )
             for prefix in asked:
-                certain = export == _ALL or prefix in sent
+                certain = export == answers.ACCEPTS_ALL or prefix in sent
                 if prefix not in found and (certain or prefix not in held):
                     found[prefix] = _need(name, certain=certain)
     return found
@@ -62,7 +60,7 @@ def _kernels(shown: Reply, version: int) -> dict[str, str]:
         for name, kind in kinds.items()
         if kind == "Kernel"
         for channel in channels[name]
-        if channel.family == f"ipv{version}" and channel.export != _NOTHING
+        if channel.family == f"ipv{version}" and channel.export != answers.ACCEPTS_NOTHING
         if has_pipe or channel.table == f"master{version}"
     }
 
@@ -70,9 +68,9 @@ def _kernels(shown: Reply, version: int) -> dict[str, str]:
 def _routes(
     bird: ControlSocket, prefixes: Collection[Prefix], where: str, owned: Owned
 ) -> frozenset[Prefix]:
-    """Return which of these prefixes have a route of ours there: a table, or an export.
+    """Return the prefixes for which a table, or an export, has a route of anycast-routed.
 
-    An error is the answer for no route.
+    BIRD answers with an error where there is no route.
     """
     if len(prefixes) > _MOST_QUESTIONS:
         commands = [f'show route {where} where proto ~ "{answers.OURS}"']

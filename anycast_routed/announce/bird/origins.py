@@ -20,7 +20,6 @@ _MOST_QUESTIONS = 256
 """Beyond, one listing for each session costs less, unless its table is large."""
 _PATH = re.compile(r"^(?:([0-9a-fA-F.:]+/\d+)\s|\s).*?\[(\S+) ")
 _NAMED = re.compile(r"\w+")
-_ALL = "ACCEPT"
 _LEARNED = frozenset({"BGP", "OSPF", "RIP", "Babel"})
 """The kinds of protocols by which another router announces a prefix."""
 _FIXES = {
@@ -93,9 +92,9 @@ def _waiting(
     if len(ours) * len(several) > _MOST_QUESTIONS:
         return
     for channel in several:
-        if not _NAMED.fullmatch(channel.export) or channel.export == "REJECT":
+        if not _NAMED.fullmatch(channel.export) or channel.export == answers.ACCEPTS_NOTHING:
             continue
-        chosen = "" if channel.export == _ALL else f" filter {channel.export}"
+        chosen = "" if channel.export == answers.ACCEPTS_ALL else f" filter {channel.export}"
         for prefix in ours:
             if f"ipv{prefix.version}" == channel.family:
                 command = f"show route {prefix} table {channel.table}{chosen}"

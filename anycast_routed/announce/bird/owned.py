@@ -51,7 +51,7 @@ def described_in(text: str) -> frozenset[str]:
 
 
 def is_of_our_form(name: str) -> bool:
-    """Return whether a protocol of ours may have this name."""
+    """Return whether the name has the form that anycast-routed gives its static protocols."""
     return bool(_OF_SERVICE.fullmatch(name))
 
 

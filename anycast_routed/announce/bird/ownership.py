@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def owned(bird: ControlSocket, text: str | None) -> Owned:
     """Return which protocols are ours, by our file's text and by what BIRD runs.
 
-    A protocol that has a name of ours and no description of ours is the operator's, unless BIRD
-    runs another text than the file's, of a version or of a template that describes none. Then the
-    form of the name decides: a dead prefix must not stay announced.
+    The description of a protocol decides, since the operator may use the same name. But a text of
+    an older version, or of an operator's template, gives no description. If BIRD runs such a text
+    and the file has another one, the form of the name decides: a dead prefix must not stay
+    announced.
 
     Raises:
         RouterUnavailableError: BIRD does not answer.
@@ -40,6 +41,6 @@ def owned(bird: ControlSocket, text: str | None) -> Owned:
 
 
 def _runs_another(bird: ControlSocket, text: str | None) -> bool:
-    """Return whether BIRD runs a text of ours, and not this one."""
+    """Return whether BIRD runs another text of anycast-routed than this one."""
     loaded = bird.ask("eval anycast_routed_loaded")
     return not loaded.failed and loaded.text != layout.mark(text or "")

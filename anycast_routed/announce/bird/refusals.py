@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """How many prefixes a message names."""
-
-
 _CLASH = re.compile(r"[Ss]ymbol '?(\w+)'? already defined")
 
 
@@ -58,7 +56,7 @@ def shared(left: Mapping[str, Collection[Prefix]]) -> RejectedError:
 
 
 def _theirs(said: str, text: str) -> str:
-    """Return the name that our text and the operator's part both define; empty if it is not so."""
+    """Return the name that our text and the operator's part both define, or the empty string."""
     clash = _CLASH.search(said)
     name = clash[1] if clash else ""
     defined = re.findall(rf"^(?:\w+ )*(?:{re.escape(name)})(?: \{{| =|;)", text, re.MULTILINE)

@@ -97,7 +97,7 @@ def _networks(running: Running) -> dict[Prefix, Line]:
 
 
 def _statics(running: Running) -> dict[Prefix, Line]:
-    """Return the operator's statics with the distance of ours, which ours would overwrite."""
+    """Return the operator's statics that a static of anycast-routed would replace."""
     return {
         prefix: line
         for line in running.lines

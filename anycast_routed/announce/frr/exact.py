@@ -114,7 +114,7 @@ def _is_below(prefix: Prefix, summaries: Collection[Prefix]) -> bool:
 def exported(name: str, answered: Mapping[Prefix, Any], running: Running) -> Iterator[Route]:
     """Yield what one neighbor is sent of our paths, with the attributes of bgpd's table.
 
-    `advertisedTo` names exactly those to whom bgpd has sent the best path. Communities are as in
+    `advertisedTo` names the neighbors that bgpd has sent the best path. Communities are as in
     `answers.exported`.
     """
     for prefix, answer in answered.items():
