@@ -55,6 +55,15 @@ def begin(lab: Lab, config: dict[str, Any], router_name: str, *, kernel: str = _
     return site
 
 
+def with_consent(lab: Lab, config: dict[str, Any], router_name: str) -> Site:
+    """Lay out a site that announces both routes with a blackhole route each."""
+    site = begin(lab, config, router_name)
+    routes(config, blackhole=True)
+    site.configure(config)
+    announced(site)
+    return site
+
+
 def routes(config: dict[str, Any], **options: object) -> None:
     """Let the config announce both addresses, and no label."""
     for key in ("interface", "prefix", "decrease"):
@@ -76,6 +85,14 @@ def blackholes(site: Site) -> str:
         site.dns1.run("ip", family, "route", "show", "type", "blackhole").out
         for family in ("-4", "-6")
     )
+
+
+def let_an_older_version_have_run(site: Site) -> None:
+    """Write the record as a version without the rule did."""
+    record = site.file(f"{RUN_DIR}/state.json")
+    facts = json.loads(record.read_text())
+    del facts["blackholes"]
+    record.write_text(json.dumps(facts))
 
 
 def announced(site: Site) -> None:
@@ -159,10 +176,7 @@ def test_frr_does_not_count_a_route_of_bgp_or_one_that_is_not_in_use(
 def test_a_consent_announces_it_with_a_blackhole_in_the_kernel(
     lab: Lab, dns_config: dict[str, Any], router_name: str
 ) -> None:
-    site = begin(lab, dns_config, router_name)
-    routes(dns_config, blackhole=True)
-    site.configure(dns_config)
-    announced(site)
+    site = with_consent(lab, dns_config, router_name)
     eventually(lambda: VIP in blackholes(site) and SIX in blackholes(site), why="the kernel")
     assert "[AR021]" not in site.run("status").out
 
@@ -254,17 +268,10 @@ def test_an_address_that_leaves_the_host_is_withdrawn_by_the_daemon(
 def test_an_upgrade_withdraws_nothing_and_reports_the_blackhole(
     lab: Lab, dns_config: dict[str, Any], router_name: str
 ) -> None:
-    site = begin(lab, dns_config, router_name)
-    routes(dns_config, blackhole=True)
-    site.configure(dns_config)
-    announced(site)
+    site = with_consent(lab, dns_config, router_name)
     peer = site.recording_peer()
     eventually(lambda: len(peer.table()) == 2, why="the recording peer has both")
-    # An older version had no such rule, and wrote a record without the list.
-    record = site.file(f"{RUN_DIR}/state.json")
-    facts = json.loads(record.read_text())
-    del facts["blackholes"]
-    record.write_text(json.dumps(facts))
+    let_an_older_version_have_run(site)
     routes(dns_config)
     site.configure(dns_config)
     mark = peer.mark()
@@ -341,14 +348,8 @@ def test_what_bird_keeps_out_of_the_kernel_returns_after_a_death(
 def test_only_what_an_older_version_announced_is_tolerated(
     lab: Lab, dns_config: dict[str, Any], router_name: str
 ) -> None:
-    site = begin(lab, dns_config, router_name)
-    routes(dns_config, blackhole=True)
-    site.configure(dns_config)
-    announced(site)
-    record = site.file(f"{RUN_DIR}/state.json")
-    facts = json.loads(record.read_text())
-    del facts["blackholes"]
-    record.write_text(json.dumps(facts))
+    site = with_consent(lab, dns_config, router_name)
+    let_an_older_version_have_run(site)
     routes(dns_config)
     new = {"label": "new", "ip": "10.10.10.60/32"}
     dns_config["anycast"]["routes"].append(new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr import config_lines
-from anycast_routed.announce.frr.answer_errors import by_question, odd_answers_named
+from anycast_routed.announce.frr.answer_errors import ask, odd_answers_named
 from anycast_routed.model import BlackholeNeed
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _V4 = 4
 _BGP = "bgp"
 _MOST_QUESTIONS = 1024
-_IN_ONE_CALL = 256
 
 NEED = BlackholeNeed(
     "it is not on this host, and FRR, without a route for exactly this prefix, needs a blackhole "
@@ -50,20 +49,16 @@ def unrouted(vtysh: Vtysh, prefixes: Collection[Prefix]) -> dict[Prefix, Blackho
     Raises:
         RouterUnavailableError, AccessDeniedError: as `Vtysh.ask`.
     """
-    questions = {_question(one): one for one in [*prefixes][:_MOST_QUESTIONS]}
+    asked = {one: _question(one) for one in [*prefixes][:_MOST_QUESTIONS]}
+    answered = ask(vtysh, "zebra", [*asked.values()])
     found = dict.fromkeys(prefixes, NEED)
-    commands = [*questions]
-    while commands:
-        now, commands = commands[:_IN_ONE_CALL], commands[_IN_ONE_CALL:]
-        answered = by_question(now, vtysh.ask("zebra", now))
-        with odd_answers_named():
-            for question in now:
-                prefix = questions[question]
-                protocols = _protocols(answered.get(question), prefix)
-                if protocols - {_BGP}:
-                    del found[prefix]
-                elif protocols:
-                    found[prefix] = NEED_BESIDE_BGP
+    with odd_answers_named():
+        for prefix, question in asked.items():
+            protocols = _protocols(answered[question], prefix)
+            if protocols - {_BGP}:
+                del found[prefix]
+            elif protocols:
+                found[prefix] = NEED_BESIDE_BGP
     return found
 
 

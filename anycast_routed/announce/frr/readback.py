@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from anycast_routed.announce.frr import (
+    answer_errors,
     answers,
     causes,
     commands,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _SHOW = "show running-config"
 _SHOWN = "\nend\n"  # ends its output
 _SUMMARY = "show bgp summary json"
-_AT_ONCE = 1_000  # questions of one call: each takes FRR 8.4.4 up to 0.7 ms on a busy machine
 _STATIC = re.compile(r"ip(?:v6)? route ")
 
 
@@ -90,7 +90,10 @@ class Reader:
             return self._readback()
 
     def _readback(self) -> Readback:
-        first, later = self._latest_questions[:_AT_ONCE], self._latest_questions[_AT_ONCE:]
+        first, later = (
+            self._latest_questions[: answer_errors.AT_ONCE],
+            self._latest_questions[answer_errors.AT_ONCE :],
+        )
         shown = self._vtysh.ask("bgpd", [_SHOW, _SUMMARY, *first])
         config, _, rest = shown.partition(_SHOWN)
         answered = by_question((_SUMMARY, *first), rest) | self._ask(later)
@@ -106,12 +109,7 @@ class Reader:
         return self.latest_readback
 
     def _ask(self, questions: Sequence[str]) -> dict[str, Any]:
-        """Ask bgpd, in as many calls as need no more than the time of a call each."""
-        found: dict[str, Any] = {}
-        for at in range(0, len(questions), _AT_ONCE):
-            some = questions[at : at + _AT_ONCE]
-            found |= by_question(some, self._vtysh.ask("bgpd", some))
-        return found
+        return answer_errors.ask(self._vtysh, "bgpd", questions)
 
     def origins(self, prefixes: Collection[Prefix]) -> tuple[Origin, ...]:
         """Return the paths to these prefixes that are not ours, with one call of vtysh.
