@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config, Dns
     from anycast_routed.model import Announcement, CheckResult, Plan
 
-_MOST_ASKED = 64
+MOST_ASKED = 64
 """The most addresses that one look asks."""
 _NAMED = 3
 """The most prefixes of one service that each have a finding of their own."""
@@ -57,7 +57,7 @@ async def look_from(config: Config, plan: Plan, start: int = 0) -> tuple[Finding
         return ()
     local = [one for one in announced if one.prefix.network_address in here]
     begin = start % len(local) if local else 0
-    asked = [*local[begin:], *local[:begin]][:_MOST_ASKED]
+    asked = [*local[begin:], *local[:begin]][:MOST_ASKED]
     absent = {one: _ABSENT for one in announced if one.prefix.network_address not in here}
     other = [one for one in asked if one.prefix.network_address != checks[one.service].ip]
     refused, unheard = await _silent(checks, other)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from anycast_routed.reconcile.answering import look_from
+from anycast_routed.reconcile.answering import MOST_ASKED, look_from
 
 if TYPE_CHECKING:
     from anycast_routed.facts.facts import Facts
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _EVERY = 30.0  # seconds from one look to the next
 _WHILE_FOUND = 5.0  # the same while there is a finding, which is to be over soon
-_AT_ONCE = 64  # addresses that one look asks
 
 
 class Answering:
@@ -47,7 +46,7 @@ class Answering:
             if (plan := self._plan) is None:
                 continue
             found = await look_from(self._facts.config, plan, start)
-            start += _AT_ONCE
+            start += MOST_ASKED
             if found != self.findings:
                 self.findings = found
                 self._wake.set()
