@@ -28,10 +28,9 @@ def stand(request: pytest.FixtureRequest) -> Iterator[DaemonSite]:
 
 
 def says(stand: DaemonSite) -> status_file.Live:
-    """Return the daemon's status file."""
-    found = status_file.load(stand.host.path(RUN_DIR))
-    assert found is not None
-    return found
+    """Return the daemon's status file, which it writes after its first announcement."""
+    run_dir = stand.host.path(RUN_DIR)
+    return eventually(lambda: status_file.load(run_dir), why="the daemon has written its status")
 
 
 def limit(stand: DaemonSite, processes: str) -> None:
