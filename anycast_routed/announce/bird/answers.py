@@ -106,10 +106,19 @@ def _blocks(reply: Reply) -> Iterator[tuple[str, list[str]]]:
         yield name, block
 
 
+STOPPING = frozenset({"stop", "flush"})
+"""The states of a protocol between up and down."""
+
+
+def states(reply: Reply) -> dict[str, str]:
+    """Return the state of each protocol, from `show protocols`."""
+    found = (_PROTOCOL.match(line) for line in reply.lines)
+    return {match.group(1): match.group(4) for match in found if match}
+
+
 def down(reply: Reply) -> dict[str, bool]:
     """Return whether each protocol is down, from `show protocols`: disabled, by whomever."""
-    found = (_PROTOCOL.match(line) for line in reply.lines)
-    return {match.group(1): match.group(4) == "down" for match in found if match}
+    return {name: state == "down" for name, state in states(reply).items()}
 
 
 def tables(reply: Reply, owned: Owned) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
-from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED
+from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED, succeeded
 
 if TYPE_CHECKING:
     from anycast_routed.announce.bird.owned import Owned
@@ -34,11 +34,14 @@ def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
     """Load BIRD's config, and disable again what the operator had disabled; return the reply.
 
     BIRD may work on a reload, or queue it, for `within` seconds: what is enabled by it comes last.
+    A protocol that the operator disables in the very millisecond of the reload may come up again.
     """
-    down = [name for name, is_down in _theirs(bird, owned).items() if is_down]
-    reply = bird.ask("configure")
+    _await_stops(bird, owned)
+    shown, reply = bird.ask_at_once("show protocols", "configure")
     if reply.failed:
         return reply
+    states = answers.states(succeeded(shown))
+    down = [name for name, state in states.items() if state == "down" and not owned.has(name)]
     for name in down:
         # It was enabled again a moment ago, and has not opened its session yet.
         bird.ask(f"disable '{name}'")
@@ -49,10 +52,17 @@ def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
     return reply
 
 
-def _theirs(bird: ControlSocket, owned: Owned) -> dict[str, bool]:
-    """Return whether each protocol but our statics is disabled: those get their state from us."""
-    found = answers.down(bird.must("show protocols"))
-    return {name: is_down for name, is_down in found.items() if not owned.has(name)}
+def _await_stops(bird: ControlSocket, owned: Owned) -> None:
+    """Wait until no protocol but ours is about to stop, for a short time at most.
+
+    One that the operator has just disabled looks until then like one that has lost its peer.
+    """
+    until = time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < until:
+        states = answers.states(bird.must("show protocols"))
+        if not any(states[name] in answers.STOPPING and not owned.has(name) for name in states):
+            return
+        time.sleep(_EVERY)
 
 
 def is_running(bird: ControlSocket) -> bool:

@@ -115,10 +115,16 @@ class ControlSocket:
             if reply.code != RECONFIGURED:
                 break
             reply = self._ask(command)
-        if reply.code == ACCESS_DENIED:
-            message = f"BIRD denied the command `{command}`: {reply.text}"
-            raise AccessDeniedError(message)
-        return reply
+        return self._judged(command, reply)
+
+    def ask_at_once(self, *commands: str) -> list[Reply]:
+        """Send commands in one piece, so that BIRD has no time for another user between them.
+
+        Return their whole replies, also error replies. None may be one that BIRD aborts when it is
+        reconfigured: those that list routes.
+        """
+        self._send("\n".join(commands))
+        return [self._judged(command, self._reply(command)) for command in commands]
 
     def must(self, command: str) -> Reply:
         """Send a command that BIRD refuses only when it cannot work; return its reply.
@@ -126,19 +132,25 @@ class ControlSocket:
         Raises:
             RouterUnavailableError: BIRD refused it.
         """
-        reply = self.ask(command)
-        if reply.failed:
-            message = f"BIRD answered {reply.code}: {reply.text}"
-            raise RouterUnavailableError(message, hint="is it shutting down?")
-        return reply
+        return succeeded(self.ask(command))
 
     def _ask(self, command: str) -> Reply:
+        self._send(command)
+        return self._reply(command)
+
+    def _send(self, commands: str) -> None:
         try:
             self._socket.settimeout(self._within)
-            self._socket.sendall(command.encode("ascii") + b"\n")
+            self._socket.sendall(commands.encode("ascii") + b"\n")
         except OSError as error:
             raise self._unavailable(error) from error
-        return self._reply(command)
+
+    @staticmethod
+    def _judged(command: str, reply: Reply) -> Reply:
+        if reply.code == ACCESS_DENIED:
+            message = f"BIRD denied the command `{command}`: {reply.text}"
+            raise AccessDeniedError(message)
+        return reply
 
     def _reply(self, command: str) -> Reply:
         deadline = time.monotonic() + self._within
@@ -174,3 +186,15 @@ class ControlSocket:
             f"BIRD does not answer on {self._path}: {error.strerror or error}",
             hint="is it running? see: systemctl status bird; other path: router.control-socket",
         )
+
+
+def succeeded(reply: Reply) -> Reply:
+    """Return the reply to a command that BIRD refuses only when it cannot work.
+
+    Raises:
+        RouterUnavailableError: BIRD refused it.
+    """
+    if reply.failed:
+        message = f"BIRD answered {reply.code}: {reply.text}"
+        raise RouterUnavailableError(message, hint="is it shutting down?")
+    return reply

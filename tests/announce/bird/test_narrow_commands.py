@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from anycast_routed.announce.bird import answers, configure
+from anycast_routed.announce.bird.owned import Owned
 from anycast_routed.announce.bird.protocols import blocks, held
-from anycast_routed.lab.bird import Bird
+from anycast_routed.announce.bird.socket import ControlSocket
+from anycast_routed.lab.bird import CONTROL, Bird
 from tests.support.dns_site import INCLUDE, RUN_DIR, Held, Site, lay_out
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -160,6 +163,22 @@ def test_a_new_prefix_enables_nothing_that_the_operator_has_disabled(operators: 
     eventually(lambda: "10.10.10.12/32" in operators.tables()[1])
     assert is_disabled(operators, "upstream")
     assert "198.51.100.0/24" not in operators.tables()[0]
+
+
+def test_a_reload_knows_what_the_operator_has_disabled_a_moment_ago(operators: Site) -> None:
+    routes = "".join(f"route 10.{n >> 8}.{n & 255}.0/24 blackhole; " for n in range(30_000))
+    more = f"protocol static bulk {{ ipv4 {{ table big; }}; {routes}}}\n"
+    operators.dns1.write(CONF, f"{operators.dns1.read(CONF)}ipv4 table big;\n{more}")
+    bird_of(operators).birdc("configure")
+    eventually(lambda: not is_disabled(operators, "bulk"))
+    path = operators.dns1.path(CONTROL)
+    ours = Owned.by(operators.router_file().read_text())
+    with ControlSocket(path, within=5) as his, ControlSocket(path, within=5) as bird:
+        his.must("disable bulk")
+        shown = answers.states(bird.must("show protocols"))
+        assert shown["bulk"] == "flush", "its routes are about to go"
+        configure.load(bird, ours, within=5)
+    eventually(lambda: is_disabled(operators, "bulk"))
 
 
 def test_with_a_broken_bird_conf_one_prefix_goes_alone(operators: Site, announced: Held) -> None:

@@ -78,6 +78,15 @@ def test_asynchronous_lines_are_no_part_of_a_reply(path: Path) -> None:
         assert bird.ask("show status").lines == ["up", "up"]
 
 
+def test_two_commands_at_once_have_a_reply_each(path: Path) -> None:
+    with (
+        answering(path, b"0013 up\n0003 Reconfigured\n"),
+        ControlSocket(path, within=1) as bird,
+    ):
+        first, second = bird.ask_at_once("show status", "configure")
+    assert (first.text, second.text) == ("up", "Reconfigured")
+
+
 def test_two_replies_at_once_are_two(path: Path) -> None:
     with (
         answering(path, b"0011 a: enabled\n0008 b: already\n"),
