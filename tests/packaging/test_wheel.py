@@ -19,7 +19,7 @@ UNITS = sorted((ROOT / "packaging" / "systemd").iterdir())
 RENDER = """
 import anycast_routed, anycast_routed.announce.render as render
 assert anycast_routed.__file__.startswith({directory!r}), anycast_routed.__file__
-given = dict(owner="/run/x", sessions=None, peers=(), blocks=(), standby=())
+given = dict(owner="/run/x", sessions=None, peers=(), pipes=(), blocks=(), standby=())
 print(render.Renderer("bird").render(given))
 """
 

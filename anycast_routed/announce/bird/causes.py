@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird.owned import pipe_name
 
 if TYPE_CHECKING:
+    from anycast_routed.announce.bird.answers import Channel
     from anycast_routed.announce.bird.owned import Owned
-    from anycast_routed.announce.bird.socket import ControlSocket
+    from anycast_routed.announce.bird.socket import ControlSocket, Reply
     from anycast_routed.model import Prefix
 
 _BEST = re.compile(r"\[(\S+) .*\] \* \((\d+)\)")
@@ -33,7 +35,7 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     found = bird.ask(f"show route {prefix} table {channel.table}")
     best = None if found.failed else _BEST.search(found.raw)
     if best is None:
-        return _of_table(session, channel.table, family, answers.vrfs(shown).get(session, ""))
+        return _of_table(session, channel, shown)
     name, preference = best.groups()
     if not owned.has(name):
         kind = answers.kinds(shown).get(name, "").lower()
@@ -46,11 +48,16 @@ def cause(bird: ControlSocket, session: str, prefix: Prefix, owned: Owned) -> tu
     return f"the export {named} of protocol {session} refuses it", fix
 
 
-def _of_table(session: str, table: str, family: str, vrf: str) -> tuple[str, str]:
+def _of_table(session: str, channel: Channel, shown: Reply) -> tuple[str, str]:
     """Return the cause if the table of the session's channel does not have the route."""
-    ours = f"master{family[-1]}"
-    if vrf:
+    table, master, pipe = channel.table, f"master{channel.family[-1]}", pipe_name(channel.family)
+    if table == master and answers.down(shown).get(pipe):
+        return f"protocol pipe {pipe} is disabled", f"birdc enable {pipe}"
+    if vrf := answers.vrfs(shown).get(session):
         cause = f"the session is in VRF {vrf}, and its table {table} does not have the route"
-        return cause, f"other VRFs are not supported: add a session of the default VRF on {ours}"
-    fix = f"the channel of {session} uses table {table}, and anycast-routed puts routes into {ours}"
+        fix = f"other VRFs are not supported: add a session of the default VRF on {master}"
+        return cause, fix
+    fix = (
+        f"the channel of {session} uses table {table}, and anycast-routed puts routes into {master}"
+    )
     return f"its table {table} does not have the route", fix

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers, exact
+from anycast_routed.announce.bird.owned import pipe_name
 from anycast_routed.model import BlackholeNeed
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ def blackholes(
 def _kernels(shown: Reply, version: int) -> dict[str, str]:
     """Return the kernel protocols that can get routes of a master table, with their filters.
 
-    Routes also reach the other tables where a pipe is.
+    Routes also reach the other tables where the operator has a pipe.
     """
     kinds, channels = answers.kinds(shown), answers.channels(shown)
-    has_pipe = "Pipe" in kinds.values()
+    pipes = {name for name, kind in kinds.items() if kind == "Pipe"}
+    has_pipe = not pipes <= {pipe_name("ipv4"), pipe_name("ipv6")}
     return {
         name: channel.export
         for name, kind in kinds.items()

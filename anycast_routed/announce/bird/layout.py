@@ -7,12 +7,12 @@ UPDATE for that one route. In a filter, every prefix would be sent again.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import protocols
-from anycast_routed.announce.bird.owned import session_name, symbol
+from anycast_routed.announce.bird.owned import pipe_name, session_name
+from anycast_routed.announce.bird.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 _MARK = re.compile(r'^define anycast_routed_loaded = "([0-9a-f]+)";$', re.MULTILINE)
 _OWNER = re.compile(r'^define anycast_routed_owner = "([^"\n]+)";$', re.MULTILINE)
-_ABOVE_DIRECT = 250
-_MOST_ALONE = 16
-"""The most prefixes of one service and family that have a protocol each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,28 @@ class StaticBlock:
     name: str
     family: str
     table: str
+    """From which the sessions take the routes."""
+    own_table: str
+    """In which the routes stand: `table` itself, or a small one with a pipe to it."""
     disabled: bool
     """BIRD holds none of its routes until it is told `enable`."""
     preference: int | None
     """None is BIRD's default for a static protocol, 200."""
     routes: tuple[StaticRoute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """A table of our own, whose routes a `protocol pipe` brings into a table of the operator.
+
+    To remove a route, BIRD walks the table of the protocol that has it. The operator's may have
+    every route of the Internet.
+    """
+
+    name: str
+    family: str
+    own_table: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +89,10 @@ def variables(
 ) -> Mapping[str, object]:
     """Return the variables of bird.conf.j2; `owner` is the mark of the run directory.
 
-    With sessions of our own the routes stand in tables of our own, so that the operator's kernel
-    protocol never sees them; without, in the operator's master tables, for the operator's sessions.
+    The routes stand in tables of our own. With sessions of our own they stay there, so that the
+    operator's kernel protocol never sees them. Without, `pipes` bring them into the operator's
+    master tables, for the operator's sessions; a template that leaves `pipes` out puts the routes
+    of each block into its `table` itself.
 
     `blocks` are the protocols that announce, `standby` those of withheld prefixes. A template that
     leaves `standby` out works as well, but each return of a prefix then needs a reload.
@@ -85,7 +101,7 @@ def variables(
     sent again. Those that are `lost`, because no session is sent them, may move. A withheld one
     keeps its attributes there, too: they matter when it returns.
     """
-    names = _Names(plan, current or "", lost)
+    names = Places(plan, current or "", lost)
     announced = [(names.of(one), one) for one in plan.announcements]
     taken = {name for name, _ in announced}
     written = protocols.attributes(current or "")
@@ -104,9 +120,18 @@ def variables(
         "owner": owner,
         "sessions": plan.sessions,
         "peers": _peers(plan),
+        "pipes": _pipes((*blocks, *standby)),
         "blocks": blocks,
         "standby": standby,
     }
+
+
+def _pipes(blocks: Iterable[StaticBlock]) -> tuple[Pipe, ...]:
+    found = {one.table: one for one in blocks if one.own_table != one.table}
+    return tuple(
+        Pipe(pipe_name(one.family), one.family, one.own_table, table)
+        for table, one in sorted(found.items())
+    )
 
 
 def _peers(plan: Plan) -> tuple[BgpBlock, ...]:
@@ -155,65 +180,8 @@ class BirdLayout:
         return protocols.with_states(current, wanted)
 
 
-class _Names:
-    """Which protocol has which prefix.
-
-    Each prefix of a small service has its own protocol, so that each can be withdrawn alone, in
-    whatever state the operator's config is. BIRD disables protocols one by one, which
-    `python -m bench.protocols` measures, so the many prefixes of a large service share one.
-    """
-
-    def __init__(self, plan: Plan, current: str, lost: Collection[Prefix]) -> None:
-        self.table = "anycast" if plan.sessions else "master"
-        self._usual = None if plan.sessions else _ABOVE_DIRECT
-        running = [
-            one
-            for one in protocols.blocks(current)
-            if one.table.startswith(self.table) and not one.routes.issubset(lost)
-        ]
-        self._preferences = {one.name: one.preference for one in running}
-        self._homes = {
-            (one.table, prefix): one.name
-            for one in running
-            for prefix in one.routes
-            if prefix not in lost or one.preference == self._usual
-        }
-        every = (*plan.announcements, *plan.standby)
-        self._count = Counter((one.service, one.prefix.version) for one in every)
-
-    def preference(self, name: str) -> int | None:
-        """Return the preference of a protocol; one whose routes are exported keeps its own.
-
-        In the operator's tables ours must win against `protocol direct` (240), which has the
-        address of each label too. Another preference would send the routes again.
-        """
-        return self._preferences.get(name, self._usual)
-
-    def of(self, one: Announcement) -> str:
-        """Return the name of the protocol that has a prefix already, or will have it."""
-        home = self._homes.get((f"{self.table}{one.prefix.version}", one.prefix))
-        return home or self._new(one)
-
-    def apart_from(self, taken: Collection[str], one: Announcement) -> str:
-        """Return the same for a withheld prefix: `taken` are the protocols that announce.
-
-        The empty string if there is none: its large service announces other prefixes.
-        """
-        for name in (self.of(one), self._new(one)):
-            if name not in taken:
-                return name
-        return ""
-
-    def _new(self, one: Announcement) -> str:
-        version = one.prefix.version
-        if self._count[one.service, version] > _MOST_ALONE:
-            return f"anycast_{one.service.replace('-', '_')}_v{version}"
-        # Two underscores, because no name of a service begins with one.
-        return f"anycast__{symbol(one.prefix.network_address)}_v{version}"
-
-
 def _blocks(
-    members: Iterable[tuple[str, Announcement]], names: _Names, *, disabled: bool
+    members: Iterable[tuple[str, Announcement]], names: Places, *, disabled: bool
 ) -> tuple[StaticBlock, ...]:
     found: dict[str, list[Announcement]] = {}
     for name, one in members:
@@ -224,6 +192,7 @@ def _blocks(
             name=name,
             family=f"ipv{version}",
             table=f"{names.table}{version}",
+            own_table=names.own_table(name, version),
             disabled=disabled,
             preference=names.preference(name),
             routes=tuple(map(_static_route, listed)),

@@ -68,3 +68,9 @@ def symbol(address: Address) -> str:
 def session_name(address: Address) -> str:
     """Return the name of our session with a neighbor, by which it is known as ours."""
     return f"anycast_peer_{symbol(address)}"
+
+
+def pipe_name(family: str) -> str:
+    """Return the name of our pipe to the operator's table of a family, such as `ipv4`."""
+    # No static protocol of ours has such a name: they end with `_v4` or `_v6`.
+    return f"anycast__pipe{family[-1]}"

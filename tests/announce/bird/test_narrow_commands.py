@@ -166,18 +166,22 @@ def test_a_new_prefix_enables_nothing_that_the_operator_has_disabled(operators: 
 
 
 def test_a_reload_knows_what_the_operator_has_disabled_a_moment_ago(operators: Site) -> None:
-    routes = "".join(f"route 10.{n >> 8}.{n & 255}.0/24 blackhole; " for n in range(30_000))
-    more = f"protocol static bulk {{ ipv4 {{ table big; }}; {routes}}}\n"
+    routes = "".join(f"route 10.{n >> 8}.{n & 255}.0/24 blackhole;\n" for n in range(60_000))
+    operators.dns1.write("/etc/bird/bulk.conf", routes)
+    more = 'protocol static bulk { ipv4 { table big; };\ninclude "bulk.conf";\n}\n'
     operators.dns1.write(CONF, f"{operators.dns1.read(CONF)}ipv4 table big;\n{more}")
     bird_of(operators).birdc("configure")
-    eventually(lambda: not is_disabled(operators, "bulk"))
     path = operators.dns1.path(CONTROL)
     ours = Owned.by(operators.router_file().read_text())
-    with ControlSocket(path, within=5) as his, ControlSocket(path, within=5) as bird:
-        his.must("disable bulk")
-        shown = answers.states(bird.must("show protocols"))
-        assert shown["bulk"] == "flush", "its routes are about to go"
-        configure.load(bird, ours, within=5)
+    with ControlSocket(path, within=30) as his, ControlSocket(path, within=30) as bird:
+
+        def seen_flushing() -> bool:
+            his.must("enable bulk")
+            his.must("disable bulk")
+            return answers.states(bird.must("show protocols"))["bulk"] == "flush"
+
+        eventually(seen_flushing, why="its routes are about to go")
+        configure.load(bird, ours, within=30)
     eventually(lambda: is_disabled(operators, "bulk"))
 
 

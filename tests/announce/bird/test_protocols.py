@@ -85,11 +85,24 @@ def test_a_prefix_stays_in_the_protocol_that_has_it() -> None:
 
 
 def test_a_protocol_in_another_table_is_no_home() -> None:
-    """The operator has removed `bgp`: the routes move to the master tables, with 250."""
+    """The operator has removed `bgp`: the routes get a pipe to the master tables, and 250."""
     decision = plan(announcement(str(ONE)), ours=sessions("172.17.2.254"))
     before = rendered(decision)
     (after,) = protocols.blocks(rendered(plan(announcement(str(ONE)), ours=None), before))
-    assert (after.table, after.preference) == ("master4", 250)
+    assert (after.table, after.preference) == ("anycast4", 250)
+
+
+def test_a_protocol_keeps_its_table() -> None:
+    """A text of 0.1.0 has it in the operator's table, and a later one behind a pipe."""
+    decision = plan(announcement(str(ONE)), announcement(str(TWO)), ours=None)
+    new = rendered(decision)
+    assert {one.table for one in protocols.blocks(new)} == {"anycast4"}
+    assert rendered(decision, new) == new
+    older = rendered(decision, GROUP)
+    assert [(one.name, one.table) for one in protocols.blocks(older)] == [
+        ("anycast_dns_v4", "master4")
+    ]
+    assert "pipe" not in older
 
 
 @pytest.mark.parametrize(
