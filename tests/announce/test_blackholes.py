@@ -50,7 +50,9 @@ def begin(lab: Lab, config: dict[str, Any], router_name: str, *, kernel: str = _
     own = _OPEN if router_name == "bird" else frr_sessions()
     site = lay_out_operators(lab, config, router_name, own)
     if router_name == "bird" and kernel != _STOCK:
-        site.router.configure(bird.STOCK.replace(_STOCK, kernel) + INCLUDE + own)
+        site.dns1.write(bird.CONF, bird.STOCK.replace(_STOCK, kernel) + INCLUDE + own)
+        # BIRD 3.1.8 can crash when it is told to reload a kernel channel with another filter.
+        site.router.restart()
     await_sessions(site)
     return site
 
