@@ -47,21 +47,28 @@ def apply(
             "--allow-shrink", help="Accept a new config that withdraws most of what is announced."
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let changed checks decide at once, without a trial.")
+    ] = False,
 ) -> int:
-    """Run the checks, plan, load what differs, and confirm it at the router."""
+    """Run the checks, plan, load what differs, and confirm it at the router.
+
+    Where a changed check fails and the old one passes, the old one still decides, and the exit code
+    is 78.
+    """
     settings: Settings = context.obj
     if dry_run:
-        return _preview(settings, "apply", diff=diff, pending=Exit.OK)
+        return _preview(settings, "apply", diff=diff, pending=Exit.OK, force=force)
     config, digest = settings.load_with_digest()
     with withdrawing_if_untrusted(config), running_daemon.alone(config.daemon.run_dir, "apply"):
-        done = once(config, digest, allow_shrink=allow_shrink)
+        done = once(config, digest, allow_shrink=allow_shrink, force=force)
     outcome = done.step.outcome
     seconds = {"confirmed": outcome.seconds, "total": seconds_since_start()}
     settings.emit(
         "apply",
         changed=outcome.changed,
         changes=done.step.changes,
-        **_facts(done.step.plan, outcome.readback, done.results, done.unanswered),
+        **_facts(done.step.plan, outcome.readback, done.results, _warned(done)),
         faults=outcome.faults,
         origins=done.step.origins,
         seconds=seconds,
@@ -87,21 +94,23 @@ def plan(
     return _preview(context.obj, "plan", diff=diff, pending=pending)
 
 
-def _preview(settings: Settings, verb: str, *, diff: bool, pending: Exit) -> int:
+def _preview(
+    settings: Settings, verb: str, *, diff: bool, pending: Exit, force: bool = False
+) -> int:
     """Print what would change; return `pending` if anything would."""
     config, unknown = password_files.imagined(settings.load())
     settings.report(unknown)
     speaker = choose.choose(config)
-    seen = preview(config, speaker)
+    seen = preview(config, speaker, force=force)
     before = files.read(speaker.file)
     # A password that cannot be read may have changed.
     current = bool(unknown) or (before == seen.text and speaker.is_loaded(seen.text))
     changed = bool(seen.changes) or not current
-    facts = _facts(seen.plan, seen.before, seen.results, seen.unanswered)
+    facts = _facts(seen.plan, seen.before, seen.results, _warned(seen))
     settings.emit(verb, changed=changed, changes=seen.changes, **facts)
     if changed or not settings.quiet:
         settings.say(plan_lines.change_lines(seen.plan, seen.changes))
-        settings.report((*seen.plan.warnings, *seen.unanswered))
+        settings.report((*seen.plan.warnings, *_warned(seen)))
         if diff:
             settings.say(difference(speaker.file, before, seen.text))
         settings.say(findings.lines([*owner.finding(speaker), *speaker.notes()]))
@@ -122,7 +131,7 @@ def _exit_code(done: Done) -> Exit:
     """Return 4 if some desired prefix reaches no peer although a session is up.
 
     Also if the router does not take a prefix at all, or announces one by other means that should
-    be gone.
+    be gone. Otherwise return 78 if a changed check fails, so that the old one still decides.
     """
     outcome = done.step.outcome
     missing = (
@@ -130,7 +139,7 @@ def _exit_code(done: Done) -> Exit:
         or unheard(done.step.plan, outcome.readback)
         or still_announced(wanted(done.step.plan), done.step.origins)
     )
-    return Exit.NOT_CONFIRMED if missing else Exit.OK
+    return Exit.NOT_CONFIRMED if missing else Exit.CONFIG if done.trials else Exit.OK
 
 
 def _say_outcome(settings: Settings, done: Done, total: float) -> None:
@@ -144,7 +153,7 @@ def _say_outcome(settings: Settings, done: Done, total: float) -> None:
         step.plan, outcome.readback, [one.prefix for one in step.changes if one.before]
     )
     found += origin_findings(wanted(step.plan), step.origins)
-    settings.say(findings.lines([*unknown, *found]))
+    settings.say(findings.lines([*unknown, *done.trials, *found]))
     settings.report((*step.plan.warnings, *done.unanswered))
     if settings.verbose:
         settings.say(plan_lines.announced_lines(step.plan))
@@ -162,18 +171,22 @@ def _facts(
     plan: Plan,
     readback: Readback,
     results: Mapping[CheckKey, tuple[CheckResult, ...]],
-    unanswered: tuple[Finding, ...],
+    warned: tuple[Finding, ...],
 ) -> dict[str, object]:
     """Return what both verbs report in JSON."""
     return {
         "router": readback.router,
         "announcements": plan.announcements,
         "withheld": plan.withheld,
-        "warnings": [str(one) for one in (*plan.warnings, *unanswered)],
+        "warnings": [str(one) for one in (*plan.warnings, *warned)],
         "checks": {name: plain(result) for name, result in _latest(results).items()},
         "sessions": readback.sessions,
         "exported": readback.exported_by_peer(),
     }
+
+
+def _warned(seen: Done | Preview) -> tuple[Finding, ...]:
+    return (*seen.trials, *seen.unanswered)
 
 
 def _latest(results: Mapping[CheckKey, tuple[CheckResult, ...]]) -> dict[str, CheckResult]:

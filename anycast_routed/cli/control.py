@@ -21,6 +21,7 @@ from anycast_routed.errors import (
     NotConfirmedError,
     UsageError,
 )
+from anycast_routed.model import Code, Verdict
 from anycast_routed.report.systemd import Notify
 from anycast_routed.report.text import printable, safe
 from anycast_routed.state import handover as handover_mark
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LOAD_TIMEOUT = 5.0  # seconds for the daemon to load a config
 _OLD_PROBLEM_TIMEOUT = 4.0  # seconds after which a problem reported before is current again
 _POLL_INTERVAL = 0.05  # seconds between two reads of the daemon's status
+_LONGEST_TRIAL = 60.0  # seconds; systemd waits 90 s for a reload
 _LONGEST_HANDOVER = 600.0  # seconds
 
 
@@ -53,11 +55,15 @@ def reload(
             "--allow-shrink", help="Accept a config that withdraws most of what is announced."
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let changed checks decide at once, without a trial.")
+    ] = False,
 ) -> int:
     """Make the daemon load the config file, and wait until it has.
 
     The daemon also loads a changed config file by itself. This verb reports every fault of a
-    broken file, and the daemon keeps its old config.
+    broken file, and the daemon keeps its old config. A changed check of a service that is up is
+    tried first: this verb fails if it fails while the old check passes.
     """
     settings: Settings = context.obj
     config, digest = settings.load_with_digest()
@@ -67,12 +73,16 @@ def reload(
     _refuse_other_config_file(settings, before)
     if allow_shrink:
         requests.write_allow_shrink(run_dir, digest)
+    if force:
+        requests.write_force(run_dir, digest)
     try:
         daemon = running_daemon.hang_up(run_dir)
-        _wait_until_loaded(run_dir, digest, before)
+        _wait_until_loaded(run_dir, digest, before, without_trials=force)
     finally:
         # It holds for this reload only, even if the same content is loaded again later.
         requests.clear_allow_shrink(run_dir)
+        requests.clear_force(run_dir)
+    _wait_for_trials(run_dir, config)
     settings.emit("reload", pid=daemon, config=str(settings.path()), digest=digest)
     settings.say([f"the daemon, PID {daemon}, has loaded {settings.path()}"])
     return Exit.OK
@@ -91,10 +101,13 @@ def _refuse_other_config_file(settings: Settings, status: status_file.Live | Non
         raise UsageError(message, hint="if you mean the daemon's file, name it with --config")
 
 
-def _wait_until_loaded(run_dir: Path, digest: str, before: status_file.Live | None) -> None:
+def _wait_until_loaded(
+    run_dir: Path, digest: str, before: status_file.Live | None, *, without_trials: bool
+) -> None:
     """Wait until the daemon has loaded the config with this digest.
 
-    `before` is the daemon's status before it was asked to reload.
+    `before` is the daemon's status before it was asked to reload. With `without_trials`, also wait
+    until no changed check is on trial.
 
     Raises:
         ConfigError: the daemon refuses the config.
@@ -107,13 +120,45 @@ def _wait_until_loaded(run_dir: Path, digest: str, before: status_file.Live | No
         status = running_daemon.said(run_dir)
         problem = status.problems.get("config") if status else None
         if status is not None and problem is None and status.digest == digest:
-            return
+            on_trial = without_trials and status.trials
+            if not on_trial:
+                return
         if problem is not None and (problem != old_problem or waited > _OLD_PROBLEM_TIMEOUT):
             message = f"the daemon keeps its old config: {printable(problem)}"
             hint = "only if they should be withdrawn: anycast-routed reload --allow-shrink"
             raise ConfigError(message, hint=hint if "withdraw most" in problem else "")
     message = f"the daemon has not loaded the config within {_LOAD_TIMEOUT:g} s"
     raise NotConfirmedError(message, hint="see: journalctl -u anycast-routed")
+
+
+def _wait_for_trials(run_dir: Path, config: Config) -> None:
+    """Wait until each changed check has passed or failed.
+
+    Raises:
+        ConfigError: one fails while the old check passes, so the old one still decides.
+        NotConfirmedError: the daemon does not decide in time.
+    """
+    deadline = time.monotonic() + _LOAD_TIMEOUT + _longest_trial(config)
+    while time.monotonic() < deadline:
+        status = running_daemon.said(run_dir)
+        if status is not None and not status.trials:
+            return
+        if status is not None and all(
+            one.verdict is Verdict.DOWN for one in status.trials.values()
+        ):
+            failed = [one for one in status.findings if one.code is Code.CHECK_ON_TRIAL]
+            message = "\n".join(printable(f"{one.about}: {one.detail}") for one in failed)
+            raise ConfigError(message, hint=printable(failed[0].fix) if failed else "")
+        time.sleep(_POLL_INTERVAL)
+    message = "the daemon has loaded the config, and a changed check is still on trial"
+    raise NotConfirmedError(message, hint="see: anycast-routed status")
+
+
+def _longest_trial(config: Config) -> float:
+    """Return the seconds after which each changed check has a verdict, at most one minute."""
+    checks = [service.dns for service in config.services]
+    longest = max(2 * (one.rise + one.fall) * max(one.timeout, one.fast_interval) for one in checks)
+    return min(longest, _LONGEST_TRIAL)
 
 
 def handover(

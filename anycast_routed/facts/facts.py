@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anycast_routed.decide import trial
 from anycast_routed.decide.plan import plan
 from anycast_routed.facts.draining import Draining
 from anycast_routed.facts.flapping import Flapping
 from anycast_routed.facts.verdicts import Recorded, Verdicts
 from anycast_routed.model import CheckKey, Health, Held, Host, Observed, Verdict
+from anycast_routed.state import recorded_checks
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anycast_routed.config import Config
-    from anycast_routed.facts.verdicts import Judged
-    from anycast_routed.model import CheckResult, Plan, Prefix
+    from anycast_routed.config import Config, Dns
+    from anycast_routed.facts.verdicts import Asked, Judged
+    from anycast_routed.model import CheckResult, Finding, Plan, Prefix
     from anycast_routed.state.drain_orders import Ordered
 
 
@@ -42,7 +44,8 @@ class Facts:
         self._known = known
         self._host = host
         self._services = {service.name: service for service in config.services}
-        self._verdicts = Verdicts(config, known.health, recorded)
+        checks = recorded_checks.read(known.checks)
+        self._verdicts = Verdicts(config, known.health, recorded, checks)
         self._flapping = Flapping(known.flaps)
         self._draining = Draining(known.lowered)
 
@@ -50,6 +53,11 @@ class Facts:
     def checks(self) -> Mapping[CheckKey, Health]:
         """The health of each check."""
         return self._verdicts.health
+
+    @property
+    def trials(self) -> Mapping[CheckKey, Health]:
+        """The health of each changed check that is on trial."""
+        return {key: one.health for key, one in self._verdicts.trials.items()}
 
     @property
     def host(self) -> Host:
@@ -74,9 +82,29 @@ class Facts:
         """Return each change of a service's verdict since the last call, oldest first."""
         return self._verdicts.take_turns()
 
-    def settled(self, check: CheckKey) -> bool:
+    def asked(self) -> list[Asked]:
+        """Return all checks to run: those that decide, and the changed ones on trial."""
+        return self._verdicts.asked()
+
+    def is_asked(self, check: CheckKey, by: Dns) -> bool:
+        """Tell whether this check still decides, or is on trial."""
+        return self.decides(check, by) or self._verdicts.on_trial(check, by)
+
+    def decides(self, check: CheckKey, by: Dns) -> bool:
+        """Tell whether it is this check that decides."""
+        return self._verdicts.decides(check, by)
+
+    def settled(self, check: CheckKey, by: Dns | None = None) -> bool:
         """Tell whether this process has a verdict on the check, and no result against it since."""
-        return self._verdicts.settled(check)
+        return self._verdicts.settled(check, by)
+
+    def trial_findings(self, verb: str) -> dict[CheckKey, Finding | None]:
+        """Return each changed check on trial, with a finding if it fails; `verb` takes configs."""
+        deciding = self._verdicts.deciding
+        return {
+            key: trial.failure(key.service, deciding[key], one, verb)
+            for key, one in self._verdicts.trials.items()
+        }
 
     def record(self, router: str) -> Record:
         """Return what the next process of this boot needs to know."""
@@ -88,17 +116,31 @@ class Facts:
             lowered=dict(self._draining.lowered),
             config=self.digest,
             blackholes=self.blackholes,
+            checks=recorded_checks.written(self._verdicts.deciding),
         )
 
-    def fold(self, check: CheckKey, result: CheckResult, *, began: float, at: float) -> bool:
+    def fold(
+        self,
+        check: CheckKey,
+        result: CheckResult,
+        *,
+        began: float,
+        at: float,
+        by: Dns | None = None,
+    ) -> bool:
         """Add one check's result; tell whether the verdict has changed, or is the first one.
 
-        A result for a check that the config no longer has is ignored.
+        During a trial, `by` is the check that was asked; None is the one that decides. A result of
+        a check that the config no longer has is ignored.
         """
-        return self._count(check, self._verdicts.fold(check, result, began=began, at=at), at)
+        judged = self._verdicts.fold(check, result, began=began, at=at, by=by)
+        return self._count(check, judged, at)
 
     def died(self, check: CheckKey, reason: str, *, seen: float, at: float) -> bool:
-        """Add the proof that the server died or hung; tell whether the verdict has changed."""
+        """Add the proof that the server died or hung; tell whether the verdict has changed.
+
+        During a trial, it is the server of the check that decides.
+        """
         return self._count(check, self._verdicts.died(check, reason, seen=seen), at)
 
     def see(self, host: Host) -> bool:
@@ -122,13 +164,21 @@ class Facts:
         """End the drains whose time is over at `now` (wall clock)."""
         self.version += self._draining.expire(now)
 
-    def adopt(self, config: Config) -> None:
-        """Put another config in force: what is announced stays until there are other verdicts."""
+    def adopt(self, config: Config, *, forced: bool = False) -> bool:
+        """Put another config in force: what is announced stays until there are other verdicts.
+
+        A changed check of a service that is up is on trial, unless it is `forced`.
+
+        Returns:
+            Whether other checks are to be run than before.
+        """
+        before = self.asked()
         self.config = config
         self._services = {service.name: service for service in config.services}
-        self._verdicts.adopt(config)
+        self._verdicts.adopt(config, forced=forced)
         self.hold(self.held.prefixes)
         self.version += 1
+        return self.asked() != before
 
     def confirmed(self, shown: Plan, prefixes: Iterable[Prefix], at: float) -> None:
         """Take in a read-back of the router, which shows this plan."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from anycast_routed.decide.health import decided, died, step, uncounted, unproved
 from anycast_routed.decide.service_state import combined
+from anycast_routed.decide.trial import Trial, continued, is_due, question, taken_over, tried
 from anycast_routed.model import CheckKey, Health, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -33,18 +34,33 @@ class Judged(NamedTuple):
     was_proved: bool
     """Before it, this process had a verdict on each check of the service."""
     turned: bool
-    """The verdict of the service has changed, or is the first one of this process."""
+    """The verdict of the service has changed, or is the first one of this process.
+
+    Also if a trial has a verdict, or is over.
+    """
+
+
+Asked: TypeAlias = "tuple[CheckKey, Dns]"
+"""A check to run: one that decides, or a changed one on trial."""
 
 
 class Verdicts:
     """The health of each check of a config, and which of it this process has proved itself."""
 
     def __init__(
-        self, config: Config, known: Mapping[CheckKey, Health], recorded: Recorded
+        self,
+        config: Config,
+        known: Mapping[CheckKey, Health],
+        recorded: Recorded,
+        checks: Mapping[CheckKey, Dns],
     ) -> None:
-        self._checks = _checks(config)
-        self._of_service = _by_service(self._checks)
-        self.health = {key: known.get(key, Health()) for key in self._checks}
+        """Start with the recorded health, and the checks that made it where they are known."""
+        self.deciding = {key: checks.get(key, check) for key, check in _checks(config).items()}
+        """The check that decides for each key: that of the config, or the old one in a trial."""
+        self.trials: dict[CheckKey, Trial] = {}
+        """The trial of each changed check."""
+        self._of_service = _by_service(self.deciding)
+        self.health = {key: known.get(key, Health()) for key in self.deciding}
         """The health of each check."""
         self._proved: set[CheckKey] = set()
         if recorded is Recorded.CONTINUED:
@@ -56,37 +72,59 @@ class Verdicts:
         self.evidence: dict[str, float] = {}
         """When the first sign of each service's latest turn was seen, until it is reported."""
         self._turns: list[tuple[str, Health]] = []
+        self.adopt(config)
 
     @property
     def unproved(self) -> frozenset[str]:
         """The services with a check on which this process has no verdict yet."""
         return frozenset(key.service for key in self.health.keys() - self._proved)
 
-    def settled(self, check: CheckKey) -> bool:
+    def asked(self) -> list[Asked]:
+        """Return all checks to run."""
+        return [*self.deciding.items(), *((key, one.check) for key, one in self.trials.items())]
+
+    def decides(self, key: CheckKey, check: Dns) -> bool:
+        """Tell whether this check decides."""
+        return self.deciding.get(key) == check
+
+    def on_trial(self, key: CheckKey, check: Dns | None) -> bool:
+        """Tell whether this check is a changed one on trial."""
+        return key in self.trials and self.trials[key].check == check
+
+    def settled(self, key: CheckKey, by: Dns | None = None) -> bool:
         """Tell whether this process has a verdict on the check, and no result against it since."""
-        return check in self._proved and decided(self.health[check])
+        if self.on_trial(key, by):
+            return decided(self.trials[key].health)
+        return key in self._proved and decided(self.health[key])
 
     def fold(
-        self, check: CheckKey, result: CheckResult, *, began: float, at: float
+        self, key: CheckKey, result: CheckResult, *, began: float, at: float, by: Dns | None = None
     ) -> Judged | None:
-        """Add one check's result; None for a check that the config no longer has."""
-        before = self.health.get(check)
-        if before is None:
+        """Add one result of a check; None stands for the check that decides.
+
+        None is returned for a check that neither decides nor is on trial any more.
+        """
+        if self.on_trial(key, by):
+            return self._try(key, tried(self.trials[key], result, at=at))
+        if key not in self.health or not (by is None or self.decides(key, by)):
             return None
+        before, limits = self.health[key], self.deciding[key]
         in_a_row = {Outcome.FAIL: before.fails, Outcome.PASS: before.passes}
         if in_a_row.get(result.outcome) == 0:
-            self._first_signs[check] = began
-        limits = self._checks[check]
-        return self._judge(check, step(before, result, rise=limits.rise, fall=limits.fall, at=at))
+            self._first_signs[key] = began
+        return self._judge(key, step(before, result, rise=limits.rise, fall=limits.fall, at=at))
 
-    def died(self, check: CheckKey, reason: str, *, seen: float) -> Judged | None:
-        """Add the proof that a server died or hung; None for a check no longer in the config."""
-        before = self.health.get(check)
+    def died(self, key: CheckKey, reason: str, *, seen: float) -> Judged | None:
+        """Add the proof that the server of the check that decides died or hung.
+
+        None is returned for a check that the config no longer has.
+        """
+        before = self.health.get(key)
         if before is None:
             return None
         if before.fails == 0:
-            self._first_signs[check] = seen
-        return self._judge(check, died(before, reason, fall=self._checks[check].fall))
+            self._first_signs[key] = seen
+        return self._judge(key, died(before, reason, fall=self.deciding[key].fall))
 
     def shown(self, check: CheckKey, *, announced: bool) -> Health:
         """Return the health that a plan may rest on.
@@ -96,24 +134,31 @@ class Verdicts:
         health = self.health[check]
         return health if check in self._proved else unproved(health, announced=announced)
 
-    def adopt(self, config: Config) -> None:
+    def adopt(self, config: Config, *, forced: bool = False) -> None:
         """Put the checks of another config in place.
 
-        A check that asks the same question keeps its verdict. There is no verdict yet on another
-        server, or on a service with a new name.
+        A check that asks the same question keeps its verdict. A changed one is on trial if the old
+        one is UP, unless it is `forced`; otherwise there is no verdict on it yet, as on a service
+        with a new name.
         """
-        before, self._checks = self._checks, _checks(config)
-        self._of_service = _by_service(self._checks)
-        same = {
-            key
-            for key, check in self._checks.items()
-            if key in before and _question(before[key]) == _question(check)
+        before, checks = self.deciding, _checks(config)
+        known = {key: check for key, check in checks.items() if key in before}
+        same = {key for key, check in known.items() if question(before[key]) == question(check)}
+        self.trials = {
+            key: continued(self.trials.get(key), check)
+            for key, check in known.items()
+            if not forced and is_due(before[key], check, self.health[key])
         }
+        kept = same | self.trials.keys()
         self.health = {
-            key: self.health[key] if key in same else uncounted(self.health.get(key))
-            for key in self._checks
+            key: self.health[key] if key in kept else uncounted(self.health.get(key))
+            for key in checks
         }
-        self._proved &= same
+        self.deciding = {
+            key: before[key] if key in self.trials else check for key, check in checks.items()
+        }
+        self._of_service = _by_service(checks)
+        self._proved &= kept
 
     def take_turns(self) -> list[tuple[str, Health]]:
         """Return each change of a service's verdict since the last call, oldest first."""
@@ -126,9 +171,18 @@ class Verdicts:
             if self.evidence.get(service) == seen:
                 del self.evidence[service]
 
+    def _try(self, key: CheckKey, trial: Trial) -> Judged:
+        before, self.trials[key] = self.trials[key].health.verdict, trial
+        judged = self._judge(key, self.health[key])
+        changed = key not in self.trials or trial.health.verdict is not before
+        return judged._replace(turned=judged.turned or changed)
+
     def _judge(self, check: CheckKey, health: Health) -> Judged:
         service = check.service
         before, was_proved = self._combined(service), self._is_proved(service)
+        trial = self.trials.get(check)
+        if trial is not None and (taken := taken_over(health, trial)) is not None:
+            health, self.deciding[check] = taken, self.trials.pop(check).check
         self.health[check] = health
         if self._proves(check, health):
             self._proved.add(check)
@@ -150,7 +204,7 @@ class Verdicts:
         """Tell whether a verdict is this process's own: it took as many results as any other."""
         match health.verdict:
             case Verdict.UP:
-                return health.passes >= self._checks[check].rise
+                return health.passes >= self.deciding[check].rise
             case Verdict.DOWN:
                 return decided(health)
             case Verdict.UNKNOWN:
@@ -171,7 +225,3 @@ def _by_service(checks: Iterable[CheckKey]) -> dict[str, list[CheckKey]]:
     for key in checks:
         found.setdefault(key.service, []).append(key)
     return found
-
-
-def _question(dns: Dns) -> tuple[object, ...]:
-    return dns.ip, dns.port, dns.query, dns.rrtype

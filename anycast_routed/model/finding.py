@@ -78,6 +78,7 @@ class Code(StrEnum):
     PASSWORD_UNKNOWN_HERE = "AR061"  # nosec B105  # noqa: S105 - a code, not a password
     PASSWORD_CLOSED_TO_DAEMON = "AR062"  # nosec B105  # noqa: S105 - a code, not a password
     OTHER_OWNER = "AR063"
+    CHECK_ON_TRIAL = "AR074"
 
 
 _WARNINGS = frozenset(

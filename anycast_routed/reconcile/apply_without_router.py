@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anycast_routed.config import Config
 
 
-def probe_and_shorten(config: Config) -> None:
+def probe_and_shorten(config: Config, *, force: bool = False) -> None:
     """Run the checks, and leave only healthy prefixes in the file that the router starts with.
 
     Healthy prefixes stay, since the router may only be slow, or back in a moment.
@@ -33,7 +33,7 @@ def probe_and_shorten(config: Config) -> None:
             with_text.append(speaker)
     if not with_text:
         return
-    facts, _ = probe.observe(config, cycle.remembered(config), None)
+    facts, _ = probe.observe(config, cycle.remembered(config), None, force=force)
     desired = plan(config, facts.observed(time.monotonic()))
     for speaker in with_text:
         shorten_file(speaker, bearable(desired, ()))

@@ -46,6 +46,8 @@ class Done:
     text_before: str | None
     unanswered: tuple[Finding, ...]
     """The announced addresses that this host does not answer for."""
+    trials: tuple[Finding, ...]
+    """The changed checks that fail, so that the old ones still decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,15 @@ class Preview:
     results: dict[CheckKey, tuple[CheckResult, ...]]
     unanswered: tuple[Finding, ...]
     """The addresses to announce that this host does not answer for."""
+    trials: tuple[Finding, ...]
+    """The changed checks that fail, so that the old ones still decide."""
 
 
-def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
+def once(config: Config, digest: str, *, allow_shrink: bool = False, force: bool = False) -> Done:
     """Check, plan, withdraw, load what differs, and prove it. The caller holds the run lock.
 
-    `digest` tells the config file's content from that of the last run.
+    `digest` tells the config file's content from that of the last run. With `force` a changed check
+    decides without a trial.
 
     Raises:
         ConfigError: also when a changed config would withdraw most of what the router holds, and
@@ -78,21 +83,22 @@ def once(config: Config, digest: str, *, allow_shrink: bool = False) -> Done:
     directories.refuse_shared(config.daemon.state_dir)
     config = password_files.read(config)
     try:
-        return _once(config, digest, allow_shrink=allow_shrink)
+        return _once(config, digest, allow_shrink=allow_shrink, force=force)
     except RouterUnavailableError:
-        apply_without_router.probe_and_shorten(config)
+        apply_without_router.probe_and_shorten(config, force=force)
         raise
 
 
-def preview(config: Config, speaker: Speaker) -> Preview:
+def preview(config: Config, speaker: Speaker, *, force: bool = False) -> Preview:
     """Check, plan, render, and have the router's parser check the text. Changes nothing."""
-    facts, results = probe.observe(config, cycle.remembered(config), speaker)
+    facts, results = probe.observe(config, cycle.remembered(config), speaker, force=force)
     before = speaker.read()
     decided = plan(config, facts.observed(time.monotonic()))
     desired = blackholes.as_recorded(config, speaker, decided)
     text = rehearse(config, speaker, desired, before)
     unanswered = answering.look(config, desired)
-    return Preview(desired, before, changes(desired, before), text, results, unanswered)
+    trials = _failed_trials(facts)
+    return Preview(desired, before, changes(desired, before), text, results, unanswered, trials)
 
 
 @contextlib.contextmanager
@@ -123,11 +129,11 @@ def refuse_shrink(gone: Collection[Prefix], verb: str) -> None:
     raise ConfigError(message, hint=f"if that is meant: anycast-routed {verb} --allow-shrink")
 
 
-def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
+def _once(config: Config, digest: str, *, allow_shrink: bool, force: bool) -> Done:
     speaker = choose.choose(config)
     text_before = files.read(speaker.file)
     known = cycle.recall(config, speaker)
-    facts, results = probe.observe(config, known, speaker)
+    facts, results = probe.observe(config, known, speaker, force=force)
     try:
         before = owner.read(speaker)
         held = frozenset(route.prefix for route in before.originated)
@@ -148,7 +154,11 @@ def _once(config: Config, digest: str, *, allow_shrink: bool) -> Done:
     facts.digest, facts.blackholes = digest, step.blackholes
     cycle.remember(config, facts.record(known.router))
     unanswered = answering.look(config, step.plan)
-    return Done(step, results, speaker.file, text_before, unanswered)
+    return Done(step, results, speaker.file, text_before, unanswered, _failed_trials(facts))
+
+
+def _failed_trials(facts: Facts) -> tuple[Finding, ...]:
+    return tuple(one for one in facts.trial_findings("apply").values() if one is not None)
 
 
 def _refuse_to_shrink(speaker: Speaker, inputs: cycle.Inputs, planned: Plan) -> None:

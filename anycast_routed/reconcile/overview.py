@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from anycast_routed.model import Observed, Plan, Prefix, Readback
 
 
-_OF_DAEMON = frozenset({Code.PREFIX_REFUSED, Code.NOT_ON_HOST, Code.NOT_ANSWERED})
+_OF_DAEMON = frozenset(
+    {Code.PREFIX_REFUSED, Code.NOT_ON_HOST, Code.NOT_ANSWERED, Code.CHECK_ON_TRIAL}
+)
 _JOURNAL = "journalctl -u anycast-routed"
 
 
@@ -122,7 +124,7 @@ def _plan_facts(plan: Plan, readback: Readback) -> dict[str, object]:
 
 
 def _facts(daemon: status_file.Live) -> Mapping[str, object]:
-    names = ("pid", "since", "config", "problems", "findings", "senses")
+    names = ("pid", "since", "config", "problems", "findings", "trials", "senses")
     facts = {name: plain(getattr(daemon, name)) for name in names}
     return {**facts, "troubles": [f"! {one}" for one in daemon.findings]}
 

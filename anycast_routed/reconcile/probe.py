@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.decide.plan import plan
@@ -66,17 +67,18 @@ def probe_once(services: Sequence[Service]) -> dict[CheckKey, CheckResult]:
 
 
 def observe(
-    config: Config, known: Record, speaker: Speaker | None
+    config: Config, known: Record, speaker: Speaker | None, *, force: bool = False
 ) -> tuple[Facts, dict[CheckKey, tuple[CheckResult, ...]]]:
     """Run each check until its verdict is decided, and read this host's addresses.
 
-    Returns the facts, and for each check its results, oldest first.
+    With `force` a changed check decides without a trial. Returns the facts, and for each check its
+    results, oldest first.
 
     Raises:
         UnknownError: the drain orders cannot be read.
     """
     orders = drain_orders.load(config.daemon.state_dir, time.time())
-    facts = gather(config, known, orders, speaker)
+    facts = gather(config, replace(known, checks={}) if force else known, orders, speaker)
     return facts, decide_verdicts(facts)
 
 
@@ -99,17 +101,28 @@ def gather(
 
 
 def decide_verdicts(facts: Facts) -> dict[CheckKey, tuple[CheckResult, ...]]:
-    """Run each check of the facts' config until its verdict is decided; return all results."""
+    """Run each check of the facts' config until its verdict is decided; return all results.
+
+    Of a changed check that does not pass, the old one is asked too: they are its results then.
+    """
+    checks: dict[CheckKey, list[Dns]] = {}
+    for key, check in facts.asked():
+        checks.setdefault(key, []).insert(0, check)
+
+    async def decide(
+        key: CheckKey, of_key: list[Dns], slots: asyncio.Semaphore
+    ) -> tuple[CheckResult, ...]:
+        results: tuple[CheckResult, ...] = ()
+        for check in of_key:
+            if facts.is_asked(key, check):
+                results = await _decide_verdict(key, check, facts, slots)
+        return results
 
     async def run_all() -> dict[CheckKey, asyncio.Task[tuple[CheckResult, ...]]]:
         slots = check_slots()
         async with asyncio.TaskGroup() as group:
             return {
-                CheckKey(service.name, name): group.create_task(
-                    _decide_verdict(CheckKey(service.name, name), check, facts, slots)
-                )
-                for service in facts.config.services
-                for name, check in service.checks.items()
+                key: group.create_task(decide(key, of_key, slots)) for key, of_key in checks.items()
             }
 
     return {key: task.result() for key, task in asyncio.run(run_all()).items()}
@@ -123,9 +136,9 @@ async def _decide_verdict(
     for _ in range(2 * (check.rise + check.fall)):
         probed = await probe(check, slots)
         results.append(probed.result)
-        facts.fold(key, probed.result, began=probed.began, at=probed.ended)
+        facts.fold(key, probed.result, began=probed.began, at=probed.ended, by=check)
         unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
-        if facts.settled(key) or unknown >= _MOST_UNKNOWN:
+        if facts.settled(key, check) or unknown >= _MOST_UNKNOWN:
             break
         await asyncio.sleep(check.fast_interval)
     return tuple(results)

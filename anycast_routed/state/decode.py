@@ -27,6 +27,17 @@ def checks(raw: object) -> dict[CheckKey, Health]:
     }
 
 
+def sections(raw: object) -> dict[CheckKey, dict[str, object]]:
+    """Return the section of each check from an object by service, of objects by check."""
+    if not isinstance(raw, Mapping):
+        raise TypeError(raw)
+    return {
+        CheckKey(str(service), str(check)): {str(key): value for key, value in one.items()}
+        for service, named in raw.items()
+        for check, one in named.items()
+    }
+
+
 def health(raw: object) -> Health:
     """Return a Health from its JSON object."""
     since = _field(raw, "unknown-since")

@@ -37,6 +37,11 @@ def allow_shrink(run_dir: Path) -> Path:
     return run_dir / "allow-shrink"
 
 
+def force(run_dir: Path) -> Path:
+    """Return the request of `reload --force`: the daemon reads it."""
+    return run_dir / "force"
+
+
 def drain_orders(state_dir: Path) -> Path:
     """Return the drain orders: `drain` and `undrain` write them, the daemon and `apply` read."""
     return state_dir / "drains.json"

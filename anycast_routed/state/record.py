@@ -44,6 +44,8 @@ class Record:
     """The digest of the config file that was last applied; empty if it is not known."""
     blackholes: dict[Prefix, Permit] | None = field(default_factory=dict)
     """What may be announced whose address is elsewhere; None if an older version wrote this."""
+    checks: dict[CheckKey, dict[str, object]] = field(default_factory=dict)
+    """What each verdict is about: see `recorded_checks`. Empty if an older version wrote this."""
 
 
 def this_boot() -> str:
@@ -92,6 +94,7 @@ def _decoded(raw: dict[str, Any]) -> Record:
         lowered={str(target): decode.number(at) for target, at in raw["lowered"].items()},
         config=str(raw["config"]),
         blackholes=_blackholes(raw.get("blackholes")),
+        checks=decode.sections(raw.get("checks", {})),
     )
 
 

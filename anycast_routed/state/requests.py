@@ -1,7 +1,8 @@
 """Requests of a verb to the running daemon: one file each in the run directory.
 
 `forgive` names damped services that the daemon announces again at once. `allow-shrink` has the
-digest of the config file that may withdraw most of what is announced.
+digest of the config file that may withdraw most of what is announced, and `force` that of the one
+whose changed checks decide without a trial.
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ def read_allow_shrink(run_dir: Path) -> str:
     Raises:
         AccessDeniedError, HostError: the file cannot be read.
     """
-    text = files.read_own(paths.allow_shrink(run_dir), most=_LARGEST_DIGEST)
-    return (text or "").strip()
+    return _read_digest(paths.allow_shrink(run_dir))
 
 
 def clear_allow_shrink(run_dir: Path) -> None:
@@ -74,3 +74,35 @@ def clear_allow_shrink(run_dir: Path) -> None:
         CannotWriteError, AccessDeniedError: the permission stays.
     """
     files.remove(paths.allow_shrink(run_dir))
+
+
+def write_force(run_dir: Path, digest: str) -> None:
+    """Ask the daemon to let the changed checks of this config file decide; as `allow-shrink`.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: there is no request.
+    """
+    files.write(paths.force(run_dir), digest, durable=False)
+
+
+def read_force(run_dir: Path) -> str:
+    """Return the digest of the config file whose changed checks decide; empty without a request.
+
+    Raises:
+        AccessDeniedError, HostError: the file cannot be read.
+    """
+    return _read_digest(paths.force(run_dir))
+
+
+def clear_force(run_dir: Path) -> None:
+    """Delete the request: it is for one reload, even if the same content comes again.
+
+    Raises:
+        CannotWriteError, AccessDeniedError: the request stays.
+    """
+    files.remove(paths.force(run_dir))
+
+
+def _read_digest(path: Path) -> str:
+    text = files.read_own(path, most=_LARGEST_DIGEST)
+    return (text or "").strip()

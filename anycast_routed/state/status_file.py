@@ -39,6 +39,8 @@ class Live:
     findings: tuple[Finding, ...]
     """Sessions and exports that differ from the plan."""
     checks: Mapping[CheckKey, Health]
+    trials: Mapping[CheckKey, Health]
+    """The health of each changed check that is on trial: it does not decide yet."""
     damped: Mapping[str, str]
     drains: Mapping[str, Drain]
     senses: Mapping[str, object]
@@ -111,6 +113,7 @@ def _decoded(raw: dict[str, Any]) -> Live:
         # A daemon of version 0.1.0 has neither: it may still run after an upgrade.
         findings=_findings(raw.get("findings", ())),
         checks=decode.checks(raw.get("checks") or _of_older_version(raw["health"])),
+        trials=decode.checks(raw.get("trials", {})),
         damped=_sentences(raw["damped"]),
         drains={name: decode.drain(one) for name, one in raw["drains"].items()},
         senses=dict(raw["senses"]),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anycast_routed.decide.unsupported import is_on_this_host, own_addresses
@@ -14,23 +15,24 @@ from anycast_routed.observe.pulse import Pulse, Server, Sign
 from anycast_routed.reconcile.probe import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-    from anycast_routed.config import Config, Dns
+    from anycast_routed.config import Dns
     from anycast_routed.facts.facts import Facts
+    from anycast_routed.facts.verdicts import Asked
     from anycast_routed.model import Host
     from anycast_routed.observe.pulse import Senses
 
 
-def pulsed_servers(config: Config, host: Host) -> dict[CheckKey, Server]:
-    """Return the server whose pulse is watched, for each check that wants a pulse."""
+def pulsed_servers(asked: Iterable[Asked], host: Host) -> list[Server | None]:
+    """Return the server whose pulse is watched for each check; None for one without a pulse."""
     own = own_addresses(host)
-    return {
-        CheckKey(service.name, name): _server(check)
-        for service in config.services
-        for name, check in service.checks.items()
+    return [
+        _server(check)
         if check.pulse or (check.pulse is None and is_on_this_host(check, own))
-    }
+        else None
+        for _, check in asked
+    ]
 
 
 def _server(check: Dns) -> Server:
@@ -39,68 +41,108 @@ def _server(check: Dns) -> Server:
     )
 
 
+@dataclass(eq=False, slots=True)
+class _Running:
+    """A check that runs: it decides, or is on trial."""
+
+    key: CheckKey
+    check: Dns
+    server: Server | None
+    """The server whose pulse is watched while this check decides."""
+    due_now: asyncio.Event = field(default_factory=asyncio.Event)
+    died_at: float = -math.inf
+    """When the server was last found dead: a check that began before that proves nothing."""
+
+
 class Checks:
     """The check tasks of one config. They end with the task group that runs them.
 
     Each result goes into the facts; `wake` is set when a verdict has changed.
     """
 
-    def __init__(
-        self, facts: Facts, servers: Mapping[CheckKey, Server], wake: asyncio.Event
-    ) -> None:
+    def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
         self._facts = facts
         self._wake = wake
-        self._servers = servers
-        self.pulse = Pulse(dict.fromkeys(servers.values()))
-        self._checks = {
-            CheckKey(service.name, name): check
-            for service in facts.config.services
-            for name, check in service.checks.items()
-        }
-        self._due_now = {key: asyncio.Event() for key in self._checks}
-        self._died_at = dict.fromkeys(self._checks, -math.inf)
-        """When each server was last found dead: a check that began before that proves nothing."""
+        asked = facts.asked()
+        self._running = [
+            _Running(key, check, server)
+            for (key, check), server in zip(asked, pulsed_servers(asked, facts.host), strict=True)
+        ]
+        self._of_key: dict[CheckKey, list[_Running]] = {}
+        self._watched: dict[Server, list[_Running]] = {}
+        """The checks that decide, by the server whose pulse is watched."""
+        for one in self._running:
+            self._of_key.setdefault(one.key, []).append(one)
+            if one.server is not None and facts.decides(one.key, one.check):
+                self._watched.setdefault(one.server, []).append(one)
+        servers = [one.server for one in self._running if one.server is not None]
+        self.pulse = Pulse(self._watched, later=servers)
 
     async def run(self, slots: asyncio.Semaphore) -> None:
         """Run all checks and the pulse forever."""
         async with asyncio.TaskGroup() as group:
-            for key, check in self._checks.items():
-                group.create_task(self._repeat(key, check, slots))
-            if self._servers:
+            for one in self._running:
+                group.create_task(self._repeat(one, slots))
+            if any(one.server is not None for one in self._running):
                 group.create_task(self.pulse.run())
                 group.create_task(self._take_notices())
 
-    async def _repeat(self, key: CheckKey, check: Dns, slots: asyncio.Semaphore) -> None:
-        """Run one check at its interval, and at its fast interval while undecided."""
-        due_now, server = self._due_now[key], self._servers.get(key)
-        while True:
-            due_now.clear()
+    async def _repeat(self, one: _Running, slots: asyncio.Semaphore) -> None:
+        """Run one check at its interval, and at its fast interval while undecided.
+
+        A check ends with the trial that another one has won.
+        """
+        key, check = one.key, one.check
+        while self._facts.is_asked(key, check):
+            one.due_now.clear()
             result, began, at = await probe(check, slots)
-            if self._died_at[key] < began:
-                if self._facts.fold(key, result, began=began, at=at):
-                    self._wake.set()
-                if server is not None and result.outcome in {Outcome.PASS, Outcome.FAIL}:
-                    self.pulse.judged(server)
-            pause = check.interval if self._facts.settled(key) else check.fast_interval
+            if one.died_at < began:
+                if self._facts.fold(key, result, began=began, at=at, by=check):
+                    self._turned(key)
+                if one.server in self._watched and result.outcome in {Outcome.PASS, Outcome.FAIL}:
+                    self.pulse.judged(one.server)
+            pause = check.interval if self._facts.settled(key, check) else check.fast_interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began + pause - at)):
-                    await due_now.wait()
+                    await one.due_now.wait()
 
     async def _take_notices(self) -> None:
         """Take each notice of the pulse: a death is a verdict, any other a reason to check now."""
-        keys: dict[Server, list[CheckKey]] = {}
-        for key, server in self._servers.items():
-            keys.setdefault(server, []).append(key)
         while True:
             notice = await self.pulse.next()
-            for key in keys[notice.server]:
+            for one in tuple(self._watched.get(notice.server, ())):
                 if notice.sign is not Sign.DEAD:
-                    self._due_now[key].set()
+                    one.due_now.set()
                     continue
-                self._died_at[key] = at = time.monotonic()
-                if self._facts.died(key, notice.reason, seen=notice.at, at=at):
-                    self._wake.set()
+                at = time.monotonic()
+                for other in self._of_key[one.key]:
+                    other.died_at = at
+                if self._facts.died(one.key, notice.reason, seen=notice.at, at=at):
+                    self._turned(one.key)
+
+    def _turned(self, key: CheckKey) -> None:
+        """Wake the router loop; if a trial is over, the pulse follows the check that decides."""
+        self._wake.set()
+        over = [one for one in self._of_key[key] if not self._facts.is_asked(key, one.check)]
+        if not over:
+            return
+        self._of_key[key] = [one for one in self._of_key[key] if one not in over]
+        for one in self._of_key[key]:
+            if one.server is not None:
+                self._watched.setdefault(one.server, []).append(one)
+                self.pulse.observe(one.server)
+        for one in over:
+            one.due_now.set()  # its task ends
+            if one.server is not None:
+                self._watched[one.server].remove(one)
+                if not self._watched[one.server]:
+                    del self._watched[one.server]
+                    self.pulse.forget(one.server)
 
     def senses(self) -> dict[str, Senses]:
         """Return which senses of the pulse work, for each service that has a pulse."""
-        return {key.service: self.pulse.senses(server) for key, server in self._servers.items()}
+        return {
+            one.key.service: self.pulse.senses(server)
+            for server, watched in self._watched.items()
+            for one in watched
+        }

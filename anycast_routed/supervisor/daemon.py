@@ -134,8 +134,7 @@ class Supervisor:
         slots = check_slots()
         while True:
             self._restart_checks.clear()
-            servers = pulsed_servers(self._facts.config, self._facts.host)
-            self._checks = Checks(self._facts, servers, self._wake)
+            self._checks = Checks(self._facts, self._wake)
             async with asyncio.TaskGroup() as group:
                 checking = group.create_task(self._checks.run(slots))
                 await self._restart_checks.wait()
@@ -160,11 +159,11 @@ class Supervisor:
                 await asyncio.sleep(_AGAIN)
 
     def _take_addresses(self, host: Host) -> None:
-        before = pulsed_servers(self._facts.config, self._facts.host)
+        before = pulsed_servers(self._facts.asked(), self._facts.host)
         if self._facts.see(host) or not self._addresses_known.is_set():
             self._addresses_known.set()
             self._wake.set()
-            if pulsed_servers(self._facts.config, host) != before:
+            if pulsed_servers(self._facts.asked(), host) != before:
                 self._restart_checks.set()
 
     async def _reconcile(self) -> None:
@@ -199,10 +198,10 @@ class Supervisor:
             hint = "another daemon could start there; systemd restarts this one"
             raise LockedError(message, hint=hint)
 
-    def _adopted(self, before: Config) -> None:
+    def _adopted(self, *, other_checks: bool) -> None:
         """Tell the tasks that another config is in force; checks continue where they can."""
         self._files.adopted()
-        if self._facts.config.services != before.services:
+        if other_checks:
             self._restart_checks.set()
 
     def _senses(self) -> dict[str, Senses]:

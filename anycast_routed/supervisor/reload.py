@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncio import Event
     from collections.abc import Callable, Collection
     from pathlib import Path
-    from typing import NoReturn
+    from typing import NoReturn, Protocol
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config, Daemon
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
     Load = Callable[[], tuple[Config, str]]
     """Reads the config file; returns the config and the digest of the content read."""
+
+    class Adopted(Protocol):
+        """What must know that another config is in force."""
+
+        def __call__(self, *, other_checks: bool) -> None:
+            """Take in that it is, and whether other checks are to be run."""
+
 
 _AGAIN = 5.0  # seconds
 
@@ -44,15 +51,13 @@ class Reload:
         self._loop = loop
         self._reporter = reporter
 
-    async def run(
-        self, reload: Event, notify: Notify, adopted: Callable[[Config], None], wake: Event
-    ) -> NoReturn:
+    async def run(self, reload: Event, notify: Notify, adopted: Adopted, wake: Event) -> NoReturn:
         """Read the config file whenever `reload` is set, and report what is wrong with it.
 
         While only passwords cannot be read it is tried again every few seconds: no file watch
         reports a corrected mode.
 
-        `adopted` is given the config that was in force before. `wake` is set after each attempt.
+        `adopted` is called after each change. `wake` is set after each attempt.
         """
         unread = bool(password_files.unread(self._facts.config))
         while True:
@@ -72,26 +77,26 @@ class Reload:
             notify.ready()
             wake.set()
 
-    async def _take(self, adopted: Callable[[Config], None]) -> None:
+    async def _take(self, adopted: Adopted) -> None:
         before, held = self._facts.config, self._facts.held.prefixes
         observed = self._facts.observed(time.monotonic())
         speaker = self._loop.speaker
 
-        def judged() -> tuple[Config, str, bool]:
+        def judged() -> tuple[Config, str, bool, bool]:
             config, digest = self._load()
+            forced = requests.read_force(before.daemon.run_dir) == digest
             if config == before:
-                return config, digest, True
+                return config, digest, True, forced
             _refuse_moved(before.daemon, config.daemon)
             _refuse_lost_drains(before, config, observed)
             _refuse_shrunk(held, config, digest, observed)
             same = config.router == before.router or _is_same_router(config, speaker)
-            return config, digest, same
+            return config, digest, same, forced
 
-        config, self._facts.digest, same = await in_daemon_thread(judged)
-        if config == before:
+        config, self._facts.digest, same, forced = await in_daemon_thread(judged)
+        if config == before and not (forced and self._facts.trials):
             return
-        self._facts.adopt(config)
-        adopted(before)
+        adopted(other_checks=self._facts.adopt(config, forced=forced))
         if config.router != before.router:
             await self._leave_router(same=same)
         self._reporter.log.info("config in force", file=self._reporter.config)

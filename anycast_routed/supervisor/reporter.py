@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import Finding, Observed
+    from anycast_routed.model import CheckKey, Finding, Observed
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.reconcile.cycle import Step
     from anycast_routed.report.log import Log
@@ -60,6 +60,8 @@ class Reporter:
         self._problems: dict[str, str] = {}
         """Present problems by subject: `router`, `config`, `drains`, ..."""
         self._findings = LastingFindings(log)
+        self._trials: dict[CheckKey, Finding | None] = {}
+        """The changed checks on trial, each with its finding if it fails."""
         self._done: Done | None = None
         self._live: status_file.Live | None = None
         """The status written last; None if it could not be written."""
@@ -127,6 +129,7 @@ class Reporter:
         self._journal.look()
         observed = facts.observed(time.monotonic())
         self._dampings(facts, observed.damped)
+        self._take_trials(facts)
         done = self._done
         latest = status_file.Live(
             pid=os.getpid(),
@@ -137,8 +140,9 @@ class Reporter:
             problems={
                 about: what for about, what in self._problems.items() if about != _STATUS_FILE
             },
-            findings=self._findings.present,
+            findings=(*filter(None, self._trials.values()), *self._findings.present),
             checks=observed.checks,
+            trials=facts.trials,
             damped=observed.damped,
             drains=observed.drains,
             senses=dict(senses),
@@ -164,6 +168,7 @@ class Reporter:
             f"{about} problem: {'; '.join(what.splitlines())}"
             for about, what in self._problems.items()
         ]
+        said += [str(one) for one in self._trials.values() if one is not None]
         said += restrictions(config, observed)
         if self._done is None:
             said.append("the router has not answered yet")
@@ -183,6 +188,17 @@ class Reporter:
         for name in blind.keys() - self._blind:
             self.log.error("the check cannot run", service=name, why=blind[name])
         self._blind = frozenset(blind)
+
+    def _take_trials(self, facts: Facts) -> None:
+        """Report that the trial of a changed check begins, fails or ends."""
+        before, self._trials = self._trials, facts.trial_findings("reload")
+        for key, finding in self._trials.items():
+            if key not in before:
+                self.log.info("a changed check is on trial", service=key.service)
+            if finding is not None and before.get(key) is None:
+                self.log.error("finding", code=finding.code, what=str(finding))
+        for key in before.keys() - self._trials.keys():
+            self.log.info("the trial is over: the config's check decides", service=key.service)
 
     def _dampings(self, facts: Facts, damped: Mapping[str, str]) -> None:
         """Report services that are withheld for flapping from now on, with the reason."""

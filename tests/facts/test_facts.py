@@ -181,7 +181,7 @@ def test_a_service_with_another_server_has_no_verdict_yet() -> None:
     facts = folded(fresh(), [PASS, PASS])
     before = facts.config.services[0]
     dns = before.dns.model_copy(update={"port": 5353})
-    facts.adopt(Config(services=(before.model_copy(update={"dns": dns}),)))
+    facts.adopt(Config(services=(before.model_copy(update={"dns": dns}),)), forced=True)
     assert "dns" in facts.unproved
     assert verdict(facts) is not Verdict.UP
 

@@ -26,10 +26,11 @@ class Pulse:
     Nothing is opened before `run`. All methods must be called in the same event loop.
     """
 
-    def __init__(self, servers: Iterable[Server]) -> None:
+    def __init__(self, servers: Iterable[Server], later: Iterable[Server] = ()) -> None:
+        """`later` are the servers that `observe` may be given."""
         servers = tuple(dict.fromkeys(servers))
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
-        self._host = HostView({server.port for server in servers})
+        self._host = HostView({server.port for server in (*servers, *later)})
         self._targets = {server: Target(server, self._host, self._notices) for server in servers}
         self._refreshes = 0
         self._next_refresh = 0.0
@@ -45,9 +46,11 @@ class Pulse:
                 now = time.monotonic()
                 self._turn(now, late=now - due > _LATE)
                 due = min(
-                    self._next_refresh,
-                    *(target.due for target in self._targets.values()),
-                    *([time.monotonic() + _PAUSE] if self._host.searching else []),
+                    [
+                        self._next_refresh,
+                        *(target.due for target in self._targets.values()),
+                        *([time.monotonic() + _PAUSE] if self._host.searching else []),
+                    ]
                 )
                 await self._sleep(due)
         finally:
@@ -58,6 +61,18 @@ class Pulse:
     async def next(self) -> Notice:
         """Wait for the next notice."""
         return await self._notices.get()
+
+    def observe(self, server: Server) -> None:
+        """Observe one more server, while this runs."""
+        if server not in self._targets:
+            self._targets[server] = target = Target(server, self._host, self._notices)
+            target.begin(time.monotonic())
+            self._wake()
+
+    def forget(self, server: Server) -> None:
+        """Observe a server no longer."""
+        if (target := self._targets.pop(server, None)) is not None:
+            target.close()
 
     def judged(self, server: Server) -> None:
         """Take the present answer to the base probe as the usual one: a check has just ended.
