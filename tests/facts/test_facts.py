@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
@@ -184,6 +185,105 @@ def test_a_service_with_another_server_has_no_verdict_yet() -> None:
     facts.adopt(Config(services=(before.model_copy(update={"dns": dns}),)), forced=True)
     assert "dns" in facts.unproved
     assert verdict(facts) is not Verdict.UP
+
+
+def with_query(query: str) -> Config:
+    """Return the config of `dns` with another question."""
+    before = config("dns").services[0]
+    dns = before.dns.model_copy(update={"query": query})
+    return Config(services=(before.model_copy(update={"dns": dns}),))
+
+
+MISTAKEN = with_query("b.")
+
+
+def on_trial() -> Facts:
+    """Return the facts of a service that is up, and whose check has just changed."""
+    facts = folded(fresh(), [PASS, PASS])
+    facts.adopt(MISTAKEN)
+    return facts
+
+
+@given(st.lists(st.tuples(st.booleans(), results), max_size=40))
+def test_a_changed_check_decides_nothing_until_it_has_passed_or_the_old_one_has_failed(
+    seen: list[tuple[bool, CheckResult]],
+) -> None:
+    """`seen` are the results of the changed check (True) and of the old one."""
+    facts, without = on_trial(), folded(fresh(), [PASS, PASS])
+    [(_, old), (_, new)] = facts.asked()
+    row = 0
+    for second, (by_new, result) in enumerate(seen):
+        facts.fold(DNS, result, began=second, at=second, by=new if by_new else old)
+        if by_new:
+            row = {Outcome.PASS: row + 1, Outcome.FAIL: 0}.get(result.outcome, row)
+        else:
+            without.fold(DNS, result, began=second, at=second)
+        is_over = row >= 2 or verdict(without) is Verdict.DOWN
+        assert (not facts.trials) == is_over
+        assert facts.decides(DNS, new) == is_over
+        assert facts.observed(0.0).checks[DNS].verdict is verdict(without)
+        if is_over:
+            break
+        assert facts.observed(0.0) == without.observed(0.0)
+    if facts.trials:
+        return
+    down = verdict(facts) is Verdict.DOWN
+    assert not facts.fold(DNS, PASS, began=50.0, at=50.0, by=old), "the old check is over"
+    facts.fold(DNS, PASS, began=51.0, at=51.0, by=new)
+    assert (verdict(facts) is Verdict.DOWN) == down
+    facts.fold(DNS, PASS, began=52.0, at=52.0, by=new)
+    assert verdict(facts) is Verdict.UP
+
+
+def test_the_death_of_the_old_server_ends_the_trial_at_once_and_is_one_withdrawal() -> None:
+    facts = on_trial()
+    facts.held = HELD
+    assert facts.died(DNS, "gone", seen=5.0, at=5.0)
+    assert verdict(facts) is Verdict.DOWN
+    assert not facts.trials
+    assert facts.record("").flaps["dns"].count == 1
+
+
+@given(st.lists(results, max_size=5), st.sampled_from(Recorded))
+def test_a_trial_survives_the_process(seen: list[CheckResult], recorded: Recorded) -> None:
+    facts = on_trial()
+    [(_, old), (_, new)] = facts.asked()
+    for second, result in enumerate(seen):
+        facts.fold(DNS, result, began=second, at=second, by=new)
+    after = Facts(MISTAKEN, facts.record(""), HOST, recorded)
+    assert after.trials.keys() == facts.trials.keys()
+    assert after.decides(DNS, old) == facts.decides(DNS, old)
+    assert after.decides(DNS, new) == facts.decides(DNS, new)
+
+
+def test_without_the_recorded_check_there_is_no_trial() -> None:
+    """An older version wrote the record, or one with other keys."""
+    recorded = on_trial().record("")
+    unknown = {DNS: {"ip": "127.0.0.1", "query": "a.", "of-a-newer-version": 1}}
+    for checks in ({}, unknown):
+        assert not Facts(MISTAKEN, replace(recorded, checks=checks), HOST).trials
+
+
+def test_the_old_config_and_a_forced_one_end_the_trial() -> None:
+    facts = on_trial()
+    assert facts.adopt(config("dns")), "other checks are to be run"
+    assert not facts.trials
+    assert verdict(facts) is Verdict.UP
+    assert facts.settled(DNS)
+    facts = on_trial()
+    facts.held = HELD
+    assert facts.adopt(MISTAKEN, forced=True)
+    assert not facts.trials
+    assert verdict(facts) is Verdict.UP, "it stays until the changed check has failed"
+    assert verdict(folded(facts, [FAIL, FAIL])) is Verdict.DOWN
+
+
+@pytest.mark.parametrize("seen", [[], [PASS], [FAIL, FAIL]])
+def test_a_service_that_is_not_up_has_no_trial(seen: list[CheckResult]) -> None:
+    facts = folded(fresh(), seen)
+    facts.adopt(MISTAKEN)
+    assert not facts.trials
+    assert verdict(folded(facts, [PASS, PASS])) is Verdict.UP
 
 
 def flapping() -> Facts:
