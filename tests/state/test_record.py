@@ -7,13 +7,16 @@ import os
 import socket
 import sys
 from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from anycast_routed.config import Dns
 from anycast_routed.lab import Lab, bgp_receiver
 from anycast_routed.model import Health, Verdict
-from anycast_routed.state import record
+from anycast_routed.state import record, recorded_checks
 from anycast_routed.state.record import Record
 from tests.support.dns_site import Held, Site, lay_out
 from tests.support.health import dns_of
@@ -22,7 +25,6 @@ from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from anycast_routed.lab.bgp_receiver import Receiver
 
@@ -118,6 +120,8 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
     "health-list": holding(text().replace('"health": {', '"health": [], "other": {')),
     "service-text": holding(text().replace('"dns": {', '"dns": "up", "other": {')),
     "schema": holding(text().replace('"schema": 3', '"schema": 1')),
+    "checks-list": holding(text().replace('"config"', '"checks": [], "config"')),
+    "check-text": holding(text().replace('"config"', '"checks": {"dns": {"dns": 1}}, "config"')),
     "no-schema": holding(text().replace('"schema"', '"other"')),
     "directory": lambda path: path.mkdir(),
     "fifo": os.mkfifo,
@@ -134,6 +138,7 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         record.this_boot(),
         "frr 1-2",
         {dns_of("dns"): UP, dns_of("other"): Health(Verdict.UNKNOWN, fails=1, unknown_since=12.5)},
+        checks={dns_of("dns"): {"ip": "127.0.0.1", "query": "google.com.", "timeout": 0.25}},
     )
     assert record.load(tmp_path / "missing") is None
     record.keep(tmp_path, kept)
@@ -176,6 +181,31 @@ def test_a_record_of_schema_2_is_read_so_that_an_upgrade_withdraws_nothing(tmp_p
     record.keep(tmp_path, replace(loaded, router="frr"))
     assert json.loads((tmp_path / "state.json").read_text())["schema"] == 3
     assert record.load(tmp_path) == replace(loaded, router="frr")
+
+
+def test_a_record_of_an_older_version_names_no_checks(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(text())
+    loaded = record.load(tmp_path)
+    assert loaded is not None
+    assert loaded.checks == {}
+
+
+def test_each_check_is_read_back_from_a_record_as_it_was(tmp_path: Path) -> None:
+    """Without those that only a newer version knows, or that are damaged."""
+    checks = {
+        dns_of("dns"): Dns(ip=ip_address("::1"), query="google.com.", timeout=0.25),
+        dns_of("other"): Dns(
+            ip=ip_address("192.0.2.1"), port=5353, query="a.", rrtype="A", pid_file=Path("/run/x")
+        ),
+    }
+    written = recorded_checks.written(checks)
+    record.keep(tmp_path, replace(record_of(), checks=written))
+    loaded = record.load(tmp_path)
+    assert loaded is not None
+    assert recorded_checks.read(loaded.checks) == checks
+    newer = {**written[dns_of("dns")], "of-a-newer-version": 1}
+    damaged = {"ip": "nowhere", "query": 1}
+    assert recorded_checks.read({dns_of("dns"): newer, dns_of("other"): damaged}) == {}
 
 
 @pytest.mark.parametrize("kind", DAMAGED)

@@ -38,11 +38,22 @@ def test_the_digest_that_may_withdraw_most_is_read_back_until_cleared(tmp_path: 
     assert requests.read_allow_shrink(tmp_path) == ""
 
 
-@pytest.mark.parametrize("name", ["forgive", "allow-shrink"])
+def test_the_digest_whose_checks_decide_is_read_back_until_cleared(tmp_path: Path) -> None:
+    assert requests.read_force(tmp_path) == ""
+    requests.write_force(tmp_path, DIGEST)
+    assert (tmp_path / "force").read_text() == DIGEST
+    assert requests.read_force(tmp_path) == DIGEST
+    requests.clear_force(tmp_path)
+    requests.clear_force(tmp_path)
+    assert requests.read_force(tmp_path) == ""
+
+
+@pytest.mark.parametrize("name", ["forgive", "allow-shrink", "force"])
 def test_a_request_above_its_size_limit_is_ignored(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("a" * ((1 << 20) + 1))
     assert requests.read_forgive(tmp_path) == ()
     assert requests.read_allow_shrink(tmp_path) == ""
+    assert requests.read_force(tmp_path) == ""
 
 
 @needs_users
@@ -50,7 +61,9 @@ def test_a_request_above_its_size_limit_is_ignored(tmp_path: Path, name: str) ->
 def test_a_request_of_another_user_is_ignored(tmp_path: Path) -> None:
     requests.write_forgive(tmp_path, ["dns"])
     requests.write_allow_shrink(tmp_path, DIGEST)
+    requests.write_force(tmp_path, DIGEST)
     for file in tmp_path.iterdir():
         os.chown(file, OTHER, OTHER)
     assert requests.read_forgive(tmp_path) == ()
     assert requests.read_allow_shrink(tmp_path) == ""
+    assert requests.read_force(tmp_path) == ""

@@ -77,6 +77,30 @@ def test_a_killed_server_is_dead_and_alive_again_after_its_restart(
     observe(scenario)
 
 
+def test_a_server_is_observed_from_one_moment_to_another(host: Host, observe: Observe) -> None:
+    first, second = dns.nsd(host), dns.unbound(host, address=["127.0.0.2"])
+
+    async def scenario(watch: Watch) -> None:
+        await watch.acquainted()
+        watch.pulse.observe(server("127.0.0.2"))
+        watch.pulse.observe(server("127.0.0.2"))
+        await watch.acquainted()
+        kill(second)
+        assert (await watch.next()).server == server("127.0.0.2")
+        watch.pulse.forget(server("127.0.0.2"))
+        watch.pulse.forget(server())
+        watch.pulse.forget(server())
+        kill(first)
+        assert not await watch.notices(0.5)
+        await asyncio.to_thread(first.restart)
+        watch.pulse.observe(server())
+        await watch.acquainted()
+        kill(first)
+        assert (await watch.next()).sign is Sign.DEAD
+
+    observe(scenario)
+
+
 def test_knot_is_observed_too(host: Host, observe: Observe) -> None:
     pid = start_knot(host)
 
