@@ -51,11 +51,7 @@ def apply(
         bool, typer.Option("--force", help="Let changed checks decide at once, without a trial.")
     ] = False,
 ) -> int:
-    """Run the checks, plan, load what differs, and confirm it at the router.
-
-    Where a changed check fails and the old one passes, the old one still decides, and the exit code
-    is 78.
-    """
+    """Run the checks, plan, load what differs, and confirm it at the router."""
     settings: Settings = context.obj
     if dry_run:
         return _preview(settings, "apply", diff=diff, pending=Exit.OK, force=force)

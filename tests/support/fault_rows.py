@@ -226,4 +226,9 @@ ROWS: dict[str, Row] = {
         "Another user opens the address and port of the living DNS server, or of its clients only",
         "Reported with both users in `status`, the log and the status file",
     ),
+    "66": Row(
+        "A typo in the check of a healthy service: another name, server, port or timeout",
+        "The old check decides until the changed one passes; `reload` and `apply` end with 78, and "
+        "name the key. When both fail, the service is withdrawn",
+    ),
 }
