@@ -44,8 +44,8 @@ class Facts:
         self._known = known
         self._host = host
         self._services = {service.name: service for service in config.services}
-        checks = recorded_checks.read(known.checks)
-        self._verdicts = Verdicts(config, known.health, recorded, checks)
+        checks, trials = recorded_checks.read(known.checks), recorded_checks.trials(known)
+        self._verdicts = Verdicts(config, known.health, recorded, checks, trials)
         self._flapping = Flapping(known.flaps)
         self._draining = Draining(known.lowered)
 
@@ -117,6 +117,10 @@ class Facts:
             config=self.digest,
             blackholes=self.blackholes,
             checks=recorded_checks.written(self._verdicts.deciding),
+            tried=recorded_checks.written(
+                {key: one.check for key, one in self._verdicts.trials.items()}
+            ),
+            trials=dict(self.trials),
         )
 
     def fold(

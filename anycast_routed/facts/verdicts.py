@@ -53,11 +53,12 @@ class Verdicts:
         known: Mapping[CheckKey, Health],
         recorded: Recorded,
         checks: Mapping[CheckKey, Dns],
+        trials: Mapping[CheckKey, Trial],
     ) -> None:
-        """Start with the recorded health, and the checks that made it where they are known."""
+        """Start with the recorded health; `checks` made it, and `trials` were on at the end."""
         self.deciding = {key: checks.get(key, check) for key, check in _checks(config).items()}
         """The check that decides for each key: that of the config, or the old one in a trial."""
-        self.trials: dict[CheckKey, Trial] = {}
+        self.trials = dict(trials)
         """The trial of each changed check."""
         self._of_service = _by_service(self.deciding)
         self.health = {key: known.get(key, Health()) for key in self.deciding}

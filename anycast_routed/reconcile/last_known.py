@@ -6,14 +6,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.model import Health
+from anycast_routed.facts.facts import Facts
+from anycast_routed.model import Health, Host
 from anycast_routed.reconcile import cycle, probe
 from anycast_routed.state import drain_orders, running_daemon
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.model import Observed
+    from anycast_routed.model import Finding, Observed
     from anycast_routed.state.status_file import Live
 
 UNRECORDED = Health(reason="no verdict on record")
@@ -35,3 +36,9 @@ def observed(config: Config, speaker: Speaker | None) -> tuple[Observed, Live | 
     # A config that the daemon has not taken may have services that the daemon does not know.
     checks = {key: daemon.checks.get(key, one) for key, one in found.checks.items()}
     return replace(found, checks=checks, damped=daemon.damped, drains=daemon.drains), daemon
+
+
+def failed_trials(config: Config) -> list[Finding]:
+    """Return a finding for each changed check that failed at the last run, and is still to pass."""
+    facts = Facts(config, cycle.remembered(config), Host(frozenset(), ()))
+    return [one for one in facts.trial_findings("apply").values() if one is not None]

@@ -184,7 +184,9 @@ def _of_host(
 def _of_plan(config: Config, plan: Plan, daemon: status_file.Live | None) -> list[Finding]:
     """Return what concerns announced addresses; the daemon has asked them already."""
     found = [one for one in plan.warnings if one.code is Code.BLACKHOLE]
-    return [*found, *(_said(daemon) if daemon else answering.look(config, plan))]
+    if daemon is not None:
+        return [*found, *_said(daemon)]
+    return [*found, *last_known.failed_trials(config), *answering.look(config, plan)]
 
 
 def _said(daemon: status_file.Live) -> list[Finding]:

@@ -46,6 +46,10 @@ class Record:
     """What may be announced whose address is elsewhere; None if an older version wrote this."""
     checks: dict[CheckKey, dict[str, object]] = field(default_factory=dict)
     """What each verdict is about: see `recorded_checks`. Empty if an older version wrote this."""
+    tried: dict[CheckKey, dict[str, object]] = field(default_factory=dict)
+    """The changed checks on trial, which did not decide yet."""
+    trials: dict[CheckKey, Health] = field(default_factory=dict)
+    """The health of each of them."""
 
 
 def this_boot() -> str:
@@ -95,6 +99,8 @@ def _decoded(raw: dict[str, Any]) -> Record:
         config=str(raw["config"]),
         blackholes=_blackholes(raw.get("blackholes")),
         checks=decode.sections(raw.get("checks", {})),
+        tried=decode.sections(raw.get("tried", {})),
+        trials=decode.checks(raw.get("trials", {})),
     )
 
 

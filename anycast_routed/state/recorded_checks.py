@@ -1,6 +1,7 @@
 """The checks in the health record: what each recorded verdict is about.
 
 Each check is kept as its section of the config file, so that the next process can still ask it.
+So are the changed checks that are on trial beside it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from anycast_routed.config import Dns
+from anycast_routed.decide.health import uncounted
+from anycast_routed.decide.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anycast_routed.model import CheckKey
+    from anycast_routed.state.record import Record
 
 Section = dict[str, object]
 """The keys of a check that differ from their defaults, with values of JSON."""
@@ -37,3 +41,13 @@ def read(sections: Mapping[CheckKey, Section]) -> dict[CheckKey, Dns]:
         except ValidationError:
             continue
     return checks
+
+
+def trials(record: Record) -> dict[CheckKey, Trial]:
+    """Return the trials of a record; a new row of results has to begin."""
+    checks = read(record.tried)
+    return {
+        key: Trial(checks[key], uncounted(health))
+        for key, health in record.trials.items()
+        if key in checks
+    }

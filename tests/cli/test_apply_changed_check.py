@@ -37,6 +37,7 @@ def applied_with_a_typo(site: Site, announced: Held, config: dict[str, Any]) -> 
         assert "correct dns.query in the config file" in done.out
         assert "anycast-routed apply --force" in done.out
         assert "[AR074]" in done.out
+        assert SAID in site.run("status").out
         assert site.tables() == [announced, announced]
 
 
@@ -65,6 +66,7 @@ def test_a_mended_typo_ends_the_trial(
     applied_with_a_typo(site, announced, dns_config)
     dns_config["dns"]["query"] = "google.com."
     site.configure(dns_config)
+    assert "changed check" not in site.run("status").out
     assert site.run("apply").code == 0
     assert site.tables() == [announced, announced]
 

@@ -254,6 +254,9 @@ def test_a_trial_survives_the_process(seen: list[CheckResult], recorded: Recorde
     assert after.trials.keys() == facts.trials.keys()
     assert after.decides(DNS, old) == facts.decides(DNS, old)
     assert after.decides(DNS, new) == facts.decides(DNS, new)
+    assert after.trial_findings("reload") == facts.trial_findings("reload")
+    again = Facts(with_query("c."), facts.record(""), HOST, recorded)
+    assert not any(again.trial_findings("reload").values()), "the question is another one"
 
 
 def test_without_the_recorded_check_there_is_no_trial() -> None:

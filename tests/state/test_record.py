@@ -139,6 +139,8 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         "frr 1-2",
         {dns_of("dns"): UP, dns_of("other"): Health(Verdict.UNKNOWN, fails=1, unknown_since=12.5)},
         checks={dns_of("dns"): {"ip": "127.0.0.1", "query": "google.com.", "timeout": 0.25}},
+        tried={dns_of("dns"): {"ip": "127.0.0.1", "query": "gogle.com."}},
+        trials={dns_of("dns"): Health(Verdict.DOWN, fails=2, reason="NXDOMAIN")},
     )
     assert record.load(tmp_path / "missing") is None
     record.keep(tmp_path, kept)
@@ -187,7 +189,7 @@ def test_a_record_of_an_older_version_names_no_checks(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(text())
     loaded = record.load(tmp_path)
     assert loaded is not None
-    assert loaded.checks == {}
+    assert (loaded.checks, loaded.tried, loaded.trials) == ({}, {}, {})
 
 
 def test_each_check_is_read_back_from_a_record_as_it_was(tmp_path: Path) -> None:
