@@ -128,16 +128,28 @@ class Checks:
             return
         self._of_key[key] = [one for one in self._of_key[key] if one not in over]
         for one in self._of_key[key]:
-            if one.server is not None:
-                self._watched.setdefault(one.server, []).append(one)
-                self.pulse.observe(one.server)
+            self._watch(one)
         for one in over:
+            self._unwatch(one)
             one.due_now.set()  # its task ends
-            if one.server is not None:
-                self._watched[one.server].remove(one)
-                if not self._watched[one.server]:
-                    del self._watched[one.server]
-                    self.pulse.forget(one.server)
+
+    def _watch(self, one: _Running) -> None:
+        """Watch the pulse of the server, if the check decides and wants a pulse."""
+        if one.server is None or not self._facts.decides(one.key, one.check):
+            return
+        watched = self._watched.setdefault(one.server, [])
+        if one not in watched:
+            watched.append(one)
+            self.pulse.observe(one.server)
+
+    def _unwatch(self, one: _Running) -> None:
+        """Watch the pulse of the server no longer, unless another check of it decides."""
+        if one.server is None or one not in self._watched.get(one.server, ()):
+            return
+        self._watched[one.server].remove(one)
+        if not self._watched[one.server]:
+            del self._watched[one.server]
+            self.pulse.forget(one.server)
 
     def senses(self) -> dict[str, Senses]:
         """Return which senses of the pulse work, for each service that has a pulse."""
