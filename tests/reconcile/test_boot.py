@@ -175,7 +175,7 @@ def test_of_two_services_only_the_dead_one_leaves_a_stopped_birds_file(
     assert networks_in(site.dns1.read(FILE)) == set(announced)
     bird_of(site).daemon.terminate(PATIENCE)
     site.configure(config)
-    assert site.run("apply", check=False).code == 69
+    assert site.run("apply", "--force", check=False).code == 69
     alive = {"10.10.10.10/32", "10.10.10.11/32"}
     assert networks_in(site.dns1.read(FILE)) == alive
     assert restarted(site, peer) == alive
