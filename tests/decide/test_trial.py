@@ -15,7 +15,6 @@ from anycast_routed.decide.trial import (
     continued,
     failure,
     is_due,
-    question,
     taken_over,
     tried,
 )
@@ -165,8 +164,3 @@ def test_a_failure_shows_the_values_as_they_stand_in_a_config_file() -> None:
         "and dns.timeout is 250ms (before: 1s)"
     )
     assert "correct dns.port and dns.query and dns.timeout" in found.fix
-
-
-@given(st.sampled_from(sorted(OTHER)))
-def test_the_question_differs_by_each_of_its_keys(key: str) -> None:
-    assert question(OLD) != question(changed(**{key: OTHER[key]}))

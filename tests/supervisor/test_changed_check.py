@@ -35,15 +35,9 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def running(laid_out: Watched) -> Watched:
-    """Start a second DNS server, and the daemon."""
-    other.append(dns.nsd(laid_out.dns1, port=OTHER_PORT))
-    laid_out.start_daemon()
-    return laid_out
-
-
-other: list[Nsd] = []
-"""The second DNS server."""
+def other(laid_out: Watched) -> Nsd:
+    """Start a second DNS server."""
+    return dns.nsd(laid_out.dns1, port=OTHER_PORT)
 
 
 @pytest.fixture
@@ -52,8 +46,6 @@ def watched(running: Watched, announced: Held, config: dict[str, Any]) -> Iterat
     running.holds(announced)
     yield running
     running.end_faults()
-    if not other[0].daemon.alive:
-        other[0].restart()
     running.reconfigure(config)
     running.run("reload", "--force")
     running.holds(announced)
@@ -104,9 +96,10 @@ def test_a_typo_in_the_check_leaves_the_prefixes_announced_and_fails_the_reload(
     reload_fails(watched, *said)
     reload_fails(watched, *said)
     assert len(findings(watched)) == 1
-    shown = watched.document("status")["findings"]
-    [finding] = [one for one in shown if one["code"] == Code.CHECK_ON_TRIAL]
+    shown = watched.document("status")
+    [finding] = [one for one in shown["findings"] if one["code"] == Code.CHECK_ON_TRIAL]
     assert finding["severity"] == Severity.ERROR
+    assert shown["daemon"]["trials"]["dns"]["dns"]["verdict"] == Verdict.DOWN
     assert "[AR074]" in watched.run("status").out
     eventually(lambda: f"code={Code.CHECK_ON_TRIAL}" in watched.process().log())
     assert not watched.updates(mark)
@@ -130,7 +123,9 @@ def test_all_else_of_the_new_config_applies_at_once(
     reload_fails(watched)
 
 
-def test_a_changed_check_that_passes_takes_over(watched: Watched, config: dict[str, Any]) -> None:
+def test_a_changed_check_that_passes_takes_over(
+    watched: Watched, config: dict[str, Any], other: Nsd
+) -> None:
     mark = watched.mark()
     watched.reconfigure(changed(config, {"port": OTHER_PORT}))
     watched.run("reload")
@@ -138,24 +133,25 @@ def test_a_changed_check_that_passes_takes_over(watched: Watched, config: dict[s
     watched.server.daemon.kill()
     watched.no_update_for(0.5)
     assert not watched.updates(mark)
-    other[0].daemon.kill(whole=True)
+    other.daemon.kill(whole=True)
     watched.holds({})
-    other[0].restart()
+    other.restart()
 
 
-def test_a_server_that_learns_the_changed_name_ends_the_trial(
-    watched: Watched, config: dict[str, Any]
+def test_a_changed_check_takes_over_as_soon_as_its_server_answers(
+    watched: Watched, config: dict[str, Any], other: Nsd
 ) -> None:
+    other.daemon.kill(whole=True)
     mark = watched.mark()
-    watched.reconfigure({**changed(config, {"port": NO_PORT}), "bgp": config["bgp"]})
-    reload_fails(watched)
-    late = dns.nsd(watched.dns1, port=NO_PORT)
-    watched.reconfigure(changed(config, {"port": NO_PORT, "interval": "200ms"}))
+    watched.reconfigure(changed(config, {"port": OTHER_PORT, "interval": "200ms"}))
+    reload_fails(watched, "connection refused")
+    other.restart()
     eventually(lambda: not watched.status().trials, why="the changed check has taken over")
     watched.run("reload")
     assert not watched.updates(mark)
-    late.daemon.kill(whole=True)
+    other.daemon.kill(whole=True)
     watched.holds({})
+    other.restart()
 
 
 def test_the_death_of_the_old_server_withdraws_and_only_the_changed_check_announces_again(
@@ -208,6 +204,7 @@ def test_a_forced_reload_lets_the_changed_check_decide(
     assert not watched.file("/run/anycast-routed/force").exists()
 
 
+@pytest.mark.usefixtures("other")
 def test_a_service_that_is_down_has_no_trial(
     watched: Watched, config: dict[str, Any], announced: Held
 ) -> None:
