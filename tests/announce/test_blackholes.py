@@ -51,7 +51,7 @@ def begin(lab: Lab, config: dict[str, Any], router_name: str, *, kernel: str = _
     site = lay_out_operators(lab, config, router_name, own)
     if router_name == "bird" and kernel != _STOCK:
         site.dns1.write(bird.CONF, bird.STOCK.replace(_STOCK, kernel) + INCLUDE + own)
-        # BIRD 3.1.8 can crash when it is told to reload a kernel channel with another filter.
+        # BIRD 3.1.8 and 3.4.0 can crash when a reload gives a kernel channel another filter.
         site.router.restart()
     await_sessions(site)
     return site
