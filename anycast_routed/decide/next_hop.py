@@ -24,9 +24,12 @@ def next_hop(
 ) -> Address | None:
     """Return the next hop among the addresses of one interface and family; None if none is fit.
 
-    An address is fit if `unfit` finds no fault. Among several, in this order: one whose subnet
-    holds a BGP peer, since that peer can reach it; one with a real subnet, not a /32 or /128; the
-    lowest. The order of the arguments does not matter.
+    An address is fit if `unfit` finds no fault. Among several, in this order: one that is not
+    deprecated; one whose subnet holds a BGP peer, since that peer can reach it; one with a real
+    subnet, not a /32 or /128; the lowest. The order of the arguments does not matter.
+
+    A deprecated address is fit: the host still answers for it, and only new connections should not
+    have it as their source (RFC 4862 section 5.5.4).
 
     Args:
         addresses: all addresses of the host.
@@ -54,13 +57,13 @@ def unfit(host: HostAddress, excluded: Collection[Address] = ()) -> str:
         (host.scope != 0, "not of global scope"),
         (host.secondary, "secondary"),
         (host.tentative, "tentative"),
-        (host.deprecated, "deprecated"),
         (host.temporary, "temporary"),
     )
     return next((words for holds, words in facts if holds), "")
 
 
-def _rank(host: HostAddress, peers: Collection[Address]) -> tuple[bool, bool, int]:
+def _rank(host: HostAddress, peers: Collection[Address]) -> tuple[bool, bool, bool, int]:
     network = host.address.network
     near_no_peer = not any(peer in network for peer in peers)
-    return near_no_peer, network.prefixlen == network.max_prefixlen, int(host.address.ip)
+    no_subnet = network.prefixlen == network.max_prefixlen
+    return host.deprecated, near_no_peer, no_subnet, int(host.address.ip)

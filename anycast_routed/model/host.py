@@ -40,6 +40,7 @@ class HostAddress:
     """RT_SCOPE_*: 0 is global, 253 link, 254 host."""
     secondary: bool = False
     deprecated: bool = False
+    """Its preferred lifetime is over: no source of new connections, but valid (RFC 4862)."""
     tentative: bool = False
     """IPv6 duplicate address detection is not through, or has failed."""
     temporary: bool = False

@@ -394,6 +394,20 @@ def test_the_next_hop_is_fit_and_chosen_without_regard_to_order(
 
 
 @unhurried
+@given(st.lists(host_addresses(), max_size=8), st.sampled_from(INTERFACES), st.data())
+def test_deprecation_decides_only_between_addresses_that_are_fit(
+    host: list[HostAddress], interface: str, data: st.DataObject
+) -> None:
+    peers = [ip_address(address) for address in data.draw(st.lists(addresses, max_size=2))]
+    preferred = [entry for entry in host if not entry.deprecated]
+    never = [replace(entry, deprecated=False) for entry in host]
+    for family in (4, 6):
+        hop = next_hop(host, interface, family, peers=peers)
+        best = next_hop(preferred, interface, family, peers=peers)
+        assert hop == (best or next_hop(never, interface, family, peers=peers))
+
+
+@unhurried
 @given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
 def test_the_natural_order_of_labels_is_total(one: str, two: str, three: str) -> None:
     assert (natural(one) == natural(two)) == (one == two)

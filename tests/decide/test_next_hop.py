@@ -17,7 +17,6 @@ def on(address: str, interface: str = "eth0") -> HostAddress:
 FLAWED = [
     (replace(on("10.0.0.1/24"), scope=253), "not of global scope"),
     (replace(on("10.0.0.1/24"), secondary=True), "secondary"),
-    (replace(on("2001:db8::1/64"), deprecated=True), "deprecated"),
     (replace(on("2001:db8::1/64"), tentative=True), "tentative"),
     (replace(on("2001:db8::1/64"), temporary=True), "temporary"),
     (on("169.254.0.1/16"), "IPv4 link-local"),
@@ -58,3 +57,11 @@ def test_a_subnet_with_a_peer_beats_a_subnet_beats_a_host_address_beats_a_higher
         for count in range(1, 5):
             best = min(some[:count], key=ranked.index)
             assert next_hop(some[:count], "eth0", 4, peers=peers) == best.address.ip
+
+
+def test_a_deprecated_address_is_the_next_hop_if_there_is_no_other() -> None:
+    deprecated = replace(on("2001:db8::1/64"), deprecated=True)
+    other = on("2001:db8:1::1/128")
+    peers = [ip_address("2001:db8::2")]
+    assert next_hop([deprecated], "eth0", 6, peers=peers) == deprecated.address.ip
+    assert next_hop([deprecated, other], "eth0", 6, peers=peers) == other.address.ip

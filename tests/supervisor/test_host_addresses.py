@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,33 @@ def test_an_interface_that_goes_down_withdraws_its_prefixes_once(
     host.up("hop0")
     watched.holds(announced)
     assert watched.updates(mark) == each("withdraw", announced) + each("announce", announced)
+
+
+@pytest.mark.fault(67)
+def test_a_deprecated_address_stays_the_next_hop_until_there_is_another(
+    watched: Watched, announced: Held
+) -> None:
+    mark, only, other = watched.mark(), HOPS[1], "fd00:99::9"
+    prefer(watched.dns1, only, "0")
+    watched.no_update_for(0.3)
+    watched.status_agrees()
+    watched.dns1.address("hop0", f"{other}/64")
+    watched.holds({**announced, V6: (200, other)})
+    watched.dns1.remove_address("hop0", f"{other}/64")
+    watched.holds(announced)
+    watched.dns1.address("hop0", f"{other}/64")
+    watched.holds({**announced, V6: (200, other)})
+    prefer(watched.dns1, only, "forever")
+    watched.holds(announced)
+    watched.dns1.remove_address("hop0", f"{other}/64")
+    watched.no_update_for(0.3)
+    assert watched.updates(mark) == Counter({("announce", V6): 4})
+
+
+def prefer(host: Host, address: str, lifetime: str) -> None:
+    """Set for how long the kernel prefers an address of hop0 as a source; 0 deprecates it."""
+    options = ("valid_lft", "forever", "preferred_lft", lifetime)
+    host.ip("-6", "address", "change", f"{address}/64", "dev", "hop0", *options)
 
 
 @pytest.mark.fault(18)
