@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose, owner, router_file
 from anycast_routed.decide.proof import bearable
-from anycast_routed.errors import AnycastRoutedError, NotConfirmedError
+from anycast_routed.errors import AnycastRoutedError, NotConfirmedError, RouterUnavailableError
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
@@ -97,6 +97,28 @@ def withdraw_all(speaker: Speaker) -> None:
             "a `configure timeout` is pending: withdraw again after it, or: birdc configure confirm"
         )
         raise NotConfirmedError(message, hint=hint)
+
+
+def withdraw_everywhere(config: Config, known: Speaker | None) -> None:
+    """Withdraw all our prefixes from the known router; without one, from each that is running.
+
+    Raises:
+        NotConfirmedError, RouterUnavailableError: something may still be announced.
+    """
+    if known is not None:
+        withdraw_all(known)
+        return
+    try:
+        speakers = choose.every(config)
+    except RouterUnavailableError:
+        # No router runs, so nothing is announced; a router must start with nothing either.
+        shorten_files(config, frozenset())
+    else:
+        with contextlib.ExitStack() as each:
+            for one in speakers:
+                # No router was found yet: what it holds may be another instance's.
+                if not any(owner.finding(one)):
+                    each.callback(withdraw_all, one)
 
 
 def shorten_file(speaker: Speaker, kept: frozenset[Prefix]) -> None:

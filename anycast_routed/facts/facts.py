@@ -6,7 +6,8 @@ the value that a plan rests on. Times called `at` are monotonic seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.decide import trial
 from anycast_routed.decide.plan import plan
@@ -18,12 +19,22 @@ from anycast_routed.state import recorded_checks
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from anycast_routed.config import Config, Dns
     from anycast_routed.facts.verdicts import Asked, Judged
-    from anycast_routed.model import CheckResult, Finding, Plan, Prefix
+    from anycast_routed.model import CheckResult, Finding, Plan
     from anycast_routed.state.drain_orders import Ordered
+
+
+class _Fall(NamedTuple):
+    """A service that went down, although no peer was seen to have it."""
+
+    at: float
+    until: float
+    """As `Flapping.count` takes it."""
+    held: bool
+    """The router held it, and exported it nowhere. If not, a step under way may announce it."""
 
 
 class Facts:
@@ -48,6 +59,8 @@ class Facts:
         self._verdicts = Verdicts(config, known.health, recorded, checks, trials)
         self._flapping = Flapping(known.flaps)
         self._draining = Draining(known.lowered)
+        self._unseen: dict[str, _Fall] = {}
+        """How each service went down of which no export was seen, until the next read-back."""
 
     @property
     def checks(self) -> Mapping[CheckKey, Health]:
@@ -140,12 +153,27 @@ class Facts:
         judged = self._verdicts.fold(check, result, began=began, at=at, by=by)
         return self._count(check, judged, at)
 
-    def died(self, check: CheckKey, reason: str, *, seen: float, at: float) -> bool:
+    def died(
+        self, check: CheckKey, reason: str, *, seen: float, at: float, grace: float = 0.0
+    ) -> bool:
         """Add the proof that the server died or hung; tell whether the verdict has changed.
 
-        During a trial, it is the server of the check that decides.
+        During a trial, it is the server of the check that decides. `grace`: for so many seconds
+        after `seen` it is no flap if the server answers again.
         """
-        return self._count(check, self._verdicts.died(check, reason, seen=seen), at)
+        return self._count(check, self._verdicts.died(check, reason, seen=seen), at, seen + grace)
+
+    def returned(self, check: CheckKey, *, at: float, same_sockets: bool) -> bool:
+        """Take in that a dead server answers again; tell whether its death was no flap.
+
+        It was none if the server answers within the grace of its death and has kept its sockets.
+        """
+        fall = self._unseen.get(check.service)
+        if fall is not None and same_sockets and at <= fall.until:
+            del self._unseen[check.service]
+        forgiven = self._flapping.returned(check.service, at, same_sockets=same_sockets)
+        self.version += forgiven
+        return forgiven
 
     def see(self, host: Host) -> bool:
         """Replace this host's addresses; tell whether they differ from before."""
@@ -180,18 +208,41 @@ class Facts:
         self.config = config
         self._services = {service.name: service for service in config.services}
         self._verdicts.adopt(config, forced=forced)
-        self.hold(self.held.prefixes)
+        self.held = self.held.under(plan(config, self.observed(0.0)))
         self.version += 1
         return self.asked() != before
 
-    def confirmed(self, shown: Plan, prefixes: Iterable[Prefix], at: float) -> None:
-        """Take in a read-back of the router, which shows this plan."""
-        self.hold(prefixes, shown if shown.services == tuple(self._services) else None)
+    def confirmed(self, shown: Plan, held: Held, at: float, *, complete: bool = True) -> None:
+        """Take in what the router holds after a step for this plan.
+
+        Not `complete`: a newer plan ended the wait for the proof, so the router may have sent all
+        of this one to its peers without having shown that.
+        """
+        if shown.services != tuple(self._services):
+            held = held.under(plan(self.config, self.observed(0.0)))
+        sent = frozenset() if complete else frozenset(one.service for one in shown.announcements)
+        self.hold(replace(held, exporting=held.exporting | sent))
         self._draining.confirmed(shown, at)
 
-    def hold(self, prefixes: Iterable[Prefix], known: Plan | None = None) -> None:
-        """Take in what the router holds; its services are those of the config in force."""
-        self.held = Held.of(prefixes, known or plan(self.config, self.observed(0.0)))
+    def hold(self, held: Held) -> None:
+        """Take in what the router holds; its services are those of the config in force.
+
+        What went down unseen counts if a step announced it meanwhile, or if the router held it and
+        a session has come up: it may have come up before the withdrawal.
+        """
+        came_up = not held.sessions <= self.held.sessions
+        self.held, unseen, self._unseen = held, self._unseen, {}
+        for service, fall in unseen.items():
+            if came_up if fall.held else service in held.exporting:
+                self._withdrawn(service, fall.at, fall.until)
+
+    def unreachable(self) -> None:
+        """Take in that the router does not answer: nothing proves any longer that it exports."""
+        self.held = replace(self.held, exporting=frozenset())
+
+    def begin_step(self) -> None:
+        """Forget what went down and was not held: no later step announces it before that."""
+        self._unseen = {name: fall for name, fall in self._unseen.items() if fall.held}
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
@@ -207,35 +258,41 @@ class Facts:
             drains=self._draining.drains(self.config, self.held, at),
             damped={
                 service: self._flapping.sentence(service, until)
-                for service in self._services
-                if at < (until := self._returns(service))
+                for service, (since, until) in self._waits()
+                if since <= at < until
             },
         )
 
     def next_change(self, at: float) -> float | None:
         """Return the time at which `observed` changes without a new fact; None if never."""
-        times = [self._returns(service) for service in self._services]
+        times = [time for _, wait in self._waits() if wait[0] < wait[1] for time in wait]
         times += self._draining.changes(self.config)
         return min((one for one in times if one > at), default=None)
 
-    def _count(self, check: CheckKey, judged: Judged | None, at: float) -> bool:
-        """Count a withdrawal, unless there was nothing to withdraw; return whether it turned.
-
-        A service that was up in this process may have been sent to the router already, although
-        the router has not confirmed it yet.
-        """
+    def _count(self, check: CheckKey, judged: Judged | None, at: float, until: float = 0.0) -> bool:
+        """Count a withdrawal, unless no peer saw it; return whether the service has turned."""
         if judged is None:
             return False
         service = check.service
         if judged.before.verdict is Verdict.UP and judged.after.verdict is Verdict.DOWN:
-            own = judged.was_proved and not self._draining.has(service)
-            if own or service in self.held.services:
-                self._flapping.count(service, self._half_life(service), at)
+            if service in self.held.exporting:
+                self._withdrawn(service, at, until)
+            else:
+                self._unseen[service] = _Fall(at, until, held=service in self.held.services)
         self.version += judged.turned
         return judged.turned
 
-    def _returns(self, service: str) -> float:
-        return self._flapping.returns(service, self._half_life(service))
+    def _withdrawn(self, service: str, at: float, until: float) -> None:
+        if service in self._services:
+            self._flapping.count(service, self._half_life(service), at, until)
+
+    def _waits(self) -> Iterator[tuple[str, tuple[float, float]]]:
+        """Yield from when until when its flaps withhold each service, in monotonic seconds."""
+        for service in self._services:
+            # While it is down, its last death may still prove to be no flap.
+            down = self._verdicts.of_service(service).verdict is Verdict.DOWN
+            since = self._flapping.settled(service) if down else 0.0
+            yield service, (since, self._flapping.returns(service, self._half_life(service)))
 
     def _half_life(self, service: str) -> float:
         return self._services[service].dns.half_life

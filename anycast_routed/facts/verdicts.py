@@ -31,8 +31,6 @@ class Judged(NamedTuple):
 
     before: Health
     after: Health
-    was_proved: bool
-    """Before it, this process had a verdict on each check of the service."""
     turned: bool
     """The verdict of the service has changed, or is the first one of this process.
 
@@ -127,6 +125,10 @@ class Verdicts:
             self._first_signs[key] = seen
         return self._judge(key, died(before, reason, fall=self.deciding[key].fall))
 
+    def of_service(self, service: str) -> Health:
+        """Return the health of a service: that of all its checks together."""
+        return combined(self.health[key] for key in self._of_service[service])
+
     def shown(self, check: CheckKey, *, announced: bool) -> Health:
         """Return the health that a plan may rest on.
 
@@ -180,23 +182,20 @@ class Verdicts:
 
     def _judge(self, check: CheckKey, health: Health) -> Judged:
         service = check.service
-        before, was_proved = self._combined(service), self._is_proved(service)
+        before, was_proved = self.of_service(service), self._is_proved(service)
         trial = self.trials.get(check)
         if trial is not None and (taken := taken_over(health, trial)) is not None:
             health, self.deciding[check] = taken, self.trials.pop(check).check
         self.health[check] = health
         if self._proves(check, health):
             self._proved.add(check)
-        after, is_proved = self._combined(service), self._is_proved(service)
+        after, is_proved = self.of_service(service), self._is_proved(service)
         turned = before.verdict is not after.verdict or (is_proved and not was_proved)
         if turned:
             self._turns.append((service, after))
             if (seen := self._first_signs.pop(check, None)) is not None:
                 self.evidence[service] = seen
-        return Judged(before, after, was_proved, turned)
-
-    def _combined(self, service: str) -> Health:
-        return combined(self.health[key] for key in self._of_service[service])
+        return Judged(before, after, turned)
 
     def _is_proved(self, service: str) -> bool:
         return self._proved.issuperset(self._of_service[service])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from anycast_routed.model.version import UNKNOWN_VERSION, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from anycast_routed.model.desired import Attributes, Plan
     from anycast_routed.model.host import Address, Prefix
@@ -21,14 +21,27 @@ class Held:
 
     prefixes: frozenset[Prefix] = frozenset()
     services: frozenset[str] = frozenset()
+    exported: frozenset[Prefix] = frozenset()
+    """Those that an Established session is sent."""
+    exporting: frozenset[str] = frozenset()
+    """The services of those."""
+    sessions: frozenset[str] = frozenset()
+    """The names of the Established sessions."""
 
     @classmethod
-    def of(cls, prefixes: Iterable[Prefix], plan: Plan) -> Held:
-        """Find the services of prefixes that the router holds, with the help of any plan."""
-        held = frozenset(prefixes)
+    def of(cls, readback: Readback, plan: Plan) -> Held:
+        """Return what a read-back shows; any plan that knows the services will do."""
+        sent = frozenset(one.prefix for routes in readback.exported.values() for one in routes)
+        held = frozenset(one.prefix for one in readback.originated)
+        return cls(held, exported=sent, sessions=frozenset(readback.exported)).under(plan)
+
+    def under(self, plan: Plan) -> Held:
+        """Return the same prefixes, with the services that they have in this plan."""
         owners = [(one.prefix, one.service) for one in plan.announcements]
         owners += [(one.prefix, one.service) for one in plan.withheld if one.prefix]
-        return cls(held, frozenset(service for prefix, service in owners if prefix in held))
+        found = [(prefix, service) for prefix, service in owners if prefix in self.prefixes]
+        exporting = frozenset(service for prefix, service in found if prefix in self.exported)
+        return replace(self, services=frozenset(one for _, one in found), exporting=exporting)
 
     def __contains__(self, target: str) -> bool:
         return target in self.services or any(str(prefix) == target for prefix in self.prefixes)

@@ -15,7 +15,7 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
 from anycast_routed.decide.reload_guard import shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
-from anycast_routed.model import Reason
+from anycast_routed.model import Held, Reason
 from anycast_routed.reconcile import answering, apply_without_router, blackholes, cycle, probe
 from anycast_routed.reconcile.rendering import rehearse
 from anycast_routed.state import drain_orders, record
@@ -140,6 +140,7 @@ def _once(config: Config, digest: str, *, allow_shrink: bool, force: bool) -> Do
         observed = facts.observed(time.monotonic())
         inputs = cycle.Inputs(config, observed, held, before=before, blackholes=known.blackholes)
         planned = plan(config, observed)
+        facts.hold(Held.of(before, planned))
         if known.config not in {"", digest} and not allow_shrink:
             _refuse_to_shrink(speaker, inputs, planned)
         memory = cycle.Memory(planned=(config, observed, planned))
@@ -148,8 +149,7 @@ def _once(config: Config, digest: str, *, allow_shrink: bool, force: bool) -> Do
         with contextlib.suppress(AnycastRoutedError):
             cycle.remember(config, facts.record(known.router))
         raise
-    after = (route.prefix for route in step.outcome.readback.originated)
-    facts.confirmed(step.plan, after, time.monotonic())
+    facts.confirmed(step.plan, Held.of(step.outcome.readback, step.plan), time.monotonic())
     # Only now: a full disk must not come between a verdict and its withdrawal.
     facts.digest, facts.blackholes = digest, step.blackholes
     cycle.remember(config, facts.record(known.router))

@@ -94,8 +94,7 @@ def gather(
 
     facts = Facts(config, known, netlink_addresses.read(), Recorded.CONTINUED)
     if orders and speaker is not None:
-        held = (route.prefix for route in speaker.read().originated)
-        facts.held = Held.of(held, plan(config, facts.observed(time.monotonic())))
+        facts.held = Held.of(speaker.read(), plan(config, facts.observed(time.monotonic())))
     facts.order(orders, time.time())
     return facts
 

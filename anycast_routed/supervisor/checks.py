@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anycast_routed.facts.facts import Facts
     from anycast_routed.facts.verdicts import Asked
     from anycast_routed.model import Host
-    from anycast_routed.observe.pulse import Senses
+    from anycast_routed.observe.pulse import Notice, Senses
 
 
 def pulsed_servers(asked: Iterable[Asked], host: Host) -> list[Server | None]:
@@ -52,6 +52,8 @@ class _Running:
     due_now: asyncio.Event = field(default_factory=asyncio.Event)
     died_at: float = -math.inf
     """When the server was last found dead: a check that began before that proves nothing."""
+    died_with: frozenset[int] | None = None
+    """The sockets that the server had then; None while it lives."""
 
 
 class Checks:
@@ -97,6 +99,8 @@ class Checks:
             one.due_now.clear()
             result, began, at = await probe(check, slots)
             if one.died_at < began:
+                if result.outcome is Outcome.PASS:
+                    self._returned(one, at)
                 if self._facts.fold(key, result, began=began, at=at, by=check):
                     self._turned(key)
                 if one.server in self._watched and result.outcome in {Outcome.PASS, Outcome.FAIL}:
@@ -111,14 +115,31 @@ class Checks:
         while True:
             notice = await self.pulse.next()
             for one in tuple(self._watched.get(notice.server, ())):
-                if notice.sign is not Sign.DEAD:
-                    one.due_now.set()
+                if notice.sign is Sign.DEAD:
+                    self._died(one, notice)
                     continue
-                at = time.monotonic()
-                for other in self._of_key[one.key]:
-                    other.died_at = at
-                if self._facts.died(one.key, notice.reason, seen=notice.at, at=at):
-                    self._turned(one.key)
+                one.due_now.set()
+                if notice.sign is Sign.ALIVE:
+                    self._returned(one, notice.at)
+
+    def _died(self, one: _Running, notice: Notice) -> None:
+        """Take the proof that a server is dead. While it has sockets, it may only hang."""
+        at = time.monotonic()
+        for other in self._of_key[one.key]:
+            other.died_at = at
+        one.died_with = sockets = self.pulse.sockets(notice.server)
+        grace = one.check.timeout if sockets else 0.0
+        if self._facts.died(one.key, notice.reason, seen=notice.at, at=at, grace=grace):
+            self._turned(one.key)
+
+    def _returned(self, one: _Running, at: float) -> None:
+        """Take in that a server answers, the pulse or its check, whichever comes first."""
+        if one.died_with is None or one.server not in self._watched:
+            return
+        same = one.died_with == self.pulse.sockets(one.server)
+        one.died_with = None
+        if self._facts.returned(one.key, at=at, same_sockets=same):
+            self._wake.set()
 
     def _turned(self, key: CheckKey) -> None:
         """Wake the router loop; if a trial is over, the pulse follows the check that decides."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from anycast_routed.announce import choose, owner
 from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.owner import OtherOwnerError
-from anycast_routed.announce.withdraw import shorten_files, withdraw_all
+from anycast_routed.announce.withdraw import shorten_files, withdraw_all, withdraw_everywhere
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, HostError, RouterUnavailableError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from anycast_routed.announce.speaker import Speaker
-    from anycast_routed.config import Config
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Readback
 
@@ -54,6 +53,8 @@ class Done:
     """One step, for the reporter."""
 
     step: cycle.Step
+    held: Held
+    """What the router holds after it."""
     evidence: Mapping[str, float]
     """When the first sign of each service's latest turn was seen (monotonic seconds)."""
 
@@ -89,7 +90,9 @@ class RouterLoop:
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
             self._memory = replace(self._memory, confirmed=None)
-            if not isinstance(error, RouterUnavailableError):
+            if isinstance(error, RouterUnavailableError):
+                self._facts.unreachable()
+            else:
                 await self._read_again()
             return error
         else:
@@ -99,8 +102,9 @@ class RouterLoop:
             if _sessions(after) != _sessions(before):
                 silent_for = after.version.silent_for
                 self._asking_often_until = time.monotonic() + silent_for + _SESSION_CHANGED
-            held = (route.prefix for route in after.originated)
-            self._facts.confirmed(done.step.plan, held, time.monotonic())
+            # Without a session, nothing was sent that the read-back does not show.
+            complete = done.step.outcome.confirmed or not after.exported
+            self._facts.confirmed(done.step.plan, done.held, time.monotonic(), complete=complete)
             self._facts.blackholes = done.step.blackholes
             self._undone_at = time.monotonic() + (done.step.undo_in or inf) + _UNDONE
             return done
@@ -131,7 +135,7 @@ class RouterLoop:
         try:
             if withdraw:
                 config, speaker = self._facts.config, self.speaker
-                await self._in_thread(lambda: _withdraw_all(config, speaker))
+                await self._in_thread(lambda: withdraw_everywhere(config, speaker))
         finally:
             await self._remember()
             self._worker.shutdown()
@@ -184,8 +188,7 @@ class RouterLoop:
         if config.router != self._facts.config.router:
             return  # Another config came into force meanwhile, with another router.
         self.speaker = speaker
-        held = (route.prefix for route in before.originated)
-        self._facts.held = Held.of(held, desired)
+        self._facts.hold(Held.of(before, desired))
         self._memory = replace(self._memory, readback=before, confirmed=None)
 
     def _step(self, begun: float) -> Callable[[], Done]:
@@ -193,6 +196,7 @@ class RouterLoop:
         facts, memory, speaker = self._facts, self._memory, self.speaker
         assert speaker is not None  # nosec B101  # noqa: S101 - _find_router found it, or raised
         version, evidence = facts.version, facts.evidence
+        facts.begin_step()
         inputs = cycle.Inputs(
             facts.config,
             facts.observed(begun),
@@ -203,7 +207,8 @@ class RouterLoop:
         patience = Patience(lambda: facts.version != version, await_sessions=False)
 
         def work() -> Done:
-            return Done(cycle.step(inputs, speaker, memory, patience=patience), evidence)
+            step = cycle.step(inputs, speaker, memory, patience=patience)
+            return Done(step, Held.of(step.outcome.readback, step.plan), evidence)
 
         return work
 
@@ -212,7 +217,9 @@ class RouterLoop:
         if (speaker := self.speaker) is not None:
             with contextlib.suppress(AnycastRoutedError):
                 after = await self._in_thread(speaker.read)
-                self._facts.hold(route.prefix for route in after.originated)
+                self._facts.hold(
+                    Held.of(after, plan(self._facts.config, self._facts.observed(0.0)))
+                )
 
     async def _remember(self) -> None:
         if (speaker := self.speaker) is None:
@@ -227,20 +234,3 @@ class RouterLoop:
 def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
     sessions = readback.sessions if readback else ()
     return frozenset((one.name, one.established) for one in sessions)
-
-
-def _withdraw_all(config: Config, speaker: Speaker | None) -> None:
-    if speaker is not None:
-        withdraw_all(speaker)
-        return
-    try:
-        speakers = choose.every(config)
-    except RouterUnavailableError:
-        # No router runs, so nothing is announced; a router must start with nothing either.
-        shorten_files(config, frozenset())
-    else:
-        with contextlib.ExitStack() as each:
-            for one in speakers:
-                # No router was found yet: what it holds may be another instance's.
-                if not any(owner.finding(one)):
-                    each.callback(withdraw_all, one)

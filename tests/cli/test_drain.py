@@ -162,7 +162,7 @@ def test_undrain_ends_the_wait_of_a_service_that_flaps(site: Site, announced: He
             break
     else:
         pytest.fail("it was never damped")
-    assert "! dns went down 2 times: withheld until " in site.run("status").out
+    assert "! dns went down 2 times: withheld by `dns.half-life` until " in site.run("status").out
     chain = site.document("explain", ONE)["chain"]
     assert next(one["name"] for one in chain if one["holds"] is False) == "damping"
     assert "dns is no longer withheld for flapping" in site.run("undrain", "dns", "--wait").out

@@ -24,6 +24,8 @@ from anycast_routed.model import (
     Host,
     Outcome,
     Plan,
+    Readback,
+    Route,
     Stage,
     Verdict,
 )
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 HALF_LIFE, DRAIN_TIME = 100.0, 5.0
 PREFIX = {name: IPv4Network(f"192.0.2.{n}/32") for n, name in enumerate(("dns", "web"), start=1)}
 DNS = dns_of("dns")
-HELD = Held(frozenset(PREFIX.values()), frozenset(PREFIX))
+PREFIXES, SERVICES = frozenset(PREFIX.values()), frozenset(PREFIX)
+PEER = frozenset({"peer"})
+HELD = Held(PREFIXES, SERVICES, PREFIXES, SERVICES, PEER)
+NOT_EXPORTED = Held(PREFIXES, SERVICES, sessions=PEER)
+NO_SESSION = Held(PREFIXES, SERVICES)
 HOST = Host(frozenset({"lo"}), ())
 ASKED = Dns(ip=IPv4Address("127.0.0.1"), query="a.", rise=2, fall=2, half_life=HALF_LIFE)
 PASS = CheckResult(Outcome.PASS, "NOERROR")
@@ -147,21 +153,87 @@ def test_each_change_of_a_verdict_needs_a_new_plan(
         assert (facts.version != version) == changed
 
 
-@given(st.lists(st.tuples(results, st.booleans()), max_size=30))
-def test_only_a_prefix_that_may_be_announced_counts_as_withdrawn(
-    steps: list[tuple[CheckResult, bool]],
+def count(facts: Facts) -> int:
+    """Return how many withdrawals of `dns` count."""
+    return facts.record("").flaps.get("dns", Flaps()).count
+
+
+@given(
+    st.lists(
+        st.tuples(results, st.sampled_from([HELD, NOT_EXPORTED, NO_SESSION, Held()])), max_size=30
+    )
+)
+def test_only_a_prefix_that_is_exported_counts_as_withdrawn(
+    steps: list[tuple[CheckResult, Held]],
 ) -> None:
-    """The read-back follows the announcement: a death between the two counts, too."""
     facts, withdrawals = fresh(UP), 0
     for second, (result, held) in enumerate(steps):
-        facts.held = HELD if held else Held()
-        before, own = facts.checks[DNS].verdict, "dns" not in facts.unproved
+        facts.held = held
+        before = facts.checks[DNS].verdict
         facts.fold(DNS, result, began=second, at=second)
         fell = before is Verdict.UP and facts.checks[DNS].verdict is Verdict.DOWN
-        withdrawals += fell and (held or own)
-    count = facts.record("").flaps.get("dns", Flaps()).count
-    assert count <= withdrawals
-    assert (count > 0) == (withdrawals > 0)
+        withdrawals += fell and held is HELD
+    assert count(facts) <= withdrawals
+    assert (count(facts) > 0) == (withdrawals > 0)
+
+
+@pytest.mark.parametrize(
+    ("shown", "complete", "withdrawals"),
+    [
+        (HELD, True, 1),
+        (HELD, False, 1),
+        (NOT_EXPORTED, True, 0),
+        (NOT_EXPORTED, False, 1),
+    ],
+    ids=["shown", "cut-short", "no-peer", "cut-short-before-it-is-shown"],
+)
+def test_a_death_while_a_step_announces_the_service_counts_if_a_peer_may_have_seen_it(
+    shown: Held, *, complete: bool, withdrawals: int
+) -> None:
+    """The read-back follows the announcement: a death between the two counts, too."""
+    facts = folded(fresh(), [PASS, PASS])
+    facts.died(DNS, "gone", seen=3.0, at=3.0)
+    folded(facts, [PASS, PASS], 4.0)
+    facts.begin_step()
+    facts.died(DNS, "gone", seen=6.0, at=6.0)
+    facts.confirmed(announcing(lowered=False), shown, 7.0, complete=complete)
+    assert count(facts) == withdrawals
+    folded(facts, [PASS, PASS], 8.0)
+    facts.begin_step()
+    facts.confirmed(announcing(lowered=False), HELD, 9.0)
+    assert count(facts) == withdrawals, "what went down before the step was announced by none"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "withdrawals"),
+    [
+        (NO_SESSION, Held(), 0),
+        (NO_SESSION, Held(sessions=PEER), 1),
+        (NOT_EXPORTED, Held(sessions=PEER), 0),
+        (Held(), Held(sessions=PEER), 0),
+    ],
+    ids=["no-session", "it-came-up-meanwhile", "refused-by-a-filter", "not-held"],
+)
+def test_a_death_that_no_readback_saw_announced_counts_if_a_session_came_up_meanwhile(
+    before: Held, after: Held, withdrawals: int
+) -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.hold(before)
+    facts.died(DNS, "gone", seen=3.0, at=3.0)
+    facts.begin_step()
+    facts.confirmed(Plan(("dns",), None, (), ()), after, 4.0)
+    assert count(facts) == withdrawals
+
+
+def test_a_death_while_the_router_does_not_answer_is_no_flap() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.hold(HELD)
+    facts.unreachable()
+    facts.died(DNS, "gone", seen=3.0, at=3.0)
+    folded(facts, [PASS, PASS], 4.0)
+    facts.begin_step()
+    facts.confirmed(announcing(lowered=False), HELD, 6.0)
+    assert count(facts) == 0
 
 
 def test_a_restart_while_drained_has_no_penalty() -> None:
@@ -169,6 +241,45 @@ def test_a_restart_while_drained_has_no_penalty() -> None:
     facts.order((DRAINED,), 0.0)
     facts.died(DNS, "restarted", seen=3.0, at=3.0)
     assert facts.record("").flaps == {}
+
+
+@given(
+    lasted=st.floats(0.01, 3.0),
+    grace=st.sampled_from([0.0, 1.0, 2.0]),
+    same_sockets=st.booleans(),
+    before=st.integers(0, 2),
+)
+def test_a_server_that_keeps_its_sockets_and_returns_within_the_grace_has_not_flapped(
+    lasted: float, grace: float, before: int, *, same_sockets: bool
+) -> None:
+    facts = fresh(UP)
+    facts.held = HELD
+    for at in range(before):
+        folded(facts, [PASS, PASS], 1000.0 * at)
+        facts.died(DNS, "gone", seen=1000.0 * at + 2, at=1000.0 * at + 2)
+    folded(facts, [PASS, PASS], 9000.0)
+    flaps = facts.record("").flaps
+    facts.died(DNS, "it hangs", seen=9010.0, at=9010.0, grace=grace)
+    returned = facts.returned(DNS, at=9010.0 + lasted, same_sockets=same_sockets)
+    assert returned == (same_sockets and lasted <= grace)
+    assert (facts.record("").flaps.get("dns", Flaps()) == flaps.get("dns", Flaps())) == returned
+    assert not facts.returned(DNS, at=9010.0 + lasted, same_sockets=True), "it has counted already"
+
+
+def test_a_hang_is_not_called_flapping_before_it_counts_for_good() -> None:
+    facts = folded(fresh(), [PASS, PASS])
+    facts.held = HELD
+    facts.died(DNS, "gone", seen=3.0, at=3.0)
+    folded(facts, [PASS, PASS], 4.0)
+    facts.died(DNS, "it hangs", seen=6.0, at=6.1, grace=2.0)
+    assert not facts.observed(7.9).damped
+    assert facts.next_change(7.0) == 8.0
+    assert facts.observed(8.0).damped
+    folded(facts, [PASS, PASS], 6.5)
+    assert facts.observed(7.5).damped, "it is up, and may have been restarted"
+    facts.returned(DNS, at=7.6, same_sockets=True)
+    assert not facts.observed(7.6).damped
+    assert count(facts) == 1
 
 
 def test_a_verdict_takes_a_whole_rise_of_this_process() -> None:
@@ -333,6 +444,19 @@ def test_the_next_process_continues_the_wait() -> None:
     assert verdict(after) is not Verdict.UP
 
 
+def test_what_a_readback_shows_is_held_and_exported_by_its_service() -> None:
+    routes = {name: Route(prefix, Attributes()) for name, prefix in PREFIX.items()}
+    shown = Readback("", (), tuple(routes.values()), {"one": (), "two": (routes["web"],)})
+    held = Held.of(shown, announcing(lowered=False))
+    sessions = frozenset({"one", "two"})
+    assert held == Held(
+        PREFIXES, SERVICES, frozenset({PREFIX["web"]}), frozenset({"web"}), sessions
+    )
+    assert held.under(Plan((), None, (), ())) == replace(
+        held, services=frozenset(), exporting=frozenset()
+    )
+
+
 def announcing(*, lowered: bool) -> Plan:
     """Return a plan that announces both services, lowered or not."""
     communities = (GRACEFUL_SHUTDOWN,) if lowered else ()
@@ -350,10 +474,10 @@ def test_the_drain_time_begins_when_the_router_confirms_the_lowered_routes(targe
     facts.held = HELD
     facts.order((Ordered(target, "a new kernel", 0.0),), 0.0)
     assert facts.next_change(10.0) is None, "nothing has been lowered yet"
-    facts.confirmed(announcing(lowered=False), PREFIX.values(), 11.0)
+    facts.confirmed(announcing(lowered=False), HELD, 11.0)
     assert facts.observed(100.0).drains[target].stage is Stage.LOWERED
-    facts.confirmed(announcing(lowered=True), PREFIX.values(), 12.0)
-    facts.confirmed(announcing(lowered=True), PREFIX.values(), 14.0)
+    facts.confirmed(announcing(lowered=True), HELD, 12.0)
+    facts.confirmed(announcing(lowered=True), HELD, 14.0)
     assert facts.next_change(14.0) == 12.0 + DRAIN_TIME
     assert facts.observed(16.9).drains[target].stage is Stage.LOWERED
     assert facts.observed(17.0).drains[target].stage is Stage.OUT
@@ -375,7 +499,7 @@ def test_a_drain_that_was_lifted_begins_again() -> None:
     facts = fresh(UP)
     facts.held = HELD
     facts.order((DRAINED,), 0.0)
-    facts.confirmed(announcing(lowered=True), PREFIX.values(), 10.0)
+    facts.confirmed(announcing(lowered=True), HELD, 10.0)
     facts.order((), 0.0)
     assert facts.observed(100.0).drains == {}
     facts.order((DRAINED,), 0.0)
@@ -399,7 +523,7 @@ def test_a_drain_ends_at_its_time() -> None:
 def test_between_two_changes_nothing_changes_by_itself(at: float, part: float) -> None:
     facts = flapping()
     facts.order((DRAINED,), 0.0)
-    facts.confirmed(announcing(lowered=True), PREFIX.values(), 50.0)
+    facts.confirmed(announcing(lowered=True), HELD, 50.0)
     until = facts.next_change(at)
     end = 1000.0 if until is None else until
     between = at + part * (end - at)

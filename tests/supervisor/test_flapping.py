@@ -43,7 +43,7 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     flap(watched, DEATHS)
     once = each("withdraw", announced) + each("announce", announced)
     watched.receives(mark, once + each("withdraw", announced))
-    waits = "dns went down 2 times: withheld until "
+    waits = "dns went down 2 times: withheld by `dns.half-life` until "
     assert watched.status().damped["dns"].startswith(waits)
     assert waits in watched.run("status").out
     assert waits in watched.run("history").out
@@ -54,6 +54,22 @@ def test_a_server_that_dies_again_and_again_stays_withdrawn_until_it_is_undraine
     # The daemon writes the status file after the UPDATE.
     eventually(lambda: not watched.status().damped, why="status says so")
     flap(watched, 2)
+    watched.holds({})
+    watched.run("undrain", "dns")
+    watched.holds(announced)
+
+
+@pytest.mark.fault(68)
+def test_a_hang_that_outlasts_the_timeout_counts_like_a_death(
+    watched: Watched, announced: Held
+) -> None:
+    flap(watched, 1)
+    watched.holds(announced)
+    watched.server.daemon.pause()
+    eventually(lambda: watched.status().damped, why="the hang has outlasted the timeout")
+    watched.server.daemon.resume()
+    watched.status_has(Verdict.UP)
+    assert watched.status().damped
     watched.holds({})
     watched.run("undrain", "dns")
     watched.holds(announced)

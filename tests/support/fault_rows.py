@@ -230,8 +230,13 @@ ROWS: dict[str, Row] = {
         "A typo in the check of a healthy service: another name, server, port or timeout",
         "The old check decides until the changed one passes; `reload` and `apply` end with 78, and "
         "name the key. When both fail, the service is withdrawn",
+    ),
     "67": Row(
         "The only address that can be a next hop is deprecated: its preferred lifetime is over",
         "Announced with it; an address that is not deprecated is preferred",
+    ),
+    "68": Row(
+        "The DNS server restarts while nothing is announced, or hangs for less than the timeout",
+        "It does not count as flapping: announced as soon as it can be",
     ),
 }

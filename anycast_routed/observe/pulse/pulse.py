@@ -85,6 +85,10 @@ class Pulse:
         """Return which senses work for this server now."""
         return self._targets[server].senses()
 
+    def sockets(self, server: Server) -> frozenset[int]:
+        """Return the inodes of this server's listening sockets; empty if none are known."""
+        return frozenset() if self._host.trouble else self._targets[server].sockets.inodes()
+
     def _turn(self, now: float, *, late: bool) -> None:
         """Do everything that is due, without waiting."""
         self._host.clear_caches()
