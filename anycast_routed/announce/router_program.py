@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce import calls
 from anycast_routed.errors import CommandError, RouterUnavailableError
 from anycast_routed.system import commands
 
@@ -27,3 +28,5 @@ def run(
         return commands.run(argv, within=within, stdin=stdin, env=env)
     except CommandError as error:
         raise RouterUnavailableError(error.message, hint=error.hint) from error
+    finally:
+        calls.ended()

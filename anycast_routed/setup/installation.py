@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anycast_routed.config import Daemon
 from anycast_routed.errors import AccessDeniedError, ConfigError, UsageError
 from anycast_routed.setup import sandbox, service_user, units
 from anycast_routed.setup.steps import Steps, changed, require_root, without_links
@@ -49,7 +50,10 @@ class Installation:
         self._check_user(output, write=write)
         needs = self._sandbox_needs(output, write=write)
         missing, commands = service_user.missing(self.user)
-        texts = units.texts(self.config_path, self.router, self.user, needs.lines, self.unit_set)
+        run_dir = (self.config.daemon if self.config else Daemon()).run_dir
+        texts = units.texts(
+            self.config_path, self.router, self.user, needs.lines, self.unit_set, run_dir=run_dir
+        )
         for path in without_links(output, texts):
             missing[path] = texts[path]
         return Steps(

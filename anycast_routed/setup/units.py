@@ -19,16 +19,23 @@ DIRECTORY = Path("/etc/systemd/system")
 PACKAGE_DIRECTORY = Path("/lib/systemd/system")
 DAEMON_UNIT = "anycast-routed.service"
 TIMER_UNIT = "anycast-routed-apply.timer"
+WITHDRAW_SCRIPT = "anycast-routed-withdraw.sh"
 _SHIPPED_PROGRAM = "/usr/bin/anycast-routed"
+_SHIPPED_SCRIPT = "/usr/lib/anycast-routed/withdraw.sh /run/anycast-routed"
 _SHIPPED_USER = f"User={NAME}\nGroup={NAME}\n"
 _CONDITION = "ConditionPathExists="
 _STATE_DIRECTORY = f"StateDirectory={NAME}\n"
 
 
 class UnitSet(Enum):
-    """The units that are installed together, by their names."""
+    """The units that are installed together, by their names, with the script of one of them."""
 
-    DAEMON = (DAEMON_UNIT, "anycast-routed-withdraw.service", "anycast-routed-handover.service")
+    DAEMON = (
+        DAEMON_UNIT,
+        "anycast-routed-withdraw.service",
+        WITHDRAW_SCRIPT,
+        "anycast-routed-handover.service",
+    )
     TIMER = ("anycast-routed-apply.service", TIMER_UNIT)
 
     @property
@@ -49,13 +56,19 @@ def program() -> tuple[str, ...]:
     return (found,) if found else (sys.executable, "-m", "anycast_routed")
 
 
-def texts(
-    path: Path, router: str | None, user: str, extra_lines: Iterable[str], unit_set: UnitSet
+def texts(  # noqa: PLR0913 - what the units differ in
+    path: Path,
+    router: str | None,
+    user: str,
+    extra_lines: Iterable[str],
+    unit_set: UnitSet,
+    *,
+    run_dir: Path,
 ) -> dict[Path, str]:
     """Return the text of each unit of a set for this host, by its path; the units run as `user`.
 
-    `path` is the config file, `router` the value of `--router`. `extra_lines` let the units write
-    to more directories, see `sandbox`.
+    `path` is the config file, `router` the value of `--router`, and `run_dir` the run directory of
+    the config. `extra_lines` let the units write to more directories, see `sandbox`.
     """
     options = [] if path in DEFAULTS else ["--config", str(path)]
     options += ["--router", router] if router else []
@@ -63,11 +76,13 @@ def texts(
     # The same user in every unit: else the run directory's owner changes with the unit started.
     account = _SHIPPED_USER if user == NAME else f"User={user}\n"
     directories = _STATE_DIRECTORY + "".join(f"{line}\n" for line in extra_lines)
+    script = f"{DIRECTORY / WITHDRAW_SCRIPT} {_command_word(str(run_dir))}"
     source = _shipped_directory()
     found = {}
     for name in unit_set.value:
         text = (source / name).read_text(encoding="utf-8")
         text = text.replace(f"={_SHIPPED_PROGRAM} ", f"={command} ")
+        text = text.replace(_SHIPPED_SCRIPT, script)
         text = text.replace(_SHIPPED_USER, account).replace(_STATE_DIRECTORY, directories)
         found[DIRECTORY / name] = text if path in DEFAULTS else _with_condition(text, path)
     return found

@@ -42,6 +42,11 @@ def force(run_dir: Path) -> Path:
     return run_dir / "force"
 
 
+def guard(run_dir: Path) -> Path:
+    """Return the file for the script of `anycast-routed-withdraw.service`."""
+    return run_dir / "guard"
+
+
 def drain_orders(state_dir: Path) -> Path:
     """Return the drain orders: `drain` and `undrain` write them, the daemon and `apply` read."""
     return state_dir / "drains.json"

@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from anycast_routed.announce import calls
 from anycast_routed.errors import AnycastRoutedError, LockedError
 from anycast_routed.facts.facts import Facts
 from anycast_routed.model import Host
@@ -85,6 +86,7 @@ class Supervisor:
             directories.refuse_shared(config.daemon.state_dir)
             self._facts = Facts(config, cycle.remembered(config), Host(frozenset(), ()))
             self._facts.digest = digest
+            calls.watch(self._notify.progress)
             self._facts.order(drain_orders.load(config.daemon.state_dir, 0.0), time.time())
             self._loop = RouterLoop(self._facts, self._wake)
             self._answering = Answering(self._facts, self._wake)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
-from anycast_routed.announce import choose, owner
+from anycast_routed.announce import choose, guard_file, owner
 from anycast_routed.announce.confirm import Patience
 from anycast_routed.announce.owner import OtherOwnerError
 from anycast_routed.announce.withdraw import shorten_files, withdraw_all, withdraw_everywhere
@@ -179,6 +179,7 @@ class RouterLoop:
             try:
                 speaker = choose.choose(config)
                 cycle.recall(config, speaker)
+                guard_file.keep(config, speaker)
                 return speaker, owner.read(speaker)
             except RouterUnavailableError:
                 shorten_files(config, bearable(desired, ()))
@@ -208,6 +209,8 @@ class RouterLoop:
 
         def work() -> Done:
             step = cycle.step(inputs, speaker, memory, patience=patience)
+            if step.outcome.changed:
+                guard_file.keep(inputs.config, speaker)
             return Done(step, Held.of(step.outcome.readback, step.plan), evidence)
 
         return work

@@ -23,6 +23,8 @@ AFTER_DAEMON = f"""\
 ExecStartPre=/bin/sh -c 'until systemctl is-active --quiet {PROGRAM}; do sleep 0.1; done'
 """
 MOST_KILLS = 10
+LAUNCHER = f"/usr/bin/{PROGRAM}"
+HANGS = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n"
 
 
 @pytest.mark.fault(1)
@@ -87,6 +89,32 @@ def test_systemd_restarts_a_hung_daemon_which_then_withdraws_the_failed_service(
     host.holds({}, within=30)
     assert host.received(mark) == each("withdraw", announced)
     assert "Watchdog timeout" in host.machine.journal("-u", PROGRAM, "-n", "40")
+
+
+@pytest.mark.fault(69)
+def test_what_hangs_five_times_in_a_row_is_withdrawn_although_the_program_does_not_start(
+    host: DnsHost, announced: Held
+) -> None:
+    """It hangs once while it runs, and then in each start. The limits are those of the unit."""
+    host.drop_in(f"{PROGRAM}.service", "[Service]\nWatchdogSec=12\nTimeoutStartSec=5\n")
+    host.systemctl("start", "anycast-routed-handover")
+    host.systemctl("restart", PROGRAM)
+    host.systemctl("reset-failed", PROGRAM)
+    mark = host.mark()
+    host.machine.run("mv", LAUNCHER, f"{LAUNCHER}.away")
+    try:
+        host.machine.write(LAUNCHER, HANGS)
+        host.machine.run("chmod", "755", LAUNCHER)
+        host.systemctl("kill", "--signal=STOP", "--kill-who=main", PROGRAM)
+        eventually(lambda: host.state() == "failed", within=120, why="it has hung five times")
+        assert host.machine.show(PROGRAM, "NRestarts") == "4"
+        host.holds({})
+        assert host.received(mark) == each("withdraw", announced)
+    finally:
+        host.machine.run("mv", f"{LAUNCHER}.away", LAUNCHER)
+    host.systemctl("reset-failed", PROGRAM)
+    host.systemctl("start", PROGRAM)
+    host.holds(announced)
 
 
 @pytest.mark.fault(31)

@@ -239,4 +239,10 @@ ROWS: dict[str, Row] = {
         "The DNS server restarts while nothing is announced, or hangs for less than the timeout",
         "It does not count as flapping: announced as soon as it can be",
     ),
+    "69": Row(
+        "The daemon hangs five times in a row, while it runs or in its start, and Python does not "
+        "start; or its router answers slowly",
+        "systemd fails the unit after the fifth hang, and a script without Python withdraws ours "
+        "and nothing else. Slow calls that work get no daemon killed",
+    ),
 }

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from anycast_routed.announce import calls
 from anycast_routed.errors import AccessDeniedError, RouterUnavailableError
 from anycast_routed.system.users import user_name
 
@@ -153,6 +154,12 @@ class ControlSocket:
         return reply
 
     def _reply(self, command: str) -> Reply:
+        try:
+            return self._next_reply(command)
+        finally:
+            calls.ended()
+
+    def _next_reply(self, command: str) -> Reply:
         deadline = time.monotonic() + self._within
         at = 0  # the newline before what may be the last line
         while not (end := _END.search(self._unread, at)):
