@@ -121,4 +121,9 @@ fi
 if [ -S "$vty_dir/bgpd.vty" ]; then
     withdraw_from_frr
 fi
+if [ "$left" -eq 0 ]; then
+    echo 'everything is withdrawn, as far as a router runs'
+else
+    echo 'a prefix may still be announced: look at the router' >&2
+fi
 exit "$left"

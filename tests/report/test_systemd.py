@@ -46,6 +46,16 @@ def test_each_state_is_one_datagram(address: str) -> None:
     ]
 
 
+def test_progress_extends_the_start_and_is_sent_once_a_second(address: str) -> None:
+    with listen(address) as server:
+        notify = Notify({"NOTIFY_SOCKET": address})
+        notify.progress()
+        notify.progress()
+        notify.ready()
+        heard = [server.recv(1000).decode("ascii") for _ in range(2)]
+    assert heard == ["WATCHDOG=1\nEXTEND_TIMEOUT_USEC=30000000", "READY=1"]
+
+
 def test_a_reload_carries_its_time(address: str) -> None:
     with listen(address) as server:
         before = time.monotonic_ns() // 1000

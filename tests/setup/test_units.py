@@ -25,7 +25,9 @@ def test_paths_with_special_characters_are_quoted_in_the_units(
     monkeypatch.setattr(sys, "argv", ["/opt/my tools/anycast-routed"])
     assert main(["--config", str(file), "--router", "frr", "--json", "setup", "--systemd"]) == 0
     files: dict[str, str] = json.loads(capsys.readouterr().out)["files"]
-    assert len([name for name in files if name.startswith(UNITS)]) == 3
+    assert len([name for name in files if name.startswith(UNITS)]) == 4
+    script = f"ExecStart=/bin/sh {UNITS}anycast-routed-withdraw.sh /run/anycast-routed\n"
+    assert script in files[f"{UNITS}anycast-routed-withdraw.service"]
     service = files["/etc/systemd/system/anycast-routed.service"]
     words = f'"/opt/my tools/anycast-routed" --config "{tmp_path}/a \\"b\\" 100%% $$x.json"'
     for line in (

@@ -154,9 +154,31 @@ def test_after_sigkill_the_routes_stay_until_the_next_daemon_finds_a_dead_servic
     assert sorted(changes(watched, mark)) == [("withdraw", one) for one in sorted(announced)]
 
 
+@pytest.mark.fault(69)
+@pytest.mark.parametrize("router_name", ["frr"], scope="module")
+def test_each_slow_call_that_works_feeds_the_watchdog_and_extends_the_start(
+    watched: Watched,
+) -> None:
+    # The first pass needs several calls, and ends with READY.
+    slow = watched.dns1.write("/run/slow-vtysh", '#!/bin/sh\nsleep 1\nexec vtysh "$@"\n')
+    slow.chmod(0o755)
+    config = quick()
+    config["router"] = {"vtysh": "/run/slow-vtysh"}
+    watched.reconfigure(config)
+    with NotifySocket(watched.file(NOTIFY_SOCKET)) as systemd:
+        restart(watched, "env", f"NOTIFY_SOCKET={NOTIFY_SOCKET}", *OURS)
+        eventually(lambda: "READY=1" in systemd.received)
+        first_pass = systemd.received[: systemd.received.index("READY=1")]
+        fed = [one for one in first_pass if one.startswith("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=")]
+        assert len(fed) >= 3
+        watched.stop_daemon()
+
+
 @pytest.mark.fault(31)
 @ONLY_BIRD
-def test_only_passes_that_end_feed_the_watchdog(watched: Watched, announced: Held) -> None:
+def test_a_pass_that_ends_feeds_the_watchdog_and_one_that_hangs_does_not(
+    watched: Watched, announced: Held
+) -> None:
     config = quick()
     config["router"] = {"template-dir": TEMPLATES}
     good = watched.dns1.write(
