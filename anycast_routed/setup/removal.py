@@ -23,12 +23,13 @@ def steps(output: Output, router: Router) -> Steps:
     """Return the steps that remove the units, their user's file and BIRD's include line."""
     installed = [path for path in without_links(output, units.all_paths()) if path.exists()]
     booted = _BOOTED.is_dir()
-    stop = [("systemctl", "disable", "--now", *(path.name for path in installed))]
+    names = [path.name for path in installed if path.name != units.WITHDRAW_SCRIPT]
+    stop = [("systemctl", "disable", "--now", *names)]
     written = [one for one in (service_user.SYSUSERS, boot.TMPFILES) if one.exists()]
     without_include = bird_conf.without_line(router)
     configure = " && birdc configure" if without_include else ""
     return Steps(
-        commands_before=stop if installed and booted else [],
+        commands_before=stop if names and booted else [],
         bird_conf=without_include,
         removed_files=[*installed, *written],
         commands_after=[("systemctl", "daemon-reload")] if installed and booted else [],

@@ -21,7 +21,9 @@ DAEMON_UNIT = "anycast-routed.service"
 TIMER_UNIT = "anycast-routed-apply.timer"
 WITHDRAW_SCRIPT = "anycast-routed-withdraw.sh"
 _SHIPPED_PROGRAM = "/usr/bin/anycast-routed"
-_SHIPPED_SCRIPT = "/usr/lib/anycast-routed/withdraw.sh /run/anycast-routed"
+_SHIPPED_SCRIPT = (
+    f"/usr/lib/anycast-routed/anycast_routed/systemd/{WITHDRAW_SCRIPT} /run/anycast-routed"
+)
 _SHIPPED_USER = f"User={NAME}\nGroup={NAME}\n"
 _CONDITION = "ConditionPathExists="
 _STATE_DIRECTORY = f"StateDirectory={NAME}\n"

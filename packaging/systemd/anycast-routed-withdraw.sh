@@ -1,4 +1,4 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Withdraw everything that anycast-routed announces, without anycast-routed: its daemon hangs or does
 # not start, and this must not fail for the same reason. So it needs no Python, no config file and no
 # free disk: only a shell, sed, awk, and the router's own birdc or vtysh.

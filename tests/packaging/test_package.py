@@ -51,10 +51,12 @@ def test_the_package_depends_on_the_python_version_of_its_build(package: Path) -
 
 
 def test_the_package_has_the_units_of_the_tree(tree: Path) -> None:
-    units = sorted((ROOT / "packaging" / "systemd").iterdir())
+    units = sorted(one for one in SCRIPT.parent.iterdir() if one != SCRIPT)
     installed = tree / UNITS[SUITE]
     assert sorted(path.name for path in installed.iterdir()) == [unit.name for unit in units]
     assert all((installed / unit.name).read_bytes() == unit.read_bytes() for unit in units)
+    command = (installed / "anycast-routed-withdraw.service").read_text().partition("/bin/sh ")[2]
+    assert (tree / command.split()[0][1:]).read_bytes() == SCRIPT.read_bytes()
 
 
 def test_the_package_installs_no_config_file_and_its_examples_are_valid(tree: Path) -> None:
