@@ -102,8 +102,8 @@ def _sizes(options: argparse.Namespace) -> Iterator[tuple[Router, int, str]]:
 
 def _services(figures: Figures, router: Router, count: int, options: argparse.Namespace) -> Figures:
     """Measure many services, one prefix each."""
-    with DaemonSite(Setting(router), _many_services(count), prefixes=count) as site:
-        addresses = [_server(number) for number in range(1, count + 1)]
+    with DaemonSite(Setting(router), many_services(count), prefixes=count) as site:
+        addresses = [server_address(number) for number in range(1, count + 1)]
         shared = addresses[: max(1, count - 1)]
         server = dns.unbound(site.host, zones={faults.ZONE: ()}, address=shared)
         own = None
@@ -111,20 +111,20 @@ def _services(figures: Figures, router: Router, count: int, options: argparse.Na
             own = dns.nsd(site.host, zones={faults.ZONE: ()}, address=addresses[-1:])
         _start(site, figures, options)
         left, rounds = count - len(shared), options.rounds
-        _measure_fault(site, (figures.killed, figures.back), faults.Killed(server), left, rounds)
+        measure_fault(site, (figures.killed, figures.back), faults.Killed(server), left, rounds)
         if own is not None:
             series = (figures.one, Series())
-            _measure_fault(site, series, faults.Killed(own), count - 1, rounds)
+            measure_fault(site, series, faults.Killed(own), count - 1, rounds)
     return figures
 
 
 def _prefixes(figures: Figures, router: Router, count: int, options: argparse.Namespace) -> Figures:
     """Measure many prefixes of one service."""
-    with DaemonSite(Setting(router), _one_service(count), prefixes=count) as site:
+    with DaemonSite(Setting(router), one_service(count), prefixes=count) as site:
         server = faults.unbound(site.host)
         _start(site, figures, options)
         rounds = max(2, options.rounds // 3) if count >= _MANY else options.rounds
-        _measure_fault(site, (figures.killed, figures.back), faults.Killed(server), 0, rounds)
+        measure_fault(site, (figures.killed, figures.back), faults.Killed(server), 0, rounds)
     return figures
 
 
@@ -134,7 +134,7 @@ def _start(site: DaemonSite, figures: Figures, options: argparse.Namespace) -> N
     figures.idle = resources.idle(site, options.idle)
 
 
-def _measure_fault(
+def measure_fault(
     site: DaemonSite, series: tuple[Series, Series], fault: faults.Fault, left: int, rounds: int
 ) -> None:
     """Cause the fault `rounds` times, each until `left` prefixes are left at the peer.
@@ -158,7 +158,8 @@ def _measure_fault(
         back.add(site.peer.wait_for_last("announce", site.prefixes, _WITHIN) - at)
 
 
-def _server(number: int) -> str:
+def server_address(number: int) -> str:
+    """Return the server address of the n-th service, from 1."""
     return str(_FIRST_SERVER + number - 1)
 
 
@@ -166,11 +167,12 @@ def _route(number: int) -> dict[str, object]:
     return {"label": f"r{number}", "ip": f"{_FIRST_PREFIX + number - 1}/32"}
 
 
-def _many_services(count: int) -> Config:
+def many_services(count: int) -> Config:
+    """Return a config of so many services, each with its own server address and prefix."""
     services = [
         {
             "name": f"s{number}",
-            "dns": {"ip": _server(number), "query": faults.ZONE, "half-life": 0},
+            "dns": {"ip": server_address(number), "query": faults.ZONE, "half-life": 0},
             "anycast": {"nexthop-interface": "eth0", "routes": [_route(number)]},
         }
         for number in range(1, count + 1)
@@ -178,7 +180,8 @@ def _many_services(count: int) -> Config:
     return {"services": services, **shared_sections()}
 
 
-def _one_service(count: int) -> Config:
+def one_service(count: int) -> Config:
+    """Return a config of one service with so many prefixes."""
     routes = [_route(number) for number in range(1, count + 1)]
     return {
         "dns": {"ip": "127.0.0.1", "query": faults.ZONE, "half-life": 0},

@@ -19,7 +19,7 @@ from anycast_routed.cli.targets import canonical, meant_by
 from anycast_routed.cli.waiting import Transition
 from anycast_routed.decide.origins import Wanted, origin_findings, still_announced
 from anycast_routed.errors import AnycastRoutedError, Exit, UsageError
-from anycast_routed.facts.draining import drain_time
+from anycast_routed.facts.draining import drain_times
 from anycast_routed.reconcile import last_known
 from anycast_routed.reconcile.assumed_plan import best
 from anycast_routed.report import findings, text
@@ -73,7 +73,7 @@ def drain(
     until = None if for_ is None else now + lasts
     _refuse_reason(reason)
     targets = _targets(config, target)
-    lowered = max(drain_time(config, one) for one in targets)
+    lowered = max(drain_times(config, targets).values())
     if lasts <= lowered:
         _warn_of_short_drain(settings, f"--for: {for_}", lowered, wait=wait)
     drained, gone = meant_by(config, targets)

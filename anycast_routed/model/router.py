@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from anycast_routed.model.version import UNKNOWN_VERSION, Version
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from anycast_routed.model.host import Address, Prefix
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held:
     """Our prefixes that the router holds now, and the services that they belong to."""
 
@@ -43,8 +44,10 @@ class Held:
         exporting = frozenset(service for prefix, service in found if prefix in self.exported)
         return replace(self, services=frozenset(one for _, one in found), exporting=exporting)
 
-    def __contains__(self, target: str) -> bool:
-        return target in self.services or any(str(prefix) == target for prefix in self.prefixes)
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """What a drain order may name of them: the services, and the prefixes as text."""
+        return self.services.union(map(str, self.prefixes))
 
 
 @dataclass(frozen=True, slots=True)
