@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Literal, Self
 
 from anycast_routed.announce.frr.changes import changes
-from anycast_routed.announce.frr.config_lines import script
 from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.sender import script
 from anycast_routed.lab import Lab, bgp_receiver, bird, dns, eventually, frr
 from anycast_routed.lab.failures import LabError
 from anycast_routed.lab.programs import find

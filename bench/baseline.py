@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird.protocols import states
 from anycast_routed.announce.frr.changes import changes
-from anycast_routed.announce.frr.config_lines import script
 from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.sender import script
 from anycast_routed.lab import eventually
 from bench.daemon_site import RUN_DIR
 

@@ -31,7 +31,14 @@ from bench.scale import many_services, measure_fault, one_service, server_addres
 if TYPE_CHECKING:
     from bench.daemon_site import Config, Router
 
-_HEAD = ("case", "start to announced, ms", "killed, ms", "the router alone, ms", "ratio", "back, ms")
+_HEAD = (
+    "case",
+    "start to announced, ms",
+    "killed, ms",
+    "the router alone, ms",
+    "ratio",
+    "back, ms",
+)
 _WITHIN = 180.0
 _SETTLED = 8.0  # seconds in which the daemon learns the servers' usual answers
 _LEAST, _MOST = 100, 199
@@ -102,7 +109,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6, help="kills of each case (6)")
     parser.add_argument("--only", default="", help='regular expression: "BIRD, 10,000 prefixes$"')
-    parser.add_argument("--release", choices=RELEASES, help="of the routers (those of this machine)")
+    parser.add_argument(
+        "--release", choices=RELEASES, help="of the routers (those of this machine)"
+    )
     options = parser.parse_args()
     if options.release:
         os.environ[RELEASE_VARIABLE] = options.release

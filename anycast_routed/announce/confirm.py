@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.announce import owner
@@ -37,6 +38,8 @@ class Patience:
     """Called again and again: once it is true, a newer plan exists, and this proof is pointless."""
     await_sessions: bool = True
     """Wait for new sessions to come up; a daemon, which reads back again anyway, need not."""
+    load_within: float = inf
+    """Seconds after which a load in portions is left to the next step."""
 
 
 PATIENT = Patience()

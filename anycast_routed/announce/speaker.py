@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
@@ -157,11 +157,14 @@ class Speaker(Protocol):
         """
         ...
 
-    def load(self, text: str, previous: str | None = None) -> str:
+    def load(self, text: str, previous: str | None = None, enough: Callable[[], bool] = ...) -> str:
         """Make the router run this text, which stands in `file` already.
 
         `previous` is what stood there before, if the router agrees with it. It may have the same
         structure: then a router may change its state alone, and reload nothing.
+
+        A router that takes long may load in portions, each of which leaves it sound: it leaves the
+        rest to the next load as soon as `enough` is true. Such a text is not loaded (`is_loaded`).
 
         Return why some of its prefixes cannot be announced although the rest is loaded, in the
         router's words; the empty string where it says nothing.

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import router_file
-from anycast_routed.announce.confirm import PATIENT, Patience, blocking, confirm
+from anycast_routed.announce.confirm import PATIENT, Confirmation, Patience, blocking, confirm
 from anycast_routed.announce.withdraw import replace_file, withdraw_unplanned
 from anycast_routed.decide.proof import bearable, faults
 from anycast_routed.errors import ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Plan, Prefix, Readback
@@ -35,8 +37,8 @@ class Outcome:
     seconds: float
     """From the decision to the confirmation."""
     confirmed: bool = True
-    """False if a newer plan ended the wait for the proof. The text is loaded, and `faults` then
-    lists what was still missing, blocking or not."""
+    """False if a newer plan ended the wait for the proof, or the text is loaded in part only.
+    `faults` then lists what was still missing of what is loaded, blocking or not."""
     refused: str = ""
     """Why the router does not take some of the new prefixes, in its own words, if it said so."""
 
@@ -53,7 +55,7 @@ def bring(
 
     `before` is the read-back that the plan was compared with. Nothing is loaded if the file and the
     exports agree with the plan already. A new prefix that the router does not take is a fault of
-    the outcome, and the text stays loaded. A newer plan ends the wait.
+    the outcome, and the text stays loaded. A newer plan ends the wait, and a load in portions.
 
     Whatever fails, prefixes are withdrawn that the plan no longer has, or lowers. For the rest:
 
@@ -71,8 +73,15 @@ def bring(
     try:
         previous = _load_first(speaker, text, previous)
         refuse_foreign_neighbors(plan, before)
-        refused = _load(speaker, text, _agreed(speaker, plan, found, previous), is_there=is_there)
-        proof = confirm(speaker, plan, before, patience)
+        agreed = _agreed(speaker, plan, found, previous)
+        load_until = time.monotonic() + patience.load_within
+
+        def enough() -> bool:
+            return patience.superseded() or time.monotonic() > load_until
+
+        refused = _load(speaker, text, agreed, enough, is_there=is_there)
+        is_part = time.monotonic() > load_until and not speaker.is_loaded(text)
+        proof = _first_look(speaker, plan) if is_part else confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
         if isinstance(error, RejectedError) and error.text_at_fault:
@@ -122,11 +131,25 @@ def _load_first(speaker: Speaker, text: str, previous: str | None) -> str | None
     return first
 
 
-def _load(speaker: Speaker, text: str, previous: str | None, *, is_there: bool) -> str:
+def _load(
+    speaker: Speaker,
+    text: str,
+    previous: str | None,
+    enough: Callable[[], bool],
+    *,
+    is_there: bool,
+) -> str:
     speaker.check(text)
     if not is_there:
         router_file.write(speaker, text)
-    return speaker.load(text, previous)
+    return speaker.load(text, previous, enough)
+
+
+def _first_look(speaker: Speaker, plan: Plan) -> Confirmation:
+    """Return the read-back of a text that is loaded in part only: what is absent is no fault."""
+    readback = speaker.read()
+    found = tuple(one for one in faults(plan, readback) if not one.absent)
+    return Confirmation(readback, found, complete=False)
 
 
 def _agreed(

@@ -41,8 +41,8 @@ def permits(
         waiting = {one.prefix for one in plan.standby}
         return {one: Permit.TOLERATED for one in asked if one in held or one in waiting}
     there = {*asked, *(one.prefix for one in plan.withheld if one.prefix)}
-    on_host = {one.prefix for one in (*plan.announcements, *plan.standby)} - set(asked)
-    return {one: permit for one, permit in known.items() if one in there - on_host}
+    there -= {one.prefix for one in (*plan.announcements, *plan.standby)} - set(asked)
+    return {one: permit for one, permit in known.items() if one in there}
 
 
 def seen(
@@ -76,21 +76,22 @@ def settle(
     asked = frozenset(in_question(plan))
     free = frozenset(harmless)
     free |= {one for one, permit in permitted.items() if permit is Permit.TOLERATED}
+    accepted, unsettled = asked & free, asked - free
 
     def freed(one: Announcement) -> Announcement:
-        return replace(one, blackhole=True) if one.prefix in asked & free else one
+        return replace(one, blackhole=True) if one.prefix in accepted else one
 
     refused = {
         one: need.why
         for one, need in needed.items()
-        if one in asked - free and (need.certain or one not in permitted)
+        if one in unsettled and (need.certain or one not in permitted)
     }
     withheld = [
         Withheld(one.prefix, one.service, one.source, Reason.BLACKHOLE, refused[one.prefix])
         for one in plan.announcements
         if one.prefix in refused
     ]
-    harmful = [one for one in asked & free & needed.keys() if one not in harmless]
+    harmful = [one for one in accepted & needed.keys() if one not in harmless]
     harmful.sort(key=lambda one: by_address(one.network_address))
     findings = (Finding(Code.BLACKHOLE, str(one), needed[one].why) for one in harmful)
     return replace(

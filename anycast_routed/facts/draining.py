@@ -82,7 +82,7 @@ class Draining:
 
 
 def drain_times(config: Config, targets: Iterable[str]) -> dict[str, float]:
-    """Return the drain time of each target in seconds; for a prefix, the longest of all services."""
+    """Return the drain time of each target in seconds; for a prefix, the longest of any service."""
     times = {service.name: service.anycast.drain_time for service in config.services}
     longest = max(times.values())
     return {target: times.get(target, longest) for target in targets}

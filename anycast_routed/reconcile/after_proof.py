@@ -89,7 +89,8 @@ def proved(
     unproved = set() if outcome.confirmed else {fault.prefix for fault in outcome.faults}
     kept = [one for one in outcome.readback.originated if one.prefix not in unproved]
     kept += (one for one in before.originated if one.prefix in unproved)
-    found = (one for one in changes(desired, before) if one.prefix not in missing | unproved)
+    unsettled = missing | unproved
+    found = (one for one in changes(desired, before) if one.prefix not in unsettled)
     return tuple(found), replace(outcome.readback, originated=tuple(kept))
 
 

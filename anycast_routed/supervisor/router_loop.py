@@ -40,6 +40,7 @@ _UNDONE = 0.02  # seconds from the undo to the next step
 # The operator may undo a trial at any time. BIRD then enables and disables our protocols as the
 # config before the trial had them, which may be long ago.
 _ON_TRIAL_EVERY = 0.25
+_LOAD_WITHIN = 5.0  # seconds; FRR takes longer for many route-maps, and the watchdog waits for it
 _FIRST_RETRY = 0.2
 _SLOWEST_RETRY = 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
@@ -97,6 +98,8 @@ class RouterLoop:
             return error
         else:
             self._retry = 0.0
+            if not done.step.outcome.confirmed:
+                self._wake.set()  # The next step loads the rest, or a newer plan.
             before, self._memory = self._memory.readback, done.step.memory
             after = done.step.outcome.readback
             if _sessions(after) != _sessions(before):
@@ -205,7 +208,9 @@ class RouterLoop:
             facts.unproved,
             blackholes=facts.blackholes,
         )
-        patience = Patience(lambda: facts.version != version, await_sessions=False)
+        patience = Patience(
+            lambda: facts.version != version, await_sessions=False, load_within=_LOAD_WITHIN
+        )
 
         def work() -> Done:
             step = cycle.step(inputs, speaker, memory, patience=patience)

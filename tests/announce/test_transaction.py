@@ -23,6 +23,7 @@ from tests.support.dns_site import Held, Site, lay_out
 from tests.support.plans import OWNER, observed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anycast_routed.lab import Lab
@@ -38,10 +39,12 @@ class Blind(BirdSpeaker):
 
     blind = False
 
-    def load(self, text: str, previous: str | None = None) -> str:
+    def load(
+        self, text: str, previous: str | None = None, enough: Callable[[], bool] = bool
+    ) -> str:
         """Load, and hide the prefix from now on."""
         self.blind = True
-        return super().load(text, previous)
+        return super().load(text, previous, enough)
 
     def read(self) -> Readback:
         """Leave out the prefix."""
@@ -53,9 +56,11 @@ class Blind(BirdSpeaker):
 class Full(BirdSpeaker):
     """A BIRD whose disk is full during the load."""
 
-    def load(self, text: str, previous: str | None = None) -> str:
+    def load(
+        self, text: str, previous: str | None = None, enough: Callable[[], bool] = bool
+    ) -> str:
         """Fail as the file system would."""
-        del text, previous
+        del text, previous, enough
         message = "no space left on device"
         raise CannotWriteError(message)
 

@@ -33,7 +33,7 @@ from anycast_routed.model import UNKNOWN_VERSION
 from anycast_routed.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
@@ -131,7 +131,12 @@ class BirdSpeaker:
             raise RejectedError(message, hint="keep that line as it is in our bird.conf.j2")
         parser.check_text(text, self.file)
 
-    def load(self, text: str, previous: str | None = None) -> str:
+    def load(
+        self,
+        text: str,
+        previous: str | None = None,
+        enough: Callable[[], bool] = lambda: False,  # noqa: ARG002 - BIRD loads all at once
+    ) -> str:
         """Enable and disable static protocols where that is all; otherwise reload the config.
 
         `disable` and `enable` read no config: neither is loaded what the operator has saved and

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from anycast_routed.model import Prefix
 
 
+_MAPS = 50
+"""The most route-maps of one portion: bgpd does nothing else while it takes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Lines to send to FRR, each in its context. All are empty if nothing changes."""
@@ -83,6 +87,24 @@ def changes(wanted: Running, running: Running) -> Changes:
             if config_lines.is_map(line) and not line.context
         ),
     )
+
+
+def portions(additions: Iterable[Line], most: int = _MAPS) -> list[list[Line]]:
+    """Split additions, in their order, into portions of so many route-maps of networks.
+
+    Each portion has the networks of its route-maps. The first one has everything else, and the
+    networks whose route-maps are there already.
+    """
+    lines = tuple(additions)
+    named = dict.fromkeys(
+        config_lines.map_name(line) for line in lines if not config_lines.is_map(line)
+    )
+    new = {config_lines.map_name(line) for line in lines if config_lines.is_map(line)}
+    place = {name: at // most for at, name in enumerate(name for name in named if name in new)}
+    found: list[list[Line]] = [[] for _ in range(max(place.values(), default=0) + 1)]
+    for line in lines:
+        found[place.get(config_lines.map_name(line), 0)].append(line)
+    return found
 
 
 def way_back(before: Running, now: Running, wanted: Running) -> Changes:

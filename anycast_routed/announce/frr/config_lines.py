@@ -18,7 +18,7 @@ from anycast_routed.announce.masking import masked
 from anycast_routed.errors import RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from anycast_routed.model import Prefix
 
@@ -103,21 +103,6 @@ def refuse_unsafe(text: str) -> None:
             raise RejectedError(message, hint="nothing was loaded")
 
 
-def script(lines: Iterable[Line]) -> list[str]:
-    """Return the commands of configure mode that give each line in its context."""
-    commands: list[str] = []
-    inside: tuple[str, ...] = ()
-    for line in lines:
-        if inside == (*line.context, line.text):
-            continue  # a context that is open already
-        while inside != line.context[: len(inside)]:
-            commands.append("exit-address-family" if inside[-1].startswith("address-") else "exit")
-            inside = inside[:-1]
-        commands += (*line.context[len(inside) :], line.text)
-        inside = (*line.context, line.text) if is_header(line.text) else line.context
-    return commands
-
-
 def is_header(text: str) -> bool:
     """Return whether this line opens a context."""
     return _HEADER.match(text) is not None
@@ -186,6 +171,16 @@ def is_map(line: Line) -> bool:
     return _place(line.context) == "map" or (
         not line.context and line.text.startswith(f"route-map {OURS}")
     )
+
+
+def map_name(line: Line) -> str:
+    """Return the route-map of ours that a line defines, or that one of our networks names.
+
+    The empty string for any other line.
+    """
+    if is_map(line):
+        return (*line.context, line.text)[0].split()[1]
+    return line.words[-1] if network(line) else ""
 
 
 def owner(line: Line) -> str:

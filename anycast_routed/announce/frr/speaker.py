@@ -23,16 +23,15 @@ from anycast_routed.announce.frr import (
 from anycast_routed.announce.frr.known_neighbors import KnownNeighbors
 from anycast_routed.announce.frr.readback import Reader
 from anycast_routed.announce.frr.running_config import Rendered, Running
+from anycast_routed.announce.frr.sender import Sender
 from anycast_routed.announce.frr.statics import Statics
 from anycast_routed.announce.frr.vtysh import Vtysh
-from anycast_routed.announce.masking import quoted_safely
 from anycast_routed.errors import AnycastRoutedError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from anycast_routed.announce.frr.changes import Changes
-    from anycast_routed.announce.frr.config_lines import Line
     from anycast_routed.model import BlackholeNeed, Finding, Origin, Plan, Prefix, Readback
 
 
@@ -59,6 +58,7 @@ class FrrSpeaker:
         self._vtysh = Vtysh(vty_dir, vtysh)
         self._known = KnownNeighbors(file)
         self._reader = Reader(self._vtysh, self._known)
+        self._sender = Sender(self._vtysh)
         self._statics = Statics(self._vtysh, self._reader)
         self._frr_conf = frr_conf
         self._left_out = ""  # what the latest text lacks because of the operator's lines
@@ -155,8 +155,16 @@ class FrrSpeaker:
         conflicts.refuse_foreign(Rendered(text))
         self._known.keep()
 
-    def load(self, text: str, previous: str | None = None) -> str:  # noqa: ARG002 - FRR is asked
-        """Send FRR the difference, withdrawals first. The text has passed `check`.
+    def load(
+        self,
+        text: str,
+        previous: str | None = None,  # noqa: ARG002 - FRR is asked
+        enough: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Send FRR the difference, withdrawals first, and many route-maps in portions.
+
+        The text has passed `check`. After each portion, `enough` may leave the rest to the next
+        load, which sends only what is missing.
 
         Return which lines of the operator ours would overwrite, and which static was not taken.
 
@@ -167,25 +175,31 @@ class FrrSpeaker:
         """
         self._reader.forget()
         wanted, running = Rendered(text), self._reader.bgpd()
-        self._remove_networks(changes.withdrawals(running, wanted.networks))
+        self._sender.remove_networks(changes.withdrawals(running, wanted.networks))
         before = Running(running.text + self._reader.statics(), running.known)
         conflicts.refuse_conflicts(wanted, before)
         self._known.write(before.our_neighbors | wanted.our_neighbors)
         wanted, taken = conflicts.without_theirs(wanted, before)
         todo = changes.changes(wanted, before)
-        if refused := self._send("bgpd", todo.additions):
-            with contextlib.suppress(AnycastRoutedError):
-                back = changes.way_back(before, self._reader.both(), wanted)
-                self._remove_networks(back.withdrawals)
-                self._send("bgpd", back.additions)
-                self._tidy(back)
-            message = f"FRR refused: {refused}"
-            raise RejectedError(message, hint="what was changed is put back")
+        for number, portion in enumerate(changes.portions(todo.additions)):
+            if number and enough():
+                return self._left_out
+            if refused := self._sender.send("bgpd", portion):
+                self._put_back(before, wanted)
+                message = f"FRR refused: {refused}"
+                raise RejectedError(message, hint="what was changed is put back")
         # Last, because only prefixes whose address is not on this host need them.
         refused = self._statics.add(todo.statics)
         self._tidy(todo)
         self._known.write(wanted.our_neighbors)
         return "; ".join(filter(None, (self._left_out, taken, refused)))
+
+    def _put_back(self, before: Running, wanted: Running) -> None:
+        with contextlib.suppress(AnycastRoutedError):
+            back = changes.way_back(before, self._reader.both(), wanted)
+            self._sender.remove_networks(back.withdrawals)
+            self._sender.send("bgpd", back.additions)
+            self._tidy(back)
 
     def starts_with(self, text: str) -> bool:  # noqa: ARG002 - FRR never reads our file
         """Return True: FRR starts with its own saved config."""
@@ -205,7 +219,7 @@ class FrrSpeaker:
         known = running_config.rendered(loaded)
         if prefixes is not None and prefixes <= known.networks.keys():
             lines = changes.withdrawals(known, known.networks.keys() - prefixes)
-            if not self._send("bgpd", lines):
+            if not self._sender.send("bgpd", lines):
                 self._statics.remove(known.statics, prefixes)
                 return
         self._withdraw_confirmed(prefixes, known)
@@ -213,38 +227,18 @@ class FrrSpeaker:
     def _withdraw_confirmed(self, prefixes: frozenset[Prefix] | None, known: Running) -> None:
         running = self._reader.bgpd()
         gone = running.networks.keys() if prefixes is None else prefixes
-        self._remove_networks(changes.withdrawals(running, running.networks.keys() - gone))
+        self._sender.remove_networks(changes.withdrawals(running, running.networks.keys() - gone))
         if left := self._reader.bgpd().networks.keys() & gone:
             message = f"FRR still has {', '.join(map(str, left))}"
             raise NotConfirmedError(message, hint="look at: vtysh -c 'show running-config'")
         statics = {**known.statics, **Running(self._reader.statics()).statics}
         self._statics.remove(statics, statics if prefixes is None else gone)
 
-    def _remove_networks(self, lines: Sequence[Line]) -> None:
-        if self._send("bgpd", lines):
-            # A network that is gone already stopped the others: a file does not stop there.
-            self._vtysh.send_file("bgpd", config_lines.script(lines))
-
     def _tidy(self, todo: Changes) -> None:
         """Remove what nothing uses. Other daemons keep copies of maps that frr.conf once held."""
-        self._send("bgpd", todo.unused_maps)
+        self._sender.send("bgpd", todo.unused_maps)
         for daemon in self._reader.release().keep_maps:
             with contextlib.suppress(AnycastRoutedError):
                 if self._reader.silence(daemon) is None:
-                    self._send(daemon, todo.unused_maps)
+                    self._sender.send(daemon, todo.unused_maps)
         self._statics.send(todo.unused_statics)
-
-    def _send(self, daemon: str, lines: Sequence[Line]) -> str:
-        """Send these lines; a password not as an argument, which every user can read.
-
-        All lines of a neighbor with a password are sent last, as a file. So none of our sessions
-        comes up without its password, whatever fails in between. Such a session can start 3 s later
-        (see `Vtysh.send_file`). So all other lines are sent as arguments.
-        """
-        names = {config_lines.neighbor(line) for line in lines if config_lines.has_password(line)}
-        guarded = [line for line in lines if config_lines.neighbor(line) in names]
-        others = [line for line in lines if config_lines.neighbor(line) not in names]
-        said = self._vtysh.send(daemon, config_lines.script(others)) if others else ""
-        if guarded and not said:
-            said = self._vtysh.send_file(daemon, config_lines.script(guarded))
-        return quoted_safely(said, "".join(f"{line.text}\n" for line in guarded))

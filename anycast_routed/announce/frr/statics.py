@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.announce.frr import config_lines
 from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.running_config import Running
+from anycast_routed.announce.frr.sender import script
 from anycast_routed.announce.frr.vtysh import documents
 from anycast_routed.errors import RouterUnavailableError
 
@@ -52,14 +53,14 @@ class Statics:
             raise silence
         if not release.loses_statics:
             # A file is one transaction for staticd, and each argument is one of its own.
-            return self._vtysh.send_file(release.statics, config_lines.script(lines))
+            return self._vtysh.send_file(release.statics, script(lines))
         if forgotten := self._forgotten(lines):
-            self._vtysh.send(release.statics, config_lines.script(forgotten))
+            self._vtysh.send(release.statics, script(forgotten))
         refused, in_vain = "", 0
         for tries in range(_MOST_TRIES):
             if tries:
                 time.sleep(_EVERY)
-            refused = self._vtysh.send(release.statics, config_lines.script(lines))
+            refused = self._vtysh.send(release.statics, script(lines))
             left = _missing(lines, self._held())
             in_vain = in_vain + 1 if len(left) == len(lines) else 0
             lines = left

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from anycast_routed.announce.frr import changes, config_lines, conflicts, exact, notes
 from anycast_routed.announce.frr.origins import open_neighbors, origins
 from anycast_routed.announce.frr.running_config import Rendered, Running, running
+from anycast_routed.announce.frr.sender import script
 from anycast_routed.errors import ConfigError
 
 OURS = """\
@@ -71,7 +72,7 @@ def test_no_config_of_the_operator_raises(config: str, known: frozenset[str] | N
     assert config_lines.network(found.lines[-1]) is None
     todo = changes.changes(wanted, found)
     changes.way_back(found, wanted, wanted)
-    config_lines.script(todo.additions)
+    script(todo.additions)
     path: dict[str, Any] = {"nexthops": [], "bestpath": {"overall": True}}
     prefix = ip_network("10.0.0.1/32")
     list(origins(prefix, {"advertisedTo": {"10.9.9.9": {}}, "paths": [path]}, found))
