@@ -190,6 +190,22 @@ def test_the_changes_are_exactly_the_lines_that_differ(old: Plan, new: Plan) -> 
 
 @settings(max_examples=100, deadline=None)
 @given(plans)
+def test_each_portion_has_the_networks_of_its_maps_and_all_is_sent_once(desired: Plan) -> None:
+    todo = changes.changes(Running(render(desired)), Running(CONFIG))
+    found = changes.portions(todo.additions, most=1)
+    assert sorted(line.text for portion in found for line in portion) == sorted(
+        line.text for line in todo.additions
+    )
+    known: set[str] = set()
+    for portion in found:
+        for line in portion:
+            if config_lines.network(line):
+                assert config_lines.map_name(line) in known
+            known.add(config_lines.map_name(line))
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans)
 def test_a_script_of_all_lines_reads_as_the_same_lines(desired: Plan) -> None:
     lines = config_lines.parse(render(desired))
     depth, indented = 0, []
