@@ -5,6 +5,7 @@
 | `withdraw` | without these prefixes | exactly these prefixes, by the fastest way |
 | `withdraw_unplanned` | only prefixes that may stay | as `withdraw` |
 | `withdraw_all` | without any prefix | all our prefixes |
+| `withdraw_everywhere` | the same for each router that may be ours | the same |
 | `shorten_file` | only these prefixes | untouched |
 """
 

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.announce import owner, router_file, transaction
 from anycast_routed.announce.confirm import PATIENT, Patience
-from anycast_routed.announce.withdraw import (
-    can_withdraw_exactly,
-    shorten_file,
-    withdraw,
-    withdraw_all,
-    withdraw_unplanned,
-)
+from anycast_routed.announce.withdraw import shorten_file, withdraw_all, withdraw_unplanned
+from anycast_routed.decide.dead import held_by_service
 from anycast_routed.decide.plan import plan, revive_nothing
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
-from anycast_routed.reconcile import after_proof, blackholes
+from anycast_routed.reconcile import after_proof, blackholes, withdraw_early
 from anycast_routed.reconcile.rendering import render
 from anycast_routed.state import record
 from anycast_routed.state.record import Record
@@ -47,6 +42,8 @@ class Inputs:
     """A read-back from just now, if there is one; otherwise the step reads."""
     blackholes: Mapping[Prefix, Permit] | None = field(default_factory=dict)
     """What may be announced whose address is elsewhere; None if an older version ran before."""
+    withdrawn: frozenset[Prefix] = frozenset()
+    """What `withdraw_early.of_dead` has just withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,8 @@ class Memory:
     """The latest plan as decided, with what it was decided from."""
     answers: Answers | None = None
     """What the router answered after the latest proof."""
+    held: Mapping[str, frozenset[Prefix]] = field(default_factory=dict)
+    """What the router holds for each service that announces it, by the latest plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +153,7 @@ def step(
             confirmed=desired if outcome.confirmed else None,
             planned=(inputs.config, inputs.observed, planned),
             answers=answers,
+            held=held_by_service(planned, (one.prefix for one in outcome.readback.originated)),
         ),
         blackholes=permits,
     )
@@ -195,21 +195,12 @@ def _withdraw_and_read(
     """
     gone = inputs.held - {one.prefix for one in desired.announcements}
     try:
-        if gone and (_keeps_others(inputs, desired, gone) or can_withdraw_exactly(speaker, gone)):
-            _withdraw_first(speaker, gone)
+        if left := gone - inputs.withdrawn:
+            withdraw_early.of_plan(inputs, speaker, desired, left)
         return owner.read(speaker) if gone or inputs.before is None else inputs.before
     except RouterUnavailableError:
         shorten_file(speaker, bearable(desired, known.originated if known else ()))
         raise
-
-
-def _keeps_others(inputs: Inputs, desired: Plan, gone: frozenset[Prefix]) -> bool:
-    """Tell whether no healthy prefix is held for the services of the prefixes that go."""
-    owners = {one.prefix: one.service for one in desired.withheld}
-    services = {owners.get(prefix) for prefix in gone}
-    return None not in services and not any(
-        one.service in services and one.prefix in inputs.held for one in desired.announcements
-    )
 
 
 def _plan(inputs: Inputs, memory: Memory) -> Plan:
@@ -219,19 +210,6 @@ def _plan(inputs: Inputs, memory: Memory) -> Plan:
         if config is inputs.config and observed == inputs.observed:
             return decided
     return plan(inputs.config, inputs.observed)
-
-
-def _withdraw_first(speaker: Speaker, gone: frozenset[Prefix]) -> None:
-    """Withdraw by the short way. What fails is tried again, and reported, by the rest of the step.
-
-    Raises:
-        RouterUnavailableError: the router would not answer the rest of the step either.
-    """
-    try:
-        withdraw(speaker, gone)
-    except AnycastRoutedError as error:
-        if isinstance(error, RouterUnavailableError):
-            raise
 
 
 def _bring(

@@ -11,6 +11,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,14 +23,14 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, HostError, RouterUnavailableError
 from anycast_routed.model import Held
-from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile import cycle, withdraw_early
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.facts.facts import Facts
-    from anycast_routed.model import Readback
+    from anycast_routed.model import Prefix, Readback
 
 T = TypeVar("T")
 
@@ -83,14 +84,14 @@ class RouterLoop:
         self._wake.clear()
         begun = time.monotonic()
         try:
-            while self.speaker is None:
-                await self._find_router()
-            done = await self._in_thread(self._step(begun))
+            withdrawn = await self._withdraw_dead()
+            done = await self._in_thread(self._step(begun, withdrawn))
         except OtherOwnerError:
             raise
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
-            self._memory = replace(self._memory, confirmed=None)
+            # What it has withdrawn already, it has not reported.
+            self._memory = replace(self._memory, confirmed=None, held={})
             if isinstance(error, RouterUnavailableError):
                 self._facts.unreachable()
             else:
@@ -193,10 +194,31 @@ class RouterLoop:
             return  # Another config came into force meanwhile, with another router.
         self.speaker = speaker
         self._facts.hold(Held.of(before, desired))
-        self._memory = replace(self._memory, readback=before, confirmed=None)
+        self._memory = replace(self._memory, readback=before, confirmed=None, held={})
 
-    def _step(self, begun: float) -> Callable[[], Done]:
+    async def _withdraw_dead(self) -> frozenset[Prefix]:
+        """Withdraw what the router holds for dead services, and return it, before any plan is made.
+
+        Services that die meanwhile are next: none waits for the step that the others need. A
+        router that is not known yet, or has been left, is found first.
+        """
+        facts = self._facts
+        gone: frozenset[Prefix] = frozenset()
+        while True:
+            while self.speaker is None:
+                await self._find_router()
+                gone = frozenset()
+            observed = facts.observed(time.monotonic())
+            more = withdraw_early.dead(self._memory, facts.config, observed) - gone
+            if not more:
+                return gone
+            done = await self._in_thread(partial(withdraw_early.of_dead, self.speaker, more))
+            gone |= more if done else frozenset()
+            self._memory = self._memory if done else replace(self._memory, held={})
+
+    def _step(self, begun: float, withdrawn: frozenset[Prefix]) -> Callable[[], Done]:
         """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
+        self._wake.clear()
         facts, memory, speaker = self._facts, self._memory, self.speaker
         assert speaker is not None  # nosec B101  # noqa: S101 - _find_router found it, or raised
         version, evidence = facts.version, facts.evidence
@@ -207,6 +229,7 @@ class RouterLoop:
             facts.held.prefixes,
             facts.unproved,
             blackholes=facts.blackholes,
+            withdrawn=withdrawn,
         )
         patience = Patience(
             lambda: facts.version != version, await_sessions=False, load_within=_LOAD_WITHIN

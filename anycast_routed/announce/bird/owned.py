@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "anycast-routed"
 """The description of each of our static protocols; texts of older versions have none."""
+_TEXTS = 4  # texts whose protocols are kept: those of one cycle
 # No name of a service begins with an underscore.
 _OF_PREFIX = re.compile(r"anycast__[a-z0-9_]+_v[46]")
 _OF_SERVICE = re.compile(r"anycast_[a-z0-9_]+_v[46]")
@@ -38,13 +40,19 @@ class Owned:
     @classmethod
     def by(cls, text: str) -> Owned:
         """Return the protocols that the text of our file defines."""
-        return cls(frozenset(_DEFINED.findall(text)))
+        return cls(_defined_in(text))
 
     def has(self, name: str) -> bool:
         """Return whether a static protocol of this name is ours."""
         return is_of_our_form(name) and (self.named is None or name in self.named)
 
 
+@lru_cache(_TEXTS)
+def _defined_in(text: str) -> frozenset[str]:
+    return frozenset(_DEFINED.findall(text))
+
+
+@lru_cache(_TEXTS)
 def described_in(text: str) -> frozenset[str]:
     """Return the protocols to which the text of our file gives our description."""
     return frozenset(_DESCRIBED.findall(text))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.model import GRACEFUL_SHUTDOWN, Attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from anycast_routed.model import Prefix
 
@@ -49,20 +49,33 @@ class Block:
     preference: int | None
     """None where the text leaves it at BIRD's default."""
     routes: frozenset[Prefix]
+    begin: int
+    """Where its header begins in the text, ..."""
+    inside: int
+    """... where the line behind its header begins, ..."""
+    end: int
+    """... and where the text behind it begins."""
 
 
 @lru_cache(_TEXTS)
 def blocks(text: str) -> tuple[Block, ...]:
-    """Return the static protocols that have the form of our template."""
+    """Return the static protocols that have the form of our template.
+
+    Thousands of prefixes take longer to parse than a withdrawal may take: so this is kept for the
+    texts of the latest cycle, and `without` and `split` rest on it.
+    """
     return tuple(
         Block(
-            name=name,
-            disabled=bool(disabled),
-            table=_first(_TABLE, body),
-            preference=int(_first(_PREFERENCE, body) or 0) or None,
-            routes=_routes(body),
+            name=found[1],
+            disabled=bool(found[2]),
+            table=_first(_TABLE, found[3]),
+            preference=int(_first(_PREFERENCE, found[3]) or 0) or None,
+            routes=_routes(found[3]),
+            begin=found.start(),
+            inside=found.start(2) if found[2] else found.start(3),
+            end=found.end(),
         )
-        for name, disabled, body in _BLOCK.findall(text)
+        for found in _BLOCK.finditer(text)
     )
 
 
@@ -82,28 +95,28 @@ def without(text: str, prefixes: Collection[Prefix] | None) -> str:
     A protocol that has only such routes is disabled; from another one their lines are removed. If
     a prefix would remain (an own template has another form) the text becomes empty.
     """
-    names = None if prefixes is None else frozenset(str(prefix) for prefix in prefixes)
+    gone = None if prefixes is None else frozenset(prefixes)
+    kept: list[str] = []
+    """What is not in a protocol that is disabled: it may still announce them."""
     parts: list[str] = []
     at = 0
-    for found in _BLOCK.finditer(text):
-        parts += (_shortened(text[at : found.start()], names), _cut(found, prefixes, names))
-        at = found.end()
-    shorter = "".join((*parts, _shortened(text[at:], names)))
-    left = held(shorter)
-    return "" if left and (prefixes is None or not left.isdisjoint(prefixes)) else shorter
-
-
-def _cut(
-    block: re.Match[str], prefixes: Collection[Prefix] | None, names: frozenset[str] | None
-) -> str:
-    """Return a block that is disabled, or that has lost these prefixes."""
-    name, disabled, body = block.groups()
-    if disabled:
-        return block[0]
-    there = _routes(body)
-    if there and _covers(prefixes, there):
-        return f"protocol static {name} {{\n  disabled;\n{body}}}\n"
-    return _shortened(block[0], names)
+    for block in blocks(text):
+        kept.append(_shortened(text[at : block.begin], gone))
+        parts.append(kept[-1])
+        whole, at = text[block.begin : block.end], block.end
+        if block.disabled:
+            parts.append(whole)
+        elif block.routes and _covers(gone, block.routes):
+            header = text[block.begin : block.inside]
+            parts += (header, "  disabled;\n", text[block.inside : block.end])
+        else:
+            kept.append(_shortened(whole, gone))
+            parts.append(kept[-1])
+    kept.append(_shortened(text[at:], gone))
+    left = _routes("\n".join(kept))
+    if left and (gone is None or not left.isdisjoint(gone)):
+        return ""
+    return "".join((*parts, kept[-1]))
 
 
 def split(text: str, prefixes: Collection[Prefix]) -> tuple[tuple[str, ...], frozenset[Prefix]]:
@@ -111,9 +124,9 @@ def split(text: str, prefixes: Collection[Prefix]) -> tuple[tuple[str, ...], fro
 
     The text may have lost some of the prefixes already, which BIRD still holds.
     """
-    whole = [one for one in blocks(text) if one.routes and _covers(prefixes, one.routes)]
-    found = {prefix for block in whole for prefix in block.routes}
-    return tuple(block.name for block in whole), frozenset(prefixes) - found
+    gone = frozenset(prefixes)
+    whole = [one for one in blocks(text) if one.routes and _covers(gone, one.routes)]
+    return tuple(block.name for block in whole), gone.difference(*(one.routes for one in whole))
 
 
 def with_states(text: str, wanted: str) -> str:
@@ -148,13 +161,17 @@ def attributes(text: str) -> Mapping[Prefix, Attributes]:
     return found
 
 
-def _covers(prefixes: Collection[Prefix] | None, there: Iterable[Prefix]) -> bool:
-    return prefixes is None or all(one in prefixes for one in there)
+def _covers(prefixes: frozenset[Prefix] | None, there: frozenset[Prefix]) -> bool:
+    return prefixes is None or there <= prefixes
 
 
-def _shortened(text: str, names: frozenset[str] | None) -> str:
+def _shortened(text: str, gone: frozenset[Prefix] | None) -> str:
     """Return a text without the route lines of these prefixes, or without any."""
-    return _ROUTE_LINE.sub(lambda line: "" if names is None or line[1] in names else line[0], text)
+
+    def left(line: re.Match[str]) -> str:
+        return "" if gone is None or not gone.isdisjoint(_routes(line[0])) else line[0]
+
+    return _ROUTE_LINE.sub(left, text)
 
 
 def _routes(text: str) -> frozenset[Prefix]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.bird.socket import ControlSocket
 
+_AT_ONCE = 32  # commands: BIRD reads 4 KB at once
 _WITHIN = 1.0  # seconds for a reload of the operator to end
 
 
@@ -42,6 +43,7 @@ def bring(bird: ControlSocket, text: str) -> None:
 
 def disable(bird: ControlSocket, names: Iterable[str]) -> None:
     """Disable these protocols; BIRD's next `configure` finds the same in our file."""
-    for name in names:
-        # A protocol that a reload has removed meanwhile holds nothing, so its refusal is ignored.
-        bird.ask(f"disable {name}")
+    # A protocol that a reload has removed meanwhile holds nothing, so its refusal is ignored.
+    commands = [f"disable {name}" for name in names]
+    for begin in range(0, len(commands), _AT_ONCE):
+        bird.ask_at_once(*commands[begin : begin + _AT_ONCE])
