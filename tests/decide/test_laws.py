@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Bgp, BgpPeer, Config, Dns, Service, StaticRoute
+from anycast_routed.decide.dead import dead, held_by_service
 from anycast_routed.decide.health import UNKNOWN_LIMIT, decided, died, step
 from anycast_routed.decide.labels import natural
 from anycast_routed.decide.next_hop import next_hop, unfit
@@ -282,6 +283,28 @@ def test_lowering_changes_only_local_pref_community_and_note(
         least += [0] if entry.graceful_shutdown else []
         assert entry.local_pref == min(least)
         assert bool(entry.note) == (entry.graceful_shutdown or not well)
+
+
+@unhurried
+@given(config=configs(), host=observations, later=observations, moved=st.booleans())
+def test_what_is_withdrawn_before_there_is_a_plan_is_what_the_plan_withholds_with_its_service(
+    config: Config, host: Observed, later: Observed, *, moved: bool
+) -> None:
+    if not moved:
+        later = replace(later, interfaces=host.interfaces, addresses=host.addresses)
+    before, after = plan(config, host), plan(config, later)
+    held = held_by_service(before, [one.prefix for one in before.announcements])
+    found = dead(config, later, host, held)
+    assert found.isdisjoint(one.prefix for one in after.announcements)
+    if (later.interfaces, later.addresses) == (host.interfaces, host.addresses):
+        live = {one.service for one in after.announcements}
+        down = (Reason.SERVICE_DOWN, Reason.SERVICE_UNDECIDED, Reason.DAMPED)
+        shown = {one.prefix for one in after.withheld if one.reason in down}
+        assert {one for one in found if one in shown} == {
+            one.prefix
+            for one in before.announcements
+            if one.prefix in shown and one.service not in live
+        }
 
 
 @unhurried
