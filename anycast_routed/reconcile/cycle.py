@@ -140,7 +140,12 @@ def step(
     outcome = replace(outcome, seconds=time.monotonic() - begun)
     outcome, answers = _look_further(speaker, desired, outcome, memory.answers)
     done, known_now = after_proof.proved(desired, known or before, outcome)
-    drifted = memory.confirmed == desired and bool(after_proof.proved(desired, before, outcome)[0])
+    # Without a load, nothing of the plan was repaired.
+    drifted = (
+        outcome.readback is not before
+        and memory.confirmed == desired
+        and bool(after_proof.proved(desired, before, outcome)[0])
+    )
     return Step(
         plan=desired,
         outcome=outcome,
