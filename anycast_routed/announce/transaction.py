@@ -18,8 +18,6 @@ from anycast_routed.decide.proof import bearable, faults
 from anycast_routed.errors import ConfigError, NotConfirmedError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.decide.proof import Fault
     from anycast_routed.model import Plan, Prefix, Readback
@@ -73,14 +71,11 @@ def bring(
     try:
         previous = _load_first(speaker, text, previous)
         refuse_foreign_neighbors(plan, before)
+        speaker.check(text)
+        if not is_there:
+            router_file.write(speaker, text)
         agreed = _agreed(speaker, plan, found, previous)
-        load_until = time.monotonic() + patience.load_within
-
-        def enough() -> bool:
-            return patience.superseded() or time.monotonic() > load_until
-
-        refused = _load(speaker, text, agreed, enough, is_there=is_there)
-        is_part = time.monotonic() > load_until and not speaker.is_loaded(text)
+        refused, is_part = _load(speaker, text, agreed, patience)
         proof = _first_look(speaker, plan) if is_part else confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -132,17 +127,16 @@ def _load_first(speaker: Speaker, text: str, previous: str | None) -> str | None
 
 
 def _load(
-    speaker: Speaker,
-    text: str,
-    previous: str | None,
-    enough: Callable[[], bool],
-    *,
-    is_there: bool,
-) -> str:
-    speaker.check(text)
-    if not is_there:
-        router_file.write(speaker, text)
-    return speaker.load(text, previous, enough)
+    speaker: Speaker, text: str, previous: str | None, patience: Patience
+) -> tuple[str, bool]:
+    """Return what the router has refused, and whether there was no time for the whole text."""
+    until = time.monotonic() + patience.load_within
+
+    def enough() -> bool:
+        return patience.superseded() or time.monotonic() > until
+
+    refused = speaker.load(text, previous, enough)
+    return refused, time.monotonic() > until and not speaker.is_loaded(text)
 
 
 def _first_look(speaker: Speaker, plan: Plan) -> Confirmation:

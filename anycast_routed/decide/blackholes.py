@@ -77,8 +77,6 @@ def settle(
     free = frozenset(harmless)
     free |= {one for one, permit in permitted.items() if permit is Permit.TOLERATED}
     accepted, unsettled = asked & free, asked - free
-    if not (needed or accepted):
-        return plan
 
     def freed(one: Announcement) -> Announcement:
         return replace(one, blackhole=True) if one.prefix in accepted else one

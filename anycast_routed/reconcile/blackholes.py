@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from anycast_routed.decide.blackholes import in_question, permits, seen, settle
 from anycast_routed.errors import HostUnreadableError
+from anycast_routed.model import Permit
 from anycast_routed.observe import route_lookup
 from anycast_routed.state import record
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.config import Config
-    from anycast_routed.model import Permit, Plan, Prefix
+    from anycast_routed.model import Plan, Prefix
 
 
 def as_recorded(config: Config, speaker: Speaker, decided: Plan) -> Plan:
@@ -49,6 +50,8 @@ def settled(
     if not asked:
         return decided, permitted
     needed = speaker.blackholes(decided, asked)
+    if not needed and Permit.TOLERATED not in permitted.values():
+        return decided, seen(decided, permitted, needed, held)
     try:
         local = route_lookup.local((one.network_address for one in needed), by_host_route=True)
     except HostUnreadableError:

@@ -140,17 +140,11 @@ def step(
     outcome = replace(outcome, seconds=time.monotonic() - begun)
     outcome, answers = _look_further(speaker, desired, outcome, memory.answers)
     done, known_now = after_proof.proved(desired, known or before, outcome)
-    # Without a load, nothing of the plan was repaired.
-    drifted = (
-        outcome.readback is not before
-        and memory.confirmed == desired
-        and bool(after_proof.proved(desired, before, outcome)[0])
-    )
     return Step(
         plan=desired,
         outcome=outcome,
         changes=done,
-        drifted=drifted,
+        drifted=_is_repaired(memory, desired, before, outcome),
         origins=answers.origins if answers else (),
         undo_in=after_proof.undo_in(speaker),
         memory=Memory(
@@ -162,6 +156,15 @@ def step(
         ),
         blackholes=permits,
     )
+
+
+def _is_repaired(
+    memory: Memory, desired: Plan, before: Readback, outcome: transaction.Outcome
+) -> bool:
+    """Tell whether the router had lost or changed something of a plan that was in force."""
+    if outcome.readback is before or memory.confirmed != desired:
+        return False
+    return bool(after_proof.proved(desired, before, outcome)[0])
 
 
 def _settled(

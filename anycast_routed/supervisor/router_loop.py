@@ -38,16 +38,13 @@ EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
 _FRAGILE_EVERY = 15.0  # the same for a release that a question can crash
 _UNDONE = 0.02  # seconds from the undo to the next step
-# The operator may undo a trial at any time. BIRD then enables and disables our protocols as the
-# config before the trial had them, which may be long ago.
+# The operator may undo a trial at any time: our protocols are then as long before, enabled or not.
 _ON_TRIAL_EVERY = 0.25
 _LOAD_WITHIN = 5.0  # seconds; FRR takes longer for many route-maps, and the watchdog waits for it
-_FIRST_RETRY = 0.2
-_SLOWEST_RETRY = 2.0
+_FIRST_RETRY, _SLOWEST_RETRY = 0.2, 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
 # (`Version.silent_for`): for so long, and this many seconds more, the router is read more often.
-_SESSION_CHANGED = 2.0
-_SESSION_CHANGED_EVERY = 0.25
+_SESSION_CHANGED, _SESSION_CHANGED_EVERY = 2.0, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,6 @@ class RouterLoop:
             raise
         except AnycastRoutedError as error:
             self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
-            # What it has withdrawn already, it has not reported.
             self._memory = replace(self._memory, confirmed=None, held={})
             if isinstance(error, RouterUnavailableError):
                 self._facts.unreachable()
@@ -138,8 +134,8 @@ class RouterLoop:
         """
         try:
             if withdraw:
-                config, speaker = self._facts.config, self.speaker
-                await self._in_thread(lambda: withdraw_everywhere(config, speaker))
+                known = self.speaker
+                await self._in_thread(lambda: withdraw_everywhere(self._facts.config, known))
         finally:
             await self._remember()
             self._worker.shutdown()
@@ -197,10 +193,9 @@ class RouterLoop:
         self._memory = replace(self._memory, readback=before, confirmed=None, held={})
 
     async def _withdraw_dead(self) -> frozenset[Prefix]:
-        """Withdraw what the router holds for dead services, and return it, before any plan is made.
+        """Withdraw what the router, found first, holds for dead services, and return it.
 
-        Services that die meanwhile are next: none waits for the step that the others need. A
-        router that is not known yet, or has been left, is found first.
+        No plan is made before. Services that die meanwhile are next: none waits for a step.
         """
         facts = self._facts
         gone: frozenset[Prefix] = frozenset()
@@ -263,5 +258,4 @@ class RouterLoop:
 
 
 def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
-    sessions = readback.sessions if readback else ()
-    return frozenset((one.name, one.established) for one in sessions)
+    return frozenset((one.name, one.established) for one in (readback.sessions if readback else ()))

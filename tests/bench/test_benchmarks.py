@@ -46,6 +46,15 @@ def test_the_benchmark_of_protocols_prints_its_row() -> None:
 
 
 @pytest.mark.integration
+def test_the_benchmark_of_growth_prints_its_row() -> None:
+    short = ("--only", "BIRD, 100 services", "--rounds", "1")
+    done = run((sys.executable, "-m", "bench.growth", *short), within=120)
+    assert done.code == 0, done.out + done.err
+    row = r"\| BIRD, 100 services \| [\d,]+ \| [\d.]+ \(.*\| [\d.]+ \(.*\| [\d.]+ \| [\d,.]+ \("
+    assert re.search(row, done.out), done.out
+
+
+@pytest.mark.integration
 def test_the_benchmark_of_a_full_table_prints_its_rows() -> None:
     short = ("--routes", "2000", "--router", "bird", "--rounds", "1", "--idle", "1")
     done = run((sys.executable, "-m", "bench.full_table", *short, "--settled", "1"), within=180)
