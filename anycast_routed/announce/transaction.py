@@ -51,9 +51,8 @@ def bring(
 ) -> Outcome:
     """Make the router run `text`, the rendering of `plan`, and prove it by its read-back.
 
-    `before` is the read-back that the plan was compared with. Nothing is loaded if the file and the
-    exports agree with the plan already. A new prefix that the router does not take is a fault of
-    the outcome, and the text stays loaded. A newer plan ends the wait, and a load in portions.
+    `before` is what the plan was compared with; nothing is loaded if all agrees. A new prefix that
+    the router does not take is a fault of the outcome. A newer plan ends the load and the wait.
 
     Whatever fails, prefixes are withdrawn that the plan no longer has, or lowers. For the rest:
 
@@ -71,11 +70,8 @@ def bring(
     try:
         previous = _load_first(speaker, text, previous)
         refuse_foreign_neighbors(plan, before)
-        speaker.check(text)
-        if not is_there:
-            router_file.write(speaker, text)
         agreed = _agreed(speaker, plan, found, previous)
-        refused, is_part = _load(speaker, text, agreed, patience)
+        refused, is_part = _load(speaker, text, agreed, patience, is_there=is_there)
         proof = _first_look(speaker, plan) if is_part else confirm(speaker, plan, before, patience)
     except BaseException as error:
         _undo(speaker, previous, plan, before, error)
@@ -127,9 +123,12 @@ def _load_first(speaker: Speaker, text: str, previous: str | None) -> str | None
 
 
 def _load(
-    speaker: Speaker, text: str, previous: str | None, patience: Patience
+    speaker: Speaker, text: str, previous: str | None, patience: Patience, *, is_there: bool
 ) -> tuple[str, bool]:
     """Return what the router has refused, and whether there was no time for the whole text."""
+    speaker.check(text)
+    if not is_there:
+        router_file.write(speaker, text)
     until = time.monotonic() + patience.load_within
 
     def enough() -> bool:
