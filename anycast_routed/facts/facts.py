@@ -7,12 +7,13 @@ the value that a plan rests on. Times called `at` are monotonic seconds.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from anycast_routed.decide import trial
 from anycast_routed.decide.plan import plan
 from anycast_routed.facts.draining import Draining
 from anycast_routed.facts.flapping import Flapping
+from anycast_routed.facts.unseen_falls import UnseenFalls
 from anycast_routed.facts.verdicts import Recorded, Verdicts
 from anycast_routed.model import CheckKey, Health, Held, Host, Observed, Verdict
 from anycast_routed.state import recorded_checks
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
     from anycast_routed.facts.verdicts import Asked, Judged
     from anycast_routed.model import CheckResult, Finding, Plan
     from anycast_routed.state.drain_orders import Ordered
-
-
-class _Fall(NamedTuple):
-    """A service that went down, although no peer was seen to have it."""
-
-    at: float
-    until: float
-    """As `Flapping.count` takes it."""
-    held: bool
-    """The router held it, and exported it nowhere. If not, a step under way may announce it."""
 
 
 class Facts:
@@ -59,8 +50,7 @@ class Facts:
         self._verdicts = Verdicts(config, known.health, recorded, checks, trials)
         self._flapping = Flapping(known.flaps)
         self._draining = Draining(known.lowered)
-        self._unseen: dict[str, _Fall] = {}
-        """How each service went down of which no export was seen, until the next read-back."""
+        self._unseen = UnseenFalls()
 
     @property
     def checks(self) -> Mapping[CheckKey, Health]:
@@ -168,9 +158,7 @@ class Facts:
 
         It was none if the server answers within the grace of its death and has kept its sockets.
         """
-        fall = self._unseen.get(check.service)
-        if fall is not None and same_sockets and at <= fall.until:
-            del self._unseen[check.service]
+        self._unseen.returned(check.service, at, same_sockets=same_sockets)
         forgiven = self._flapping.returned(check.service, at, same_sockets=same_sockets)
         self.version += forgiven
         return forgiven
@@ -225,24 +213,18 @@ class Facts:
         self._draining.confirmed(shown, at)
 
     def hold(self, held: Held) -> None:
-        """Take in what the router holds; its services are those of the config in force.
-
-        What went down unseen counts if a step announced it meanwhile, or if the router held it and
-        a session has come up: it may have come up before the withdrawal.
-        """
-        came_up = not held.sessions <= self.held.sessions
-        self.held, unseen, self._unseen = held, self._unseen, {}
-        for service, fall in unseen.items():
-            if came_up if fall.held else service in held.exporting:
-                self._withdrawn(service, fall.at, fall.until)
+        """Take in what the router holds; its services are those of the config in force."""
+        before, self.held = self.held, held
+        for service, at, until in self._unseen.seen(before, held):
+            self._withdrawn(service, at, until)
 
     def unreachable(self) -> None:
         """Take in that the router does not answer: nothing proves any longer that it exports."""
         self.held = replace(self.held, exporting=frozenset())
 
     def begin_step(self) -> None:
-        """Forget what went down and was not held: no later step announces it before that."""
-        self._unseen = {name: fall for name, fall in self._unseen.items() if fall.held}
+        """Take in that a step begins: it announces nothing that went down before."""
+        self._unseen.begin_step()
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
@@ -278,7 +260,7 @@ class Facts:
             if service in self.held.exporting:
                 self._withdrawn(service, at, until)
             else:
-                self._unseen[service] = _Fall(at, until, held=service in self.held.services)
+                self._unseen.add(service, at, until, held=service in self.held.services)
         self.version += judged.turned
         return judged.turned
 

@@ -244,6 +244,7 @@ ROWS: dict[str, Row] = {
         "start; or its router answers slowly",
         "systemd fails the unit after the fifth hang, and a script without Python withdraws ours "
         "and nothing else. Slow calls that work get no daemon killed",
+    ),
     "70": Row(
         "The service of thousands of prefixes dies, half of which are drained one by one",
         "All are withdrawn at once: a pass costs no more than its prefixes, and a withdrawal no "
