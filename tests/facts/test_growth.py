@@ -10,12 +10,14 @@ import pytest
 from anycast_routed.config import Anycast, Config, Service, StaticRoute
 from anycast_routed.decide.plan import plan
 from anycast_routed.facts.facts import Facts
-from anycast_routed.model import Stage
+from anycast_routed.model import Held, Stage
 from anycast_routed.state.drain_orders import Ordered
 from tests.facts.test_facts import ASKED, HOST, PASS, folded, known
 from tests.support.counted_calls import calls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anycast_routed.model import Drain
 
 FIRST = IPv4Address("10.20.0.1")
@@ -31,9 +33,14 @@ def drained(count: int) -> tuple[Facts, list[IPv4Network]]:
     anycast = Anycast(next_hop_ipv4=IPv4Address("172.17.2.1"), routes=tuple(routes))
     config = Config(services=(Service(name="dns", dns=ASKED, anycast=anycast),))
     facts = folded(Facts(config, known(), HOST), [PASS, PASS])
-    facts.hold(prefixes)
+    facts.hold(held(facts, prefixes))
     facts.order(tuple(Ordered(str(one), "", 0.0) for one in prefixes[: count // 2]), 0.0)
     return facts, prefixes
+
+
+def held(facts: Facts, prefixes: Iterable[IPv4Network]) -> Held:
+    """Return that the router holds these prefixes."""
+    return Held(frozenset(prefixes)).under(plan(facts.config, facts.observed(0.0)))
 
 
 def stages(facts: Facts, at: float) -> list[Stage]:
@@ -49,7 +56,7 @@ def test_a_pass_costs_no_more_than_its_prefixes_however_many_are_drained() -> No
 
         def one_pass() -> None:
             facts.observed(1.0)
-            facts.confirmed(plan(facts.config, facts.observed(1.0)), prefixes, 1.0)
+            facts.confirmed(plan(facts.config, facts.observed(1.0)), held(facts, prefixes), 1.0)
             facts.next_change(1.0)
             facts.observed(2.0)
 
@@ -63,6 +70,6 @@ def test_each_of_many_drains_goes_through_its_stages() -> None:
     facts, prefixes = drained(SMALL)
     drain_time = facts.config.services[0].anycast.drain_time
     assert stages(facts, 1.0) == [Stage.LOWERED] * (SMALL // 2)
-    facts.confirmed(plan(facts.config, facts.observed(1.0)), prefixes, 1.0)
+    facts.confirmed(plan(facts.config, facts.observed(1.0)), held(facts, prefixes), 1.0)
     assert facts.next_change(1.0) == 1.0 + drain_time
     assert stages(facts, 1.0 + drain_time) == [Stage.OUT] * (SMALL // 2)
