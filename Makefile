@@ -65,12 +65,13 @@ demo: $(VENV)/ready
 # The machine should be idle and have two cores.
 bench: $(VENV)/ready
 	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
-	@echo "five benchmarks, about 55 minutes: apply 7, failover 17, scale 6, growth 8, full_table 14"
+	@echo "six benchmarks, about 65 minutes: apply 7, failover 17, scale 6, growth 8, full_table 14, quiet_host 9"
 	$(RUN) bench.apply
 	$(RUN) bench.failover --svg docs/failover.svg
 	$(RUN) bench.scale
 	$(RUN) bench.growth
 	$(RUN) bench.full_table
+	$(RUN) bench.quiet_host
 
 # The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready

@@ -9,22 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anycast_routed.decide import trial
 from anycast_routed.decide.plan import plan
 from anycast_routed.facts.draining import Draining
-from anycast_routed.facts.flapping import Flapping
-from anycast_routed.facts.unseen_falls import UnseenFalls
+from anycast_routed.facts.seen_host import SeenHost
 from anycast_routed.facts.verdicts import Recorded, Verdicts
+from anycast_routed.facts.withdrawals import Withdrawals
 from anycast_routed.model import CheckKey, Health, Held, Host, Observed, Verdict
 from anycast_routed.state import recorded_checks
 from anycast_routed.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from anycast_routed.config import Config, Dns
-    from anycast_routed.facts.verdicts import Asked, Judged
-    from anycast_routed.model import CheckResult, Finding, Plan
+    from anycast_routed.facts.verdicts import Judged
+    from anycast_routed.model import CheckResult, Plan
     from anycast_routed.state.drain_orders import Ordered
 
 
@@ -44,84 +43,59 @@ class Facts:
         self.blackholes = known.blackholes
         """What may be announced whose address is elsewhere; None if an older version ran before."""
         self._known = known
-        self._host = host
-        self._services = {service.name: service for service in config.services}
         checks, trials = recorded_checks.read(known.checks), recorded_checks.trials(known)
-        self._verdicts = Verdicts(config, known.health, recorded, checks, trials)
-        self._flapping = Flapping(known.flaps)
+        self.verdicts = Verdicts(config, known.health, recorded, checks, trials)
+        """Which checks run and decide. What changes a verdict goes through the facts."""
+        self._withdrawals = Withdrawals(config, known.flaps)
         self._draining = Draining(known.lowered)
-        self._unseen = UnseenFalls()
+        self._host = SeenHost(host, config, self._checks_asked())
 
     @property
     def checks(self) -> Mapping[CheckKey, Health]:
         """The health of each check."""
-        return self._verdicts.health
+        return self.verdicts.health
 
     @property
     def trials(self) -> Mapping[CheckKey, Health]:
         """The health of each changed check that is on trial."""
-        return {key: one.health for key, one in self._verdicts.trials.items()}
+        return {key: one.health for key, one in self.verdicts.trials.items()}
 
     @property
     def host(self) -> Host:
-        """The interfaces and addresses of this host."""
-        return self._host
+        """The interfaces and addresses of this host that the config in force reads."""
+        return self._host.relevant
 
     @property
     def unproved(self) -> frozenset[str]:
         """The services with a check on which this process has no verdict yet."""
-        return self._verdicts.unproved
+        return self.verdicts.unproved
 
     @property
     def evidence(self) -> dict[str, float]:
         """When the first sign of each service's latest turn was seen, until it is reported."""
-        return dict(self._verdicts.evidence)
+        return dict(self.verdicts.evidence)
 
     def forget_evidence(self, reported: Mapping[str, float]) -> None:
         """Forget the signs whose consequences have been reported."""
-        self._verdicts.forget_evidence(reported)
+        self.verdicts.forget_evidence(reported)
 
     def take_turns(self) -> list[tuple[str, Health]]:
         """Return each change of a service's verdict since the last call, oldest first."""
-        return self._verdicts.take_turns()
-
-    def asked(self) -> list[Asked]:
-        """Return all checks to run: those that decide, and the changed ones on trial."""
-        return self._verdicts.asked()
-
-    def is_asked(self, check: CheckKey, by: Dns) -> bool:
-        """Tell whether this check still decides, or is on trial."""
-        return self.decides(check, by) or self._verdicts.on_trial(check, by)
-
-    def decides(self, check: CheckKey, by: Dns) -> bool:
-        """Tell whether it is this check that decides."""
-        return self._verdicts.decides(check, by)
-
-    def settled(self, check: CheckKey, by: Dns | None = None) -> bool:
-        """Tell whether this process has a verdict on the check, and no result against it since."""
-        return self._verdicts.settled(check, by)
-
-    def trial_findings(self, verb: str) -> dict[CheckKey, Finding | None]:
-        """Return each changed check on trial, with a finding if it fails; `verb` takes configs."""
-        deciding = self._verdicts.deciding
-        return {
-            key: trial.failure(key.service, deciding[key], one, verb)
-            for key, one in self._verdicts.trials.items()
-        }
+        return self.verdicts.take_turns()
 
     def record(self, router: str) -> Record:
         """Return what the next process of this boot needs to know."""
         return Record(
             boot=self._known.boot,
             router=router,
-            health=dict(self._verdicts.health),
-            flaps=dict(self._flapping.flaps),
+            health=dict(self.verdicts.health),
+            flaps=dict(self._withdrawals.flapping.flaps),
             lowered=dict(self._draining.lowered),
             config=self.digest,
             blackholes=self.blackholes,
-            checks=recorded_checks.written(self._verdicts.deciding),
+            checks=recorded_checks.written(self.verdicts.deciding),
             tried=recorded_checks.written(
-                {key: one.check for key, one in self._verdicts.trials.items()}
+                {key: one.check for key, one in self.verdicts.trials.items()}
             ),
             trials=dict(self.trials),
         )
@@ -140,7 +114,7 @@ class Facts:
         During a trial, `by` is the check that was asked; None is the one that decides. A result of
         a check that the config no longer has is ignored.
         """
-        judged = self._verdicts.fold(check, result, began=began, at=at, by=by)
+        judged = self.verdicts.fold(check, result, began=began, at=at, by=by)
         return self._count(check, judged, at)
 
     def died(
@@ -151,29 +125,26 @@ class Facts:
         During a trial, it is the server of the check that decides. `grace`: for so many seconds
         after `seen` it is no flap if the server answers again.
         """
-        return self._count(check, self._verdicts.died(check, reason, seen=seen), at, seen + grace)
+        return self._count(check, self.verdicts.died(check, reason, seen=seen), at, seen + grace)
 
     def returned(self, check: CheckKey, *, at: float, same_sockets: bool) -> bool:
         """Take in that a dead server answers again; tell whether its death was no flap.
 
         It was none if the server answers within the grace of its death and has kept its sockets.
         """
-        self._unseen.returned(check.service, at, same_sockets=same_sockets)
-        forgiven = self._flapping.returned(check.service, at, same_sockets=same_sockets)
+        forgiven = self._withdrawals.returned(check.service, at, same_sockets=same_sockets)
         self.version += forgiven
         return forgiven
 
     def see(self, host: Host) -> bool:
-        """Replace this host's addresses; tell whether they differ from before."""
-        if host == self._host:
-            return False
-        self._host = host
-        self.version += 1
-        return True
+        """Replace this host's addresses; tell whether those differ that the config reads."""
+        differs = self._host.see(host)
+        self.version += differs
+        return differs
 
     def forgive(self, services: Iterable[str]) -> None:
         """Forget how often these services went down: their operator declares them well."""
-        self._flapping.forgive(services)
+        self._withdrawals.flapping.forgive(services)
         self.version += 1
 
     def order(self, orders: tuple[Ordered, ...], now: float) -> None:
@@ -192,13 +163,14 @@ class Facts:
         Returns:
             Whether other checks are to be run than before.
         """
-        before = self.asked()
+        before = self.verdicts.asked()
         self.config = config
-        self._services = {service.name: service for service in config.services}
-        self._verdicts.adopt(config, forced=forced)
+        self.verdicts.adopt(config, forced=forced)
+        self._withdrawals.adopt(config)
+        self._host.adopt(config, self._checks_asked())
         self.held = self.held.under(plan(config, self.observed(0.0)))
         self.version += 1
-        return self.asked() != before
+        return self.verdicts.asked() != before
 
     def confirmed(self, shown: Plan, held: Held, at: float, *, complete: bool = True) -> None:
         """Take in what the router holds after a step for this plan.
@@ -206,7 +178,7 @@ class Facts:
         Not `complete`: a newer plan ended the wait for the proof, so the router may have sent all
         of this one to its peers without having shown that.
         """
-        if shown.services != tuple(self._services):
+        if shown.services != tuple(one.name for one in self.config.services):
             held = held.under(plan(self.config, self.observed(0.0)))
         sent = frozenset() if complete else frozenset(one.service for one in shown.announcements)
         self.hold(replace(held, exporting=held.exporting | sent))
@@ -215,8 +187,7 @@ class Facts:
     def hold(self, held: Held) -> None:
         """Take in what the router holds; its services are those of the config in force."""
         before, self.held = self.held, held
-        for service, at, until in self._unseen.seen(before, held):
-            self._withdrawn(service, at, until)
+        self._withdrawals.read_back(before, held)
 
     def unreachable(self) -> None:
         """Take in that the router does not answer: nothing proves any longer that it exports."""
@@ -224,30 +195,37 @@ class Facts:
 
     def begin_step(self) -> None:
         """Take in that a step begins: it announces nothing that went down before."""
-        self._unseen.begin_step()
+        self._withdrawals.begin_step()
+
+    def observed_for_any(self, at: float) -> Observed:
+        """Freeze the facts for a config that is not in force, which may read more of this host."""
+        whole = self._host.whole
+        return replace(
+            self.observed(at),
+            interfaces=whole.interfaces,
+            addresses=whole.addresses,
+            down=whole.down,
+        )
 
     def observed(self, at: float) -> Observed:
         """Freeze the facts. `at` decides which waits are over."""
         return Observed(
             checks={
-                key: self._verdicts.shown(key, announced=key.service in self.held.services)
-                for key in self._verdicts.health
+                key: self.verdicts.shown(key, announced=key.service in self.held.services)
+                for key in self.verdicts.health
             },
-            interfaces=self._host.interfaces,
-            addresses=self._host.addresses,
-            down=self._host.down,
-            vrfs=self._host.vrfs,
+            interfaces=self.host.interfaces,
+            addresses=self.host.addresses,
+            down=self.host.down,
+            # A socket of a DNS server may be bound to any of them.
+            vrfs=self._host.whole.vrfs,
             drains=self._draining.drains(self.config, self.held, at),
-            damped={
-                service: self._flapping.sentence(service, until)
-                for service, (since, until) in self._waits()
-                if since <= at < until
-            },
+            damped=self._withdrawals.damped(at, self._down()),
         )
 
     def next_change(self, at: float) -> float | None:
         """Return the time at which `observed` changes without a new fact; None if never."""
-        times = [time for _, wait in self._waits() if wait[0] < wait[1] for time in wait]
+        times = self._withdrawals.changes(self._down())
         times += self._draining.changes(self.config)
         return min((one for one in times if one > at), default=None)
 
@@ -257,24 +235,15 @@ class Facts:
             return False
         service = check.service
         if judged.before.verdict is Verdict.UP and judged.after.verdict is Verdict.DOWN:
-            if service in self.held.exporting:
-                self._withdrawn(service, at, until)
-            else:
-                self._unseen.add(service, at, until, held=service in self.held.services)
+            self._withdrawals.went_down(service, at, until, self.held)
         self.version += judged.turned
         return judged.turned
 
-    def _withdrawn(self, service: str, at: float, until: float) -> None:
-        if service in self._services:
-            self._flapping.count(service, self._half_life(service), at, until)
+    def _checks_asked(self) -> list[Dns]:
+        return [check for _, check in self.verdicts.asked()]
 
-    def _waits(self) -> Iterator[tuple[str, tuple[float, float]]]:
-        """Yield from when until when its flaps withhold each service, in monotonic seconds."""
-        for service in self._services:
-            # While it is down, its last death may still prove to be no flap.
-            down = self._verdicts.of_service(service).verdict is Verdict.DOWN
-            since = self._flapping.settled(service) if down else 0.0
-            yield service, (since, self._flapping.returns(service, self._half_life(service)))
-
-    def _half_life(self, service: str) -> float:
-        return self._services[service].dns.half_life
+    def _down(self) -> frozenset[str]:
+        """Return the services that are down."""
+        services = {key.service for key in self.verdicts.health}
+        down = Verdict.DOWN
+        return frozenset(one for one in services if self.verdicts.of_service(one).verdict is down)

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from anycast_routed.decide.health import decided, died, step, uncounted, unproved
 from anycast_routed.decide.service_state import combined
-from anycast_routed.decide.trial import Trial, continued, is_due, question, taken_over, tried
+from anycast_routed.decide.trial import (
+    Trial,
+    continued,
+    failure,
+    is_due,
+    question,
+    taken_over,
+    tried,
+)
 from anycast_routed.model import CheckKey, Health, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anycast_routed.config import Config, Dns
-    from anycast_routed.model import CheckResult
+    from anycast_routed.model import CheckResult, Finding
 
 
 class Recorded(Enum):
@@ -89,6 +97,17 @@ class Verdicts:
     def on_trial(self, key: CheckKey, check: Dns | None) -> bool:
         """Tell whether this check is a changed one on trial."""
         return key in self.trials and self.trials[key].check == check
+
+    def is_asked(self, key: CheckKey, check: Dns) -> bool:
+        """Tell whether this check still decides, or is on trial."""
+        return self.decides(key, check) or self.on_trial(key, check)
+
+    def failures(self, verb: str) -> dict[CheckKey, Finding | None]:
+        """Return each changed check on trial, with a finding if it fails; `verb` takes configs."""
+        return {
+            key: failure(key.service, self.deciding[key], one, verb)
+            for key, one in self.trials.items()
+        }
 
     def settled(self, key: CheckKey, by: Dns | None = None) -> bool:
         """Tell whether this process has a verdict on the check, and no result against it since."""

@@ -41,4 +41,4 @@ def observed(config: Config, speaker: Speaker | None) -> tuple[Observed, Live | 
 def failed_trials(config: Config) -> list[Finding]:
     """Return a finding for each changed check that failed at the last run, and is still to pass."""
     facts = Facts(config, cycle.remembered(config), Host(frozenset(), ()))
-    return [one for one in facts.trial_findings("apply").values() if one is not None]
+    return [one for one in facts.verdicts.failures("apply").values() if one is not None]

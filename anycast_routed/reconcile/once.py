@@ -158,7 +158,7 @@ def _once(config: Config, digest: str, *, allow_shrink: bool, force: bool) -> Do
 
 
 def _failed_trials(facts: Facts) -> tuple[Finding, ...]:
-    return tuple(one for one in facts.trial_findings("apply").values() if one is not None)
+    return tuple(one for one in facts.verdicts.failures("apply").values() if one is not None)
 
 
 def _refuse_to_shrink(speaker: Speaker, inputs: cycle.Inputs, planned: Plan) -> None:

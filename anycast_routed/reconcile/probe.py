@@ -12,6 +12,7 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.facts.facts import Facts
 from anycast_routed.facts.verdicts import Recorded
 from anycast_routed.model import CheckKey, CheckResult, Held, Outcome
+from anycast_routed.observe import netlink_addresses
 from anycast_routed.state import drain_orders
 
 if TYPE_CHECKING:
@@ -90,8 +91,6 @@ def gather(
     With orders the speaker is asked what it holds, since a drain depends on that; without a
     speaker it holds nothing.
     """
-    from anycast_routed.observe import netlink_addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
-
     facts = Facts(config, known, netlink_addresses.read(), Recorded.CONTINUED)
     if orders and speaker is not None:
         facts.held = Held.of(speaker.read(), plan(config, facts.observed(time.monotonic())))
@@ -105,7 +104,7 @@ def decide_verdicts(facts: Facts) -> dict[CheckKey, tuple[CheckResult, ...]]:
     Of a changed check that does not pass, the old one is asked too: they are its results then.
     """
     checks: dict[CheckKey, list[Dns]] = {}
-    for key, check in facts.asked():
+    for key, check in facts.verdicts.asked():
         checks.setdefault(key, []).insert(0, check)
 
     async def decide(
@@ -113,7 +112,7 @@ def decide_verdicts(facts: Facts) -> dict[CheckKey, tuple[CheckResult, ...]]:
     ) -> tuple[CheckResult, ...]:
         results: tuple[CheckResult, ...] = ()
         for check in of_key:
-            if facts.is_asked(key, check):
+            if facts.verdicts.is_asked(key, check):
                 results = await _decide_verdict(key, check, facts, slots)
         return results
 
@@ -137,7 +136,7 @@ async def _decide_verdict(
         results.append(probed.result)
         facts.fold(key, probed.result, began=probed.began, at=probed.ended, by=check)
         unknown = sum(result.outcome is Outcome.UNKNOWN for result in results)
-        if facts.settled(key, check) or unknown >= _MOST_UNKNOWN:
+        if facts.verdicts.settled(key, check) or unknown >= _MOST_UNKNOWN:
             break
         await asyncio.sleep(check.fast_interval)
     return tuple(results)

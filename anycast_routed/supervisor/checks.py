@@ -65,7 +65,7 @@ class Checks:
     def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
         self._facts = facts
         self._wake = wake
-        asked = facts.asked()
+        asked = facts.verdicts.asked()
         self._running = [
             _Running(key, check, server)
             for (key, check), server in zip(asked, pulsed_servers(asked, facts.host), strict=True)
@@ -75,7 +75,7 @@ class Checks:
         """The checks that decide, by the server whose pulse is watched."""
         for one in self._running:
             self._of_key.setdefault(one.key, []).append(one)
-            if one.server is not None and facts.decides(one.key, one.check):
+            if one.server is not None and facts.verdicts.decides(one.key, one.check):
                 self._watched.setdefault(one.server, []).append(one)
         servers = [one.server for one in self._running if one.server is not None]
         self.pulse = Pulse(self._watched, later=servers)
@@ -95,7 +95,7 @@ class Checks:
         A check ends with the trial that another one has won.
         """
         key, check = one.key, one.check
-        while self._facts.is_asked(key, check):
+        while self._facts.verdicts.is_asked(key, check):
             one.due_now.clear()
             result, began, at = await probe(check, slots)
             if one.died_at < began:
@@ -105,7 +105,9 @@ class Checks:
                     self._turned(key)
                 if one.server in self._watched and result.outcome in {Outcome.PASS, Outcome.FAIL}:
                     self.pulse.judged(one.server)
-            pause = check.interval if self._facts.settled(key, check) else check.fast_interval
+            pause = (
+                check.interval if self._facts.verdicts.settled(key, check) else check.fast_interval
+            )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, began + pause - at)):
                     await one.due_now.wait()
@@ -144,7 +146,9 @@ class Checks:
     def _turned(self, key: CheckKey) -> None:
         """Wake the router loop; if a trial is over, the pulse follows the check that decides."""
         self._wake.set()
-        over = [one for one in self._of_key[key] if not self._facts.is_asked(key, one.check)]
+        over = [
+            one for one in self._of_key[key] if not self._facts.verdicts.is_asked(key, one.check)
+        ]
         if not over:
             return
         self._of_key[key] = [one for one in self._of_key[key] if one not in over]
@@ -156,7 +160,7 @@ class Checks:
 
     def _watch(self, one: _Running) -> None:
         """Watch the pulse of the server, if the check decides and wants a pulse."""
-        if one.server is None or not self._facts.decides(one.key, one.check):
+        if one.server is None or not self._facts.verdicts.decides(one.key, one.check):
             return
         watched = self._watched.setdefault(one.server, [])
         if one not in watched:

@@ -19,6 +19,7 @@ from anycast_routed.announce import calls
 from anycast_routed.errors import AnycastRoutedError, LockedError
 from anycast_routed.facts.facts import Facts
 from anycast_routed.model import Host
+from anycast_routed.observe import netlink_addresses
 from anycast_routed.reconcile import cycle
 from anycast_routed.reconcile.probe import check_slots
 from anycast_routed.state import drain_orders, handover, status_file
@@ -143,10 +144,8 @@ class Supervisor:
                 checking.cancel()
 
     async def _watch_addresses(self) -> None:
-        """Take each change of this host's addresses."""
+        """Take each change of this host's addresses that the config reads."""
         await asyncio.to_thread(_import_the_rest)
-        from anycast_routed.observe import netlink_addresses  # noqa: PLC0415 - it is loaded now
-
         while True:
             try:
                 async with contextlib.aclosing(netlink_addresses.changes()) as hosts:
@@ -161,11 +160,11 @@ class Supervisor:
                 await asyncio.sleep(_AGAIN)
 
     def _take_addresses(self, host: Host) -> None:
-        before = pulsed_servers(self._facts.asked(), self._facts.host)
+        asked, before = self._facts.verdicts.asked(), self._facts.host
         if self._facts.see(host) or not self._addresses_known.is_set():
             self._addresses_known.set()
             self._wake.set()
-            if pulsed_servers(self._facts.asked(), host) != before:
+            if pulsed_servers(asked, self._facts.host) != pulsed_servers(asked, before):
                 self._restart_checks.set()
 
     async def _reconcile(self) -> None:
@@ -222,7 +221,7 @@ def _import_the_rest() -> None:
     """
     from anycast_routed.announce import render  # noqa: PLC0415 - see above
     from anycast_routed.announce.frr import speaker  # noqa: F401, PLC0415 - loading is the point
-    from anycast_routed.observe import file_watch, netlink_addresses  # noqa: F401, PLC0415 - as above
+    from anycast_routed.observe import file_watch  # noqa: F401, PLC0415 - as above
 
     render.load()
 

@@ -79,7 +79,7 @@ class Reload:
 
     async def _take(self, adopted: Adopted) -> None:
         before, held = self._facts.config, self._facts.held.prefixes
-        observed = self._facts.observed(time.monotonic())
+        observed = self._facts.observed_for_any(time.monotonic())
         speaker = self._loop.speaker
 
         def judged() -> tuple[Config, str, bool, bool]:

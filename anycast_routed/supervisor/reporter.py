@@ -191,7 +191,7 @@ class Reporter:
 
     def _take_trials(self, facts: Facts) -> None:
         """Report that the trial of a changed check begins, fails or ends."""
-        before, self._trials = self._trials, facts.trial_findings("reload")
+        before, self._trials = self._trials, facts.verdicts.failures("reload")
         for key, finding in self._trials.items():
             if key not in before:
                 self.log.info("a changed check is on trial", service=key.service)

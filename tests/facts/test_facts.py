@@ -121,7 +121,7 @@ def test_enough_equal_results_in_a_row_are_a_verdict_in_any_state(
         facts = fresh(health)
         facts.held = HELD if held else Held()
         assert verdict(folded(facts, [result, result])) is wanted
-        assert facts.settled(DNS)
+        assert facts.verdicts.settled(DNS)
 
 
 @given(healths)
@@ -321,7 +321,7 @@ def test_a_changed_check_decides_nothing_until_it_has_passed_or_the_old_one_has_
 ) -> None:
     """`seen` are the results of the changed check (True) and of the old one."""
     facts, without = on_trial(), folded(fresh(), [PASS, PASS])
-    [(_, old), (_, new)] = facts.asked()
+    [(_, old), (_, new)] = facts.verdicts.asked()
     row = 0
     for second, (by_new, result) in enumerate(seen):
         facts.fold(DNS, result, began=second, at=second, by=new if by_new else old)
@@ -331,7 +331,7 @@ def test_a_changed_check_decides_nothing_until_it_has_passed_or_the_old_one_has_
             without.fold(DNS, result, began=second, at=second)
         is_over = row >= 2 or verdict(without) is Verdict.DOWN
         assert (not facts.trials) == is_over
-        assert facts.decides(DNS, new) == is_over
+        assert facts.verdicts.decides(DNS, new) == is_over
         assert facts.observed(0.0).checks[DNS].verdict is verdict(without)
         if is_over:
             break
@@ -358,16 +358,16 @@ def test_the_death_of_the_old_server_ends_the_trial_at_once_and_is_one_withdrawa
 @given(st.lists(results, max_size=5), st.sampled_from(Recorded))
 def test_a_trial_survives_the_process(seen: list[CheckResult], recorded: Recorded) -> None:
     facts = on_trial()
-    [(_, old), (_, new)] = facts.asked()
+    [(_, old), (_, new)] = facts.verdicts.asked()
     for second, result in enumerate(seen):
         facts.fold(DNS, result, began=second, at=second, by=new)
     after = Facts(MISTAKEN, facts.record(""), HOST, recorded)
     assert after.trials.keys() == facts.trials.keys()
-    assert after.decides(DNS, old) == facts.decides(DNS, old)
-    assert after.decides(DNS, new) == facts.decides(DNS, new)
-    assert after.trial_findings("reload") == facts.trial_findings("reload")
+    assert after.verdicts.decides(DNS, old) == facts.verdicts.decides(DNS, old)
+    assert after.verdicts.decides(DNS, new) == facts.verdicts.decides(DNS, new)
+    assert after.verdicts.failures("reload") == facts.verdicts.failures("reload")
     again = Facts(with_query("c."), facts.record(""), HOST, recorded)
-    assert not any(again.trial_findings("reload").values()), "the question is another one"
+    assert not any(again.verdicts.failures("reload").values()), "the question is another one"
 
 
 def test_without_the_recorded_check_there_is_no_trial() -> None:
@@ -383,7 +383,7 @@ def test_the_old_config_and_a_forced_one_end_the_trial() -> None:
     assert facts.adopt(config("dns")), "other checks are to be run"
     assert not facts.trials
     assert verdict(facts) is Verdict.UP
-    assert facts.settled(DNS)
+    assert facts.verdicts.settled(DNS)
     facts = on_trial()
     facts.held = HELD
     assert facts.adopt(MISTAKEN, forced=True)
@@ -538,10 +538,10 @@ def test_another_config_keeps_the_verdicts_of_the_services_that_it_has(
     health: Health, seen: list[CheckResult]
 ) -> None:
     facts = folded(fresh(health), seen)
-    shown, settled = facts.observed(9.0).checks[DNS], facts.settled(DNS)
+    shown, settled = facts.observed(9.0).checks[DNS], facts.verdicts.settled(DNS)
     facts.adopt(config("web", "dns"))
     assert facts.observed(9.0).checks[DNS] == shown
-    assert facts.settled(DNS) == settled
+    assert facts.verdicts.settled(DNS) == settled
     assert facts.observed(9.0).checks[dns_of("web")].verdict is Verdict.UNKNOWN
     facts.adopt(config("web"))
     assert facts.observed(9.0).checks.keys() == {dns_of("web")}
@@ -585,3 +585,16 @@ def test_unchanged_addresses_change_nothing() -> None:
     assert not facts.see(Host(frozenset({"lo"}), ()))
     assert facts.see(Host(frozenset({"lo", "eth0"}), ()))
     assert facts.version == 1
+
+
+def test_what_the_config_does_not_read_of_the_host_changes_nothing_until_another_reads_it() -> None:
+    facts = fresh()
+    noisy = Host(frozenset({"lo", "veth1"}), (), frozenset({"veth1"}), {"veth1": "red"})
+    assert not facts.see(noisy)
+    assert facts.version == 0
+    assert facts.observed(0.0).interfaces == frozenset()
+    whole = facts.observed_for_any(0.0)
+    assert (whole.interfaces, whole.down, whole.vrfs) == (noisy.interfaces, noisy.down, noisy.vrfs)
+    section = Anycast(interface="veth1", prefix="dns", nexthop_interface="lo")
+    facts.adopt(Config(services=(Service(name="dns", dns=ASKED, anycast=section),)))
+    assert facts.observed(0.0).interfaces == {"lo", "veth1"}

@@ -254,4 +254,9 @@ ROWS: dict[str, Row] = {
         "Hundreds of prefixes have a LocalPref each on FRR, and a load of them breaks off",
         "They come up in portions; the next load goes on, and no withdrawal waits for it",
     ),
+    "72": Row(
+        "Interfaces and addresses that the config does not name come and go all the time, as those "
+        "of containers",
+        "The router is neither asked nor loaded for them; what matters among them is seen at once",
+    ),
 }
