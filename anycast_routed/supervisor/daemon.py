@@ -62,6 +62,7 @@ class Supervisor:
         self._restart_checks = asyncio.Event()
         """The checks must start anew: another config, or a server moved to or from this host."""
         self._addresses_known = asyncio.Event()
+        self._first_step_taken = asyncio.Event()
         self._checks: Checks | None = None
         self._host_findings = HostFindings()
 
@@ -114,6 +115,7 @@ class Supervisor:
             tasks = [
                 group.create_task(work)
                 for work in (
+                    asyncio.to_thread(_import_for_the_first_step),
                     self._run_checks(),
                     self._watch_addresses(),
                     self._reconcile(),
@@ -145,7 +147,6 @@ class Supervisor:
 
     async def _watch_addresses(self) -> None:
         """Take each change of this host's addresses that the config reads."""
-        await asyncio.to_thread(_import_the_rest)
         while True:
             try:
                 async with contextlib.aclosing(netlink_addresses.changes()) as hosts:
@@ -176,6 +177,7 @@ class Supervisor:
             begun = time.monotonic()
             self._facts.expire(time.time())
             done = await self._loop.once()
+            self._first_step_taken.set()
             if not isinstance(done, AnycastRoutedError):
                 self._answering.take(done.step.plan)
                 self._host_findings.take(done.step.plan)
@@ -210,20 +212,25 @@ class Supervisor:
 
     async def _watch_files(self) -> None:
         """Take each change of the watched files, once all modules are loaded."""
-        await self._addresses_known.wait()
+        await self._first_step_taken.wait()
+        await asyncio.to_thread(_import_the_rest)
         await self._files.run()
 
 
+def _import_for_the_first_step() -> None:
+    """Import what the first step needs, while the first checks run."""
+    from anycast_routed.announce import render  # noqa: PLC0415 - see above
+
+    render.load()
+
+
 def _import_the_rest() -> None:
-    """Import the slow modules while the first checks run.
+    """Import all other modules, once the first prefixes are announced.
 
     All of them, because an upgrade may replace the program's files while the daemon runs.
     """
-    from anycast_routed.announce import render  # noqa: PLC0415 - see above
     from anycast_routed.announce.frr import speaker  # noqa: F401, PLC0415 - loading is the point
     from anycast_routed.observe import file_watch  # noqa: F401, PLC0415 - as above
-
-    render.load()
 
 
 def _raise_descriptor_limit() -> None:

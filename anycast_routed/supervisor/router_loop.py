@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose, guard_file, owner
 from anycast_routed.announce.confirm import Patience
@@ -21,9 +20,10 @@ from anycast_routed.announce.owner import OtherOwnerError
 from anycast_routed.announce.withdraw import shorten_files, withdraw_all, withdraw_everywhere
 from anycast_routed.decide.plan import plan
 from anycast_routed.decide.proof import bearable
-from anycast_routed.errors import AnycastRoutedError, HostError, RouterUnavailableError
+from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
 from anycast_routed.model import Held
 from anycast_routed.reconcile import cycle, withdraw_early
+from anycast_routed.supervisor.router_thread import RouterThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Prefix, Readback
-
-T = TypeVar("T")
 
 EVERY = 3.0
 """Seconds from one read-back to the next: drift is repaired within 5 s."""
@@ -45,6 +43,11 @@ _FIRST_RETRY, _SLOWEST_RETRY = 0.2, 2.0
 # Some releases export nothing for a while after a session comes up, unless they are asked something
 # (`Version.silent_for`): for so long, and this many seconds more, the router is read more often.
 _SESSION_CHANGED, _SESSION_CHANGED_EVERY = 2.0, 0.25
+# So long the first step waits for a verdict, which takes two checks, 100 ms apart: then one load
+# brings the sessions and the prefixes.
+_FIRST_VERDICT = 0.2
+# A read-back that is older than this may have missed another instance.
+_FRESH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class RouterLoop:
     def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
         self._facts = facts
         self._wake = wake
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="announce")
+        self._thread = RouterThread()
         self.speaker: Speaker | None = None
         self._memory = cycle.Memory()
         self._retry = 0.0
@@ -79,10 +82,9 @@ class RouterLoop:
             OtherOwnerError: another instance owns the router. Nothing else is raised.
         """
         self._wake.clear()
-        begun = time.monotonic()
         try:
-            withdrawn = await self._withdraw_dead()
-            done = await self._in_thread(self._step(begun, withdrawn))
+            before, withdrawn = await self._withdraw_dead()
+            done = await self._thread.run(self._step(before, withdrawn))
         except OtherOwnerError:
             raise
         except AnycastRoutedError as error:
@@ -135,10 +137,10 @@ class RouterLoop:
         try:
             if withdraw:
                 known = self.speaker
-                await self._in_thread(lambda: withdraw_everywhere(self._facts.config, known))
+                await self._thread.run(lambda: withdraw_everywhere(self._facts.config, known))
         finally:
             await self._remember()
-            self._worker.shutdown()
+            self._thread.shutdown()
 
     async def leave_router(self, *, withdraw: bool) -> None:
         """Forget the router; with `withdraw`, withdraw everything there.
@@ -150,28 +152,19 @@ class RouterLoop:
         """
         speaker, self.speaker = self.speaker, None
         if withdraw and speaker is not None:
-            await self._in_thread(lambda: withdraw_all(speaker))
+            await self._thread.run(lambda: withdraw_all(speaker))
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run what blocks in the loop's own thread, one call at a time and to its end.
+    async def _first_verdict(self) -> None:
+        """Wait until a service has its first verdict of this process, but not for long."""
+        undecided = self._facts.unproved
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_VERDICT):
+                while undecided and self._facts.unproved == undecided:
+                    await self._wake.wait()
+                    self._wake.clear()
 
-        Raises:
-            HostError: this host lacks descriptors or memory for now.
-        """
-        doing = asyncio.get_running_loop().run_in_executor(self._worker, work)
-        try:
-            return await asyncio.shield(doing)
-        except OSError as error:
-            message = f"this host denies a resource: {error.strerror or error}"
-            raise HostError(message, hint="see ulimit -a, and the free memory") from error
-        except asyncio.CancelledError:
-            # The thread cannot be stopped: the canceller must find the router left alone.
-            with contextlib.suppress(AnycastRoutedError, OSError):
-                await doing
-            raise
-
-    async def _find_router(self) -> None:
-        """Find the router, and read what it holds: that stays until there are verdicts."""
+    async def _find_router(self) -> Readback | None:
+        """Find the router, and return what it holds: that stays until there are verdicts."""
         config = self._facts.config
         desired = plan(config, self._facts.observed(time.monotonic()))
 
@@ -185,33 +178,43 @@ class RouterLoop:
                 shorten_files(config, bearable(desired, ()))
                 raise
 
-        speaker, before = await self._in_thread(find)
+        speaker, before = await self._thread.run(find)
         if config.router != self._facts.config.router:
-            return  # Another config came into force meanwhile, with another router.
+            return None  # Another config came into force meanwhile, with another router.
         self.speaker = speaker
         self._facts.hold(Held.of(before, desired))
         self._memory = replace(self._memory, readback=before, confirmed=None, held={})
+        return before
 
-    async def _withdraw_dead(self) -> frozenset[Prefix]:
-        """Withdraw what the router, found first, holds for dead services, and return it.
+    async def _withdraw_dead(self) -> tuple[Readback | None, frozenset[Prefix]]:
+        """Withdraw what the router, found first, holds for dead services.
 
         No plan is made before. Services that die meanwhile are next: none waits for a step.
+
+        Returns:
+            What was read just now, if the router was found, and what was withdrawn.
         """
         facts = self._facts
+        before: Readback | None = None
         gone: frozenset[Prefix] = frozenset()
         while True:
             while self.speaker is None:
-                await self._find_router()
-                gone = frozenset()
+                before, gone = await self._find_router_first(), frozenset()
             observed = facts.observed(time.monotonic())
             more = withdraw_early.dead(self._memory, facts.config, observed) - gone
             if not more:
-                return gone
-            done = await self._in_thread(partial(withdraw_early.of_dead, self.speaker, more))
+                return None if gone else before, gone
+            done = await self._thread.run(partial(withdraw_early.of_dead, self.speaker, more))
             gone |= more if done else frozenset()
             self._memory = self._memory if done else replace(self._memory, held={})
 
-    def _step(self, begun: float, withdrawn: frozenset[Prefix]) -> Callable[[], Done]:
+    async def _find_router_first(self) -> Readback | None:
+        """Find the router, wait for a verdict, and return what was read, unless it is old."""
+        before, read_at = await self._find_router(), time.monotonic()
+        await self._first_verdict()
+        return before if time.monotonic() - read_at <= _FRESH else None
+
+    def _step(self, before: Readback | None, withdrawn: frozenset[Prefix]) -> Callable[[], Done]:
         """Freeze the facts, and return the work on them, which needs nothing else of the loop."""
         self._wake.clear()
         facts, memory, speaker = self._facts, self._memory, self.speaker
@@ -220,9 +223,10 @@ class RouterLoop:
         facts.begin_step()
         inputs = cycle.Inputs(
             facts.config,
-            facts.observed(begun),
+            facts.observed(time.monotonic()),
             facts.held.prefixes,
             facts.unproved,
+            before,
             blackholes=facts.blackholes,
             withdrawn=withdrawn,
         )
@@ -242,7 +246,7 @@ class RouterLoop:
         """After a failed step, read what it withdrew all the same."""
         if (speaker := self.speaker) is not None:
             with contextlib.suppress(AnycastRoutedError):
-                after = await self._in_thread(speaker.read)
+                after = await self._thread.run(speaker.read)
                 self._facts.hold(
                     Held.of(after, plan(self._facts.config, self._facts.observed(0.0)))
                 )
@@ -254,7 +258,7 @@ class RouterLoop:
         # A record that cannot be written costs the next process a few checks.
         with contextlib.suppress(AnycastRoutedError):
             latest = facts.record(cycle.incarnation(speaker))
-            await self._in_thread(lambda: cycle.remember(config, latest))
+            await self._thread.run(lambda: cycle.remember(config, latest))
 
 
 def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
