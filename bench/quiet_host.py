@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _HEAD = (
     "case",
     "start to announced, session up: median (min / p95) ms",
+    "its CPU time, ms",
     "idle: CPU s/min, median (min / max)",
     "ten veths a second: CPU s/min",
 )
@@ -54,13 +55,16 @@ class Figures:
 
     name: str
     start: Series = field(default_factory=Series)
+    start_cpu: Series = field(default_factory=Series)
+    """CPU time, children included: on a busy machine it says more than the time."""
     idle: list[float] = field(default_factory=list)
     """CPU seconds in a minute, in each part of the measured time."""
     noisy: list[float] = field(default_factory=list)
 
     def row(self) -> list[str]:
         """Return the table row, for `_HEAD`."""
-        return [self.name, self.start.spread(), _spread(self.idle), _spread(self.noisy)]
+        starts = self.start.spread(), self.start_cpu.spread()
+        return [self.name, *starts, _spread(self.idle), _spread(self.noisy)]
 
 
 def main() -> int:
@@ -92,6 +96,7 @@ def _measure(figures: Figures, router: Router, count: int, options: argparse.Nam
         for _ in range(options.starts):
             site.stop()
             figures.start.add(site.start())
+            figures.start_cpu.add(resources.cpu(site.daemon.pid))
         time.sleep(_SETTLED)
         figures.idle = _rates(site, options.seconds)
         with _noise(site.host):

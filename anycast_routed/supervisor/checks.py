@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from anycast_routed.decide.unsupported import is_on_this_host, own_addresses
 from anycast_routed.model import CheckKey, Outcome
 from anycast_routed.observe.pulse import Pulse, Server, Sign
-from anycast_routed.reconcile.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from anycast_routed.facts.verdicts import Asked
     from anycast_routed.model import Host
     from anycast_routed.observe.pulse import Notice, Senses
+    from anycast_routed.supervisor.first_checks import FirstChecks
 
 
 def pulsed_servers(asked: Iterable[Asked], host: Host) -> list[Server | None]:
@@ -62,8 +62,9 @@ class Checks:
     Each result goes into the facts; `wake` is set when a verdict has changed.
     """
 
-    def __init__(self, facts: Facts, wake: asyncio.Event) -> None:
+    def __init__(self, facts: Facts, wake: asyncio.Event, first: FirstChecks) -> None:
         self._facts = facts
+        self._first = first
         self._wake = wake
         asked = facts.verdicts.asked()
         self._running = [
@@ -80,24 +81,24 @@ class Checks:
         servers = [one.server for one in self._running if one.server is not None]
         self.pulse = Pulse(self._watched, later=servers)
 
-    async def run(self, slots: asyncio.Semaphore) -> None:
+    async def run(self) -> None:
         """Run all checks and the pulse forever."""
         async with asyncio.TaskGroup() as group:
             for one in self._running:
-                group.create_task(self._repeat(one, slots))
+                group.create_task(self._repeat(one))
             if any(one.server is not None for one in self._running):
                 group.create_task(self.pulse.run())
                 group.create_task(self._take_notices())
 
-    async def _repeat(self, one: _Running, slots: asyncio.Semaphore) -> None:
+    async def _repeat(self, one: _Running) -> None:
         """Run one check at its interval, and at its fast interval while undecided.
 
         A check ends with the trial that another one has won.
         """
-        key, check = one.key, one.check
-        while self._facts.verdicts.is_asked(key, check):
+        key, check, verdicts = one.key, one.check, self._facts.verdicts
+        while verdicts.is_asked(key, check):
             one.due_now.clear()
-            result, began, at = await probe(check, slots)
+            result, began, at = await self._first.next(key, check)
             if one.died_at < began:
                 if result.outcome is Outcome.PASS:
                     self._returned(one, at)
@@ -105,11 +106,9 @@ class Checks:
                     self._turned(key)
                 if one.server in self._watched and result.outcome in {Outcome.PASS, Outcome.FAIL}:
                     self.pulse.judged(one.server)
-            pause = (
-                check.interval if self._facts.verdicts.settled(key, check) else check.fast_interval
-            )
+            pause = check.interval if verdicts.settled(key, check) else check.fast_interval
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, began + pause - at)):
+                async with asyncio.timeout(max(0.0, began + pause - time.monotonic())):
                     await one.due_now.wait()
 
     async def _take_notices(self) -> None:

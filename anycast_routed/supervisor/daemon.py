@@ -10,7 +10,6 @@ import asyncio
 import codecs
 import contextlib
 import gc
-import resource
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from anycast_routed.facts.facts import Facts
 from anycast_routed.model import Host
 from anycast_routed.observe import netlink_addresses
 from anycast_routed.reconcile import cycle
-from anycast_routed.reconcile.probe import check_slots
 from anycast_routed.state import drain_orders, handover, status_file
 from anycast_routed.supervisor.answering import Answering
 from anycast_routed.supervisor.checks import Checks, pulsed_servers
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from anycast_routed.observe.pulse import Senses
     from anycast_routed.report.log import Log
     from anycast_routed.report.systemd import Notify
+    from anycast_routed.supervisor.first_checks import FirstChecks
     from anycast_routed.supervisor.reload import Load
 
 # Python loads this codec when an unusual text first comes, and then there may be no descriptor.
@@ -51,8 +50,11 @@ _AGAIN = 1.0  # seconds until addresses that could not be read are tried again
 class Supervisor:
     """One daemon. Constructing one does no I/O."""
 
-    def __init__(self, load: Load, path: Path, log: Log, notify: Notify) -> None:
+    def __init__(
+        self, load: Load, path: Path, log: Log, notify: Notify, first: FirstChecks
+    ) -> None:
         self._load = load
+        self._first = first
         self._path = path
         self._notify = notify
         self._wake = asyncio.Event()
@@ -135,13 +137,11 @@ class Supervisor:
 
     async def _run_checks(self) -> None:
         """Run the checks of the config in force, and start them anew when that is needed."""
-        _raise_descriptor_limit()
-        slots = check_slots()
         while True:
             self._restart_checks.clear()
-            self._checks = Checks(self._facts, self._wake)
+            self._checks = Checks(self._facts, self._wake, self._first)
             async with asyncio.TaskGroup() as group:
-                checking = group.create_task(self._checks.run(slots))
+                checking = group.create_task(self._checks.run())
                 await self._restart_checks.wait()
                 checking.cancel()
 
@@ -231,9 +231,3 @@ def _import_the_rest() -> None:
     """
     from anycast_routed.announce.frr import speaker  # noqa: F401, PLC0415 - loading is the point
     from anycast_routed.observe import file_watch  # noqa: F401, PLC0415 - as above
-
-
-def _raise_descriptor_limit() -> None:
-    """Raise the limit as far as permitted: a hung server costs a check many descriptors."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
