@@ -55,6 +55,14 @@ def test_the_benchmark_of_growth_prints_its_row() -> None:
 
 
 @pytest.mark.integration
+def test_the_benchmark_of_a_quiet_host_prints_its_row() -> None:
+    short = ("--prefixes", "3", "--router", "bird", "--seconds", "3", "--starts", "1")
+    done = run((sys.executable, "-m", "bench.quiet_host", *short), within=180)
+    assert done.code == 0, done.out + done.err
+    assert re.search(r"\| BIRD, 3 prefixes \| [\d,]+ \(.*\| [\d.]+ \(", done.out), done.out
+
+
+@pytest.mark.integration
 def test_the_benchmark_of_a_full_table_prints_its_rows() -> None:
     short = ("--routes", "2000", "--router", "bird", "--rounds", "1", "--idle", "1")
     done = run((sys.executable, "-m", "bench.full_table", *short, "--settled", "1"), within=180)
