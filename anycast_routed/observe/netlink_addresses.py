@@ -1,7 +1,7 @@
 """Read the interfaces and addresses of this host, and follow their changes (rtnetlink(7)).
 
-This module opens the sockets, and `address_table` decodes the messages. On a host of containers
-hundreds come in a second.
+This module opens the sockets, and pyroute2 decodes the messages. pyroute2's own sockets do not fit:
+its AsyncIPRoute does not recover from an overrun, and its IPRoute cannot run in an event loop.
 """
 
 import asyncio
@@ -9,12 +9,29 @@ import errno
 import socket
 import struct
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Any, Final
+
+from pyroute2.netlink.exceptions import NetlinkDecodeError
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from anycast_routed.errors import AccessDeniedError, AnycastRoutedError, HostUnreadableError
 from anycast_routed.model import Host
-from anycast_routed.observe.address_table import AddressTable
+from anycast_routed.observe.address_table import (
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    AddressTable,
+)
 from anycast_routed.system import netlink
+
+_FORMATS: Final = {
+    RTM_NEWLINK: ifinfmsg,
+    RTM_DELLINK: ifinfmsg,
+    RTM_NEWADDR: ifaddrmsg,
+    RTM_DELADDR: ifaddrmsg,
+}
 
 # linux/rtnetlink.h: type and payload of a dump request, and the multicast groups
 _LINK_DUMP: Final = (18, struct.pack("=16xHHI", 8, 29, 8))  # IFLA_EXT_MASK: without statistics
@@ -45,7 +62,7 @@ def read() -> Host:
 
     Addresses of every state, scope and family are included; `decide` chooses among them.
 
-    Blocks for about 0.02 ms an address: use `asyncio.to_thread` in a running event loop. Raises
+    Blocks for about 0.1 ms an address: use `asyncio.to_thread` in a running event loop. Raises
     AccessDeniedError if netlink is denied, and HostUnreadableError if it fails or if the addresses
     change during each attempt to read them.
     """
@@ -122,7 +139,8 @@ def _apply_waiting(subscription: socket.socket, table: AddressTable) -> bool:
 
 def _apply(table: AddressTable, datagram: bytes) -> None:
     for kind, _, message in netlink.messages(datagram):
-        table.apply(kind, message)
+        if kind in _FORMATS:
+            table.apply(kind, _decoded(kind, message))
 
 
 def _load() -> AddressTable:
@@ -158,6 +176,16 @@ def _dump(kind: int, payload: bytes) -> list[bytes]:
 def _open() -> socket.socket:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     return socket.socket(socket.AF_NETLINK, kind, netlink.NETLINK_ROUTE)
+
+
+def _decoded(kind: int, message: bytes) -> Any:  # noqa: ANN401 - untyped library
+    decoded = _FORMATS[kind](message)
+    try:
+        decoded.decode()
+    except NetlinkDecodeError as error:
+        text = f"a message of the kernel is malformed: {error}"
+        raise OSError(errno.EBADMSG, text) from error
+    return decoded
 
 
 def _failure(error: OSError) -> AnycastRoutedError:

@@ -12,7 +12,6 @@ from anycast_routed.decide.plan import plan
 from anycast_routed.facts.facts import Facts
 from anycast_routed.facts.verdicts import Recorded
 from anycast_routed.model import CheckKey, CheckResult, Held, Outcome
-from anycast_routed.observe import netlink_addresses
 from anycast_routed.state import drain_orders
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ def gather(
     With orders the speaker is asked what it holds, since a drain depends on that; without a
     speaker it holds nothing.
     """
+    from anycast_routed.observe import netlink_addresses  # noqa: PLC0415 - pyroute2 costs 160 ms
+
     facts = Facts(config, known, netlink_addresses.read(), Recorded.CONTINUED)
     if orders and speaker is not None:
         facts.held = Held.of(speaker.read(), plan(config, facts.observed(time.monotonic())))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from anycast_routed.lab import Host
 from anycast_routed.observe import netlink_addresses
@@ -18,8 +19,8 @@ _IFNAME, _MASTER, _LINKINFO, _INFO_KIND = 3, 10, 18, 1  # linux/if_link.h
 _UP = 1
 
 
-def link(index: int, name: str, *, master: int = 0, kind: str = "") -> bytes:
-    """Return a message about a link, as the kernel sends it."""
+def link(index: int, name: str, *, master: int = 0, kind: str = "") -> Any:  # noqa: ANN401 - untyped library
+    """Return a message about a link, as netlink_addresses decodes the kernel's."""
     payload = struct.pack("=BxHiII", 0, 1, index, _UP, 0)
     payload += netlink.attribute(_IFNAME, name.encode() + b"\0")
     if master:
@@ -27,7 +28,9 @@ def link(index: int, name: str, *, master: int = 0, kind: str = "") -> bytes:
     if kind:
         info = netlink.attribute(_INFO_KIND, kind.encode() + b"\0")
         payload += netlink.attribute(_LINKINFO, info)
-    return netlink.request(RTM_NEWLINK, payload)
+    message = ifinfmsg(netlink.request(RTM_NEWLINK, payload))
+    message.decode()
+    return message
 
 
 @pytest.mark.fault(48)

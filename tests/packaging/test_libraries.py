@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.booted]
 
 LIBRARIES = "usr/lib/anycast-routed"
 PROGRAM = "anycast-routed"
-SPDX = {"Expat": "MIT"}
+SPDX = {"Expat": "MIT", "GPL-2+ or Apache-2.0": "GPL-2.0-or-later OR Apache-2.0"}
 """The SPDX expressions for the licence names in Debian's copyright file."""
 
 
