@@ -11,7 +11,6 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce import choose, guard_file, owner
@@ -23,6 +22,7 @@ from anycast_routed.decide.proof import bearable
 from anycast_routed.errors import AnycastRoutedError, RouterUnavailableError
 from anycast_routed.model import Held
 from anycast_routed.reconcile import cycle, withdraw_early
+from anycast_routed.supervisor.read_back_pace import ReadBackPace
 from anycast_routed.supervisor.router_thread import RouterThread
 
 if TYPE_CHECKING:
@@ -32,17 +32,7 @@ if TYPE_CHECKING:
     from anycast_routed.facts.facts import Facts
     from anycast_routed.model import Prefix, Readback
 
-EVERY = 3.0
-"""Seconds from one read-back to the next: drift is repaired within 5 s."""
-_FRAGILE_EVERY = 15.0  # the same for a release that a question can crash
-_UNDONE = 0.02  # seconds from the undo to the next step
-# The operator may undo a trial at any time: our protocols are then as long before, enabled or not.
-_ON_TRIAL_EVERY = 0.25
 _LOAD_WITHIN = 5.0  # seconds; FRR takes longer for many route-maps, and the watchdog waits for it
-_FIRST_RETRY, _SLOWEST_RETRY = 0.2, 2.0
-# Some releases export nothing for a while after a session comes up, unless they are asked something
-# (`Version.silent_for`): for so long, and this many seconds more, the router is read more often.
-_SESSION_CHANGED, _SESSION_CHANGED_EVERY = 2.0, 0.25
 # So long the first step waits for a verdict, which takes two checks, 100 ms apart: then one load
 # brings the sessions and the prefixes.
 _FIRST_VERDICT = 0.2
@@ -70,10 +60,7 @@ class RouterLoop:
         self._thread = RouterThread()
         self.speaker: Speaker | None = None
         self._memory = cycle.Memory()
-        self._retry = 0.0
-        self._asking_often_until = 0.0
-        self._undone_at = 0.0
-        """When the router will have undone a trial of the operator (monotonic seconds)."""
+        self._pace = ReadBackPace()
 
     async def once(self) -> Done | AnycastRoutedError:
         """Take one step, and return it or why it failed.
@@ -88,7 +75,7 @@ class RouterLoop:
         except OtherOwnerError:
             raise
         except AnycastRoutedError as error:
-            self._retry = min(max(2 * self._retry, _FIRST_RETRY), _SLOWEST_RETRY)
+            self._pace.failed()
             self._memory = replace(self._memory, confirmed=None, held={})
             if isinstance(error, RouterUnavailableError):
                 self._facts.unreachable()
@@ -96,19 +83,15 @@ class RouterLoop:
                 await self._read_again()
             return error
         else:
-            self._retry = 0.0
             if not done.step.outcome.confirmed:
                 self._wake.set()  # The next step loads the rest, or a newer plan.
             before, self._memory = self._memory.readback, done.step.memory
-            after = done.step.outcome.readback
-            if _sessions(after) != _sessions(before):
-                silent_for = after.version.silent_for
-                self._asking_often_until = time.monotonic() + silent_for + _SESSION_CHANGED
+            after, at = done.step.outcome.readback, time.monotonic()
+            self._pace.done(before, after, done.step.undo_in, at)
             # Without a session, nothing was sent that the read-back does not show.
             complete = done.step.outcome.confirmed or not after.exported
-            self._facts.confirmed(done.step.plan, done.held, time.monotonic(), complete=complete)
+            self._facts.confirmed(done.step.plan, done.held, at, complete=complete)
             self._facts.blackholes = done.step.blackholes
-            self._undone_at = time.monotonic() + (done.step.undo_in or inf) + _UNDONE
             return done
         finally:
             await self._remember()
@@ -116,12 +99,7 @@ class RouterLoop:
     async def sleep(self) -> None:
         """Wait until a fact changed or will change, or until the next read-back is due."""
         at = time.monotonic()
-        every = _SESSION_CHANGED_EVERY if at < self._asking_often_until else EVERY
-        if self._memory.readback is not None and self._memory.readback.version.fragile:
-            every = _FRAGILE_EVERY
-        until = at + (self._retry or every)
-        if at < self._undone_at < inf:
-            until = min(until, self._undone_at, at + _ON_TRIAL_EVERY)
+        until = self._pace.next(self._memory.readback, at)
         if (change := self._facts.next_change(at)) is not None:
             until = min(until, change)
         with contextlib.suppress(TimeoutError):
@@ -259,7 +237,3 @@ class RouterLoop:
         with contextlib.suppress(AnycastRoutedError):
             latest = facts.record(cycle.incarnation(speaker))
             await self._thread.run(lambda: cycle.remember(config, latest))
-
-
-def _sessions(readback: Readback | None) -> frozenset[tuple[str, bool]]:
-    return frozenset((one.name, one.established) for one in (readback.sessions if readback else ()))

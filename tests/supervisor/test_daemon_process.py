@@ -12,7 +12,7 @@ import pytest
 
 from anycast_routed.model import Verdict
 from anycast_routed.state import handover
-from anycast_routed.supervisor.router_loop import EVERY
+from anycast_routed.supervisor.read_back_pace import EVERY
 from tests.support import program_runs
 from tests.support.notify_socket import NOTIFY_SOCKET, NotifySocket
 from tests.support.paths import SHIPPED_TEMPLATES
