@@ -24,11 +24,11 @@ _NSD_CONF = "/etc/nsd/nsd.conf"
 _NSD_CONTROL = "/run/nsd/nsd.ctl"
 
 
-class Dns(ABC):
+class Server:
     """A running DNS server. `daemon` is its process.
 
-    NSD answers in child processes: `daemon.kill(whole=True)` and `daemon.pause(whole=True)` stop
-    the answers of both servers.
+    Some answer in child processes: `daemon.kill(whole=True)` and `daemon.pause(whole=True)` stop
+    the answers of all.
     """
 
     def __init__(self, host: Host, argv: Sequence[str], configs: Sequence[str], port: int) -> None:
@@ -53,6 +53,10 @@ class Dns(ABC):
         """Kill the server and start it again with its current config files."""
         self.daemon.kill(whole=True)
         self.daemon = self._start()
+
+
+class Dns(Server, ABC):
+    """A server with static data that can be made to answer SERVFAIL."""
 
     @abstractmethod
     def servfail(self, zone: str) -> None:
