@@ -29,8 +29,8 @@ types: $(VENV)/ready
 	$(BIN)/mypy
 
 unit: $(VENV)/ready
-	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot dnsperf bind9-dnsutils iproute2 nftables systemd \
-		vagrant shellcheck man-db groff zsh fish python3 python3-pip
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot bind9 dnsmasq-base dnsperf bind9-dnsutils \
+		iproute2 nftables systemd vagrant shellcheck man-db groff zsh fish python3 python3-pip
 	# Most tests mostly wait, so six run at the same time on two cores.
 	$(RUN) pytest --numprocesses=6 --dist=worksteal -m "not booted and not slow and not releases"
 
@@ -73,10 +73,12 @@ bench: $(VENV)/ready
 	$(RUN) bench.full_table
 	$(RUN) bench.quiet_host
 
-# The full run takes about an hour; SOAK_MINUTES=8 shortens every part.
+# The full run takes about two hours; SOAK_MINUTES=8 shortens every part.
 soak: $(VENV)/ready
-	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd knot bind9 dnsmasq-base pdns-recursor knot-resolver \
+		dnsdist dnsperf bind9-dnsutils iproute2 nftables
 	ANYCAST_ROUTED_EVERY_STEP=1 ANYCAST_ROUTED_SCHEDULES=200 \
+		ANYCAST_ROUTED_RELOADS=$(if $(SOAK_MINUTES),5,20) \
 		$(RUN) pytest --numprocesses=2 --dist=worksteal -m "soak or slow"
 	$(RUN) bench.soak $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 

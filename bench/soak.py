@@ -1,6 +1,6 @@
 """Run the daemon for long under load, loss and flapping, and verify at the peer what it announced.
 
-`python -m bench.soak` (root) takes about an hour; with `--minutes N` each part is shortened so
+`python -m bench.soak` (root) takes about two hours; with `--minutes N` each part is shortened so
 that all parts end in about that time. The first failure ends the program with exit code 1 and its
 reason.
 """
@@ -12,9 +12,11 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from anycast_routed.errors import AnycastRoutedError
+from anycast_routed.lab import large_dns
 from bench import faults, resources
 from bench.cases import saturate
 from bench.daemon_site import DaemonSite, Setting, site_config
@@ -116,6 +118,23 @@ def _lossy(seconds: float) -> str:
         return "no WITHDRAW, no transition"
 
 
+def _reloading(name: str, seconds: float) -> str:
+    """Reload a server with large data again and again: nothing may be withdrawn."""
+    config = site_config()
+    config["dns"]["rrtype"] = "A"
+    with DaemonSite(Setting("bird"), config) as site:
+        server = large_dns.SERVERS[name](site.host)
+        site.start()
+        site.peer.read()
+        end, count = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            server.reload()
+            count += 1
+        time.sleep(2)  # the last check has ended then
+        _require_no_withdrawal(site)
+        return f"no WITHDRAW in {count} reloads"
+
+
 def _require_no_withdrawal(site: DaemonSite) -> None:
     if count := site.peer.withdrawals():
         log = site.daemon.log()[-2000:]
@@ -202,10 +221,14 @@ def _flapping(seconds: float) -> str:
 
 
 PARTS = (
-    Part("saturated unbound", 300, 0.22, _saturated_unbound, (36,)),
-    Part("saturated nsd", 300, 0.22, _saturated_nsd, (36,)),
-    Part("30 % loss each way", 300, 0.22, _lossy, (7,)),
-    Part("100,000 cycles", 3600, 0.22, cycles, (39,)),
+    Part("saturated unbound", 300, 0.18, _saturated_unbound, (36,)),
+    Part("saturated nsd", 300, 0.18, _saturated_nsd, (36,)),
+    Part("30 % loss each way", 300, 0.18, _lossy, (7,)),
+    Part("100,000 cycles", 3600, 0.18, cycles, (39,)),
+    *(
+        Part(f"reloads of {name}", 300, 0.02, partial(_reloading, name), (60,))
+        for name in large_dns.SERVERS
+    ),
     Part("flapping", 60, 0.1, _flapping, (13,)),
 )
 

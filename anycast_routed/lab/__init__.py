@@ -1,8 +1,8 @@
 """Network namespaces that run real BIRD, FRR, gobgpd and DNS servers.
 
 The tests, the benchmarks and the demo use the lab. `Lab` makes hosts and links. The modules `bird`,
-`frr`, `gobgp`, `dns` and `bgp_receiver` start daemons in a host; `dns_client`, `dnsperf` and
-`large_memory_dns` start programs for measurements.
+`frr`, `gobgp`, `dns`, `large_dns` and `bgp_receiver` start daemons in a host; `dns_client`,
+`dnsperf` and `large_memory_dns` start programs for measurements.
 """
 
 from anycast_routed.lab.bgp_routes import Family, Route, Session

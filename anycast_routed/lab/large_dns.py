@@ -71,7 +71,12 @@ class Dnsmasq(_Started):
     """Dnsmasq with many hosts."""
 
     def __init__(self, host: Host, names: int = 80_000) -> None:
-        argv = (find("dnsmasq"), "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null")
+        argv = (
+            find("dnsmasq"),
+            "--keep-in-foreground",
+            "--log-facility=-",
+            "--conf-file=/dev/null",
+        )
         own = (f"--listen-address={_ADDRESS}", "--bind-interfaces", "--no-resolv", "--user=root")
         data = ("--no-hosts", f"--addn-hosts={config.HOSTS}", "--pid-file=/run/dnsmasq.pid")
         super().__init__(host, *argv, *own, *data, files={config.HOSTS: config.hosts(names)})
@@ -166,7 +171,13 @@ class Dnsdist(_Started):
     """Dnsdist with many names to block."""
 
     def __init__(self, host: Host, names: int = 30_000) -> None:
-        argv = (find("dnsdist"), "--supervised", "--disable-syslog", "-C", "/etc/large/dnsdist.conf")
+        argv = (
+            find("dnsdist"),
+            "--supervised",
+            "--disable-syslog",
+            "-C",
+            "/etc/large/dnsdist.conf",
+        )
         files = {"/etc/large/dnsdist.conf": config.dnsdist(), config.NAMES: config.names(names)}
         super().__init__(host, *argv, files=files)
 

@@ -31,8 +31,8 @@ _DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 _ATTRIBUTES_AT: Final = netlink.HEADER_SIZE + 72
 """Offset of the attributes: they follow struct inet_diag_msg."""
 _DEVICE_AT: Final = netlink.HEADER_SIZE + 40
-_OWNER: Final = struct.Struct("=II")
-"""The last fields of struct inet_diag_msg: the user and the inode."""
+_LAST: Final = struct.Struct("=IIII")
+"""The last fields of struct inet_diag_msg: receive queue, send queue, user and inode."""
 _TIMEOUT: Final = 0.5
 """Seconds to wait for each datagram of a dump."""
 _ANY_IPV4: Final = IPv4Address(0)
@@ -61,6 +61,8 @@ class Listener:
     v6only: bool
     cgroup: int
     """The ID of the cgroup in which it was opened; 0 if the kernel does not report it."""
+    waiting: int
+    """Of a UDP socket: bytes of memory of the datagrams in its receive queue."""
     drops: int
     """Datagrams dropped so far, nearly all because the queue was full, modulo 2^32."""
     user: int
@@ -198,13 +200,14 @@ def _dump(
 def _listener(message: bytes) -> Listener:
     width = 4 if message[16] == socket.AF_INET else 16
     attributes = dict(netlink.attributes(message, _ATTRIBUTES_AT))
-    user, inode = _OWNER.unpack_from(message, _ATTRIBUTES_AT - _OWNER.size)
+    waiting, _, user, inode = _LAST.unpack_from(message, _ATTRIBUTES_AT - _LAST.size)
     return Listener(
         address=ipaddress.ip_address(message[24 : 24 + width]),
         port=_port(message),
         inode=inode,
         v6only=any(attributes.get(_V6ONLY, b"\0")),
         cgroup=struct.unpack("=Q", attributes.get(_CGROUP_ID, bytes(8)))[0],
+        waiting=waiting,
         drops=struct.unpack_from("=I", attributes.get(_MEMORY, bytes(36)), 4 * _DROPS)[0],
         user=user,
         device=struct.unpack_from("=I", message, _DEVICE_AT)[0],

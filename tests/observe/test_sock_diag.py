@@ -80,6 +80,30 @@ def test_a_socket_that_is_bound_to_an_interface_has_its_index(bound: Bind) -> No
     assert (found.device, found.inode) == (socket.if_nametoindex("lo"), inode(one))
 
 
+def test_the_queue_of_a_socket_grows_until_datagrams_are_taken_or_dropped(bound: Bind) -> None:
+    server, client = bound("127.0.0.1"), bound("127.0.0.1")
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+
+    def queue() -> tuple[int, int]:
+        (found,) = listeners(server.getsockname()[1]).serving(ip_address("127.0.0.1"))
+        return found.waiting, found.drops
+
+    assert queue() == (0, 0)
+    client.sendto(b"question", server.getsockname())
+    waiting, drops = queue()
+    assert waiting > 0
+    assert drops == 0
+    for _ in range(100):
+        client.sendto(b"question", server.getsockname())
+    full, drops = queue()
+    assert full > waiting
+    assert drops > 0
+    while full:
+        server.recv(100)
+        before, (full, _) = full, queue()
+        assert full < before
+
+
 def test_a_connected_socket_is_not_a_listener(bound: Bind) -> None:
     client = bound("127.0.0.1")
     client.connect(("127.0.0.1", 9))

@@ -38,7 +38,15 @@ ANY: Final = "0.0.0.0"  # noqa: S104 - a listener of the lab
 ANSWERS: Final = "192.0.2.53"
 """What the thief answers to `who.`; the server does not know this name."""
 SOCKET = Listener(
-    IPv4Address("127.0.0.1"), PORT, inode=1, v6only=False, cgroup=7, drops=0, user=0, device=0
+    IPv4Address("127.0.0.1"),
+    PORT,
+    inode=1,
+    v6only=False,
+    cgroup=7,
+    waiting=0,
+    drops=0,
+    user=0,
+    device=0,
 )
 
 THIEVING: Final = f"""

@@ -258,5 +258,13 @@ ROWS: dict[str, Row] = {
         "Interfaces and addresses that the config does not name come and go all the time, as those "
         "of containers",
         "The router is neither asked nor loaded for them; what matters among them is seen at once",
+    "60": Row(
+        "The DNS server is silent while it reloads large data, waits for a CPU or in the kernel, "
+        "or loops; or its processes are unknown",
+        "Left to the check: 20 reloads of each of eight servers withdraw nothing",
+    ),
+    "61": Row(
+        "A proxy on this host loses the first of its two backends",
+        "Announced: the proxy has not hung",
     ),
 }

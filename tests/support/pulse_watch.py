@@ -20,7 +20,7 @@ _UNPRIVILEGED = 65534
 """The user and group ID of `nobody`."""
 _LIMIT = 60.0
 """Seconds after which a test fails for lack of a notice, which usually takes milliseconds."""
-_BUSY = ("wait for a CPU", "more queries than it can answer")
+_BUSY = ("wait for a CPU", "processes run", "more queries than it can answer")
 """Reasons of notices that report a busy machine, and no fault of a server."""
 
 

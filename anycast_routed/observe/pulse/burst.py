@@ -3,7 +3,8 @@
 Loss, not delay, causes false alarms: an overloaded server may lose half of the questions. So a
 question is sent every 5 ms, each from a new port, because one stuck worker of several that share a
 port must not look like the whole server. Some are sent over TCP, where an overloaded server loses
-none. With that, the longest silence measured at a server under the heaviest load was 71 ms.
+none. With that, the longest silence measured at a server under the heaviest load was 71 ms; but a
+reload of large data is silent for longer, so that silence alone is no proof.
 """
 
 import errno
@@ -13,12 +14,12 @@ from anycast_routed.model import Address
 from anycast_routed.observe.pulse.probe import TcpQuestion, UdpSocket
 
 if TYPE_CHECKING:
-    from anycast_routed.observe.pulse.overload import Activity
+    from anycast_routed.observe.pulse.deadlock import Activity
 
 GAP: Final = 0.005
 """Seconds from one question to the next."""
 SILENCE: Final = 0.12
-"""Seconds of silence over UDP and TCP that are proof, if enough questions were asked."""
+"""Seconds of silence over UDP and TCP after which the server's activity decides."""
 _ENOUGH: Final = 16
 """Questions that are enough."""
 _ENOUGH_PORTS: Final = 8

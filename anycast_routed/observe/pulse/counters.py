@@ -1,66 +1,37 @@
-"""Read the kernel's counters: CPU time of threads, and UDP datagrams read.
+"""Read what the kernel says of the threads of a process: how long they have run, and their states.
 
-Any user can read them. A counter that no longer exists or may not be read is left out. Without a
+Any user can read both. A process that no longer exists or may not be read is left out. Without a
 free descriptor nothing can be read, and that raises OSError, so that the lack of descriptors in
 this process is not taken for a fault of the server.
 """
 
 import contextlib
-from pathlib import Path
+import os
+import time
 from typing import Final
 
 from anycast_routed.system.process_stat import stat_fields
 
-_RUNNABLE: Final = "R"
 _GONE: Final = (FileNotFoundError, ProcessLookupError, PermissionError)
 _UNKNOWN: Final = (*_GONE, ValueError, IndexError)
-
-ThreadTimes = tuple[dict[int, tuple[float, float]], bool]
-"""By thread: the seconds it has run and waited to run; and whether one of them is runnable now."""
+_SCHEDULER: Final = 2  # CPUCLOCK_SCHED, linux/posix-timers.h: by the scheduler, in nanoseconds
 
 
-def thread_times(pid: int, most: int) -> ThreadTimes:
-    """Return the times of at most `most` threads of a process.
+def time_run(pid: int) -> int | None:
+    """Return for how many nanoseconds all threads of a process have run; None if it has ended.
 
-    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat. A kernel without these
-    statistics reports zero, which no thread that has ever run has. Raises OSError if no descriptor
-    is free.
+    Source: clock_getcpuclockid(3). It costs one system call, however many threads there are.
     """
-    found: dict[int, tuple[float, float]] = {}
-    runnable = False
-    for thread in _threads(pid)[:most]:
-        with contextlib.suppress(*_UNKNOWN):
-            task = f"/proc/{pid}/task/{thread}"
-            ran, waited, *_ = Path(task, "schedstat").read_bytes().split()
-            if int(ran):
-                found[thread] = int(ran) / 1e9, int(waited) / 1e9
-                runnable = runnable or stat_fields(f"{task}/stat")[0] == _RUNNABLE
-    return found, runnable
-
-
-def datagrams_read() -> int | None:
-    """Return how many UDP datagrams all programs of this network namespace have read.
-
-    Source: RFC 4113, udpInDatagrams; the kernel counts a datagram when a program takes it from the
-    queue. None if the kernel does not report it. Raises OSError if no descriptor is free.
-    """
-    with contextlib.suppress(*_UNKNOWN):
-        names, counts = (
-            line.split()
-            for line in Path("/proc/thread-self/net/snmp").read_bytes().splitlines()
-            if line.startswith(b"Udp:")
-        )
-        total = int(counts[names.index(b"InDatagrams")])
-        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            for line in Path("/proc/thread-self/net/snmp6").read_bytes().splitlines():
-                name, _, count = line.partition(b" ")
-                if name == b"Udp6InDatagrams":
-                    total += int(count)
-        return total
+    with contextlib.suppress(OSError):
+        return time.clock_gettime_ns(~pid << 3 | _SCHEDULER)
     return None
 
 
-def _threads(pid: int) -> list[int]:
-    with contextlib.suppress(*_UNKNOWN):
-        return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
-    return []
+def thread_states(pid: int) -> frozenset[str]:
+    """Return the states of a process's threads. Raises OSError if no descriptor is free."""
+    states = set()
+    with contextlib.suppress(*_UNKNOWN), os.scandir(f"/proc/{pid}/task") as tasks:
+        for task in tasks:
+            with contextlib.suppress(*_UNKNOWN):
+                states.add(stat_fields(f"{task.path}/stat")[0])
+    return frozenset(states)

@@ -6,16 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from anycast_routed.observe.pulse.cgroups import Members, members
-from anycast_routed.observe.pulse.counters import ThreadTimes, datagrams_read, thread_times
+from anycast_routed.observe.pulse.counters import thread_states
 from anycast_routed.observe.pulse.processes import Owners, all_pids, find_owners
 from anycast_routed.observe.sock_diag import ClosedSockets, Listeners, listeners
 
 _SLICE: Final = 0.002
 """Seconds for which a search may delay the probes."""
-_THREADS: Final = 128
-"""Threads to look at in one turn, shared by the bursts, so that reading does not delay them."""
-_FEW: Final = 4
-"""Threads to look at of any process: some represent all."""
 SYSTEMD: Final = 1
 """The PID of systemd: it holds the sockets of services that it starts on demand, but never answers
 a query.
@@ -42,8 +38,7 @@ class HostView:
         # Caches, valid for one turn:
         self._owners_now: Owners | None = None
         self._on_port: dict[int, Listeners | None] = {}
-        self._threads: dict[int, ThreadTimes] = {}
-        self._reads: list[int | None] = []
+        self._states: dict[int, Collection[str]] = {}
 
     def open(self, wake: Callable[[], None]) -> None:
         """Subscribe to the kernel's events, if not done yet; `wake` is called for each."""
@@ -84,24 +79,19 @@ class HostView:
                 self._on_port[port] = None
         return self._on_port[port]
 
-    def thread_times(self, pid: int) -> ThreadTimes:
-        """Return a process's times as of this turn. Raises OSError if no descriptor is free."""
-        if pid not in self._threads:
-            most = max(_FEW, _THREADS // max(1, self.bursts))
-            self._threads[pid] = thread_times(pid, most)
-        return self._threads[pid]
+    def thread_states(self, pid: int) -> Collection[str]:
+        """Return the states of a process's threads as of this turn.
 
-    def datagrams_read(self) -> int | None:
-        """Return the datagrams read as of this turn. Raises OSError if no descriptor is free."""
-        if not self._reads:
-            self._reads.append(datagrams_read())
-        return self._reads[0]
+        Raises OSError if no descriptor is free.
+        """
+        if pid not in self._states:
+            self._states[pid] = thread_states(pid)
+        return self._states[pid]
 
     def clear_caches(self) -> None:
         """Read everything again when it is needed next."""
         self._on_port.clear()
-        self._threads.clear()
-        self._reads.clear()
+        self._states.clear()
         self._owners_now = None
 
     @property

@@ -1,10 +1,12 @@
 """The listening sockets of one server on this host, and the processes that hold them."""
 
 import ipaddress
+from collections.abc import Collection
 
+from anycast_routed.observe.pulse.counters import time_run
+from anycast_routed.observe.pulse.deadlock import Activity, Queue
 from anycast_routed.observe.pulse.events import Server
 from anycast_routed.observe.pulse.host_view import SYSTEMD, HostView
-from anycast_routed.observe.pulse.overload import Activity
 from anycast_routed.observe.pulse.processes import Owners, ServerProcesses, pids_from_file
 from anycast_routed.observe.sock_diag import Listener, Listeners
 
@@ -81,23 +83,24 @@ class ServerSockets:
         self.assign(self._host.owners())
         return self._processes.fault()
 
-    def activity(self, now: float, *, fresh: bool = False) -> Activity:
-        """Return what the kernel has counted up to now; `fresh`: include new processes.
+    def activity(self, *, fresh: bool = False) -> Activity:
+        """Return what the kernel has counted up to now; `fresh`: include new processes."""
+        if fresh and not self._host.searching:
+            self.assign(self._host.owners())
+        found = {pid: time_run(pid) for pid in self._processes.started}
+        on_port = self._host.listeners(self._server.port)
+        own = self._own(on_port) if on_port is not None else ()
+        return Activity(
+            ran={pid: ran for pid, ran in found.items() if ran is not None},
+            queues={one.inode: Queue(one.waiting, one.drops) for one in own},
+        )
+
+    def thread_states(self) -> Collection[str]:
+        """Return the states of all threads of the server.
 
         Raises OSError if no descriptor is free.
         """
-        if fresh and not self._host.searching:
-            self.assign(self._host.owners())
-        threads: dict[int, tuple[float, float]] = {}
-        runnable = False
-        for pid in self._processes.started:
-            times, could_run = self._host.thread_times(pid)
-            threads |= times
-            runnable = runnable or could_run
-        on_port = self._host.listeners(self._server.port)
-        own = self._own(on_port) if on_port is not None else ()
-        drops = {one.inode: one.drops for one in own}
-        return Activity(now, threads, runnable, drops, self._host.datagrams_read())
+        return {state for pid in self._processes.started for state in self._host.thread_states(pid)}
 
     def _own(self, on_port: Listeners) -> tuple[Listener, ...]:
         return on_port.serving(self._server.address) if self._on_this_host else ()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from anycast_routed.observe.pulse.burst import ACTIVITY_AT, GAP, SILENCE, Burst
 from anycast_routed.observe.pulse.conversation import Conversation
+from anycast_routed.observe.pulse.deadlock import explain_silence, explain_states
 from anycast_routed.observe.pulse.events import Server
 from anycast_routed.observe.pulse.host_view import HostView
-from anycast_routed.observe.pulse.overload import explain_silence
 from anycast_routed.observe.pulse.server_sockets import ServerSockets
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class SilenceTest:
         if self._burst.over(now):
             return self._judge(now)
         if self._burst.asked == ACTIVITY_AT:
-            self._burst.activity = self._sockets.activity(now)
+            self._burst.activity = self._sockets.activity()
         self.ask(now)
         return SilenceResult(Silence.PENDING)
 
@@ -106,15 +106,18 @@ class SilenceTest:
         if not (self._conversation.silence_counts() and self._burst.proves()):
             reason = "the questions so far do not prove that it hangs"
             return SilenceResult(Silence.UNPROVEN, reason)
-        before = self._burst.activity
-        if before is not None:
-            after = self._sockets.activity(now, fresh=True)
-            if reason := explain_silence(before, after):
-                return SilenceResult(Silence.UNPROVEN, reason)
+        if reason := self._life():
+            return SilenceResult(Silence.UNPROVEN, reason)
         # An answer may have come in while /proc was read.
         if (found := self._receive(now)) is not None:
             return found
-        within = f"{SILENCE * 1000:g} ms over UDP and TCP"
-        return SilenceResult(
-            Silence.DEAD, f"no answer to {self._burst.asked} questions within {within}"
-        )
+        silence = f"no answer to {self._burst.asked} questions within {SILENCE * 1000:g} ms"
+        return SilenceResult(Silence.DEAD, f"{silence}, and none of its threads ran")
+
+    def _life(self) -> str:
+        """Return why the server may still answer; empty if it is deadlocked."""
+        before = self._burst.activity
+        if before is None:
+            return "its activity is unknown"
+        after = self._sockets.activity(fresh=True)
+        return explain_silence(before, after) or explain_states(self._sockets.thread_states())

@@ -1,83 +1,93 @@
-"""What the kernel counts of threads and datagrams."""
+"""What the kernel says of the threads of a process."""
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
-
-import pytest
+import time
+from typing import TYPE_CHECKING
 
 from anycast_routed.observe.pulse import counters
 from anycast_routed.system.commands import run
+from tests.support.users import OTHER, acting_as, needs_users
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anycast_routed.lab import Host
 
-READER = """\
-import socket
-from anycast_routed.observe.pulse.counters import datagrams_read
-
-for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
-    reader = socket.socket(family, socket.SOCK_DGRAM)
-    reader.bind((address, 0))
-    writer = socket.socket(family, socket.SOCK_DGRAM)
-    for _ in range(100):
-        writer.sendto(b"", reader.getsockname())
-    before = datagrams_read()
-    for _ in range(100):
-        reader.recv(512)
-    print(datagrams_read() - before)
-"""
 WITHOUT_DESCRIPTORS = """\
 import os, resource
 from anycast_routed.observe.pulse import counters
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-for look in counters.datagrams_read, lambda: counters.thread_times(os.getpid(), 9):
-    try:
-        look()
-    except OSError as error:
-        print(error.errno)
+try:
+    counters.thread_states(os.getpid())
+except OSError as error:
+    print(error.errno)
 """
+WORK = 20_000_000
+"""Nanoseconds."""
+NOBODY = 2**22 + 1
+"""No process has this PID: it is higher than the kernel allows."""
 
 
-def test_threads_are_counted_and_no_more_than_wanted() -> None:
+def time_run(pid: int) -> int:
+    found = counters.time_run(pid)
+    assert found is not None
+    return found
+
+
+def test_the_time_of_all_threads_counts_also_of_those_that_have_ended() -> None:
+    before = time_run(os.getpid())
+    used: list[int] = []
+
+    def work() -> None:
+        while (ran := time.thread_time_ns()) < WORK:
+            pass
+        used.append(ran)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert time_run(os.getpid()) - before >= used[0]
+
+
+def test_a_process_that_sleeps_does_not_run_and_has_one_state(host: Host) -> None:
+    asleep = host.start("sleep", "1000")
+    eventually(lambda: counters.thread_states(asleep.pid) == {"S"})
+    before = time_run(asleep.pid)
+    assert not [ran for _ in range(1000) if (ran := time_run(asleep.pid)) != before]
+    asleep.signal(signal.SIGSTOP)
+    eventually(lambda: counters.thread_states(asleep.pid) == {"T"})
+
+
+@needs_users
+def test_any_user_can_read_both(host: Host) -> None:
+    asleep = host.start("sleep", "1000")
+    with acting_as(OTHER):
+        eventually(lambda: time_run(asleep.pid) > 0)
+        assert counters.thread_states(asleep.pid)
+
+
+def test_each_thread_has_a_state() -> None:
     stop = threading.Event()
-    more = [threading.Thread(target=stop.wait) for _ in range(5)]
-    for thread in more:
-        thread.start()
+    more = threading.Thread(target=stop.wait)
+    more.start()
     try:
-        found, runnable = counters.thread_times(os.getpid(), 1000)
-        few, _ = counters.thread_times(os.getpid(), 3)
+        eventually(lambda: counters.thread_states(os.getpid()) == {"R", "S"})
     finally:
         stop.set()
-    assert runnable  # it is this thread that looks
-    assert found[os.getpid()][0] > 0
-    assert {thread.native_id for thread in more} <= found.keys()
-    assert len(few) == 3
+        more.join()
 
 
-def test_a_process_that_does_not_exist_has_no_threads() -> None:
-    assert counters.thread_times(2**22 + 1, 100) == ({}, False)
+def test_a_process_that_does_not_exist_has_no_time_and_no_states() -> None:
+    assert counters.time_run(NOBODY) is None
+    assert counters.thread_states(NOBODY) == frozenset()
 
 
 def test_a_lack_of_descriptors_is_an_error_of_this_process() -> None:
     done = run([sys.executable, "-c", WITHOUT_DESCRIPTORS], within=60)
-    assert done.out.split() == [str(errno.EMFILE)] * 2, done.err
-
-
-@pytest.mark.integration
-def test_the_kernel_counts_datagrams_that_are_read_and_not_those_that_wait(host: Host) -> None:
-    assert host.run(sys.executable, "-c", READER).out.split() == ["100", "100"]
-
-
-@pytest.mark.integration
-def test_datagrams_read_in_another_namespace_do_not_count(
-    host: Host, inside: Callable[[Host, Callable[[], Any]], Any]
-) -> None:
-    assert inside(host, counters.datagrams_read) == 0
+    assert done.out.split() == [str(errno.EMFILE)], done.err

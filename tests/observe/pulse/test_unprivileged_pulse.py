@@ -46,6 +46,19 @@ def test_an_ordinary_user_learns_of_closed_sockets(
     assert "refused" not in pulse.log()
 
 
+@pytest.mark.fault(60)
+def test_the_silence_of_unknown_processes_is_left_to_the_check(
+    host: Host, start_pulse: Callable[[], Daemon]
+) -> None:
+    answering = dns.unbound(host)
+    pulse = start_pulse()
+    answering.daemon.pause()
+    eventually(lambda: "it is silent: its processes are unknown" in pulse.log(), within=20)
+    answering.daemon.kill()
+    eventually(lambda: "nothing listens any more" in pulse.log(), within=20)
+    assert pulse.log().count("Sign.DEAD") == 1
+
+
 def test_an_ordinary_user_knows_the_processes_of_a_unit(
     host: Host, start_pulse: Callable[[], Daemon], cgroup: Path
 ) -> None:
