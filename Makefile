@@ -64,7 +64,8 @@ demo: $(VENV)/ready
 
 # The machine should be idle and have two cores.
 bench: $(VENV)/ready
-	.ci/packages bird2/bird3 frr gobgpd unbound nsd dnsperf bind9-dnsutils iproute2 nftables
+	.ci/packages bird2/bird3 frr gobgpd unbound nsd bind9 dnsmasq-base dnsperf bind9-dnsutils iproute2 \
+		nftables
 	@echo "six benchmarks, about 65 minutes: apply 7, failover 17, scale 6, growth 8, full_table 14, quiet_host 9"
 	$(RUN) bench.apply
 	$(RUN) bench.failover --svg docs/failover.svg

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab.lab import RELEASE_VARIABLE
 from anycast_routed.lab.releases import RELEASES
-from bench import clients, faults, resources
+from bench import clients, faults, reloads, resources
 from bench.cases import HEAD, CaseRunner
 from bench.daemon_site import DaemonSite, Setting, site_config
 from bench.figures import machine, markdown
@@ -77,6 +77,7 @@ def _parts(runner: CaseRunner) -> Iterator[partial[None]]:
     if "bird" in runner.options.router:
         yield partial(nsd, runner)
         yield partial(large_memory, runner)
+        yield partial(reloads.measure, runner)
         if re.search(runner.options.only, "BIRD: clients"):
             yield partial(clients.measure, runner)
 

@@ -11,9 +11,9 @@ Each row names a fault, what must happen, and the tests that cause the fault.
 
 - Where a route is at stake, the tests judge by the table of a BGP peer that records every message;
   `anycast-routed status` must agree with that table.
-- The tests run real routers and DNS servers in network namespaces: BIRD, FRR, unbound, NSD and
-  Knot. Some faults must occur at a rare moment: where possible, the kernel causes them, by
-  signals, resource limits, full disks or nftables.
+- The tests run real routers and DNS servers in network namespaces: BIRD, FRR, unbound, NSD, Knot
+  and five other DNS servers. Some faults must occur at a rare moment: where possible, the kernel
+  causes them, by signals, resource limits, full disks or nftables.
 - A withdrawal is one message for each prefix. The peer receives no message about other prefixes,
   and the BGP sessions stay established.
 - A busy machine makes these tests slower, and does not make them fail: they wait for events.
