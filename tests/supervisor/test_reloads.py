@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,7 +79,8 @@ def test_a_killed_server_is_withdrawn(large: Large, announced: Held) -> None:
     watched = large.watched
     watched.holds(announced)
     mark = watched.mark()
-    large.server.daemon.kill(whole=True)
+    for pid in large.pids():
+        os.kill(pid, signal.SIGKILL)
     withdrawn(watched, "nothing listens any more on", "is exiting", "a zombie")
     large.server.restart()
     announced_again(watched, announced, mark)
