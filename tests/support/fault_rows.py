@@ -258,6 +258,7 @@ ROWS: dict[str, Row] = {
         "Interfaces and addresses that the config does not name come and go all the time, as those "
         "of containers",
         "The router is neither asked nor loaded for them; what matters among them is seen at once",
+    ),
     "60": Row(
         "The DNS server is silent while it reloads large data, waits for a CPU or in the kernel, "
         "or loops; or its processes are unknown",
