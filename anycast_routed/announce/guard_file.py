@@ -33,6 +33,7 @@ def keep(config: Config, speaker: Speaker) -> None:
 
 def _lines(config: Config, speaker: Speaker) -> Iterator[str]:
     yield f"owner {owner.mark(speaker.run_dir)}"
+    yield f"router {speaker.name}"
     yield f"include-file {config.router.include_file}"
     yield f"control-socket {config.router.control_socket}"
     yield f"vty-dir {config.router.vty_dir}"

@@ -74,16 +74,17 @@ def taken_over(health: Health, trial: Trial) -> Health | None:
     """Return the health with which the changed check takes over; None while the old one decides.
 
     It takes over when it has passed `rise` times in a row. It also takes over when the old check
-    is DOWN: both fail then, the service is down, and returns after `rise` passes of the new one.
+    is DOWN before it has a verdict itself: the service is down then, and returns after `rise`
+    passes of the new one. One that has failed takes nothing over: it may have the typo.
 
     Args:
         health: the health that the old check has made.
         trial: the trial of the changed check.
     """
-    if health.verdict is Verdict.DOWN:
-        return died(health, health.reason, fall=trial.check.fall)
     if trial.health.verdict is Verdict.UP:
         return replace(trial.health, ever_up=True)
+    if health.verdict is Verdict.DOWN and trial.health.verdict is Verdict.UNKNOWN:
+        return died(health, health.reason, fall=trial.check.fall)
     return None
 
 

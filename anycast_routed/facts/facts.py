@@ -182,7 +182,8 @@ class Facts:
             held = held.under(plan(self.config, self.observed(0.0)))
         sent = frozenset() if complete else frozenset(one.service for one in shown.announcements)
         self.hold(replace(held, exporting=held.exporting | sent))
-        self._draining.confirmed(shown, at)
+        if complete:
+            self._draining.confirmed(shown, at)
 
     def hold(self, held: Held) -> None:
         """Take in what the router holds; its services are those of the config in force."""

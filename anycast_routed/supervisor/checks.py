@@ -126,9 +126,11 @@ class Checks:
     def _died(self, one: _Running, notice: Notice) -> None:
         """Take the proof that a server is dead. While it has sockets, it may only hang."""
         at = time.monotonic()
+        sockets = self.pulse.sockets(notice.server)
         for other in self._of_key[one.key]:
             other.died_at = at
-        one.died_with = sockets = self.pulse.sockets(notice.server)
+            # Its death may end the trial of another check of the same server.
+            other.died_with = sockets if other.server == one.server else other.died_with
         grace = one.check.timeout if sockets else 0.0
         if self._facts.died(one.key, notice.reason, seen=notice.at, at=at, grace=grace):
             self._turned(one.key)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycast_routed.config import Anycast, Config, Dns, Service, StaticRoute
+from anycast_routed.decide.trial import Trial, tried
 from anycast_routed.facts.facts import Facts
 from anycast_routed.facts.verdicts import Recorded
 from anycast_routed.model import (
@@ -322,17 +323,19 @@ def test_a_changed_check_decides_nothing_until_it_has_passed_or_the_old_one_has_
     """`seen` are the results of the changed check (True) and of the old one."""
     facts, without = on_trial(), folded(fresh(), [PASS, PASS])
     [(_, old), (_, new)] = facts.verdicts.asked()
-    row = 0
+    trial = Trial(new)
     for second, (by_new, result) in enumerate(seen):
         facts.fold(DNS, result, began=second, at=second, by=new if by_new else old)
         if by_new:
-            row = {Outcome.PASS: row + 1, Outcome.FAIL: 0}.get(result.outcome, row)
+            trial = tried(trial, result, at=second)
         else:
             without.fold(DNS, result, began=second, at=second)
-        is_over = row >= 2 or verdict(without) is Verdict.DOWN
+        has_passed = trial.health.verdict is Verdict.UP
+        undecided = trial.health.verdict is Verdict.UNKNOWN
+        is_over = has_passed or (verdict(without) is Verdict.DOWN and undecided)
         assert (not facts.trials) == is_over
         assert facts.verdicts.decides(DNS, new) == is_over
-        assert facts.observed(0.0).checks[DNS].verdict is verdict(without)
+        assert verdict(facts) is (Verdict.UP if has_passed else verdict(without))
         if is_over:
             break
         assert facts.observed(0.0) == without.observed(0.0)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from anycast_routed.lab.bird import Bird
 from tests.support.paths import ROOT
+from tests.support.waiting import never
 from tests.support.watched_site import BOTH_ROUTERS, RUN_DIR, Watched, each, lay_out, quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from anycast_routed.lab import Lab
     from anycast_routed.system.commands import Completed
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.fault(69), BOTH_ROUTERS]
 
 SCRIPT = ROOT / "packaging/systemd/anycast-routed-withdraw.sh"
-NO_DAEMON, OTHERS = 0, 75
+NO_DAEMON, UNSURE, OTHERS = 0, 1, 75
 OPERATORS = "198.51.100.0/24"
 OWN = {
     # The names are those of our form, and the description is not ours.
@@ -98,13 +102,15 @@ def test_the_script_withdraws_ours_and_nothing_else(
     operators_stay(without_daemon)
 
 
-@pytest.mark.parametrize("data", ["", HOSTILE], ids=["no-data", "hostile-data"])
+@pytest.mark.parametrize(
+    ("data", "code"), [("", NO_DAEMON), (HOSTILE, UNSURE)], ids=["no-data", "hostile-data"]
+)
 def test_the_script_needs_no_data_and_takes_none_as_commands(
-    without_daemon: Watched, data: str
+    without_daemon: Watched, data: str, code: int
 ) -> None:
     guard = without_daemon.file(f"{RUN_DIR}/guard")
     guard.write_text(data)
-    assert script(without_daemon).code == NO_DAEMON
+    assert script(without_daemon).code == code
     without_daemon.holds({})
     assert not without_daemon.file("/run/hostile").exists()
     operators_stay(without_daemon)
@@ -118,3 +124,56 @@ def test_the_script_leaves_the_router_to_another_instance(
     assert RUN_DIR in done.err
     without_daemon.no_update_for(0.5)
     without_daemon.holds(announced)
+
+
+def test_a_run_directory_with_a_space_is_an_owner_too(
+    without_daemon: Watched, announced: Held
+) -> None:
+    guard = without_daemon.file(f"{RUN_DIR}/guard")
+    guard.write_text(guard.read_text().replace(f"owner {RUN_DIR}\n", "owner /run/first%20one\n"))
+    assert script(without_daemon).code == OTHERS
+    without_daemon.holds(announced)
+    guard.unlink()
+    assert script(without_daemon, "/run/first one").code == OTHERS
+    without_daemon.holds(announced)
+
+
+def test_a_router_that_is_not_this_instances_is_left_alone(without_daemon: Watched) -> None:
+    """A dead BIRD has left its socket beside FRR, or FRR belongs to another instance."""
+    if not isinstance(without_daemon.router, Bird):
+        left = without_daemon.file("/run/bird/bird.ctl")
+        left.parent.mkdir(exist_ok=True)
+        with socket_file(left):
+            assert script(without_daemon).code == NO_DAEMON
+            guard = without_daemon.file(f"{RUN_DIR}/guard")
+            guard.write_text(guard.read_text().replace("router frr\n", ""))
+            assert script(without_daemon).code == NO_DAEMON, "nothing listens on the socket"
+    else:
+        assert script(without_daemon).code == NO_DAEMON
+    without_daemon.holds({})
+
+
+def test_a_file_of_another_form_announces_nothing_after_a_reload(
+    without_daemon: Watched,
+) -> None:
+    """An operator's template may write the brace on the next line."""
+    if isinstance(without_daemon.router, Bird):
+        file = without_daemon.router_file()
+        file.write_text(file.read_text().replace("_v4 {\n", "_v4\n{\n"))
+        reload(without_daemon)
+    assert script(without_daemon).code == NO_DAEMON
+    without_daemon.holds({})
+    mark = without_daemon.mark()
+    reload(without_daemon)
+    never(lambda: any(kind == "announce" for kind, _ in without_daemon.updates(mark)), seconds=0.5)
+
+
+@contextlib.contextmanager
+def socket_file(path: Path) -> Iterator[None]:
+    """Leave a socket on which nothing listens."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    try:
+        yield
+    finally:
+        path.unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from anycast_routed.cli import run
-from anycast_routed.reconcile import cycle
+from anycast_routed.reconcile import withdraw_early
 
 if TYPE_CHECKING:
     from anycast_routed.announce.speaker import Speaker
@@ -23,5 +23,5 @@ def _later(speaker: Speaker, gone: frozenset[Prefix]) -> None:
 
 if __name__ == "__main__":
     # A function with another name would leave no fault: then this raises.
-    with mock.patch.object(cycle, "_withdraw_first", _later):
+    with mock.patch.object(withdraw_early, "withdraw", _later):
         sys.exit(run())

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
+from anycast_routed.announce.bird.owned import pipe_name
 from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED, succeeded
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
     if reply.failed:
         return reply
     states = answers.states(succeeded(shown))
-    down = [name for name, state in states.items() if state == "down" and not owned.has(name)]
+    ours = {pipe_name("ipv4"), pipe_name("ipv6")}
+    down = [
+        name
+        for name, state in states.items()
+        if state == "down" and name not in ours and not owned.has(name)
+    ]
     for name in down:
         # It was enabled again a moment ago, and has not opened its session yet.
         bird.ask(f"disable '{name}'")

@@ -35,6 +35,7 @@ _ATTRIBUTES = re.compile(
     r"( bgp_community\.add\(\(65535,0\)\);)? \};\n",
     re.MULTILINE,
 )
+_PIPE = re.compile(r"^protocol pipe (\w+) \{$", re.MULTILINE)
 _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _DISABLED = re.compile(r"^(protocol static \w+ \{\n)  disabled;\n", re.MULTILINE)
 
@@ -145,8 +146,9 @@ def with_states(text: str, wanted: str) -> str:
 
 
 def states(text: str) -> Mapping[str, bool]:
-    """Return for each static protocol of a text whether it is disabled."""
-    return {block.name: block.disabled for block in blocks(text)}
+    """Return for each static protocol and each pipe of a text whether it is disabled."""
+    found = dict.fromkeys(_PIPE.findall(text), False)
+    return found | {block.name: block.disabled for block in blocks(text)}
 
 
 @lru_cache(_TEXTS)

@@ -15,7 +15,7 @@ from anycast_routed.announce.frr.config_lines import Line
 from anycast_routed.announce.frr.running_config import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from anycast_routed.model import Prefix
 
@@ -89,17 +89,19 @@ def changes(wanted: Running, running: Running) -> Changes:
     )
 
 
-def portions(additions: Iterable[Line], most: int = _MAPS) -> list[list[Line]]:
+def portions(
+    additions: Iterable[Line], there: Collection[Prefix], most: int = _MAPS
+) -> list[list[Line]]:
     """Split additions, in their order, into portions of so many route-maps of networks.
 
-    Each portion has the networks of its route-maps. The first one has everything else, and the
-    networks whose route-maps are there already.
+    Each portion has the networks of its route-maps. The first one has everything else: what is
+    `there` already, and so is changed, waits for no new network.
     """
     lines = tuple(additions)
-    named = dict.fromkeys(
-        config_lines.map_name(line) for line in lines if not config_lines.is_map(line)
-    )
-    new = {config_lines.map_name(line) for line in lines if config_lines.is_map(line)}
+    networks = [line for line in lines if config_lines.network(line)]
+    urgent = {config_lines.map_name(one) for one in networks if config_lines.network(one) in there}
+    named = dict.fromkeys(config_lines.map_name(line) for line in networks)
+    new = {config_lines.map_name(line) for line in lines if config_lines.is_map(line)} - urgent
     place = {name: at // most for at, name in enumerate(name for name in named if name in new)}
     found: list[list[Line]] = [[] for _ in range(max(place.values(), default=0) + 1)]
     for line in lines:

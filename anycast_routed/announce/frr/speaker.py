@@ -181,7 +181,7 @@ class FrrSpeaker:
         self._known.write(before.our_neighbors | wanted.our_neighbors)
         wanted, taken = conflicts.without_theirs(wanted, before)
         todo = changes.changes(wanted, before)
-        for number, portion in enumerate(changes.portions(todo.additions)):
+        for number, portion in enumerate(changes.portions(todo.additions, before.networks)):
             if number and enough():
                 return self._left_out
             if refused := self._sender.send("bgpd", portion):

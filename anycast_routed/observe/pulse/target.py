@@ -196,8 +196,9 @@ class Target:
     def _leave_to_check(self, reason: str, now: float) -> None:
         """Leave the silent server to its check, which waits longer, until there is an answer."""
         self._rest()
-        self._condition.silent()
+        # What may not be reported yet is found again by the next probe.
         if self._conversation.may_report(now):
+            self._condition.silent()
             self._condition.changed(f"it is silent: {reason}", self._asked)
 
     def _end_burst(self) -> None:

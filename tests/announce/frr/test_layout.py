@@ -192,7 +192,7 @@ def test_the_changes_are_exactly_the_lines_that_differ(old: Plan, new: Plan) -> 
 @given(plans)
 def test_each_portion_has_the_networks_of_its_maps_and_all_is_sent_once(desired: Plan) -> None:
     todo = changes.changes(Running(render(desired)), Running(CONFIG))
-    found = changes.portions(todo.additions, most=1)
+    found = changes.portions(todo.additions, Running(CONFIG).networks, most=1)
     assert sorted(line.text for portion in found for line in portion) == sorted(
         line.text for line in todo.additions
     )
