@@ -103,11 +103,14 @@ class Verdicts:
         return self.decides(key, check) or self.on_trial(key, check)
 
     def failures(self, verb: str) -> dict[CheckKey, Finding | None]:
-        """Return each changed check on trial, with a finding if it fails; `verb` takes configs."""
-        return {
-            key: failure(key.service, self.deciding[key], one, verb)
-            for key, one in self.trials.items()
+        """Return each changed check on trial, with a finding if only it fails.
+
+        `verb` takes configs.
+        """
+        found = {
+            k: failure(k.service, self.deciding[k], one, verb) for k, one in self.trials.items()
         }
+        return {k: None if self.health[k].verdict is Verdict.DOWN else found[k] for k in found}
 
     def settled(self, key: CheckKey, by: Dns | None = None) -> bool:
         """Tell whether this process has a verdict on the check, and no result against it since."""
