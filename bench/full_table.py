@@ -12,13 +12,13 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
-from anycast_routed.errors import AnycastRoutedError
 from bench import faults, resources
 from bench.daemon_site import Setting
 from bench.figures import Series, machine, markdown, milliseconds
 from bench.full_table_site import FullTableSite
-from bench.progress import report_failure, say
+from bench.progress import measured
 
 _HEAD = (
     "case",
@@ -59,16 +59,15 @@ def main() -> int:
     options = _options()
     begun = time.monotonic()
     print(machine())
-    found, failed = [], False
+    found: list[Figures] = []
+    failed = False
     for router in options.router:
         for routes in (options.routes, 1):
             name = f"{router.upper()}, {routes:,} route" + ("s" if routes > 1 else "")
-            try:
-                found.append(_measure(Figures(name), Setting(router), routes, options))
-                say(" | ".join(found[-1].row()))
-            except AnycastRoutedError as error:
-                failed = True
-                report_failure(name, error)
+            measure = partial(_measure, Figures(name), Setting(router), routes, options)
+            figures = measured(name, measure)
+            failed |= not figures
+            found += figures
     print(f"\n{markdown(_HEAD, [one.row() for one in found])}")
     print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s in all")
     return int(failed)

@@ -14,18 +14,18 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird.answers import down
 from anycast_routed.announce.bird.socket import ControlSocket
-from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab import bird, dns
 from anycast_routed.lab.lab import RELEASE_VARIABLE
 from anycast_routed.lab.releases import RELEASES
 from bench import faults
 from bench.daemon_site import STATE_DIR, DaemonSite, Setting
 from bench.figures import Series, machine, markdown, milliseconds
-from bench.progress import report_failure, say
+from bench.progress import measured
 from bench.scale import many_services, measure_fault, one_service, server_address
 
 if TYPE_CHECKING:
@@ -116,18 +116,12 @@ def main() -> int:
     if options.release:
         os.environ[RELEASE_VARIABLE] = options.release
     print(machine())
+    cases = [case for case in CASES if re.search(options.only, case.name)]
     found: list[Figures] = []
-    failed = False
-    for case in CASES:
-        if re.search(options.only, case.name):
-            try:
-                found.append(_measured(case, options.rounds))
-                say(" | ".join(found[-1].row()))
-            except AnycastRoutedError as error:
-                failed = True
-                report_failure(case.name, error)
+    for case in cases:
+        found += measured(case.name, partial(_measured, case, options.rounds))
     print(f"\n{markdown(_HEAD, [one.row() for one in found])}")
-    return int(failed)
+    return int(len(found) < len(cases))
 
 
 def _measured(case: Case, rounds: int) -> Figures:

@@ -12,14 +12,15 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
+from itertools import product
 from typing import TYPE_CHECKING
 
-from anycast_routed.errors import AnycastRoutedError
 from bench import faults, resources
 from bench.daemon_site import DaemonSite, Setting, site_config
 from bench.figures import Series, machine, markdown
-from bench.progress import report_failure, say
+from bench.progress import measured, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,18 +72,13 @@ def main() -> int:
     """Measure each router, and print the table."""
     options = _options()
     print(machine())
-    found, failed = [], False
-    for router in options.router:
-        for count in options.prefixes:
-            name = f"{router.upper()}, {count:,} prefixes"
-            try:
-                found.append(_measure(Figures(name), router, count, options))
-                say(" | ".join(found[-1].row()))
-            except AnycastRoutedError as error:
-                failed = True
-                report_failure(name, error)
+    cases = [*product(options.router, options.prefixes)]
+    found: list[Figures] = []
+    for router, count in cases:
+        name = f"{router.upper()}, {count:,} prefixes"
+        found += measured(name, partial(_measure, Figures(name), router, count, options))
     print(f"\n{markdown(_HEAD, [one.row() for one in found])}")
-    return int(failed)
+    return int(len(found) < len(cases))
 
 
 def _measure(figures: Figures, router: Router, count: int, options: argparse.Namespace) -> Figures:

@@ -13,17 +13,17 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anycast_routed.errors import AnycastRoutedError
 from anycast_routed.lab import dns
 from anycast_routed.lab.failures import LabError
 from bench import faults, resources
 from bench.daemon_site import DaemonSite, Setting, shared_sections
 from bench.figures import Series, machine, markdown, milliseconds
-from bench.progress import report_failure, say
+from bench.progress import measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,12 +78,9 @@ def main() -> int:
         name = f"{router.upper()}, {count:,} {unit}"
         if re.search(options.only, name):
             measure = _services if unit == "services" else _prefixes
-            try:
-                found.append(measure(Figures(name), router, count, options))
-                say(" | ".join(found[-1].row()))
-            except AnycastRoutedError as error:
-                failed = True
-                report_failure(name, error)
+            figures = measured(name, partial(measure, Figures(name), router, count, options))
+            failed |= not figures
+            found += figures
     print(f"\n{markdown(_HEAD, [one.row() for one in found])}")
     print(f"\n{options.rounds} rounds, {time.monotonic() - begun:.0f} s in all")
     if options.json:

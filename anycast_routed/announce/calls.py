@@ -1,4 +1,4 @@
-"""Report that a call to a router has ended, to whoever tells a slow router from a hung process."""
+"""Report each call to a router that ends: the daemon feeds systemd's watchdog by them."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from anycast_routed.report.systemd import Notify
 from anycast_routed.report.text import printable, safe
 from anycast_routed.state import handover as handover_mark
 from anycast_routed.state import requests, running_daemon, status_file
+from anycast_routed.state.requests import Permission
 from anycast_routed.system import lock
 from anycast_routed.system.directories import UntrustedError
 
@@ -72,16 +73,16 @@ def reload(
     before = running_daemon.said(run_dir)
     _refuse_other_config_file(settings, before)
     if allow_shrink:
-        requests.write_allow_shrink(run_dir, digest)
+        requests.permit(run_dir, Permission.SHRINK, digest)
     if force:
-        requests.write_force(run_dir, digest)
+        requests.permit(run_dir, Permission.FORCE, digest)
     try:
         daemon = running_daemon.hang_up(run_dir)
         _wait_until_loaded(run_dir, digest, before, without_trials=force)
     finally:
         # It holds for this reload only, even if the same content is loaded again later.
-        requests.clear_allow_shrink(run_dir)
-        requests.clear_force(run_dir)
+        for one in Permission:
+            requests.revoke(run_dir, one)
     _wait_for_trials(run_dir, config)
     settings.emit("reload", pid=daemon, config=str(settings.path()), digest=digest)
     settings.say([f"the daemon, PID {daemon}, has loaded {settings.path()}"])
@@ -119,10 +120,9 @@ def _wait_until_loaded(
         time.sleep(_POLL_INTERVAL)
         status = running_daemon.said(run_dir)
         problem = status.problems.get("config") if status else None
-        if status is not None and problem is None and status.digest == digest:
-            on_trial = without_trials and status.trials
-            if not on_trial:
-                return
+        loaded = status is not None and problem is None and status.digest == digest
+        if loaded and not (without_trials and status and status.trials):
+            return
         if problem is not None and (problem != old_problem or waited > _OLD_PROBLEM_TIMEOUT):
             message = f"the daemon keeps its old config: {printable(problem)}"
             hint = "only if they should be withdrawn: anycast-routed reload --allow-shrink"

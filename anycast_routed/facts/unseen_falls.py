@@ -47,5 +47,6 @@ class UnseenFalls:
         came_up = not after.sessions <= before.sessions
         falls, self._falls = self._falls, {}
         for service, fall in falls.items():
-            if came_up if fall.held else service in after.exporting:
+            was_seen = came_up if fall.held else service in after.exporting
+            if was_seen:
                 yield service, fall.at, fall.until

@@ -32,14 +32,9 @@ def forgive(run_dir: Path) -> Path:
     return run_dir / "forgive"
 
 
-def allow_shrink(run_dir: Path) -> Path:
-    """Return the permission of `reload --allow-shrink`: the daemon reads it."""
-    return run_dir / "allow-shrink"
-
-
-def force(run_dir: Path) -> Path:
-    """Return the request of `reload --force`: the daemon reads it."""
-    return run_dir / "force"
+def permission(run_dir: Path, name: str) -> Path:
+    """Return a permission of `reload`, such as `force`: the daemon reads it."""
+    return run_dir / name
 
 
 def guard(run_dir: Path) -> Path:

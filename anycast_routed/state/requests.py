@@ -1,12 +1,12 @@
 """Requests of a verb to the running daemon: one file each in the run directory.
 
-`forgive` names damped services that the daemon announces again at once. `allow-shrink` has the
-digest of the config file that may withdraw most of what is announced, and `force` that of the one
-whose changed checks decide without a trial.
+`forgive` names damped services that the daemon announces again at once. A permission has the digest
+of the config file that it is for.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from anycast_routed.state import paths
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 _LARGEST_FORGIVE = 1 << 20  # octets; 10,000 names of services are 0.3 MiB
 _LARGEST_DIGEST = 64  # octets: SHA-256 in hexadecimal digits
+
+
+class Permission(StrEnum):
+    """What a reload may do, by the name of its file."""
+
+    SHRINK = "allow-shrink"
+    """Withdraw most of what is announced."""
+    FORCE = "force"
+    """Let changed checks decide without a trial."""
 
 
 def write_forgive(run_dir: Path, services: Iterable[str]) -> None:
@@ -49,60 +58,29 @@ def clear_forgive(run_dir: Path) -> None:
     files.remove(paths.forgive(run_dir))
 
 
-def write_allow_shrink(run_dir: Path, digest: str) -> None:
-    """Allow the daemon to take the config file with this digest (`config.digest`).
+def permit(run_dir: Path, permission: Permission, digest: str) -> None:
+    """Permit this for the config file with this digest (`config.digest`).
 
     Raises:
         CannotWriteError, AccessDeniedError: there is no permission.
     """
-    files.write(paths.allow_shrink(run_dir), digest, durable=False)
+    files.write(paths.permission(run_dir, permission), digest, durable=False)
 
 
-def read_allow_shrink(run_dir: Path) -> str:
-    """Return the digest of the config file that may withdraw most; empty without a permission.
+def is_permitted(run_dir: Path, permission: Permission, digest: str) -> bool:
+    """Tell whether this is permitted for the config file with this digest.
 
     Raises:
         AccessDeniedError, HostError: the file cannot be read.
     """
-    return _read_digest(paths.allow_shrink(run_dir))
+    text = files.read_own(paths.permission(run_dir, permission), most=_LARGEST_DIGEST)
+    return (text or "").strip() == digest
 
 
-def clear_allow_shrink(run_dir: Path) -> None:
+def revoke(run_dir: Path, permission: Permission) -> None:
     """Delete the permission: it is for one reload, even if the same content comes again.
 
     Raises:
         CannotWriteError, AccessDeniedError: the permission stays.
     """
-    files.remove(paths.allow_shrink(run_dir))
-
-
-def write_force(run_dir: Path, digest: str) -> None:
-    """Ask the daemon to let the changed checks of this config file decide; as `allow-shrink`.
-
-    Raises:
-        CannotWriteError, AccessDeniedError: there is no request.
-    """
-    files.write(paths.force(run_dir), digest, durable=False)
-
-
-def read_force(run_dir: Path) -> str:
-    """Return the digest of the config file whose changed checks decide; empty without a request.
-
-    Raises:
-        AccessDeniedError, HostError: the file cannot be read.
-    """
-    return _read_digest(paths.force(run_dir))
-
-
-def clear_force(run_dir: Path) -> None:
-    """Delete the request: it is for one reload, even if the same content comes again.
-
-    Raises:
-        CannotWriteError, AccessDeniedError: the request stays.
-    """
-    files.remove(paths.force(run_dir))
-
-
-def _read_digest(path: Path) -> str:
-    text = files.read_own(path, most=_LARGEST_DIGEST)
-    return (text or "").strip()
+    files.remove(paths.permission(run_dir, permission))

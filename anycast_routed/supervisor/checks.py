@@ -129,8 +129,8 @@ class Checks:
         sockets = self.pulse.sockets(notice.server)
         for other in self._of_key[one.key]:
             other.died_at = at
-            # Its death may end the trial of another check of the same server.
-            other.died_with = sockets if other.server == one.server else other.died_with
+            if other.server == one.server:  # also of a check that takes over by this death
+                other.died_with = sockets
         grace = one.check.timeout if sockets else 0.0
         if self._facts.died(one.key, notice.reason, seen=notice.at, at=at, grace=grace):
             self._turned(one.key)

@@ -13,6 +13,7 @@ from anycast_routed.decide.reload_guard import lost_drains, shrinks
 from anycast_routed.errors import AnycastRoutedError, ConfigError, RouterUnavailableError
 from anycast_routed.reconcile.once import refuse_shrink
 from anycast_routed.state import requests
+from anycast_routed.state.requests import Permission
 from anycast_routed.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Reload:
 
         def judged() -> tuple[Config, str, bool, bool]:
             config, digest = self._load()
-            forced = requests.read_force(before.daemon.run_dir) == digest
+            forced = requests.is_permitted(before.daemon.run_dir, Permission.FORCE, digest)
             if config == before:
                 return config, digest, True, forced
             _refuse_moved(before.daemon, config.daemon)
@@ -158,5 +159,5 @@ def _refuse_shrunk(
     held: Collection[Prefix], config: Config, digest: str, observed: Observed
 ) -> None:
     gone = shrinks(held, config, observed)
-    if gone and requests.read_allow_shrink(config.daemon.run_dir) != digest:
+    if gone and not requests.is_permitted(config.daemon.run_dir, Permission.SHRINK, digest):
         refuse_shrink(gone, "reload")

@@ -109,13 +109,6 @@ def test_what_is_left_is_all_that_is_read(config: Config, host: Host) -> None:
 
 
 @unhurried
-@given(asking_configs(), st.lists(hosts, max_size=4))
-def test_the_result_does_not_depend_on_the_hosts_before(config: Config, found: list[Host]) -> None:
-    one = relevant_host(config)
-    assert [one.of(host) for host in found] == [relevant_host(config).of(host) for host in found]
-
-
-@unhurried
 @given(asking_configs(), hosts, st.sampled_from([frozenset(), frozenset({"veth9"})]))
 def test_interfaces_that_no_key_names_come_and_go_unseen(
     config: Config, host: Host, down: frozenset[str]

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers
-from anycast_routed.announce.bird.owned import pipe_name
+from anycast_routed.announce.bird.owned import PIPES
 from anycast_routed.announce.bird.socket import IN_PROGRESS, QUEUED, succeeded
 
 if TYPE_CHECKING:
@@ -41,13 +41,8 @@ def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
     shown, reply = bird.ask_at_once("show protocols", "configure")
     if reply.failed:
         return reply
-    states = answers.states(succeeded(shown))
-    ours = {pipe_name("ipv4"), pipe_name("ipv6")}
-    down = [
-        name
-        for name, state in states.items()
-        if state == "down" and name not in ours and not owned.has(name)
-    ]
+    states = _of_operator(succeeded(shown), owned)
+    down = [name for name, state in states.items() if state == "down"]
     for name in down:
         # It was enabled again a moment ago, and has not opened its session yet.
         bird.ask(f"disable '{name}'")
@@ -59,16 +54,22 @@ def load(bird: ControlSocket, owned: Owned, *, within: float) -> Reply:
 
 
 def _await_stops(bird: ControlSocket, owned: Owned) -> None:
-    """Wait until no protocol but ours is about to stop, for a short time at most.
+    """Wait until no protocol of the operator is about to stop, for a short time at most.
 
     One that the operator has just disabled looks until then like one that has lost its peer.
     """
     until = time.monotonic() + ENDS_WITHIN
     while time.monotonic() < until:
-        states = answers.states(bird.must("show protocols"))
-        if not any(states[name] in answers.STOPPING and not owned.has(name) for name in states):
+        states = _of_operator(bird.must("show protocols"), owned)
+        if answers.STOPPING.isdisjoint(states.values()):
             return
         time.sleep(_EVERY)
+
+
+def _of_operator(shown: Reply, owned: Owned) -> dict[str, str]:
+    """Return the state of each protocol but ours, which get their states from us."""
+    states = answers.states(shown)
+    return {name: states[name] for name in states if not (owned.has(name) or name in PIPES)}
 
 
 def is_running(bird: ControlSocket) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anycast_routed.announce.bird import answers, exact
-from anycast_routed.announce.bird.owned import pipe_name
+from anycast_routed.announce.bird.owned import PIPES
 from anycast_routed.model import BlackholeNeed
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _kernels(shown: Reply, version: int) -> dict[str, str]:
     Routes also reach the other tables where the operator has a pipe.
     """
     kinds, channels = answers.kinds(shown), answers.channels(shown)
-    pipes = {name for name, kind in kinds.items() if kind == "Pipe"}
-    has_pipe = not pipes <= {pipe_name("ipv4"), pipe_name("ipv6")}
+    has_pipe = any(kind == "Pipe" and name not in PIPES for name, kind in kinds.items())
     return {
         name: channel.export
         for name, kind in kinds.items()

@@ -79,6 +79,12 @@ def session_name(address: Address) -> str:
 
 
 def pipe_name(family: str) -> str:
-    """Return the name of our pipe to the operator's table of a family, such as `ipv4`."""
-    # No static protocol of ours has such a name: they end with `_v4` or `_v6`.
+    """Return the name of our pipe to the operator's table of a family, such as `ipv4`.
+
+    The names of our static protocols end with `_v4` or `_v6`, so none is the same.
+    """
     return f"anycast__pipe{family[-1]}"
+
+
+PIPES = frozenset({pipe_name("ipv4"), pipe_name("ipv6")})
+"""The names of both our pipes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from anycast_routed.model import Announcement, Plan, Prefix
 
-_PIPE = re.compile(r"^protocol pipe anycast__pipe", re.MULTILINE)
 _OWN = "anycast"
 _MASTER = "master"
 _ABOVE_DIRECT = 250
@@ -38,7 +36,7 @@ class Places:
         self.table = _OWN if plan.sessions else _MASTER
         """The table from which the sessions take the routes, without its family."""
         self._usual = None if plan.sessions else _ABOVE_DIRECT
-        tables = (self.table, _OWN) if _PIPE.search(current) else self.table
+        tables = (self.table, _OWN) if protocols.pipes(current) else self.table
         running = [
             one
             for one in protocols.blocks(current)

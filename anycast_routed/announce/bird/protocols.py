@@ -147,8 +147,13 @@ def with_states(text: str, wanted: str) -> str:
 
 def states(text: str) -> Mapping[str, bool]:
     """Return for each static protocol and each pipe of a text whether it is disabled."""
-    found = dict.fromkeys(_PIPE.findall(text), False)
+    found = dict.fromkeys(pipes(text), False)
     return found | {block.name: block.disabled for block in blocks(text)}
+
+
+def pipes(text: str) -> list[str]:
+    """Return the names of the pipes of a text."""
+    return _PIPE.findall(text)
 
 
 @lru_cache(_TEXTS)

@@ -174,9 +174,9 @@ def is_map(line: Line) -> bool:
 
 
 def map_name(line: Line) -> str:
-    """Return the route-map of ours that a line defines, or that one of our networks names.
+    """Return the name of our route-map in a line of the map itself, or in a network that uses it.
 
-    The empty string for any other line.
+    Any other line gives the empty string.
     """
     if is_map(line):
         return (*line.context, line.text)[0].split()[1]
