@@ -165,7 +165,8 @@ def test_the_death_of_the_old_server_withdraws_and_no_typo_prevents_the_return(
     assert watched.updates(mark) == each("withdraw", announced)
     watched.server.restart()
     watched.holds(announced)
-    assert findings(watched), "the changed check is still on trial, and fails"
+    why = "the changed check is still on trial, and fails"
+    eventually(lambda: findings(watched), why=why)
     watched.reconfigure(config)
     eventually(lambda: not watched.status().trials, why="the trial is over")
     watched.holds(announced)

@@ -66,7 +66,7 @@ class Large:
 @pytest.mark.soak
 def test_a_reload_withdraws_nothing(large: Large, announced: Held) -> None:
     watched = large.watched
-    watched.holds(announced)
+    ready(watched, announced)
     mark = watched.mark()
     for _ in range(RELOADS):
         large.reload()
@@ -78,7 +78,7 @@ def test_a_reload_withdraws_nothing(large: Large, announced: Held) -> None:
 @pytest.mark.fault(1)
 def test_a_killed_server_is_withdrawn(large: Large, announced: Held) -> None:
     watched = large.watched
-    watched.holds(announced)
+    ready(watched, announced)
     mark = watched.mark()
     for pid in large.pids():
         os.kill(pid, signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_a_killed_server_is_withdrawn(large: Large, announced: Held) -> None:
 @pytest.mark.fault(2)
 def test_a_stopped_server_is_withdrawn(large: Large, announced: Held) -> None:
     watched = large.watched
-    watched.holds(announced)
+    ready(watched, announced)
     mark = watched.mark()
     large.server.daemon.pause(whole=True)
     try:
@@ -106,22 +106,34 @@ def test_a_stopped_server_is_withdrawn(large: Large, announced: Held) -> None:
 @pytest.mark.fault(2)
 def test_a_server_that_a_debugger_holds_is_withdrawn(large: Large, announced: Held) -> None:
     watched = large.watched
-    watched.holds(announced)
+    ready(watched, announced)
     mark = watched.mark()
     with held(large.pids()):
         withdrawn(watched, "held by a debugger")
     announced_again(watched, announced, mark)
 
 
+def ready(watched: Watched, announced: Held) -> None:
+    """Wait until all is announced, and the pulse knows the server's sockets and processes."""
+    watched.holds(announced)
+
+    def complete() -> bool:
+        sense = watched.status().senses["dns"]
+        return isinstance(sense, dict) and not sense["detail"]
+
+    eventually(complete, why="the pulse is complete")
+
+
 def withdrawn(watched: Watched, *reasons: str) -> None:
     """Wait for the withdrawal for one of these reasons: the pulse has seen it, and no check."""
     watched.holds({})
 
-    def because() -> bool:
+    def why() -> str:
         last = watched.history()[-1]
-        return last.kind == "withdrawn" and any(reason in last.why for reason in reasons)
+        return last.why if last.kind == "withdrawn" else ""
 
-    eventually(because, why=f"the journal says {' or '.join(reasons)}")
+    found = eventually(why, why="the journal says why")
+    assert any(reason in found for reason in reasons), found
 
 
 def announced_again(watched: Watched, announced: Held, mark: int) -> None:
