@@ -58,7 +58,7 @@ def tried(trial: Trial, result: CheckResult, *, at: float) -> Trial:
     """Return the trial after one more result of the changed check, at monotonic seconds `at`.
 
     Its health follows rise and fall. A check that passes and fails in turn reaches neither; after
-    as many results as one run of `apply` asks for, it counts as failed.
+    as many results as one run of `apply` asks for, it counts as failed, and needs a whole rise.
     """
     rise, fall = trial.check.rise, trial.check.fall
     health = step(trial.health, result, rise=rise, fall=fall, at=at)

@@ -130,7 +130,8 @@ def test_bird_names_the_vrf_of_a_session_whose_table_has_no_prefix(
     in_vrf = bird_session("edge", "172.17.2.254", table, option='vrf "eth0"; multihop;')
     site = lay_out_operators(lab, dns_config, "bird", f"ipv4 table red4;\n{in_vrf}")
     eventually(lambda: "172.17.2.1" in established(site), why="the session is up")
-    assert site.run("apply", check=False).code == 4
+    # BIRD may know a moment later than its peer that the session is up.
+    eventually(lambda: site.run("apply", check=False).code == 4, why="the missing export is told")
     assert VIP not in site.tables()[1]
     shown = site.run("status").out
     (line,) = (one for one in shown.splitlines() if "[AR003]" in one and VIP in one)

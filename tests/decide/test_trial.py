@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycast_routed.config import Dns
@@ -23,6 +23,7 @@ from anycast_routed.model import CheckResult, Code, Health, Outcome, Severity, V
 OLD = Dns(ip=ip_address("127.0.0.1"), query="google.com.")
 PASS = CheckResult(Outcome.PASS, "NOERROR")
 FAIL = CheckResult(Outcome.FAIL, "NXDOMAIN")
+UNSURE = CheckResult(Outcome.UNKNOWN, "too many open files")
 UP = Health(Verdict.UP, passes=2, reason="NOERROR", ever_up=True)
 DOWN = Health(Verdict.DOWN, fails=2, reason="no reply", ever_up=True)
 OTHER = {
@@ -46,7 +47,7 @@ SAME = {
 }
 """Another value for each key that leaves it the same check."""
 
-results = st.sampled_from([PASS, PASS, FAIL, CheckResult(Outcome.UNKNOWN, "too many open files")])
+results = st.sampled_from([PASS, PASS, FAIL, UNSURE])
 limits = st.integers(1, 4)
 healths = st.builds(
     Health,
@@ -82,13 +83,16 @@ def test_only_another_question_to_a_service_that_is_up_is_tried(
 
 
 @given(st.lists(results, max_size=30), limits, limits)
+@example([FAIL, PASS, FAIL, UNSURE, UNSURE, PASS, FAIL, PASS, PASS], 2, 2)
 def test_while_the_old_check_is_up_only_rise_passes_in_a_row_end_the_trial(
     seen: list[CheckResult], rise: int, fall: int
 ) -> None:
     trial, row = Trial(changed(query="gogle.com.", rise=rise, fall=fall)), 0
     for result in seen:
-        trial = tried(trial, result, at=0.0)
+        before, trial = trial, tried(trial, result, at=0.0)
         row = {Outcome.PASS: row + 1, Outcome.FAIL: 0}.get(result.outcome, row)
+        if before.health.verdict is Verdict.UNKNOWN and trial.health.verdict is Verdict.DOWN:
+            row = 0  # it has failed: a whole rise is needed, also if its last result is a pass
         taken = taken_over(UP, trial)
         assert (taken is not None) == (row >= rise)
         if taken is not None:

@@ -71,7 +71,9 @@ def free(watched: Watched) -> None:
 @pytest.fixture
 def read_only(watched: Watched) -> Iterator[Watched]:
     """Remount the file system read-only, and writable after the test."""
-    watched.dns1.run("mount", "-o", "remount,ro", RUN_DIR)
+    remount = ("mount", "-o", "remount,ro", RUN_DIR)
+    # It is refused while the daemon writes a file there.
+    eventually(lambda: watched.dns1.run(*remount), why="the file system is read-only")
     yield watched
     watched.dns1.run("mount", "-o", "remount,rw", RUN_DIR)
 

@@ -148,6 +148,7 @@ def test_what_the_undo_of_a_trial_brings_back_is_withdrawn_at_once(
 ) -> None:
     daemon = operators.daemon()
     eventually(lambda: operators.tables()[1] == announced)
+    eventually(operators.status, why="the daemon has made a pass: it may have loaded its file")
     bird_of(operators).birdc("configure timeout 4")
     operators.server.daemon.kill()
     eventually(lambda: operators.tables()[1] == {})
